@@ -1,0 +1,1 @@
+"""Everything that computes: ingest, stages, engines and index shards, deployed on Ray Serve."""

@@ -1,0 +1,1 @@
+"""Models behind the engine contract: what embeds, transcribes, describes and answers."""

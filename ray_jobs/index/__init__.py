@@ -1,0 +1,1 @@
+"""Index shards: FAISS views of the embedding log."""

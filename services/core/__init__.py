@@ -1,0 +1,1 @@
+"""Models, storage, jobs and limits: what both transports and the ingest application share."""

@@ -1,0 +1,104 @@
+"""Every way a request or a job can fail, and how each looks on the wire.
+
+    ArcusError(reason, message)      the one exception; carries a Reason
+      MediaError                     a file that cannot be read, with a reason a person can act on
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    TOO_LARGE = "TOO_LARGE"
+    UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
+    STORAGE_FULL = "STORAGE_FULL"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    CANCELLED = "CANCELLED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How a reason is told: HTTP status, gRPC status name, the message when none is safe to show."""
+
+    http: int
+    grpc: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+WIRE: dict[Reason, Wire] = {
+    Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid."),
+    Reason.UNAUTHENTICATED: Wire(401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."),
+    Reason.PERMISSION_DENIED: Wire(403, "PERMISSION_DENIED", "This key may not do that."),
+    Reason.NOT_FOUND: Wire(404, "NOT_FOUND", "Not found."),
+    Reason.METHOD_NOT_ALLOWED: Wire(405, "UNIMPLEMENTED", "This path does not accept that method."),
+    Reason.ALREADY_EXISTS: Wire(409, "ALREADY_EXISTS", "It exists already."),
+    Reason.TOO_LARGE: Wire(413, "OUT_OF_RANGE", "The upload is too large."),
+    Reason.UNSUPPORTED_MEDIA: Wire(415, "INVALID_ARGUMENT", "This kind of file is not supported."),
+    Reason.LIMIT_EXCEEDED: Wire(429, "RESOURCE_EXHAUSTED", "Too many requests; try again later.", 1),
+    Reason.ENGINE_UNAVAILABLE: Wire(503, "UNAVAILABLE", "The engine is not available; try again shortly.", 2),
+    Reason.STORAGE_FULL: Wire(507, "RESOURCE_EXHAUSTED", "There is no space left to store this.", 60),
+    Reason.STORAGE_UNAVAILABLE: Wire(503, "UNAVAILABLE", "Storage is not available; try again shortly.", 2),
+    Reason.DEADLINE_EXCEEDED: Wire(504, "DEADLINE_EXCEEDED", "It took too long."),
+    Reason.CANCELLED: Wire(499, "CANCELLED", "Cancelled."),
+    Reason.INTERNAL: Wire(500, "INTERNAL", "Something went wrong on the server."),
+}
+
+
+class ArcusError(Exception):
+    """A failure with a reason. `message` is shown to the client; `field` names the bad input, if one is to blame."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str | None = None,
+        *,
+        field: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        self.reason = reason
+        self.wire = WIRE[reason]
+        self.message = message or self.wire.message
+        self.field = field
+        self.retry_after_seconds = (
+            retry_after_seconds if retry_after_seconds is not None else self.wire.retry_after_seconds
+        )
+        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple:
+        return (_restore, (type(self), self.reason, self.message, self.field, self.retry_after_seconds))
+
+
+class MediaError(ArcusError):
+    """The media itself is at fault: retrying cannot help. The message says what to change."""
+
+    def __init__(self, message: str, reason: Reason = Reason.UNSUPPORTED_MEDIA) -> None:
+        super().__init__(reason, message)
+
+
+def _restore(
+    kind: type[ArcusError], reason: Reason, message: str, field: str | None, retry_after_seconds: int | None
+) -> ArcusError:
+    if kind is MediaError:
+        return MediaError(message, reason)
+    return ArcusError(reason, message, field=field, retry_after_seconds=retry_after_seconds)
+
+
+def invalid(message: str, *, field: str | None = None) -> ArcusError:
+    return ArcusError(Reason.INVALID_ARGUMENT, message, field=field)
+
+
+def not_found(noun: str, id: str) -> ArcusError:
+    return ArcusError(Reason.NOT_FOUND, f"{noun} not found: {id}")

@@ -1,0 +1,147 @@
+"""What a video says and shows: the values that stages make, the store keeps and the API returns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+MediaType = Literal["video", "audio", "image"]
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a probe measured, never what a header claimed. Sizes are after rotation; durations in seconds."""
+
+    media_type: MediaType
+    duration_seconds: float
+    format: str
+    has_audio: bool
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    rotation: int = 0
+    video_codec: str | None = None
+    pixel_format: str | None = None
+    audio_codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    bitrate: int | None = None
+    has_subtitles: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> MediaInfo:
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open range of media time [start_time, end_time), in seconds."""
+
+    start_time: float
+    end_time: float
+
+    @property
+    def duration(self) -> float:
+        return self.end_time - self.start_time
+
+
+@dataclass(frozen=True)
+class TimedText:
+    text: str
+    start_time: float
+    end_time: float
+
+
+@dataclass(frozen=True)
+class Word:
+    word: str
+    start_time: float
+    end_time: float
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One utterance. `words` is empty where the source (a subtitle track) has no word times."""
+
+    text: str
+    start_time: float
+    end_time: float
+    speaker: str = ""
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmentDescription:
+    """Everything known of one segment. Times are absolute in the file and inside the segment."""
+
+    title: str = ""
+    summary: str = ""
+    visual_scene_description: tuple[TimedText, ...] = ()
+    scene_text: tuple[TimedText, ...] = ()
+    speech: tuple[Speech, ...] = ()
+    audio_description: tuple[TimedText, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> SegmentDescription:
+        def texts(name: str) -> tuple[TimedText, ...]:
+            return tuple(TimedText(**item) for item in value.get(name) or ())
+
+        return cls(
+            title=value.get("title", ""),
+            summary=value.get("summary", ""),
+            visual_scene_description=texts("visual_scene_description"),
+            scene_text=texts("scene_text"),
+            speech=tuple(
+                Speech(**{**item, "words": tuple(Word(**word) for word in item.get("words") or ())})
+                for item in value.get("speech") or ()
+            ),
+            audio_description=texts("audio_description"),
+        )
+
+
+@dataclass(frozen=True)
+class DescribeConfig:
+    """Which parts of a description are made, and what the caller asked to look for."""
+
+    enable_summary: bool = True
+    enable_speech: bool = True
+    enable_scene_text: bool = True
+    enable_visual_scene_description: bool = True
+    enable_audio_description: bool = True
+    prompt: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class UniformConfig:
+    window_seconds: float = 20.0
+    hop_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ShotDetectorConfig:
+    detector: Literal["adaptive", "content"] = "adaptive"
+    threshold: float | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    fill_gaps: bool = True
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """How a file is cut. Exactly one strategy; the limits apply to every strategy."""
+
+    strategy: Literal["uniform", "shot-detector", "manual"] = "uniform"
+    uniform_config: UniformConfig = field(default_factory=UniformConfig)
+    shot_detector_config: ShotDetectorConfig = field(default_factory=ShotDetectorConfig)
+    manual_segments: tuple[Span, ...] = ()
+    start_time_seconds: float | None = None
+    end_time_seconds: float | None = None
