@@ -1,0 +1,126 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EmbedRequest(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EmbedResponse(_message.Message):
+    __slots__ = ("dimensions", "vectors", "tokens")
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    dimensions: int
+    vectors: bytes
+    tokens: int
+    def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ...) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MIN_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    collection_ids: _containers.RepeatedScalarFieldContainer[str]
+    vector: bytes
+    limit: int
+    min_sequence: int
+    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ...) -> None: ...
+
+class SearchResponse(_message.Message):
+    __slots__ = ("hits", "sequence")
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[Hit]
+    sequence: int
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class Hit(_message.Message):
+    __slots__ = ("embedding_id", "collection_id", "score")
+    EMBEDDING_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    embedding_id: int
+    collection_id: str
+    score: float
+    def __init__(self, embedding_id: _Optional[int] = ..., collection_id: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Message(_message.Message):
+    __slots__ = ("role", "text")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    text: str
+    def __init__(self, role: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class Passage(_message.Message):
+    __slots__ = ("kind", "text", "start_time", "end_time")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    text: str
+    start_time: float
+    end_time: float
+    def __init__(self, kind: _Optional[str] = ..., text: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ...) -> None: ...
+
+class Source(_message.Message):
+    __slots__ = ("number", "file_id", "segment_id", "filename", "start_time", "end_time", "passages", "score")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    file_id: str
+    segment_id: str
+    filename: str
+    start_time: float
+    end_time: float
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    score: float
+    def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., score: _Optional[float] = ...) -> None: ...
+
+class GenerateRequest(_message.Message):
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    tenant_id: str
+    model: str
+    instructions: str
+    messages: _containers.RepeatedCompositeFieldContainer[Message]
+    sources: _containers.RepeatedCompositeFieldContainer[Source]
+    max_output_tokens: int
+    temperature: float
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class GenerateChunk(_message.Message):
+    __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    output_tokens: int
+    finish_reason: str
+    input_tokens: int
+    def __init__(self, text: _Optional[str] = ..., output_tokens: _Optional[int] = ..., finish_reason: _Optional[str] = ..., input_tokens: _Optional[int] = ...) -> None: ...
