@@ -1,0 +1,183 @@
+"""Text on the screen, read by RapidOCR, whose models are inside its wheel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+import numpy as np
+
+from services.core.errors import ArcusError, Reason, invalid
+from services.core.media import TimedText
+
+PROBE_SIDE = 160
+CHANGED_LEVELS = 24
+CHANGED_FRACTION = 0.001
+LONGEST_PAUSE_SECONDS = 4.0
+
+
+@dataclass
+class _Line:
+    text: str
+    top: float
+    left: float
+    height: float
+    score: float
+    start_time: float
+    end_time: float
+
+    def same_as(self, other: _Line) -> bool:
+        near = abs(self.top - other.top) < self.height and abs(self.left - other.left) < 4 * self.height
+        return near and alike(self.text, other.text)
+
+
+class SceneTextReader:
+    """Reads sampled frames, skipping those that look like the last one read. `setup` takes about a second."""
+
+    def __init__(self, threads: int = 2, max_side: int = 1280, min_confidence: float = 0.75) -> None:
+        self._threads = threads
+        self._max_side = max_side
+        self._min_confidence = min_confidence
+        self._ocr: Any = None
+
+    def setup(self) -> None:
+        from rapidocr import RapidOCR
+
+        self._ocr = RapidOCR(
+            params={
+                "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                "Global.log_level": "critical",
+                "Global.use_cls": False,
+                "Global.text_score": self._min_confidence,
+            }
+        )
+
+    def read(self, frames: np.ndarray, times: np.ndarray, end_time: float) -> tuple[TimedText, ...]:
+        """Blocks of lines that appear and disappear together; `text` is the lines joined by newlines.
+
+        `frames` is uint8 [n, height, width, 3] RGB, `times` float64 [n] in seconds, rising; what the last
+        frame shows lasts until `end_time`. Raises ArcusError on other shapes or before `setup`.
+        """
+        if self._ocr is None:
+            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The text reader is not set up: call setup() first.")
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) != len(times):
+            raise invalid(
+                "Give the frames as uint8 [n, height, width, 3] with one time each.", field="frames"
+            )
+        done: list[_Line] = []
+        shown: list[_Line] = []
+        last_probe: np.ndarray | None = None
+        until = [*(float(time) for time in times[1:]), end_time]
+        pause, resume_at = 0.0, 0.0
+        for frame, time, end in zip(frames, times, until, strict=True):
+            probe = _probe(frame)
+            same = last_probe is not None and not changed(last_probe, probe)
+            if same or (float(time) < resume_at and not shown):
+                for line in shown:
+                    line.end_time = end
+                continue
+            last_probe = probe
+            seen = self._lines(frame, float(time), end)
+            if seen:
+                pause = 0.0
+            else:
+                pause = min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
+                resume_at = float(time) + pause
+            gone, shown = _follow(shown, seen)
+            done += gone
+        return _blocks(done + shown)
+
+    def _lines(self, frame: np.ndarray, start_time: float, end_time: float) -> list[_Line]:
+        import cv2
+
+        height, width = frame.shape[:2]
+        scale = min(1.0, self._max_side / max(height, width))
+        if scale < 1:
+            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        result = self._ocr(np.ascontiguousarray(frame[:, :, ::-1]))
+        lines = []
+        boxes = [] if result.boxes is None else result.boxes
+        for box, text, score in zip(boxes, result.txts or (), result.scores or (), strict=True):
+            text = tidy(text)
+            if score < self._min_confidence or not re.search(r"\w", text):
+                continue
+            top, left = box[:, 1].min() / scale, box[:, 0].min() / scale
+            tall = (box[:, 1].max() - box[:, 1].min()) / scale
+            lines.append(
+                _Line(text, float(top), float(left), float(tall), float(score), start_time, end_time)
+            )
+        return lines
+
+
+def tidy(text: str) -> str:
+    """A line without its bullet and doubled blanks."""
+    return re.sub(r"\s+", " ", re.sub(r"^[\s•·▪‣◦●○■□–—-]+(?=\S)", "", text)).strip()
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two readings are of the same line: equal digits, and letters that differ by little."""
+    a, b = one.casefold(), other.casefold()
+    if a == b:
+        return True
+    if re.findall(r"\d", a) != re.findall(r"\d", b):
+        return False
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() >= 0.85
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether enough pixels of two probes (uint8 [h, w]) differ for the text to differ."""
+    if before.shape != after.shape:
+        return True
+    difference = np.abs(before.astype(np.int16) - after.astype(np.int16))
+    return float(np.mean(difference > CHANGED_LEVELS)) > CHANGED_FRACTION
+
+
+def _probe(frame: np.ndarray) -> np.ndarray:
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = min(1.0, PROBE_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: np.ndarray = cv2.cvtColor(
+        cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+    )
+    return small
+
+
+def _follow(shown: list[_Line], seen: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """(lines that are gone, lines on the screen now); a line read again keeps its start and its best reading."""
+    left = list(shown)
+    now = []
+    for line in seen:
+        match = next((old for old in left if old.same_as(line)), None)
+        if match:
+            left.remove(match)
+            line.start_time = match.start_time
+            if match.score > line.score:
+                line.text, line.score = match.text, match.score
+        now.append(line)
+    return left, now
+
+
+def _blocks(lines: list[_Line]) -> tuple[TimedText, ...]:
+    groups: dict[tuple[float, float], list[_Line]] = {}
+    for line in lines:
+        groups.setdefault((line.start_time, line.end_time), []).append(line)
+    return tuple(
+        TimedText("\n".join(line.text for line in reading_order(group)), start, end)
+        for (start, end), group in sorted(groups.items())
+    )
+
+
+def reading_order(lines: list[_Line]) -> list[_Line]:
+    """Top to bottom, and left to right among lines of one row."""
+    rows: list[list[_Line]] = []
+    for line in sorted(lines, key=lambda line: line.top):
+        if rows and line.top < rows[-1][0].top + rows[-1][0].height / 2:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
