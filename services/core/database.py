@@ -1,0 +1,100 @@
+"""The database: SQLite in the data folder or PostgreSQL, through one SQLAlchemy engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.core.errors import ArcusError, Reason
+
+BUSY_TIMEOUT_SECONDS = 15
+
+
+class Database:
+    """Hands out connections. `read()` sees a snapshot; `write()` is one serialised transaction on SQLite."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
+        if self.is_sqlite:
+            path = Path(url.split("///", 1)[1])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
+        else:
+            options["pool_pre_ping"] = True
+        self._engine = create_async_engine(url, **options)
+        self._writer = self._engine.execution_options(arcus_write=True)
+        if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        with _mapped():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        with _mapped():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    async def migrate(self) -> None:
+        """Brings the tables to the newest version. Safe to run from several processes at once."""
+        async with self.write() as connection:
+            if not self.is_sqlite:
+                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7146725)")
+            await connection.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns into a write can fail at once with "locked"; an immediate one waits its turn.
+    write = connection.get_execution_options().get("arcus_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+class _mapped:
+    """Turns driver errors into ArcusError, in this one place. Integrity errors pass: the caller knows their meaning."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            return
+        if isinstance(error, DBAPIError):
+            text = str(error.orig).lower()
+            if "full" in text and "disk" in text or "no space left" in text:
+                raise ArcusError(Reason.STORAGE_FULL) from error
+            if "locked" in text or error.connection_invalidated or "connect" in text:
+                raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
+        elif isinstance(error, TimeoutError | ConnectionError) and kind is not ArcusError:
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error

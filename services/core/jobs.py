@@ -1,0 +1,152 @@
+"""Durable work: rows with a lease, claimed by workers, fair between tenants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import uuid4
+
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.core.clock import now_ms
+from services.core.database import Database
+from services.core.schema import jobs
+
+JobKind = Literal["probe", "describe"]
+
+# Job states:
+#   queued     waits until run_after
+#   running    a worker holds the lease; once the lease is over, any worker may take it
+#   completed  the work is done
+#   failed     the work can't be done, or was tried too often
+
+
+@dataclass(frozen=True)
+class Job:
+    id: str
+    tenant_id: str
+    kind: JobKind
+    subject_id: str
+    attempts: int
+
+
+class Jobs:
+    def __init__(self, database: Database, *, lease_seconds: float) -> None:
+        self._database = database
+        self._lease_ms = int(lease_seconds * 1000)
+
+    async def claim(self, owner: str) -> Job | None:
+        """Takes the next job: queued, or abandoned by its worker; first those of the tenant that has the least running."""
+        now = now_ms()
+        running = jobs.alias()
+        share = (
+            select(func.count())
+            .select_from(running)
+            .where(running.c.tenant_id == jobs.c.tenant_id, running.c.state == "running", running.c.lease_until >= now)
+            .scalar_subquery()
+        )
+        due = or_(
+            and_(jobs.c.state == "queued", jobs.c.run_after <= now),
+            and_(jobs.c.state == "running", jobs.c.lease_until < now),
+        )
+        # A probe is short and someone waits for it.
+        first = case((jobs.c.kind == "probe", 0), else_=1)
+        query = select(jobs).where(due).order_by(share, first, jobs.c.created_at, jobs.c.id).limit(1)
+        async with self._database.write() as connection:
+            row = (await connection.execute(query.with_for_update(skip_locked=True, of=jobs))).mappings().first()
+            if row is None:
+                return None
+            await connection.execute(
+                update(jobs)
+                .where(jobs.c.id == row["id"])
+                .values(state="running", owner=owner, lease_until=now + self._lease_ms, attempts=row["attempts"] + 1)
+            )
+        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1)
+
+    async def renew(self, job: Job, owner: str) -> bool:
+        """Extends the lease. False means that the job is another's or gone: stop working on it."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(jobs).where(_held(job, owner)).values(lease_until=now_ms() + self._lease_ms)
+            )
+            return result.rowcount == 1
+
+    async def finish(self, job: Job, owner: str, *, error: str | None = None) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(_held(job, owner))
+                .values(state="failed" if error else "completed", owner=None, lease_until=None, error=error)
+            )
+
+    async def retry(self, job: Job, owner: str, *, delay_seconds: float, error: str) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(_held(job, owner))
+                .values(
+                    state="queued",
+                    owner=None,
+                    lease_until=None,
+                    run_after=now_ms() + int(delay_seconds * 1000),
+                    error=error,
+                )
+            )
+
+    async def release(self, job: Job, owner: str) -> None:
+        """Gives a job back untried, as a worker does that is told to stop."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(jobs)
+                .where(_held(job, owner))
+                .values(state="queued", owner=None, lease_until=None, attempts=job.attempts - 1)
+            )
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """Jobs by (kind, state)."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state))
+            return {(kind, state): count for kind, state, count in rows}
+
+    async def forget_finished(self, *, older_than_seconds: float) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                delete(jobs).where(
+                    jobs.c.state.in_(("completed", "failed")), jobs.c.created_at < now_ms() - int(older_than_seconds * 1000)
+                )
+            )
+
+
+async def enqueue(connection: AsyncConnection, tenant_id: str, kind: JobKind, subject_id: str) -> None:
+    """Adds a job in the caller's transaction, unless one for the same subject is waiting or running."""
+    open_job = select(jobs.c.id).where(
+        jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(("queued", "running"))
+    )
+    if (await connection.execute(open_job)).first() is not None:
+        return
+    now = now_ms()
+    await connection.execute(
+        insert(jobs).values(
+            id=str(uuid4()),
+            tenant_id=tenant_id,
+            kind=kind,
+            subject_id=subject_id,
+            state="queued",
+            attempts=0,
+            run_after=now,
+            created_at=now,
+        )
+    )
+
+
+async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:
+    """Whether the worker still holds the job, inside its own transaction: what it writes is then safe to commit."""
+    return (await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())).first() is not None
+
+
+def _held(job: Job, owner: str):
+    # Attempts is the fence: a worker that lost the job and a later one differ in it, even under one owner name.
+    return and_(
+        jobs.c.id == job.id, jobs.c.state == "running", jobs.c.owner == owner, jobs.c.attempts == job.attempts
+    )

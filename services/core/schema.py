@@ -1,0 +1,259 @@
+"""The tables. Ids are UUID strings, times are Unix milliseconds, sizes are bytes, vectors float32 little-endian."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows up only for INTEGER PRIMARY KEY; PostgreSQL needs 64 bits.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id(name: str = "id") -> Column:
+    return Column(name, String(36), primary_key=True)
+
+
+def _tenant() -> Column:
+    return Column("tenant_id", String(36), ForeignKey("tenants.id"), nullable=False)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    _id(),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the key
+    Column("hint", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+files = Table(
+    "files",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("status", String(16), nullable=False),  # pending, processing, completed, failed
+    Column("error", Text),
+    Column("filename", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("media_info", JSON),
+    Column("segment_thumbnails", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("files_by_tenant", "tenant_id", "created_at", "id"),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("collection_type", String(32), nullable=False),
+    Column("describe_config", JSON, nullable=False),
+    Column("segmentation_config", JSON, nullable=False),
+    Column("thumbnails_config", JSON, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("tenant_id", "name", name="collections_name"),
+)
+
+# One cut of one file. The same file and configuration is cut once.
+segmentations = Table(
+    "segmentations",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("file_id", String(36), ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("file_id", "config_hash", name="segmentations_config"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("segmentation_id", String(36), ForeignKey("segmentations.id", ondelete="CASCADE"), nullable=False),
+    Column("file_id", String(36), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("start_time", Float, nullable=False),
+    Column("end_time", Float, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    UniqueConstraint("segmentation_id", "position", name="segments_position"),
+    Index("segments_by_file", "file_id"),
+)
+
+# One understanding of one cut. The same cut and configuration is described once, whoever asks for it.
+descriptions = Table(
+    "descriptions",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("file_id", String(36), ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
+    Column("segmentation_id", String(36), ForeignKey("segmentations.id", ondelete="CASCADE"), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("stage", String(32), nullable=False),  # queued, segment, describe, summarise, done
+    Column("segments_done", Integer, nullable=False),
+    Column("segments_total", Integer, nullable=False),
+    Column("error", Text),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("segmentation_id", "config_hash", name="descriptions_config"),
+    Index("descriptions_by_file", "file_id"),
+)
+
+segment_descriptions = Table(
+    "segment_descriptions",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("description_id", String(36), ForeignKey("descriptions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment_id", String(36), ForeignKey("segments.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant_id", String(36), nullable=False),
+    Column("content", JSON, nullable=False),  # SegmentDescription
+    Column("text", Text, nullable=False),  # what full-text search reads
+    UniqueConstraint("description_id", "segment_id", name="segment_descriptions_segment"),
+)
+
+collection_files = Table(
+    "collection_files",
+    metadata,
+    Column("collection_id", String(36), ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("file_id", String(36), ForeignKey("files.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    Column("description_id", String(36), ForeignKey("descriptions.id"), nullable=False),
+    Column("segmentation_id", String(36), nullable=False),
+    Column("segmentation_config", JSON, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Index("collection_files_by_description", "description_id"),
+    Index("collection_files_by_file", "file_id"),
+)
+
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("file_id", String(36), ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
+    Column("segmentation_id", String(36)),
+    Column("segment_id", String(36)),
+    Column("time", Float, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Index("thumbnails_by_file", "file_id", "time"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("tenant_id", String(36), nullable=False),
+    Column("description_id", String(36), ForeignKey("descriptions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment_id", String(36), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("start_time", Float, nullable=False),
+    Column("end_time", Float, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index("embeddings_by_segment", "description_id", "segment_id"),
+)
+
+# The next number of each shard's log. Its row lock makes commit order and sequence order the same.
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("last_sequence", BigInteger, nullable=False),
+)
+
+# What a shard replica applies, in order. Removals outlive the rows they remove.
+index_log = Table(
+    "index_log",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("operation", String(8), nullable=False),  # add, remove
+    Column("tenant_id", String(36), nullable=False),
+    Column("collection_id", String(36), nullable=False),
+    Column("file_id", String(36), nullable=False),
+    Column("embedding_id", BigInteger),
+    Index("index_log_by_collection", "collection_id", "file_id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("kind", String(16), nullable=False),  # probe, describe
+    Column("subject_id", String(36), nullable=False),  # a file or a description
+    Column("state", String(16), nullable=False),  # queued, running, completed, failed
+    Column("attempts", Integer, nullable=False),
+    Column("owner", String(64)),
+    Column("lease_until", BigInteger),
+    Column("run_after", BigInteger, nullable=False),
+    Column("error", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("jobs_to_claim", "state", "run_after"),
+    Index("jobs_by_subject", "subject_id"),
+)
+
+# Folders of objects to delete once their time has come: those of deleted rows at once, those of an upload under
+# way a day from its start, unless it ends well and takes its line back. A crash at any point leaves no orphan.
+object_deletions = Table(
+    "object_deletions",
+    metadata,
+    Column("prefix", Text, primary_key=True),
+    Column("not_before", BigInteger, nullable=False),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("status", String(16), nullable=False),  # in_progress, completed, failed, cancelled
+    Column("model", Text, nullable=False),
+    Column("instructions", Text),
+    Column("request", JSON, nullable=False),
+    Column("body", JSON, nullable=False),  # the response as clients see it
+    Column("owner", String(64)),
+    Column("created_at", BigInteger, nullable=False),
+    Index("responses_by_tenant", "tenant_id", "created_at", "id"),
+)
