@@ -92,7 +92,7 @@ class _mapped:
             return
         if isinstance(error, DBAPIError):
             text = str(error.orig).lower()
-            if "full" in text and "disk" in text or "no space left" in text:
+            if ("full" in text and "disk" in text) or "no space left" in text:
                 raise ArcusError(Reason.STORAGE_FULL) from error
             if "locked" in text or error.connection_invalidated or "connect" in text:
                 raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error

@@ -1,7 +1,7 @@
 """Every way a request or a job can fail, and how each looks on the wire.
 
-    ArcusError(reason, message)      the one exception; carries a Reason
-      MediaError                     a file that cannot be read, with a reason a person can act on
+ArcusError(reason, message)      the one exception; carries a Reason
+  MediaError                     a file that cannot be read, with a reason a person can act on
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Wire:
 
 WIRE: dict[Reason, Wire] = {
     Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid."),
-    Reason.UNAUTHENTICATED: Wire(401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."),
+    Reason.UNAUTHENTICATED: Wire(
+        401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."
+    ),
     Reason.PERMISSION_DENIED: Wire(403, "PERMISSION_DENIED", "This key may not do that."),
     Reason.NOT_FOUND: Wire(404, "NOT_FOUND", "Not found."),
     Reason.METHOD_NOT_ALLOWED: Wire(405, "UNIMPLEMENTED", "This path does not accept that method."),

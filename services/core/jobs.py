@@ -43,7 +43,11 @@ class Jobs:
         share = (
             select(func.count())
             .select_from(running)
-            .where(running.c.tenant_id == jobs.c.tenant_id, running.c.state == "running", running.c.lease_until >= now)
+            .where(
+                running.c.tenant_id == jobs.c.tenant_id,
+                running.c.state == "running",
+                running.c.lease_until >= now,
+            )
             .scalar_subquery()
         )
         due = or_(
@@ -54,13 +58,22 @@ class Jobs:
         first = case((jobs.c.kind == "probe", 0), else_=1)
         query = select(jobs).where(due).order_by(share, first, jobs.c.created_at, jobs.c.id).limit(1)
         async with self._database.write() as connection:
-            row = (await connection.execute(query.with_for_update(skip_locked=True, of=jobs))).mappings().first()
+            row = (
+                (await connection.execute(query.with_for_update(skip_locked=True, of=jobs)))
+                .mappings()
+                .first()
+            )
             if row is None:
                 return None
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == row["id"])
-                .values(state="running", owner=owner, lease_until=now + self._lease_ms, attempts=row["attempts"] + 1)
+                .values(
+                    state="running",
+                    owner=owner,
+                    lease_until=now + self._lease_ms,
+                    attempts=row["attempts"] + 1,
+                )
             )
         return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1)
 
@@ -106,14 +119,17 @@ class Jobs:
     async def counts(self) -> dict[tuple[str, str], int]:
         """Jobs by (kind, state)."""
         async with self._database.read() as connection:
-            rows = await connection.execute(select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state))
+            rows = await connection.execute(
+                select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
+            )
             return {(kind, state): count for kind, state, count in rows}
 
     async def forget_finished(self, *, older_than_seconds: float) -> None:
         async with self._database.write() as connection:
             await connection.execute(
                 delete(jobs).where(
-                    jobs.c.state.in_(("completed", "failed")), jobs.c.created_at < now_ms() - int(older_than_seconds * 1000)
+                    jobs.c.state.in_(("completed", "failed")),
+                    jobs.c.created_at < now_ms() - int(older_than_seconds * 1000),
                 )
             )
 
@@ -142,7 +158,9 @@ async def enqueue(connection: AsyncConnection, tenant_id: str, kind: JobKind, su
 
 async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:
     """Whether the worker still holds the job, inside its own transaction: what it writes is then safe to commit."""
-    return (await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())).first() is not None
+    return (
+        await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())
+    ).first() is not None
 
 
 def _held(job: Job, owner: str):

@@ -88,7 +88,9 @@ class Objects:
             return
         with tempfile.NamedTemporaryFile(prefix="arcus-", suffix=Path(key).suffix) as file:
             with _mapped():
-                async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
+                async for chunk in (await obstore.get_async(self._store, key)).stream(
+                    min_chunk_size=BUFFER_BYTES
+                ):
                     await asyncio.to_thread(file.write, chunk)
             file.flush()
             yield Path(file.name)
@@ -105,7 +107,8 @@ class Objects:
     def _check_space(self) -> None:
         if self._folder is not None and shutil.disk_usage(self._folder).free < self._min_free_bytes:
             raise ArcusError(
-                Reason.STORAGE_FULL, "The disk is nearly full; free space on the server or delete files, then try again."
+                Reason.STORAGE_FULL,
+                "The disk is nearly full; free space on the server or delete files, then try again.",
             )
 
 

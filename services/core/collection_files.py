@@ -1,0 +1,306 @@
+"""Membership: a file in a collection, the description it asks for, and its place in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.core import jobs
+from services.core.clock import now_ms
+from services.core.database import Database
+from services.core.embedding_log import append_adds, append_removal, shard_of
+from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.filters import SearchFilter, file_condition
+from services.core.pages import Listing, Page, list_page
+from services.core.schema import collection_files, collections, descriptions, embeddings, files, segmentations
+from services.core.segmentations import canonical, config_hash, parse_segmentation
+
+__all__ = ["CollectionFile", "CollectionFiles", "remove_collection", "remove_file", "shard_of"]
+
+
+@dataclass(frozen=True)
+class CollectionFile:
+    """A file's state in a collection: that of its description, and how far it has come."""
+
+    collection_id: str
+    file_id: str
+    tenant_id: str
+    description_id: str
+    segmentation_id: str
+    segmentation_config: dict[str, Any]
+    added_at: int
+    status: str
+    stage: str
+    segments_done: int
+    segments_total: int
+    error: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> CollectionFile:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+_members = select(
+    collection_files,
+    descriptions.c.status,
+    descriptions.c.stage,
+    descriptions.c.segments_done,
+    descriptions.c.segments_total,
+    descriptions.c.error,
+).join(descriptions, descriptions.c.id == collection_files.c.description_id)
+
+
+class CollectionFiles:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        tenant_id: str,
+        collection_id: str,
+        file_id: str,
+        *,
+        segmentation_config: dict[str, Any] | None = None,
+        segmentation_id: str | None = None,
+    ) -> CollectionFile:
+        """Adds a file and queues its description; work already done for the same cut and configuration is reused.
+
+        Adding it again as it is changes nothing. Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS
+        (it is there with another segmentation).
+        """
+        given = (
+            canonical(parse_segmentation(segmentation_config)) if segmentation_config is not None else None
+        )
+        async with self._database.write() as connection:
+            collection = await _locked(connection, collections, tenant_id, collection_id, "Collection")
+            file = await _locked(connection, files, tenant_id, file_id, "File")
+            if file.status == "failed":
+                raise invalid(f"The file can't be used: {file.error}", field="file_id")
+            if segmentation_id is not None:
+                cut = await _locked(connection, segmentations, tenant_id, segmentation_id, "Segmentation")
+                if cut.file_id != file_id:
+                    raise invalid("That segmentation belongs to another file", field="segmentation_id")
+                given = cut.config
+            config = given or canonical(parse_segmentation(collection.segmentation_config))
+            member = (
+                await connection.execute(
+                    select(collection_files).where(
+                        collection_files.c.collection_id == collection_id,
+                        collection_files.c.file_id == file_id,
+                    )
+                )
+            ).first()
+            if member is None:
+                await _join(connection, collection, file, config)
+            elif given is not None and member.segmentation_config != given:
+                raise ArcusError(
+                    Reason.ALREADY_EXISTS,
+                    "The file is in this collection with another segmentation; remove it first.",
+                    field="segmentation_config",
+                )
+        return await self.get(tenant_id, collection_id, file_id)
+
+    async def get(self, tenant_id: str, collection_id: str, file_id: str) -> CollectionFile:
+        query = _members.where(
+            collection_files.c.tenant_id == tenant_id,
+            collection_files.c.collection_id == collection_id,
+            collection_files.c.file_id == file_id,
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise ArcusError(Reason.NOT_FOUND, f"File {file_id} is not in collection {collection_id}")
+        return CollectionFile.from_row(row)
+
+    async def list(
+        self,
+        tenant_id: str,
+        collection_id: str,
+        page: Page,
+        *,
+        status: str | None = None,
+        added_after: int | None = None,
+        added_before: int | None = None,
+        filter: SearchFilter | None = None,
+    ) -> Listing[CollectionFile]:
+        async with self._database.read() as connection:
+            await _locked(connection, collections, tenant_id, collection_id, "Collection", lock=False)
+        query = _members.join(files, files.c.id == collection_files.c.file_id).where(
+            collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id == collection_id
+        )
+        if status is not None:
+            query = query.where(descriptions.c.status == status)
+        if added_after is not None:
+            query = query.where(collection_files.c.added_at >= added_after)
+        if added_before is not None:
+            query = query.where(collection_files.c.added_at < added_before)
+        if filter is not None:
+            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
+        added = collection_files.c.added_at
+        orders = {"added_at": added, "created_at": added, "filename": files.c.filename}
+        return await list_page(
+            self._database,
+            query,
+            page,
+            orders=orders,
+            tie=collection_files.c.file_id,
+            build=CollectionFile.from_row,
+        )
+
+    async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
+        await self.get(tenant_id, collection_id, file_id)
+        async with self._database.write() as connection:
+            await _remove(connection, tenant_id, collection_files.c.file_id == file_id, collection_id)
+
+
+async def remove_file(connection: AsyncConnection, tenant_id: str, file_id: str) -> None:
+    """Takes a file out of every collection, in the caller's transaction."""
+    await _remove(connection, tenant_id, collection_files.c.file_id == file_id)
+
+
+async def remove_collection(
+    connection: AsyncConnection, tenant_id: str, collection_id: str, shard: int
+) -> None:
+    """Takes every file out of a collection, in the caller's transaction."""
+    await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
+    described = select(collection_files.c.description_id).where(
+        collection_files.c.collection_id == collection_id
+    )
+    ids = (await connection.execute(described)).scalars().all()
+    await connection.execute(
+        delete(collection_files).where(collection_files.c.collection_id == collection_id)
+    )
+    await _drop_unused(connection, list(ids))
+
+
+async def _remove(
+    connection: AsyncConnection, tenant_id: str, which: Any, collection_id: str | None = None
+) -> None:
+    query = (
+        select(collection_files, collections.c.shard)
+        .join(collections, collections.c.id == collection_files.c.collection_id)
+        .where(which, collection_files.c.tenant_id == tenant_id)
+        .order_by(collections.c.shard)
+    )
+    if collection_id is not None:
+        query = query.where(collection_files.c.collection_id == collection_id)
+    members = (await connection.execute(query)).all()
+    for member in members:
+        await append_removal(
+            connection,
+            member.shard,
+            tenant_id=tenant_id,
+            collection_id=member.collection_id,
+            file_id=member.file_id,
+        )
+        await connection.execute(
+            delete(collection_files).where(
+                collection_files.c.collection_id == member.collection_id,
+                collection_files.c.file_id == member.file_id,
+            )
+        )
+    await _drop_unused(connection, [member.description_id for member in members])
+
+
+async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) -> None:
+    """Unfinished descriptions that nobody waits for are given up; finished ones are kept for whoever asks next."""
+    for start in range(0, len(description_ids), 500):
+        some = description_ids[start : start + 500]
+        used = select(collection_files.c.description_id).where(collection_files.c.description_id.in_(some))
+        await connection.execute(
+            delete(descriptions).where(
+                descriptions.c.id.in_(some),
+                descriptions.c.id.not_in(used),
+                descriptions.c.status != "completed",
+            )
+        )
+
+
+async def _join(connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any]) -> None:
+    tenant_id = collection.tenant_id
+    segmentation_id = await _find_or_create(
+        connection,
+        segmentations,
+        {"file_id": file.id, "config_hash": config_hash(config)},
+        {"tenant_id": tenant_id, "config": config, "status": "pending"},
+    )
+    description_id = await _find_or_create(
+        connection,
+        descriptions,
+        {"segmentation_id": segmentation_id, "config_hash": config_hash(collection.describe_config)},
+        {
+            "tenant_id": tenant_id,
+            "file_id": file.id,
+            "config": collection.describe_config,
+            "status": "pending",
+            "stage": "queued",
+            "segments_done": 0,
+            "segments_total": 0,
+            "title": "",
+            "summary": "",
+        },
+    )
+    await connection.execute(
+        insert(collection_files).values(
+            collection_id=collection.id,
+            file_id=file.id,
+            tenant_id=tenant_id,
+            description_id=description_id,
+            segmentation_id=segmentation_id,
+            segmentation_config=config,
+            added_at=now_ms(),
+        )
+    )
+    # Whoever writes a segment of this description locks the same row first, so none is missed or indexed twice.
+    description = (
+        await connection.execute(
+            select(descriptions).where(descriptions.c.id == description_id).with_for_update()
+        )
+    ).one()
+    made = (
+        select(embeddings.c.id).where(embeddings.c.description_id == description_id).order_by(embeddings.c.id)
+    )
+    await append_adds(
+        connection,
+        collection.shard,
+        tenant_id=tenant_id,
+        collection_id=collection.id,
+        file_id=file.id,
+        embedding_ids=list((await connection.execute(made)).scalars()),
+    )
+    if description.status == "failed":
+        await connection.execute(
+            update(descriptions)
+            .where(descriptions.c.id == description_id)
+            .values(status="pending", error=None)
+        )
+    if description.status in ("pending", "failed") and file.status == "completed":
+        await jobs.enqueue(connection, tenant_id, "describe", description_id)
+
+
+async def _find_or_create(
+    connection: AsyncConnection, table: Any, identity: dict[str, Any], rest: dict[str, Any]
+) -> str:
+    # The caller holds the file's row lock: nobody else makes the same row meanwhile.
+    query = select(table.c.id).where(*(table.c[name] == value for name, value in identity.items()))
+    found = (await connection.execute(query)).scalar()
+    if found is not None:
+        return found
+    id = str(uuid4())
+    await connection.execute(insert(table).values(id=id, created_at=now_ms(), **identity, **rest))
+    return id
+
+
+async def _locked(
+    connection: AsyncConnection, table: Any, tenant_id: str, id: str, noun: str, *, lock: bool = True
+) -> Row:
+    query = select(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    if row is None:
+        raise not_found(noun, id)
+    return row

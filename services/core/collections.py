@@ -1,0 +1,197 @@
+"""Collections: a named set of files that are understood in one way and asked together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from services.core import collection_files as membership
+from services.core.clock import now_ms
+from services.core.database import Database
+from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.files import CreatedRange
+from services.core.media import DescribeConfig
+from services.core.pages import Listing, Page, list_page
+from services.core.schema import collection_files, collections
+from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
+
+COLLECTION_TYPES = ("media-descriptions",)
+KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
+MAX_PROMPT = 2000
+
+
+@dataclass(frozen=True)
+class Collection:
+    id: str
+    tenant_id: str
+    name: str
+    description: str | None
+    collection_type: str
+    describe_config: dict[str, Any]
+    segmentation_config: dict[str, Any]
+    thumbnails_config: dict[str, Any]
+    shard: int
+    created_at: int
+    file_count: int
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Collection:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+_file_count = (
+    select(func.count())
+    .select_from(collection_files)
+    .where(collection_files.c.collection_id == collections.c.id)
+    .scalar_subquery()
+    .label("file_count")
+)
+
+
+class Collections:
+    def __init__(self, database: Database, *, shard_count: int) -> None:
+        self._database = database
+        self._shard_count = shard_count
+
+    async def create(
+        self,
+        tenant_id: str,
+        *,
+        name: str,
+        collection_type: str,
+        description: str | None = None,
+        describe_config: dict[str, Any] | None = None,
+        segmentation_config: dict[str, Any] | None = None,
+        thumbnails_config: dict[str, Any] | None = None,
+    ) -> Collection:
+        """Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field."""
+        name = _name(name)
+        if collection_type not in KNOWN_TYPES:
+            raise invalid(
+                f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type"
+            )
+        if collection_type not in COLLECTION_TYPES:
+            raise invalid(
+                f"Collections of type {collection_type} are not offered by this server; use media-descriptions.",
+                field="collection_type",
+            )
+        if segmentation_config is not None:
+            if segmentation_config.get("strategy") == "manual":
+                raise invalid(
+                    "A collection's default segmentation can't be manual: give it when adding a file.",
+                    field="default_segmentation_config.strategy",
+                )
+            parse_segmentation(segmentation_config, field="default_segmentation_config")
+        id = str(uuid4())
+        values = {
+            "id": id,
+            "tenant_id": tenant_id,
+            "name": name,
+            "description": description,
+            "collection_type": collection_type,
+            "describe_config": describe_settings(describe_config).to_json(),
+            "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
+            "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
+            "shard": membership.shard_of(id, self._shard_count),
+            "created_at": now_ms(),
+        }
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(collections).values(**values))
+        except IntegrityError as error:
+            raise _duplicate(name) from error
+        return Collection(**values, file_count=0)
+
+    async def get(self, tenant_id: str, id: str) -> Collection:
+        query = select(collections, _file_count).where(
+            collections.c.tenant_id == tenant_id, collections.c.id == id
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise not_found("Collection", id)
+        return Collection.from_row(row)
+
+    async def list(
+        self,
+        tenant_id: str,
+        page: Page,
+        *,
+        collection_type: str | None = None,
+        created: CreatedRange = CreatedRange(),
+    ) -> Listing[Collection]:
+        if collection_type is not None and collection_type not in KNOWN_TYPES:
+            raise invalid(
+                f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type"
+            )
+        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id)
+        query = created.apply(query, collections.c.created_at)
+        if collection_type is not None:
+            query = query.where(collections.c.collection_type == collection_type)
+        orders = {"created_at": collections.c.created_at, "name": collections.c.name}
+        return await list_page(
+            self._database, query, page, orders=orders, tie=collections.c.id, build=Collection.from_row
+        )
+
+    async def update(
+        self, tenant_id: str, id: str, *, name: str | None = None, description: str | None = None
+    ) -> Collection:
+        values = {} if name is None else {"name": _name(name)}
+        if description is not None:
+            values["description"] = description
+        if values:
+            try:
+                async with self._database.write() as connection:
+                    await connection.execute(
+                        update(collections)
+                        .where(collections.c.tenant_id == tenant_id, collections.c.id == id)
+                        .values(**values)
+                    )
+            except IntegrityError as error:
+                raise _duplicate(name or "") from error
+        return await self.get(tenant_id, id)
+
+    async def delete(self, tenant_id: str, id: str) -> None:
+        """Removes the collection from the database and the index. Its files stay."""
+        collection = await self.get(tenant_id, id)
+        async with self._database.write() as connection:
+            await membership.remove_collection(connection, tenant_id, id, collection.shard)
+            await connection.execute(
+                delete(collections).where(collections.c.id == id, collections.c.tenant_id == tenant_id)
+            )
+
+
+def describe_settings(value: dict[str, Any] | None) -> DescribeConfig:
+    """Reads describe_config; a flag that is absent is on."""
+    value = {key: item for key, item in (value or {}).items() if item is not None}
+    unknown = set(value) - set(DescribeConfig.__dataclass_fields__)
+    if unknown:
+        raise invalid(f"describe_config has an unknown key: {sorted(unknown)[0]}", field="describe_config")
+    for key, item in value.items():
+        kind = str if key == "prompt" else bool
+        if not isinstance(item, kind):
+            raise invalid(f"describe_config.{key} must be a {kind.__name__}", field=f"describe_config.{key}")
+    if len(value.get("prompt", "")) > MAX_PROMPT:
+        raise invalid(
+            f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt"
+        )
+    return DescribeConfig(**value)
+
+
+def _name(name: str) -> str:
+    if not name.strip() or len(name) > 255:
+        raise invalid("name must have 1 to 255 characters", field="name")
+    return name.strip()
+
+
+def _duplicate(name: str) -> ArcusError:
+    return ArcusError(
+        Reason.ALREADY_EXISTS,
+        f"A collection named {name!r} exists already; choose another name.",
+        field="name",
+    )

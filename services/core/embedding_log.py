@@ -1,0 +1,164 @@
+"""The log that index shards apply: every change of a collection's vectors, numbered per shard in commit order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.core.database import Database
+from services.core.errors import invalid
+from services.core.schema import embeddings, index_log, shards
+
+Operation = Literal["add", "remove"]
+PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One change. An add carries its vector (float32 little-endian), or None if its file is gone by now.
+
+    A remove names a file of a collection, or with an empty file_id the whole collection.
+    """
+
+    sequence: int
+    operation: Operation
+    tenant_id: str
+    collection_id: str
+    file_id: str
+    segment_id: str
+    embedding_id: int
+    vector: bytes | None
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """One piece of text with its vector: what a hit of a search points at."""
+
+    id: int
+    description_id: str
+    segment_id: str
+    kind: str
+    text: str
+    start_time: float
+    end_time: float
+
+
+class EmbeddingLog:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, shard: int, after_sequence: int, limit: int) -> list[LogRow]:
+        """The next rows of a shard, in order, at most `limit`."""
+        query = (
+            select(index_log, embeddings.c.segment_id, embeddings.c.vector)
+            .outerjoin(embeddings, embeddings.c.id == index_log.c.embedding_id)
+            .where(index_log.c.shard == shard, index_log.c.sequence > after_sequence)
+            .order_by(index_log.c.sequence)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [
+                LogRow(
+                    row["sequence"],
+                    row["operation"],
+                    row["tenant_id"],
+                    row["collection_id"],
+                    row["file_id"],
+                    row["segment_id"] or "",
+                    row["embedding_id"] or 0,
+                    row["vector"],
+                )
+                for row in (await connection.execute(query)).mappings()
+            ]
+
+    async def last_sequences(self, shard_numbers: Iterable[int]) -> dict[int, int]:
+        """The newest row of each shard: what a search that must see all that was written asks for."""
+        wanted = sorted(set(shard_numbers))
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(shards).where(shards.c.shard.in_(wanted)))
+            found = {row.shard: row.last_sequence for row in rows}
+        return {shard: found.get(shard, 0) for shard in wanted}
+
+    async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
+        wanted = list(ids)[:PARAMETERS_LIMIT]
+        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(*columns).where(embeddings.c.id.in_(wanted)))
+            return {row["id"]: Embedding(**row) for row in rows.mappings()}
+
+
+def shard_of(collection_id: str, shard_count: int) -> int:
+    return int.from_bytes(hashlib.sha256(collection_id.encode()).digest()[:8], "big") % shard_count
+
+
+async def append(connection: AsyncConnection, shard: int, rows: list[dict[str, Any]]) -> None:
+    """Numbers and writes rows in the caller's transaction; holds the shard's lock until it ends."""
+    if not rows:
+        return
+    advance = (
+        update(shards)
+        .where(shards.c.shard == shard)
+        .values(last_sequence=shards.c.last_sequence + len(rows))
+        .returning(shards.c.last_sequence)
+    )
+    last = (await connection.execute(advance)).scalar_one()
+    first = last - len(rows) + 1
+    await connection.execute(
+        insert(index_log),
+        [{"shard": shard, "sequence": first + offset, **row} for offset, row in enumerate(rows)],
+    )
+
+
+async def append_adds(
+    connection: AsyncConnection,
+    shard: int,
+    *,
+    tenant_id: str,
+    collection_id: str,
+    file_id: str,
+    embedding_ids: list[int],
+) -> None:
+    same = {"operation": "add", "tenant_id": tenant_id, "collection_id": collection_id, "file_id": file_id}
+    await append(connection, shard, [{**same, "embedding_id": id} for id in embedding_ids])
+
+
+async def append_removal(
+    connection: AsyncConnection, shard: int, *, tenant_id: str, collection_id: str, file_id: str = ""
+) -> None:
+    """Removes a file, or a whole collection, from the index. Its earlier adds leave the log: no replica needs them."""
+    earlier = delete(index_log).where(
+        index_log.c.shard == shard, index_log.c.collection_id == collection_id, index_log.c.operation == "add"
+    )
+    await connection.execute(earlier.where(index_log.c.file_id == file_id) if file_id else earlier)
+    await append(
+        connection,
+        shard,
+        [
+            {
+                "operation": "remove",
+                "tenant_id": tenant_id,
+                "collection_id": collection_id,
+                "file_id": file_id,
+                "embedding_id": None,
+            }
+        ],
+    )
+
+
+async def ensure_shards(database: Database, shard_count: int) -> None:
+    """Makes the counters of all shards. Refuses a count other than the one the data was stored with."""
+    async with database.write() as connection:
+        known = set((await connection.execute(select(shards.c.shard))).scalars())
+        if known and known != set(range(shard_count)):
+            raise invalid(
+                f"This data is stored in {len(known)} index shards; set ARCUS_INDEX_SHARDS={len(known)}.",
+                field="index_shards",
+            )
+        missing = [{"shard": shard, "last_sequence": 0} for shard in range(shard_count) if shard not in known]
+        if missing:
+            await connection.execute(insert(shards), missing)

@@ -1,0 +1,1 @@
+"""Answers: retrieval, prompt, generation and the events that tell of it."""
