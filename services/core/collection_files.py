@@ -73,9 +73,7 @@ class CollectionFiles:
         Adding it again as it is changes nothing. Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS
         (it is there with another segmentation).
         """
-        given = (
-            canonical(parse_segmentation(segmentation_config)) if segmentation_config is not None else None
-        )
+        given = canonical(parse_segmentation(segmentation_config)) if segmentation_config is not None else None
         async with self._database.write() as connection:
             collection = await _locked(connection, collections, tenant_id, collection_id, "Collection")
             file = await _locked(connection, files, tenant_id, file_id, "File")
@@ -163,24 +161,16 @@ async def remove_file(connection: AsyncConnection, tenant_id: str, file_id: str)
     await _remove(connection, tenant_id, collection_files.c.file_id == file_id)
 
 
-async def remove_collection(
-    connection: AsyncConnection, tenant_id: str, collection_id: str, shard: int
-) -> None:
+async def remove_collection(connection: AsyncConnection, tenant_id: str, collection_id: str, shard: int) -> None:
     """Takes every file out of a collection, in the caller's transaction."""
     await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
-    described = select(collection_files.c.description_id).where(
-        collection_files.c.collection_id == collection_id
-    )
+    described = select(collection_files.c.description_id).where(collection_files.c.collection_id == collection_id)
     ids = (await connection.execute(described)).scalars().all()
-    await connection.execute(
-        delete(collection_files).where(collection_files.c.collection_id == collection_id)
-    )
+    await connection.execute(delete(collection_files).where(collection_files.c.collection_id == collection_id))
     await _drop_unused(connection, list(ids))
 
 
-async def _remove(
-    connection: AsyncConnection, tenant_id: str, which: Any, collection_id: str | None = None
-) -> None:
+async def _remove(connection: AsyncConnection, tenant_id: str, which: Any, collection_id: str | None = None) -> None:
     query = (
         select(collection_files, collections.c.shard)
         .join(collections, collections.c.id == collection_files.c.collection_id)
@@ -258,13 +248,9 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
     )
     # Whoever writes a segment of this description locks the same row first, so none is missed or indexed twice.
     description = (
-        await connection.execute(
-            select(descriptions).where(descriptions.c.id == description_id).with_for_update()
-        )
+        await connection.execute(select(descriptions).where(descriptions.c.id == description_id).with_for_update())
     ).one()
-    made = (
-        select(embeddings.c.id).where(embeddings.c.description_id == description_id).order_by(embeddings.c.id)
-    )
+    made = select(embeddings.c.id).where(embeddings.c.description_id == description_id).order_by(embeddings.c.id)
     await append_adds(
         connection,
         collection.shard,
@@ -275,9 +261,7 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
     )
     if description.status == "failed":
         await connection.execute(
-            update(descriptions)
-            .where(descriptions.c.id == description_id)
-            .values(status="pending", error=None)
+            update(descriptions).where(descriptions.c.id == description_id).values(status="pending", error=None)
         )
     if description.status in ("pending", "failed") and file.status == "completed":
         await jobs.enqueue(connection, tenant_id, "describe", description_id)

@@ -72,9 +72,7 @@ class Collections:
         """Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field."""
         name = _name(name)
         if collection_type not in KNOWN_TYPES:
-            raise invalid(
-                f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type"
-            )
+            raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
         if collection_type not in COLLECTION_TYPES:
             raise invalid(
                 f"Collections of type {collection_type} are not offered by this server; use media-descriptions.",
@@ -108,9 +106,7 @@ class Collections:
         return Collection(**values, file_count=0)
 
     async def get(self, tenant_id: str, id: str) -> Collection:
-        query = select(collections, _file_count).where(
-            collections.c.tenant_id == tenant_id, collections.c.id == id
-        )
+        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id, collections.c.id == id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
@@ -126,9 +122,7 @@ class Collections:
         created: CreatedRange = CreatedRange(),
     ) -> Listing[Collection]:
         if collection_type is not None and collection_type not in KNOWN_TYPES:
-            raise invalid(
-                f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type"
-            )
+            raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
         query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id)
         query = created.apply(query, collections.c.created_at)
         if collection_type is not None:
@@ -177,9 +171,7 @@ def describe_settings(value: dict[str, Any] | None) -> DescribeConfig:
         if not isinstance(item, kind):
             raise invalid(f"describe_config.{key} must be a {kind.__name__}", field=f"describe_config.{key}")
     if len(value.get("prompt", "")) > MAX_PROMPT:
-        raise invalid(
-            f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt"
-        )
+        raise invalid(f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt")
     return DescribeConfig(**value)
 
 

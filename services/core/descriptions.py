@@ -105,11 +105,7 @@ class Descriptions:
 
     async def find(self, id: str) -> Description | None:
         async with self._database.read() as connection:
-            row = (
-                (await connection.execute(select(descriptions).where(descriptions.c.id == id)))
-                .mappings()
-                .first()
-            )
+            row = (await connection.execute(select(descriptions).where(descriptions.c.id == id))).mappings().first()
         return Description.from_row(row) if row else None
 
     async def segmentation_config(self, segmentation_id: str) -> dict[str, Any]:
@@ -118,11 +114,7 @@ class Descriptions:
             return (await connection.execute(query)).scalar_one()
 
     async def segments(self, segmentation_id: str) -> list[Segment]:
-        query = (
-            select(segments)
-            .where(segments.c.segmentation_id == segmentation_id)
-            .order_by(segments.c.position)
-        )
+        query = select(segments).where(segments.c.segmentation_id == segmentation_id).order_by(segments.c.position)
         async with self._database.read() as connection:
             return [Segment.from_row(row) for row in (await connection.execute(query)).mappings()]
 
@@ -156,16 +148,12 @@ class Descriptions:
             if not await is_held(connection, job, owner):
                 raise LeaseLostError
             row = (
-                await connection.execute(
-                    select(descriptions).where(descriptions.c.id == id).with_for_update()
-                )
+                await connection.execute(select(descriptions).where(descriptions.c.id == id).with_for_update())
             ).first()
             if row is None:
                 raise LeaseLostError
             cut = segments.c.segmentation_id == row.segmentation_id
-            total = (
-                await connection.execute(select(func.count()).select_from(segments).where(cut))
-            ).scalar_one()
+            total = (await connection.execute(select(func.count()).select_from(segments).where(cut))).scalar_one()
             if total == 0 and spans is not None:
                 total = len(spans)
                 await connection.execute(
@@ -185,13 +173,9 @@ class Descriptions:
                     ],
                 )
                 await connection.execute(
-                    update(segmentations)
-                    .where(segmentations.c.id == row.segmentation_id)
-                    .values(status="completed")
+                    update(segmentations).where(segmentations.c.id == row.segmentation_id).values(status="completed")
                 )
-            done = select(segment_descriptions.c.segment_id).where(
-                segment_descriptions.c.description_id == id
-            )
+            done = select(segment_descriptions.c.segment_id).where(segment_descriptions.c.description_id == id)
             missing = select(segments).where(cut, segments.c.id.not_in(done)).order_by(segments.c.position)
             left = [Segment.from_row(item) for item in (await connection.execute(missing)).mappings()]
             await connection.execute(
@@ -276,9 +260,7 @@ class Descriptions:
             )
 
     async def finish(self, job: Job, owner: str, *, title: str, summary: str) -> None:
-        await self._set(
-            job, owner, status="completed", stage="done", title=title, summary=summary, error=None
-        )
+        await self._set(job, owner, status="completed", stage="done", title=title, summary=summary, error=None)
 
     async def set_stage(self, job: Job, owner: str, stage: str) -> None:
         await self._set(job, owner, stage=stage)
@@ -295,9 +277,7 @@ class Descriptions:
         async with self._database.write() as connection:
             if not await is_held(connection, job, owner):
                 raise LeaseLostError
-            await connection.execute(
-                update(descriptions).where(descriptions.c.id == job.subject_id).values(**values)
-            )
+            await connection.execute(update(descriptions).where(descriptions.c.id == job.subject_id).values(**values))
 
     async def _write_thumbnail(self, connection, segment: Segment, thumbnail: NewThumbnail) -> None:
         await connection.execute(delete(thumbnails).where(thumbnails.c.segment_id == segment.id))

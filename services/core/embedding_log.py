@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
 from services.core.errors import invalid
-from services.core.schema import embeddings, index_log, shards
+from services.core.schema import descriptions, embeddings, index_log, shards
 
 Operation = Literal["add", "remove"]
 PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
@@ -90,6 +90,38 @@ class EmbeddingLog:
         async with self._database.read() as connection:
             rows = await connection.execute(select(*columns).where(embeddings.c.id.in_(wanted)))
             return {row["id"]: Embedding(**row) for row in rows.mappings()}
+
+    async def file_ids(self, ids: Iterable[int]) -> dict[int, str]:
+        """The file of each embedding."""
+        wanted = list(ids)[:PARAMETERS_LIMIT]
+        query = (
+            select(embeddings.c.id, descriptions.c.file_id)
+            .join(descriptions, descriptions.c.id == embeddings.c.description_id)
+            .where(embeddings.c.id.in_(wanted))
+        )
+        async with self._database.read() as connection:
+            return {row.id: row.file_id for row in await connection.execute(query)}
+
+    async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
+        """Every embedding of these (description, segment) pairs with its vector, in order of making."""
+        wanted = list(keys)
+        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
+        query = (
+            select(*columns, embeddings.c.vector)
+            .where(
+                embeddings.c.description_id.in_({description_id for description_id, _ in wanted}),
+                embeddings.c.segment_id.in_({segment_id for _, segment_id in wanted}),
+            )
+            .order_by(embeddings.c.id)
+        )
+        found: dict[tuple[str, str], list[tuple[Embedding, bytes]]] = {}
+        async with self._database.read() as connection:
+            for row in (await connection.execute(query)).mappings():
+                embedding = Embedding(**{name: row[name] for name in Embedding.__dataclass_fields__})
+                found.setdefault((embedding.description_id, embedding.segment_id), []).append(
+                    (embedding, row["vector"])
+                )
+        return found
 
 
 def shard_of(collection_id: str, shard_count: int) -> int:

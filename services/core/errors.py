@@ -40,9 +40,7 @@ class Wire:
 
 WIRE: dict[Reason, Wire] = {
     Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid."),
-    Reason.UNAUTHENTICATED: Wire(
-        401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."
-    ),
+    Reason.UNAUTHENTICATED: Wire(401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."),
     Reason.PERMISSION_DENIED: Wire(403, "PERMISSION_DENIED", "This key may not do that."),
     Reason.NOT_FOUND: Wire(404, "NOT_FOUND", "Not found."),
     Reason.METHOD_NOT_ALLOWED: Wire(405, "UNIMPLEMENTED", "This path does not accept that method."),

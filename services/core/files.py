@@ -117,9 +117,7 @@ class Files:
         except BaseException:
             async with self._database.write() as connection:
                 await connection.execute(
-                    update(object_deletions)
-                    .where(object_deletions.c.prefix == prefix)
-                    .values(not_before=now_ms())
+                    update(object_deletions).where(object_deletions.c.prefix == prefix).values(not_before=now_ms())
                 )
             raise
         return file
@@ -154,9 +152,7 @@ class Files:
         if filter is not None:
             query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
         orders = {"created_at": files.c.created_at, "filename": files.c.filename}
-        return await list_page(
-            self._database, query, page, orders=orders, tie=files.c.id, build=File.from_row
-        )
+        return await list_page(self._database, query, page, orders=orders, tie=files.c.id, build=File.from_row)
 
     async def update(
         self, tenant_id: str, id: str, *, filename: str | None = None, metadata: dict[str, Any] | None = None
@@ -207,21 +203,15 @@ class Files:
             if row is None:
                 return
             await connection.execute(
-                update(files)
-                .where(files.c.id == id)
-                .values(status="completed", error=None, media_info=info.to_json())
+                update(files).where(files.c.id == id).values(status="completed", error=None, media_info=info.to_json())
             )
-            waiting = select(descriptions.c.id).where(
-                descriptions.c.file_id == id, descriptions.c.status == "pending"
-            )
+            waiting = select(descriptions.c.id).where(descriptions.c.file_id == id, descriptions.c.status == "pending")
             for description_id in (await connection.execute(waiting)).scalars().all():
                 await jobs.enqueue(connection, row.tenant_id, "describe", description_id)
 
     async def set_failed(self, id: str, error: str) -> None:
         async with self._database.write() as connection:
-            await connection.execute(
-                update(files).where(files.c.id == id).values(status="failed", error=error)
-            )
+            await connection.execute(update(files).where(files.c.id == id).values(status="failed", error=error))
             await connection.execute(
                 update(descriptions)
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")

@@ -140,11 +140,7 @@ def _column_condition(criterion: Criterion) -> ColumnElement[bool]:
 
 
 def _compare(column: Any, criterion: Criterion, parse: Any) -> ColumnElement[bool]:
-    value = (
-        parse(criterion.value)
-        if criterion.value is not None and criterion.operator != "Like"
-        else criterion.value
-    )
+    value = parse(criterion.value) if criterion.value is not None and criterion.operator != "Like" else criterion.value
     match criterion.operator:
         case "Equal":
             return column == value
@@ -172,20 +168,12 @@ class _Elements:
     present: Any
 
 
-def _json_condition(
-    column: Any, path: list[str], criterion: Criterion, is_sqlite: bool
-) -> ColumnElement[bool]:
+def _json_condition(column: Any, path: list[str], criterion: Criterion, is_sqlite: bool) -> ColumnElement[bool]:
     """A condition on the value at a path of a JSON column; an array matches by its elements."""
 
     def exists(build: Any) -> ColumnElement[bool]:
         each = _sqlite_elements(column, path) if is_sqlite else _postgres_elements(column, path)
-        return (
-            select(literal(1))
-            .select_from(each.source)
-            .where(each.present, build(each))
-            .correlate(files)
-            .exists()
-        )
+        return select(literal(1)).select_from(each.source).where(each.present, build(each)).correlate(files).exists()
 
     def same(wanted: str) -> Any:
         try:
@@ -214,9 +202,7 @@ def _json_condition(
                 return exists(lambda each: each.number < limit if less else each.number > limit)
             except ValueError:  # dates in ISO 8601 and names compare as text
                 return exists(
-                    lambda each: and_(
-                        each.number.is_(None), each.value < value if less else each.value > value
-                    )
+                    lambda each: and_(each.number.is_(None), each.value < value if less else each.value > value)
                 )
 
 

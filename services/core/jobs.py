@@ -58,11 +58,7 @@ class Jobs:
         first = case((jobs.c.kind == "probe", 0), else_=1)
         query = select(jobs).where(due).order_by(share, first, jobs.c.created_at, jobs.c.id).limit(1)
         async with self._database.write() as connection:
-            row = (
-                (await connection.execute(query.with_for_update(skip_locked=True, of=jobs)))
-                .mappings()
-                .first()
-            )
+            row = (await connection.execute(query.with_for_update(skip_locked=True, of=jobs))).mappings().first()
             if row is None:
                 return None
             await connection.execute(
@@ -158,13 +154,9 @@ async def enqueue(connection: AsyncConnection, tenant_id: str, kind: JobKind, su
 
 async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:
     """Whether the worker still holds the job, inside its own transaction: what it writes is then safe to commit."""
-    return (
-        await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())
-    ).first() is not None
+    return (await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())).first() is not None
 
 
 def _held(job: Job, owner: str):
     # Attempts is the fence: a worker that lost the job and a later one differ in it, even under one owner name.
-    return and_(
-        jobs.c.id == job.id, jobs.c.state == "running", jobs.c.owner == owner, jobs.c.attempts == job.attempts
-    )
+    return and_(jobs.c.id == job.id, jobs.c.state == "running", jobs.c.owner == owner, jobs.c.attempts == job.attempts)

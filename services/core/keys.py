@@ -46,11 +46,7 @@ class Keys:
             tenant_id = row.id if row else str(uuid4())
             if row is None:
                 await connection.execute(insert(tenants).values(id=tenant_id, name=tenant, created_at=now))
-            known = (
-                (await connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key))))
-                .mappings()
-                .first()
-            )
+            known = (await connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key)))).mappings().first()
             if known is None:
                 await connection.execute(
                     insert(api_keys).values(
@@ -62,9 +58,7 @@ class Keys:
                     )
                 )
             elif known["tenant_id"] != tenant_id or known["revoked_at"] is not None:
-                raise invalid(
-                    "That API key was revoked or belongs to another tenant; choose another.", field="api_key"
-                )
+                raise invalid("That API key was revoked or belongs to another tenant; choose another.", field="api_key")
         return key
 
     async def authenticate(self, key: str) -> str:
@@ -75,15 +69,11 @@ class Keys:
         if cached and cached[1] > now:
             return cached[0]
         async with self._database.read() as connection:
-            query = select(api_keys.c.tenant_id).where(
-                api_keys.c.hash == digest, api_keys.c.revoked_at.is_(None)
-            )
+            query = select(api_keys.c.tenant_id).where(api_keys.c.hash == digest, api_keys.c.revoked_at.is_(None))
             row = (await connection.execute(query)).first()
         if row is None:
             self._cache.pop(digest, None)
-            raise ArcusError(
-                Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'."
-            )
+            raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
         if len(self._cache) >= CACHE_KEYS:
             self._cache.clear()
         self._cache[digest] = (row.tenant_id, now + CACHE_MS)

@@ -88,9 +88,7 @@ class Objects:
             return
         with tempfile.NamedTemporaryFile(prefix="arcus-", suffix=Path(key).suffix) as file:
             with _mapped():
-                async for chunk in (await obstore.get_async(self._store, key)).stream(
-                    min_chunk_size=BUFFER_BYTES
-                ):
+                async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
                     await asyncio.to_thread(file.write, chunk)
             file.flush()
             yield Path(file.name)

@@ -84,22 +84,16 @@ class Responses:
     ) -> Listing[Response]:
         if status is not None and status not in STATUSES:
             raise invalid(f"status must be one of: {', '.join(STATUSES)}", field="status")
-        query = created.apply(
-            select(responses).where(responses.c.tenant_id == tenant_id), responses.c.created_at
-        )
+        query = created.apply(select(responses).where(responses.c.tenant_id == tenant_id), responses.c.created_at)
         if status is not None:
             query = query.where(responses.c.status == status)
         orders = {"created_at": responses.c.created_at}
-        return await list_page(
-            self._database, query, page, orders=orders, tie=responses.c.id, build=Response.from_row
-        )
+        return await list_page(self._database, query, page, orders=orders, tie=responses.c.id, build=Response.from_row)
 
     async def delete(self, tenant_id: str, id: str) -> None:
         """Deleting what is not there is not an error."""
         async with self._database.write() as connection:
-            await connection.execute(
-                delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
-            )
+            await connection.execute(delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id))
 
     async def fail_abandoned(self, *, owner: str, older_than_ms: int) -> int:
         """Ends responses whose front process is gone, so that nobody polls them for ever. Returns how many."""
@@ -118,8 +112,6 @@ class Responses:
             for row in rows:
                 body = {**row["body"], "status": "failed", "error": error}
                 await connection.execute(
-                    update(responses)
-                    .where(responses.c.id == row["id"])
-                    .values(status="failed", body=body, owner=None)
+                    update(responses).where(responses.c.id == row["id"]).values(status="failed", body=body, owner=None)
                 )
         return len(rows)

@@ -32,9 +32,7 @@ def parse_segmentation(value: Any, *, field: str = "segmentation_config") -> Seg
     start = _number(value, "start_time_seconds", field, 0, 1e9)
     end = _number(value, "end_time_seconds", field, 0, 1e9)
     if start is not None and end is not None and end <= start:
-        raise invalid(
-            f"{field}.end_time_seconds must be after start_time_seconds", field=f"{field}.end_time_seconds"
-        )
+        raise invalid(f"{field}.end_time_seconds must be after start_time_seconds", field=f"{field}.end_time_seconds")
     limits: dict[str, Any] = {"start_time_seconds": start, "end_time_seconds": end}
     if strategy == "uniform":
         name = f"{field}.uniform_config"
@@ -93,9 +91,7 @@ def canonical(config: SegmentationConfig) -> dict[str, Any]:
         }
     else:
         value["manual_config"] = {
-            "segments": [
-                {"start_time": span.start_time, "end_time": span.end_time} for span in config.manual_segments
-            ]
+            "segments": [{"start_time": span.start_time, "end_time": span.end_time} for span in config.manual_segments]
         }
     for name in ("start_time_seconds", "end_time_seconds"):
         if getattr(config, name) is not None:
@@ -112,9 +108,7 @@ def _span(value: Any, field: str) -> Span:
     start = _number(span, "start_time", field, 0, 1e9)
     end = _number(span, "end_time", field, 0, 1e9)
     if start is None or end is None or end <= start:
-        raise invalid(
-            f"{field} needs start_time and end_time, in seconds, the end after the start", field=field
-        )
+        raise invalid(f"{field} needs start_time and end_time, in seconds, the end after the start", field=field)
     return Span(start, end)
 
 

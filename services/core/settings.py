@@ -17,9 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ARCUS_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(
-        Path(".arcus"), description="Folder of the database and the objects on one machine."
-    )
+    data_dir: Path = Field(Path(".arcus"), description="Folder of the database and the objects on one machine.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite inside the data folder.")
     objects_url: str = Field(
         "", description="Object store URL (file, s3, gs, az); empty means a folder in the data folder."
@@ -27,17 +25,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the front listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="HTTP port; 0 picks a free one.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 picks a free one.")
-    public_url: str = Field(
-        "", description="Base URL put into links; empty means the address of the request."
-    )
-    api_key: SecretStr = Field(
-        SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one."
-    )
+    public_url: str = Field("", description="Base URL put into links; empty means the address of the request.")
+    api_key: SecretStr = Field(SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one.")
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
-    engine_secret: SecretStr = Field(
-        SecretStr(""), description="Shared secret of the front and the engine replicas."
-    )
+    engine_secret: SecretStr = Field(SecretStr(""), description="Shared secret of the front and the engine replicas.")
     engine_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the next message of an engine call."
     )
@@ -47,21 +39,15 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Largest upload in bytes.")
     max_duration_seconds: float = Field(7200.0, gt=0, description="Longest video accepted, in seconds.")
     max_pixels: int = Field(7680 * 4320, gt=0, description="Largest frame accepted, in pixels.")
-    min_free_bytes: int = Field(
-        256 * 1024**2, ge=0, description="Free space an upload must leave on the data disk."
-    )
-    max_requests_per_tenant: int = Field(
-        64, ge=1, description="Requests of one tenant in progress in one front."
-    )
+    min_free_bytes: int = Field(256 * 1024**2, ge=0, description="Free space an upload must leave on the data disk.")
+    max_requests_per_tenant: int = Field(64, ge=1, description="Requests of one tenant in progress in one front.")
     max_responses: int = Field(256, ge=1, description="Responses being generated in one front.")
     max_output_tokens: int = Field(
         2048, ge=1, le=128000, description="Tokens of an answer when the request names none."
     )
     context_tokens: int = Field(6000, ge=256, description="Tokens of sources put before the model.")
 
-    lease_seconds: float = Field(
-        15.0, gt=0, description="A job whose worker is silent this long is taken over."
-    )
+    lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")
     ingest_concurrency: int = Field(2, ge=1, description="Jobs one ingest replica runs at once.")
     frame_interval_seconds: float = Field(2.0, gt=0, description="Time between sampled frames.")
@@ -83,7 +69,6 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"ARCUS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
-            for item in error.errors()
+            f"ARCUS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()
         )
         raise ArcusError(Reason.INVALID_ARGUMENT, f"Bad settings: {problems}") from error

@@ -66,10 +66,7 @@ class Thumbnails:
             thumbnails.c.tenant_id == tenant_id, thumbnails.c.segment_id.in_(list(segment_ids))
         )
         async with self._database.read() as connection:
-            return {
-                row["segment_id"]: Thumbnail.from_row(row)
-                for row in (await connection.execute(query)).mappings()
-            }
+            return {row["segment_id"]: Thumbnail.from_row(row) for row in (await connection.execute(query)).mappings()}
 
     async def defaults(self, tenant_id: str, file_ids: Sequence[str]) -> dict[str, Thumbnail]:
         """The default thumbnail of each file, by file id."""
@@ -79,10 +76,7 @@ class Thumbnails:
             thumbnails.c.segment_id.is_(None),
         )
         async with self._database.read() as connection:
-            return {
-                row["file_id"]: Thumbnail.from_row(row)
-                for row in (await connection.execute(query)).mappings()
-            }
+            return {row["file_id"]: Thumbnail.from_row(row) for row in (await connection.execute(query)).mappings()}
 
     def signature(self, id: str) -> str:
         """What makes a link to this thumbnail work without a key."""

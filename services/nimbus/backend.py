@@ -55,6 +55,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
+        members = CollectionFiles(database)
         responses = Responses(database)
         retrieval = Retrieval(
             engine=engine,
@@ -63,6 +64,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             descriptions=descriptions,
             files=files,
             collections=collections,
+            members=members,
         )
         yield Backend(
             settings=settings,
@@ -70,7 +72,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             keys=Keys(database),
             files=files,
             collections=collections,
-            collection_files=CollectionFiles(database),
+            collection_files=members,
             descriptions=descriptions,
             thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
             responses=responses,

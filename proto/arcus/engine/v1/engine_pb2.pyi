@@ -62,19 +62,21 @@ class Message(_message.Message):
     def __init__(self, role: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("kind", "text", "start_time", "end_time")
+    __slots__ = ("kind", "text", "start_time", "end_time", "score")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
     kind: str
     text: str
     start_time: float
     end_time: float
-    def __init__(self, kind: _Optional[str] = ..., text: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ...) -> None: ...
+    score: float
+    def __init__(self, kind: _Optional[str] = ..., text: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
 
 class Source(_message.Message):
-    __slots__ = ("number", "file_id", "segment_id", "filename", "start_time", "end_time", "passages", "score")
+    __slots__ = ("number", "file_id", "segment_id", "filename", "start_time", "end_time", "passages", "part")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -82,7 +84,7 @@ class Source(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
-    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     number: int
     file_id: str
     segment_id: str
@@ -90,11 +92,11 @@ class Source(_message.Message):
     start_time: float
     end_time: float
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
-    score: float
-    def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., score: _Optional[float] = ...) -> None: ...
+    part: int
+    def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +105,7 @@ class GenerateRequest(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     tenant_id: str
     model: str
@@ -111,7 +114,8 @@ class GenerateRequest(_message.Message):
     sources: _containers.RepeatedCompositeFieldContainer[Source]
     max_output_tokens: int
     temperature: float
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+    parts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
     __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens")

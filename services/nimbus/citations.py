@@ -1,0 +1,69 @@
+"""Citations: finds [n] in text as it streams, renumbers it by first use and drops what was not retrieved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# An unfinished marker at the end of a chunk: "[", "[1", "[1, 2". Longer ones are no markers.
+_OPEN = re.compile(r" ?\[[\d,; ]{0,24}$")
+_MARK = re.compile(r" ?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A source is cited for the first time; its marker is in the text that comes next."""
+
+    number: int  # as the engine was told
+    index: int  # as the reader sees it, from 1
+
+
+class CitationStream:
+    """Text in, text and first citations out. Holds back at most one unfinished marker."""
+
+    def __init__(self, known: Callable[[int], Any]) -> None:
+        self._known = known
+        self._held = ""
+        self._indexes: dict[int, int] = {}
+
+    def feed(self, text: str) -> Iterator[str | Cited]:
+        if "[" not in text and not self._held:
+            if text.endswith(" "):  # a marker may follow, and take the space with it if it is dropped
+                text, self._held = text[:-1], " "
+            if text:
+                yield text
+            return
+        text = self._held + text
+        found = _OPEN.search(text)
+        cut = found.start() if found else len(text) - text.endswith(" ")
+        text, self._held = text[:cut], text[cut:]
+        yield from self._marked(text)
+
+    def end(self) -> Iterator[str | Cited]:
+        text, self._held = self._held, ""
+        yield from self._marked(text.rstrip(" "))
+
+    def _marked(self, text: str) -> Iterator[str | Cited]:
+        done = 0
+        out = ""
+        for match in _MARK.finditer(text):
+            out += text[done : match.start()]
+            done = match.end()
+            indexes = []
+            for number in (int(part) for part in re.split(r"[,;]", match.group(1))):
+                if self._known(number) is None:
+                    continue
+                if number not in self._indexes:
+                    self._indexes[number] = len(self._indexes) + 1
+                    if out:
+                        yield out
+                        out = ""
+                    yield Cited(number, self._indexes[number])
+                indexes.append(self._indexes[number])
+            space = " " if match.group(0).startswith(" ") else ""
+            out += space * bool(indexes) + "".join(f"[{index}]" for index in dict.fromkeys(indexes))
+        out += text[done:]
+        if out:
+            yield out

@@ -1,0 +1,141 @@
+"""The front's side of the engine contract: vectors, hits and tokens over gRPC from Ray Serve."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from arcus.engine.v1 import engine_pb2 as pb
+from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
+
+from services.core.errors import ArcusError, Reason
+
+CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
+MAX_MESSAGE_BYTES = 16 * 1024**2
+
+# The one table of engine failures.
+REASONS = {
+    grpc.StatusCode.UNAVAILABLE: Reason.ENGINE_UNAVAILABLE,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.ENGINE_UNAVAILABLE,  # what the proxy says while replicas start
+    grpc.StatusCode.NOT_FOUND: Reason.ENGINE_UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.ENGINE_UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: Reason.ENGINE_UNAVAILABLE,  # by the other side: our own cancellation raises CancelledError
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.LIMIT_EXCEEDED,
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_ARGUMENT,
+}
+
+
+@dataclass(frozen=True)
+class VectorHit:
+    embedding_id: int
+    collection_id: str
+    score: float
+
+
+class EngineClient:
+    def __init__(self, address: str, secret: str, *, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._secret = secret
+        options = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+        ]
+        self._channels = [
+            grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
+        ]
+        self._next = itertools.cycle(self._channels)
+
+    async def close(self) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        """One vector for each text: float32 little-endian, unit length."""
+        with _mapped():
+            stub = pb_grpc.EmbedServiceStub(self._channel())
+            reply = await stub.Embed(
+                pb.EmbedRequest(texts=texts), metadata=self._metadata("embed"), timeout=self._timeout_seconds
+            )
+        width = reply.dimensions * 4
+        return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
+
+    async def search(
+        self, shard: int, tenant_id: str, collection_ids: Sequence[str], vector: bytes, limit: int, min_sequence: int
+    ) -> list[VectorHit]:
+        """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least."""
+        request = pb.SearchRequest(
+            tenant_id=tenant_id, collection_ids=collection_ids, vector=vector, limit=limit, min_sequence=min_sequence
+        )
+        with _mapped():
+            stub = pb_grpc.IndexServiceStub(self._channel())
+            reply = await stub.Search(request, metadata=self._metadata(f"index-{shard}"), timeout=self._timeout_seconds)
+        return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
+
+    @asynccontextmanager
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[pb.GenerateChunk]]:
+        """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
+        with _mapped():
+            call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
+            silence = _Silence(call, self._timeout_seconds)
+            try:
+                yield silence.watch()
+            finally:
+                silence.end()
+                call.cancel()
+
+    async def check(self) -> None:
+        """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
+        with _mapped():
+            stub = pb_grpc.EmbedServiceStub(self._channel())
+            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._metadata("embed"), timeout=2)
+
+    def _channel(self) -> grpc.aio.Channel:
+        if not self._channels:
+            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "No engine is configured; set ARCUS_ENGINE_ADDRESS.")
+        return next(self._next)
+
+    def _metadata(self, application: str) -> tuple[tuple[str, str], ...]:
+        return (("application", application), ("x-arcus-secret", self._secret))
+
+
+class _Silence:
+    """Ends a call that says nothing for too long, without a timer for each message."""
+
+    def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
+        self._call = call
+        self._timeout_seconds = timeout_seconds
+        self._received = 0
+        self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
+
+    async def watch(self) -> AsyncIterator[pb.GenerateChunk]:
+        async for chunk in self._call:
+            self._received += 1
+            yield chunk
+
+    def end(self) -> None:
+        self._handle.cancel()
+
+    def _check(self, received_before: int) -> None:
+        if self._received == received_before:
+            self._call.cancel()
+        else:
+            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._received)
+
+
+class _mapped:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, grpc.aio.AioRpcError):
+            reason = REASONS.get(error.code(), Reason.INTERNAL)
+            message = error.details() if reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) else None
+            raise ArcusError(reason, message) from error
+        if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and not task.cancelling():
+            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped answering; try again.") from error

@@ -1,0 +1,95 @@
+"""What is put before the model: numbered sources within the token budget, and the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.nimbus.requests import ResponseRequest
+from services.nimbus.retrieval import Found
+
+CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found for one part of a question, best first."""
+
+    question: str
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    request: pb.GenerateRequest
+    sources: dict[int, Found]  # by the number that the model cites
+
+
+def build_prompt(
+    request: ResponseRequest,
+    evidence: Sequence[Evidence],
+    *,
+    request_id: str,
+    tenant_id: str,
+    max_output_tokens: int,
+    context_tokens: int,
+) -> Prompt:
+    """Numbers segments by first appearance; a segment found for two parts keeps its number.
+
+    When the budget is short, every part gets its best sources before any gets its second best.
+    """
+    numbers: dict[str, int] = {}
+    sources: dict[int, Found] = {}
+    rows: list[pb.Source] = []
+    budget = context_tokens * CHARACTERS_PER_TOKEN
+    depth = max((len(item.found) for item in evidence), default=0)
+    for rank in range(depth):
+        for part, item in enumerate(evidence):
+            if rank >= len(item.found):
+                continue
+            found = item.found[rank]
+            size = sum(len(passage.text) for passage in found.passages)
+            if budget < size and rows:
+                continue
+            budget -= size
+            key = f"{found.description_id}/{found.segment.id}"
+            number = numbers.setdefault(key, len(numbers) + 1)
+            sources.setdefault(number, found)
+            rows.append(_source(number, part, found))
+    message = pb.GenerateRequest(
+        request_id=request_id,
+        tenant_id=tenant_id,
+        model=request.model,
+        instructions=request.guidance,
+        messages=[pb.Message(role=item.role, text=item.text) for item in request.messages if item.role != "developer"],
+        sources=rows,
+        max_output_tokens=max_output_tokens,
+        parts=[item.question for item in evidence],
+    )
+    if request.temperature is not None:
+        message.temperature = request.temperature
+    return Prompt(message, sources)
+
+
+def _source(number: int, part: int, found: Found) -> pb.Source:
+    return pb.Source(
+        number=number,
+        part=part,
+        file_id=found.file.id,
+        segment_id=found.segment.id,
+        filename=found.file.filename,
+        start_time=found.segment.start_time,
+        end_time=found.segment.end_time,
+        passages=[
+            pb.Passage(
+                kind=passage.kind,
+                text=passage.text,
+                start_time=passage.start_time,
+                end_time=passage.end_time,
+                score=passage.score,
+            )
+            for passage in found.passages
+        ],
+    )

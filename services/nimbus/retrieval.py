@@ -1,0 +1,235 @@
+"""Retrieval: the segments of a tenant's collections that speak to a question, by meaning and by words, fused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.collection_files import CollectionFiles
+from services.core.collections import Collection, Collections
+from services.core.descriptions import Descriptions, Segment
+from services.core.embedding_log import EmbeddingLog
+from services.core.errors import invalid
+from services.core.files import File, Files
+from services.core.full_text import FullText
+from services.core.pages import MAX_LIMIT, Page
+from services.nimbus.engine import EngineClient, VectorHit
+from services.nimbus.requests import KnowledgeBase
+
+FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
+VECTOR_LIMIT = 96
+MAX_VECTOR_LIMIT = 6144
+TEXT_LIMIT = 48
+MAX_DEFAULT_COLLECTIONS = 1_000
+# Words that say nothing of what is asked: function words, and how questions about videos are put.
+STOP_WORDS = frozenset(
+    """a about above after again all also am an and any are as at be because been before being below between both but by
+    can could did do does doing down during each few for from further had has have having he her here hers him his how i
+    if in into is it its itself just like me more most my no nor not now of off on once only or other our out over own
+    please same she should so some such tell than that the their them then there these they this those through to too
+    under until up very was we were what when where which while who whom why will with would you your
+    video videos clip clips file files lecture speaker say says said talk talks show shows shown mention mentioned
+    discuss discussed describe explain give""".split()
+)
+_WORD = re.compile(r"[\w']+")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What may be searched: collections of the tenant, and, where named, only some of their files."""
+
+    collections: tuple[Collection, ...]
+    file_ids: frozenset[str] | None = None
+    cites_collections: bool = True
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Something said, shown or described; `score` is its likeness to the question, in [-1, 1]."""
+
+    kind: str
+    text: str
+    start_time: float
+    end_time: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A segment that was retrieved, with everything in it that can be quoted."""
+
+    segment: Segment
+    file: File
+    collection_id: str
+    description_id: str
+    passages: tuple[Passage, ...]
+    rank_score: float
+
+
+class Retrieval:
+    def __init__(
+        self,
+        *,
+        engine: EngineClient,
+        log: EmbeddingLog,
+        full_text: FullText,
+        descriptions: Descriptions,
+        files: Files,
+        collections: Collections,
+        members: CollectionFiles,
+    ) -> None:
+        self._engine = engine
+        self._log = log
+        self._full_text = full_text
+        self._descriptions = descriptions
+        self._files = files
+        self._collections = collections
+        self._members = members
+
+    async def scope(self, tenant_id: str, base: KnowledgeBase) -> Scope:
+        """Raises NOT_FOUND for a collection or file that is not the tenant's."""
+        if base.filter is not None and base.filter != type(base.filter)():
+            file_ids = await self._filtered(tenant_id, base)
+        else:
+            file_ids = None
+        if base.source == "collections":
+            found = await asyncio.gather(*(self._collections.get(tenant_id, id) for id in base.collections))
+            return Scope(tuple(found), file_ids)
+        if base.source == "files":
+            for id in base.files:
+                await self._files.get(tenant_id, id)
+            named = frozenset(base.files)
+            file_ids = named if file_ids is None else named & file_ids
+        every: list[Collection] = []
+        while len(every) < MAX_DEFAULT_COLLECTIONS:
+            page = await self._collections.list(tenant_id, Page(limit=MAX_LIMIT, offset=len(every)))
+            every += page.items
+            if len(page.items) < MAX_LIMIT:
+                break
+        return Scope(tuple(every), file_ids, cites_collections=False)
+
+    async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[Found]:
+        """The best `limit` segments, best first. At once up to date with every segment that was written."""
+        if not scope.collections or scope.file_ids == frozenset():
+            return []
+        words = content_words(question)
+        ids = [collection.id for collection in scope.collections]
+        (vector,), text_hits = await asyncio.gather(
+            self._engine.embed([question]), self._full_text.search(tenant_id, ids, words, TEXT_LIMIT * 4)
+        )
+        vector_hits = await self._search(tenant_id, scope, vector, limit)
+        embeddings = await self._log.embeddings(hit.embedding_id for hit in vector_hits)
+
+        ranks: dict[tuple[str, str], float] = defaultdict(float)
+        place: dict[tuple[str, str], str] = {}
+        seen: set[tuple[str, str]] = set()
+        for hit in vector_hits:
+            embedding = embeddings.get(hit.embedding_id)
+            if embedding is None:
+                continue
+            key = (embedding.description_id, embedding.segment_id)
+            place.setdefault(key, hit.collection_id)
+            if key not in seen:
+                seen.add(key)
+                ranks[key] += 1 / (FUSION_CONSTANT + len(seen))
+        text_rank = 0
+        texted: set[tuple[str, str]] = set()
+        for text_hit in text_hits:
+            key = (text_hit.description_id, text_hit.segment_id)
+            if key in texted or (scope.file_ids is not None and text_hit.file_id not in scope.file_ids):
+                continue
+            texted.add(key)
+            place.setdefault(key, text_hit.collection_id)
+            text_rank += 1
+            ranks[key] += 1 / (FUSION_CONSTANT + text_rank)
+        best = sorted(ranks, key=lambda key: -ranks[key])[: limit * 2]
+        found = await self._load(tenant_id, best, place, ranks, np.frombuffer(vector, dtype="<f4"))
+        if scope.file_ids is not None:
+            found = [item for item in found if item.file.id in scope.file_ids]
+        return found[:limit]
+
+    async def files_of(self, tenant_id: str, scope: Scope, limit: int) -> list[str]:
+        """Files of the scope, those added last first, at most `limit`."""
+        ids: dict[str, None] = {}
+        for collection in scope.collections:
+            page = await self._members.list(tenant_id, collection.id, Page(limit=min(limit, MAX_LIMIT)))
+            ids.update({item.file_id: None for item in page.items})
+            if len(ids) >= limit:
+                break
+        return [id for id in ids if scope.file_ids is None or id in scope.file_ids][:limit]
+
+    async def _search(self, tenant_id: str, scope: Scope, vector: bytes, limit: int) -> list[VectorHit]:
+        """Nearest embeddings of the scope; where only some files count, searches deeper until enough of theirs are in."""
+        by_shard: dict[int, list[str]] = defaultdict(list)
+        for collection in scope.collections:
+            by_shard[collection.shard].append(collection.id)
+        sequences = await self._log.last_sequences(by_shard)
+        depth = VECTOR_LIMIT
+        while True:
+            answers = await asyncio.gather(
+                *(
+                    self._engine.search(shard, tenant_id, ids, vector, depth, sequences[shard])
+                    for shard, ids in by_shard.items()
+                )
+            )
+            hits = sorted((hit for answer in answers for hit in answer), key=lambda hit: -hit.score)
+            if scope.file_ids is None:
+                return hits[:depth]
+            owners = await self._log.file_ids([hit.embedding_id for hit in hits])
+            kept = [hit for hit in hits if owners.get(hit.embedding_id) in scope.file_ids]
+            exhausted = all(len(answer) < depth for answer in answers)
+            if len(kept) >= limit * 4 or exhausted or depth >= MAX_VECTOR_LIMIT:
+                return kept
+            depth *= 8
+
+    async def _load(
+        self,
+        tenant_id: str,
+        keys: Sequence[tuple[str, str]],
+        place: dict[tuple[str, str], str],
+        ranks: dict[tuple[str, str], float],
+        question: np.ndarray,
+    ) -> list[Found]:
+        segments = await self._descriptions.segments_by_id([segment_id for _, segment_id in keys])
+        # The tenant is checked once more where rows become text, whatever the index said.
+        segments = {id: segment for id, segment in segments.items() if segment.tenant_id == tenant_id}
+        passages = await self._log.passages(keys)
+        files = await self._files.get_many(tenant_id, list({segment.file_id for segment in segments.values()}))
+        found = []
+        for key in keys:
+            segment = segments.get(key[1])
+            if segment is None or segment.file_id not in files:
+                continue
+            scored = tuple(
+                Passage(
+                    row.kind,
+                    row.text,
+                    row.start_time,
+                    row.end_time,
+                    float(np.frombuffer(vector, dtype="<f4") @ question),
+                )
+                for row, vector in passages.get(key, ())
+            )
+            found.append(Found(segment, files[segment.file_id], place[key], key[0], scored, ranks[key]))
+        return found
+
+    async def _filtered(self, tenant_id: str, base: KnowledgeBase) -> frozenset[str]:
+        ids: list[str] = []
+        while True:
+            page = await self._files.list(tenant_id, Page(limit=MAX_LIMIT, offset=len(ids)), filter=base.filter)
+            ids += [file.id for file in page.items]
+            if len(page.items) < MAX_LIMIT:
+                return frozenset(ids)
+            if len(ids) > 100_000:
+                raise invalid("The filter matches more than 100000 files; make it narrower.", field="filter")
+
+
+def content_words(text: str) -> list[str]:
+    """The words of a question that say what it is about, in order, once each."""
+    words = (word.strip("'").lower() for word in _WORD.findall(text))
+    return list(dict.fromkeys(word for word in words if word and word not in STOP_WORDS))
