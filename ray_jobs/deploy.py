@@ -1,0 +1,164 @@
+"""The Serve applications: each class is a thin edge over a plain engine, stage or shard.
+
+A KubeRay RayService names the builders below as import paths (`ray_jobs.deploy:embed`); `arcus up` deploys them all.
+Replicas read their settings from the environment of their process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from arcus.engine.v1 import engine_pb2 as pb
+from ray_jobs.ingress import Gate
+from services.core.errors import invalid
+from services.core.settings import Settings, load_settings
+
+SERVICERS = [
+    f"arcus.engine.v1.engine_pb2_grpc.add_{name}Servicer_to_server"
+    for name in ("EmbedService", "IndexService", "GenerateService")
+]
+DIMENSIONS = 384
+MAX_TEXTS = 1024
+MAX_COLLECTIONS = 1000
+MAX_HITS = 1000
+# A share of the logical CPUs given to Ray: it places replicas, it does not limit what they use.
+REPLICA = {"num_cpus": 0.1}
+
+
+def _gate(settings: Settings) -> Gate:
+    return Gate(settings.engine_secret.get_secret_value())
+
+
+@serve.deployment(name="embed", max_ongoing_requests=128, max_queued_requests=256, ray_actor_options=REPLICA)
+class EmbedReplica:
+    async def __init__(self) -> None:  # type: ignore[misc]
+        from ray_jobs.batching import BatchQueue
+        from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+
+        self._gate = _gate(load_settings())
+        engine = EmbeddedEmbedder()
+        self._queue = BatchQueue("embed", lambda calls: _embed_together(engine, calls), max_batch=32, max_waiting=256)
+        await self._queue.in_thread(engine.setup)
+        self._queue.start()
+
+    async def check_health(self) -> None:
+        self._queue.check()
+
+    async def Embed(self, request: pb.EmbedRequest, grpc_context: Any) -> pb.EmbedResponse:
+        return await self._gate.unary(grpc_context, self._embed, request, pb.EmbedResponse())
+
+    async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
+        if len(request.texts) > MAX_TEXTS:
+            raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
+        vectors, tokens = await self._queue.put(list(request.texts))
+        return pb.EmbedResponse(dimensions=DIMENSIONS, vectors=vectors.astype("<f4").tobytes(), tokens=tokens)
+
+
+def _embed_together(engine: Any, calls: list[list[str]]) -> list[tuple[Any, int]]:
+    """One forward pass for all waiting calls; the tokens of the pass are shared out by length of text."""
+    vectors, tokens = engine.embed_counted([text for texts in calls for text in texts])
+    lengths = [sum(map(len, texts)) for texts in calls]
+    whole = sum(lengths) or 1
+    answers, first = [], 0
+    for texts, length in zip(calls, lengths, strict=True):
+        answers.append((vectors[first : first + len(texts)], round(tokens * length / whole)))
+        first += len(texts)
+    return answers
+
+
+@serve.deployment(name="index", max_ongoing_requests=256, max_queued_requests=512, ray_actor_options=REPLICA)
+class IndexReplica:
+    async def __init__(self, number: int) -> None:  # type: ignore[misc]
+        from ray_jobs.index.replica import ShardReplica
+        from ray_jobs.index.shard import Shard
+        from services.core.database import Database
+        from services.core.embedding_log import EmbeddingLog
+
+        settings = load_settings()
+        self._gate = _gate(settings)
+        self._replica = ShardReplica(number, EmbeddingLog(Database(settings.database)), Shard(DIMENSIONS))
+        await self._replica.start()
+
+    async def check_health(self) -> None:
+        self._replica.check()
+
+    async def Search(self, request: pb.SearchRequest, grpc_context: Any) -> pb.SearchResponse:
+        return await self._gate.unary(grpc_context, self._search, request, pb.SearchResponse())
+
+    async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
+        import numpy as np
+
+        from ray_jobs.index.shard import Query
+
+        if len(request.vector) != 4 * DIMENSIONS:
+            raise invalid(f"The vector must be {DIMENSIONS} float32 values.", field="vector")
+        if not 1 <= request.limit <= MAX_HITS:
+            raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
+        if len(request.collection_ids) > MAX_COLLECTIONS:
+            raise invalid(f"At most {MAX_COLLECTIONS} collections can be searched.", field="collection_ids")
+        query = Query(
+            request.tenant_id,
+            tuple(request.collection_ids),
+            np.frombuffer(request.vector, "<f4"),
+            request.limit,
+        )
+        hits, sequence = await self._replica.search(query, request.min_sequence)
+        return pb.SearchResponse(
+            hits=[
+                pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score) for hit in hits
+            ],
+            sequence=sequence,
+        )
+
+
+@serve.deployment(name="generate", max_ongoing_requests=256, max_queued_requests=256, ray_actor_options=REPLICA)
+class GenerateReplica:
+    async def __init__(self) -> None:  # type: ignore[misc]
+        settings = load_settings()
+        self._gate = _gate(settings)
+        self._engine = _generator(settings.generate_engine)
+        await self._engine.setup()
+
+    async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
+        # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
+        chunks = self._gate.stream(grpc_context, self._engine.generate, request)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+
+
+def _generator(name: str) -> Any:
+    from ray_jobs.engines.scripted import ScriptedEngine
+
+    engines = {"scripted": ScriptedEngine}
+    if name not in engines:
+        raise invalid(f"ARCUS_GENERATE_ENGINE must be one of: {', '.join(engines)}.", field="generate_engine")
+    return engines[name]()
+
+
+def embed(_arguments: dict[str, Any] | None = None) -> Application:
+    return EmbedReplica.bind()
+
+
+def index(arguments: dict[str, Any]) -> Application:
+    """arguments: {"shard": number}"""
+    return IndexReplica.bind(int(arguments["shard"]))
+
+
+def generate(_arguments: dict[str, Any] | None = None) -> Application:
+    return GenerateReplica.bind()
+
+
+def applications(settings: Settings) -> dict[str, Application]:
+    """Every application of one instance by name: what a call names in its `application` metadata."""
+    return {
+        "embed": embed(),
+        **{f"index-{number}": index({"shard": number}) for number in range(settings.index_shards)},
+        "generate": generate(),
+    }

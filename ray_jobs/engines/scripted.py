@@ -1,0 +1,86 @@
+"""An answering engine that follows a script: for tests, and for measuring everything but the model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest
+from services.core.errors import ArcusError, Reason, invalid
+
+MAX_MESSAGES = 1_000_000
+MAX_TOKENS_PER_MESSAGE = 10_000
+
+
+@dataclass(frozen=True)
+class Script:
+    """What to emit: `messages` chunks of `tokens_per_message` words, one every `interval_seconds`.
+
+    `text` replaces the words of the first chunk. After `fail_after` chunks the engine fails with `fail_reason`.
+    """
+
+    messages: int = 8
+    tokens_per_message: int = 4
+    interval_seconds: float = 0.0
+    text: str = ""
+    fail_after: int = -1
+    fail_reason: str = "INTERNAL"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.messages <= MAX_MESSAGES:
+            raise invalid(f"messages must be from 1 to {MAX_MESSAGES}.", field="messages")
+        if not 1 <= self.tokens_per_message <= MAX_TOKENS_PER_MESSAGE:
+            raise invalid(f"tokens_per_message must be from 1 to {MAX_TOKENS_PER_MESSAGE}.", field="tokens_per_message")
+        if not 0 <= self.interval_seconds <= 60:
+            raise invalid("interval_seconds must be from 0 to 60.", field="interval_seconds")
+        if self.fail_reason not in Reason.__members__:
+            raise invalid("fail_reason must be a reason.", field="fail_reason")
+
+    @classmethod
+    def parse(cls, instructions: str) -> Script:
+        """The script in the instructions if they are a JSON object, else the default one."""
+        if not instructions.lstrip().startswith("{"):
+            return cls()
+        try:
+            return cls(**json.loads(instructions))
+        except (TypeError, ValueError) as error:
+            raise invalid(f"The instructions are not a script: {error}", field="instructions") from error
+
+
+class ScriptedEngine:
+    """`streams` counts the answers being written now: a cancelled one must leave it."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+
+    async def setup(self) -> None:
+        return None
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
+        """Without a text of its own the answer cites each source once, in order."""
+        script = Script.parse(request.instructions)
+        words = " ".join(["word"] * script.tokens_per_message) + " "
+        self.streams += 1
+        try:
+            output_tokens = 0
+            for number in range(script.messages):
+                if number == script.fail_after:
+                    raise ArcusError(Reason[script.fail_reason], "The script says to fail here.")
+                if request.max_output_tokens and output_tokens >= request.max_output_tokens:
+                    break
+                # Even at full speed every chunk lets other streams have their turn.
+                await asyncio.sleep(script.interval_seconds)
+                text = words
+                if number == 0 and script.text:
+                    text = script.text
+                elif not script.text and number < len(request.sources):
+                    text = f"{words[:-1]} [{request.sources[number].number}] "
+                output_tokens += script.tokens_per_message
+                yield GenerateChunk(text=text, output_tokens=script.tokens_per_message)
+            cut = bool(request.max_output_tokens) and output_tokens >= request.max_output_tokens
+            input_tokens = sum(len(message.text.split()) for message in request.messages)
+            yield GenerateChunk(finish_reason="length" if cut else "stop", input_tokens=input_tokens)
+        finally:
+            self.streams -= 1

