@@ -11,11 +11,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.core.errors import ArcusError, Reason
 
 BUSY_TIMEOUT_SECONDS = 15
+SETUP_LOCK = 7146725  # any number, the same in every process
+UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
 
 
 class Database:
@@ -51,9 +54,13 @@ class Database:
     async def migrate(self) -> None:
         """Brings the tables to the newest version. Safe to run from several processes at once."""
         async with self.write() as connection:
-            if not self.is_sqlite:
-                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7146725)")
+            await self.lock(connection)
             await connection.run_sync(_upgrade)
+
+    async def lock(self, connection: AsyncConnection) -> None:
+        """Keeps other set-up (migrations, shards, keys) out until the transaction ends; SQLite's writer is alone anyway."""
+        if not self.is_sqlite:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -94,7 +101,7 @@ class _mapped:
             text = str(error.orig).lower()
             if ("full" in text and "disk" in text) or "no space left" in text:
                 raise ArcusError(Reason.STORAGE_FULL) from error
-            if "locked" in text or error.connection_invalidated or "connect" in text:
+            if error.connection_invalidated or any(word in text for word in UNAVAILABLE):
                 raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
-        elif isinstance(error, TimeoutError | ConnectionError) and kind is not ArcusError:
+        elif isinstance(error, TimeoutError | ConnectionError | PoolTimeoutError) and kind is not ArcusError:
             raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error

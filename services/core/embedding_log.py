@@ -185,6 +185,7 @@ async def append_removal(
 async def ensure_shards(database: Database, shard_count: int) -> None:
     """Makes the counters of all shards. Refuses a count other than the one the data was stored with."""
     async with database.write() as connection:
+        await database.lock(connection)
         known = set((await connection.execute(select(shards.c.shard))).scalars())
         if known and known != set(range(shard_count)):
             raise invalid(

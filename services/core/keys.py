@@ -42,6 +42,7 @@ class Keys:
         key = key or f"cg-{secrets.token_urlsafe(32)}"
         now = now_ms()
         async with self._database.write() as connection:
+            await self._database.lock(connection)
             row = (await connection.execute(select(tenants.c.id).where(tenants.c.name == tenant))).first()
             tenant_id = row.id if row else str(uuid4())
             if row is None:

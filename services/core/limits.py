@@ -9,7 +9,7 @@ from services.core.errors import ArcusError, Reason
 
 
 class TenantLimit:
-    """Counts a tenant's requests in progress. One event loop shares one instance; nothing waits, overload is refused."""
+    """Counts requests in progress by tenant. One event loop shares one instance; nothing waits, overload is refused."""
 
     def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
