@@ -1,0 +1,53 @@
+import asyncio
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from conftest import SHARDS
+from sqlalchemy import Connection, inspect
+
+from services.core.database import Database
+from services.core.embedding_log import ensure_shards
+from services.core.errors import ArcusError, Reason
+from services.core.schema import metadata
+
+# Full text differs between the two databases and lives in the migration alone.
+FULL_TEXT = ("segment_text", "text_vector")
+
+
+def _differences(connection: Connection) -> list:
+    def is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
+        return not (name or "").startswith(FULL_TEXT)
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_ours})
+    return compare_metadata(context, metadata)
+
+
+async def test_the_migrations_make_the_tables_of_the_schema(database):
+    async with database.read() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_migrating_again_changes_nothing(database):
+    await database.migrate()
+    async with database.read() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert set(metadata.tables) <= set(names)
+
+
+async def test_several_fronts_may_migrate_and_count_shards_at_once(database_url):
+    databases = [Database(database_url) for _ in range(4)]
+    try:
+        await asyncio.gather(*(each.migrate() for each in databases))
+        await asyncio.gather(*(ensure_shards(each, SHARDS) for each in databases))
+    finally:
+        for each in databases:
+            await each.close()
+
+
+async def test_another_number_of_shards_is_refused(database):
+    try:
+        await ensure_shards(database, SHARDS + 1)
+    except ArcusError as error:
+        assert error.reason is Reason.INVALID_ARGUMENT and f"ARCUS_INDEX_SHARDS={SHARDS}" in error.message
+    else:
+        raise AssertionError("it was accepted")
