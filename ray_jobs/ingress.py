@@ -78,7 +78,7 @@ def _refuse(context: Any, error: Exception) -> None:
         error = ArcusError(Reason.INTERNAL)
     context.set_code(grpc.StatusCode[error.wire.grpc])
     context.set_details(error.message)
-    trailers = [*context.trailing_metadata(), (REASON_HEADER, error.reason.value)]
+    trailers = [(REASON_HEADER, error.reason.value)]
     if error.field is not None:
         trailers.append((FIELD_HEADER, error.field))
     if error.retry_after_seconds is not None:
