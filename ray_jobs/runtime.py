@@ -162,17 +162,21 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _end(_signal: int, _frame: object) -> None:
-    raise SystemExit(0)
+def _end_on_signals() -> None:
+    def end(_signal: int, _frame: object) -> None:
+        raise SystemExit(0)  # Ray ends its processes at exit
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    _end_on_signals()
     threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()
     settings = load_settings()
     started = time.monotonic()
     start(settings, Path(sys.argv[1]).absolute())
+    _end_on_signals()  # Ray has put its own in their place
     ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
     print(json.dumps(ready), flush=True)
     while True:
