@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core import jobs
@@ -41,7 +40,7 @@ class CollectionFile:
     error: str | None
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> CollectionFile:
+    def from_row(cls, row: RowMapping) -> CollectionFile:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
@@ -153,16 +152,19 @@ class CollectionFiles:
     async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
         await self.get(tenant_id, collection_id, file_id)
         async with self._database.write() as connection:
-            await _remove(connection, tenant_id, collection_files.c.file_id == file_id, collection_id)
+            await _remove(connection, tenant_id, file_id, collection_id)
 
 
 async def remove_file(connection: AsyncConnection, tenant_id: str, file_id: str) -> None:
     """Takes a file out of every collection, in the caller's transaction."""
-    await _remove(connection, tenant_id, collection_files.c.file_id == file_id)
+    await _remove(connection, tenant_id, file_id)
 
 
 async def remove_collection(connection: AsyncConnection, tenant_id: str, collection_id: str, shard: int) -> None:
     """Takes every file out of a collection, in the caller's transaction."""
+    await _locked(connection, collections, tenant_id, collection_id, "Collection")
+    members = collection_files.c.collection_id == collection_id
+    await _lock_files(connection, select(collection_files.c.file_id).where(members))
     await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
     described = select(collection_files.c.description_id).where(collection_files.c.collection_id == collection_id)
     ids = (await connection.execute(described)).scalars().all()
@@ -170,11 +172,12 @@ async def remove_collection(connection: AsyncConnection, tenant_id: str, collect
     await _drop_unused(connection, list(ids))
 
 
-async def _remove(connection: AsyncConnection, tenant_id: str, which: Any, collection_id: str | None = None) -> None:
+async def _remove(connection: AsyncConnection, tenant_id: str, file_id: str, collection_id: str | None = None) -> None:
+    await _lock_files(connection, [file_id])
     query = (
         select(collection_files, collections.c.shard)
         .join(collections, collections.c.id == collection_files.c.collection_id)
-        .where(which, collection_files.c.tenant_id == tenant_id)
+        .where(collection_files.c.file_id == file_id, collection_files.c.tenant_id == tenant_id)
         .order_by(collections.c.shard)
     )
     if collection_id is not None:
@@ -195,6 +198,14 @@ async def _remove(connection: AsyncConnection, tenant_id: str, which: Any, colle
             )
         )
     await _drop_unused(connection, [member.description_id for member in members])
+
+
+async def _lock_files(connection: AsyncConnection, file_ids: Any) -> None:
+    # Everyone locks in this order: job, collection, file, description, shard. Whoever adds the file, and whoever writes
+    # a segment of it, then comes before or after, and nobody waits in a circle.
+    for table, column in ((files, files.c.id), (descriptions, descriptions.c.file_id)):
+        query = select(table.c.id).where(column.in_(file_ids)).order_by(table.c.id)
+        await connection.execute(query.with_for_update(key_share=table is files))
 
 
 async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) -> None:
@@ -284,7 +295,7 @@ async def _locked(
     connection: AsyncConnection, table: Any, tenant_id: str, id: str, noun: str, *, lock: bool = True
 ) -> Row:
     query = select(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).first()
+    row = (await connection.execute(query.with_for_update(key_share=True) if lock else query)).first()
     if row is None:
         raise not_found(noun, id)
     return row

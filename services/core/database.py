@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from services.core.errors import ArcusError, Reason
+from services.core.errors import ArcusError, Reason, invalid
 
 BUSY_TIMEOUT_SECONDS = 15
 SETUP_LOCK = 7146725  # any number, the same in every process
@@ -97,10 +97,14 @@ class _mapped:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, IntegrityError):
             return
+        if isinstance(error, UnicodeEncodeError):
+            raise invalid("The text holds characters that are not valid Unicode.") from error
         if isinstance(error, DBAPIError):
             text = str(error.orig).lower()
             if ("full" in text and "disk" in text) or "no space left" in text:
                 raise ArcusError(Reason.STORAGE_FULL) from error
+            if "invalid byte sequence" in text:
+                raise invalid("The text holds a NUL character; leave it out.") from error
             if error.connection_invalidated or any(word in text for word in UNAVAILABLE):
                 raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
         elif isinstance(error, TimeoutError | ConnectionError | PoolTimeoutError) and kind is not ArcusError:
