@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core import collection_files as membership
@@ -40,7 +39,7 @@ class Collection:
     file_count: int
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Collection:
+    def from_row(cls, row: RowMapping) -> Collection:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
@@ -86,7 +85,7 @@ class Collections:
                 )
             parse_segmentation(segmentation_config, field="default_segmentation_config")
         id = str(uuid4())
-        values = {
+        values: dict[str, Any] = {
             "id": id,
             "tenant_id": tenant_id,
             "name": name,
@@ -135,7 +134,7 @@ class Collections:
     async def update(
         self, tenant_id: str, id: str, *, name: str | None = None, description: str | None = None
     ) -> Collection:
-        values = {} if name is None else {"name": _name(name)}
+        values: dict[str, Any] = {} if name is None else {"name": _name(name)}
         if description is not None:
             values["description"] = description
         if values:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from services.core.database import Database
 from services.core.embedding_log import append_adds
@@ -24,6 +24,7 @@ from services.core.schema import (
     segments,
     thumbnails,
 )
+from services.core.thumbnails import NewThumbnail
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Segment:
         return Span(self.start_time, self.end_time)
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Segment:
+    def from_row(cls, row: RowMapping) -> Segment:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
@@ -66,7 +67,7 @@ class Description:
         return DescribeConfig(**self.config)
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Description:
+    def from_row(cls, row: RowMapping) -> Description:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
@@ -85,14 +86,6 @@ class NewEmbedding:
     start_time: float
     end_time: float
     vector: bytes
-
-
-@dataclass(frozen=True)
-class NewThumbnail:
-    time: float
-    width: int
-    height: int
-    object_key: str
 
 
 class LeaseLostError(Exception):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 
 from services.core import collection_files, jobs
 from services.core.clock import now_ms
@@ -17,8 +18,10 @@ from services.core.filters import SearchFilter, file_condition
 from services.core.media import MediaInfo
 from services.core.objects import Objects
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import descriptions, files, object_deletions
+from services.core.schema import descriptions, files, object_deletions, thumbnails
+from services.core.thumbnails import NewThumbnail
 
+MAX_METADATA_CHARACTERS = 65_536
 DAY_MS = 24 * 3600 * 1000
 STATUSES = ("pending", "processing", "completed", "failed", "not_applicable")
 
@@ -44,7 +47,7 @@ class File:
         return f"cloudglue://files/{self.id}"
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> File:
+    def from_row(cls, row: RowMapping) -> File:
         values = {name: row[name] for name in cls.__dataclass_fields__}
         info = values["media_info"]
         return cls(**{**values, "media_info": MediaInfo.from_json(info) if info else None})
@@ -88,6 +91,7 @@ class Files:
         if not filename:
             raise invalid("The file has no name; send one with the upload.", field="file")
         id = str(uuid4())
+        check_metadata(metadata)
         prefix = f"tenants/{tenant_id}/files/{id}"
         key = f"{prefix}/original"
         now = now_ms()
@@ -159,6 +163,7 @@ class Files:
     ) -> File:
         if filename is not None and not filename.strip():
             raise invalid("filename must not be empty", field="filename")
+        check_metadata(metadata)
         values: dict[str, Any] = {}
         if filename is not None:
             values["filename"] = filename.strip()[:255]
@@ -177,7 +182,9 @@ class Files:
         async with self._database.write() as connection:
             await collection_files.remove_file(connection, tenant_id, id)
             await connection.execute(delete(descriptions).where(descriptions.c.file_id == id))
-            await connection.execute(delete(files).where(files.c.id == id, files.c.tenant_id == tenant_id))
+            gone = await connection.execute(delete(files).where(files.c.id == id, files.c.tenant_id == tenant_id))
+            if gone.rowcount == 0:
+                raise not_found("File", id)
             await connection.execute(
                 insert(object_deletions).values(prefix=file.object_key.rsplit("/", 1)[0], not_before=now_ms())
             )
@@ -196,7 +203,7 @@ class Files:
                 update(files).where(files.c.id == id, files.c.status == "pending").values(status="processing")
             )
 
-    async def set_probed(self, id: str, info: MediaInfo) -> None:
+    async def set_probed(self, id: str, info: MediaInfo, thumbnail: NewThumbnail | None = None) -> None:
         """The file can be used: descriptions that waited for it are queued, in the same transaction."""
         async with self._database.write() as connection:
             row = (await connection.execute(select(files).where(files.c.id == id).with_for_update())).first()
@@ -205,6 +212,11 @@ class Files:
             await connection.execute(
                 update(files).where(files.c.id == id).values(status="completed", error=None, media_info=info.to_json())
             )
+            if thumbnail is not None:
+                default = (thumbnails.c.file_id == id) & thumbnails.c.segment_id.is_(None)
+                await connection.execute(delete(thumbnails).where(default))
+                values = {**asdict(thumbnail), "id": str(uuid4()), "tenant_id": row.tenant_id, "file_id": id}
+                await connection.execute(insert(thumbnails).values(**values))
             waiting = select(descriptions.c.id).where(descriptions.c.file_id == id, descriptions.c.status == "pending")
             for description_id in (await connection.execute(waiting)).scalars().all():
                 await jobs.enqueue(connection, row.tenant_id, "describe", description_id)
@@ -217,6 +229,19 @@ class Files:
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")
                 .values(status="failed", error=error)
             )
+
+
+def check_metadata(value: dict[str, Any] | None) -> None:
+    """Raises INVALID_ARGUMENT for what no database keeps: NaN, NUL characters, broken Unicode, or too much of it."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except ValueError as error:
+        raise invalid(f"metadata must be plain JSON: {error}", field="metadata") from error
+    if "\\u0000" in text:
+        raise invalid("metadata must not hold NUL characters (\\u0000)", field="metadata")
+    if len(text) > MAX_METADATA_CHARACTERS:
+        raise invalid(f"metadata has at most {MAX_METADATA_CHARACTERS} characters of JSON", field="metadata")
 
 
 def file_id_of(reference: str) -> str:

@@ -57,6 +57,9 @@ class Jobs:
         # A probe is short and someone waits for it.
         first = case((jobs.c.kind == "probe", 0), else_=1)
         query = select(jobs).where(due).order_by(share, first, jobs.c.created_at, jobs.c.id).limit(1)
+        async with self._database.read() as connection:  # an idle worker takes no write lock
+            if (await connection.execute(select(jobs.c.id).where(due).limit(1))).first() is None:
+                return None
         async with self._database.write() as connection:
             row = (await connection.execute(query.with_for_update(skip_locked=True, of=jobs))).mappings().first()
             if row is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import RowMapping, Select, func, select
 
 from services.core.database import Database
 from services.core.errors import invalid
@@ -49,7 +49,7 @@ async def list_page(
     *,
     orders: Mapping[str, Any],
     tie: Any,
-    build: Callable[[Mapping[str, Any]], T],
+    build: Callable[[RowMapping], T],
 ) -> Listing[T]:
     """Runs a query as one page. `orders` maps names to columns, the first is the default; `tie` makes order total."""
     order = page.order or next(iter(orders))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 
 from services.core.clock import now_ms
 from services.core.database import Database
@@ -32,7 +31,7 @@ class Response:
     created_at: int
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Response:
+    def from_row(cls, row: RowMapping) -> Response:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from services.core.database import Database
 from services.core.errors import ArcusError, Reason, not_found
@@ -29,8 +28,18 @@ class Thumbnail:
     object_key: str
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Thumbnail:
+    def from_row(cls, row: RowMapping) -> Thumbnail:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class NewThumbnail:
+    """A picture that is in the object store already. `time` in seconds, sizes in pixels."""
+
+    time: float
+    width: int
+    height: int
+    object_key: str
 
 
 class Thumbnails:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ class Answers:
         self._engine = engine
         self._retrieval = retrieval
         self._responses = responses
-        self._places = settings.max_responses
+        self._running = 0
         self.owner = f"{socket.gethostname()}:{uuid4().hex[:12]}"
 
     async def create(self, tenant_id: str, request: ResponseRequest) -> dict[str, Any]:
@@ -52,14 +52,14 @@ class Answers:
                     raise ArcusError(Reason(event["code"].upper()), event["message"])
         raise ArcusError(Reason.INTERNAL)
 
-    async def stream(self, tenant_id: str, request: ResponseRequest) -> AsyncIterator[Event]:
+    async def stream(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         """Checks the request and finds its sources, then returns the events. Close the iterator to stop the engine.
 
         Raises before the first event: NOT_FOUND, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE.
         """
-        if self._places <= 0:
+        if self._running >= self._settings.max_responses:
             raise ArcusError(Reason.LIMIT_EXCEEDED, "This server is answering as many questions as it can; try again.")
-        self._places -= 1
+        self._running += 1
         try:
             scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
             evidence = await self._gather(tenant_id, scope, request)
@@ -74,9 +74,8 @@ class Answers:
             )
             if request.store:
                 await self._responses.create(tenant_id, events.id, events.body, {}, owner=self.owner)
-        except BaseException:
-            self._places += 1
-            raise
+        finally:
+            self._running -= 1
         return self._run(tenant_id, request, scope, prompt, events)
 
     async def _gather(self, tenant_id: str, scope: Scope, request: ResponseRequest) -> list[Evidence]:
@@ -109,8 +108,9 @@ class Answers:
 
     async def _run(
         self, tenant_id: str, request: ResponseRequest, scope: Scope, prompt: Prompt, events: EventLog
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         finished = False
+        self._running += 1
         try:
             yield events.created()
             yield events.in_progress()
@@ -162,7 +162,7 @@ class Answers:
             await self._keep(tenant_id, request, events)
             yield last
         finally:
-            self._places += 1
+            self._running -= 1
             if not finished:  # the client went away
                 events.cancelled()
                 await asyncio.shield(self._keep(tenant_id, request, events))

@@ -1,0 +1,168 @@
+"""Answers without a language model: picks what was retrieved, says where it stands, and refuses when nothing fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from arcus.engine.v1 import engine_pb2 as pb
+from ray_jobs.engines.embedded.wording import Style, clock, phrase, shortened
+
+# Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
+SURE_SCORE = 0.42  # alike enough by meaning alone
+WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
+MARGIN = 0.12  # how far below the best a further sentence may be
+MAX_POINTS = 4
+MAX_POINTS_BROAD = 12
+REFUSAL = "I could not find anything about that in these videos."
+NOTHING = "There is nothing in these videos to answer from."
+
+_BROAD = re.compile(
+    r"\b(summar\w+|overview|key (?:topics|points|ideas)|main (?:topics|points|ideas|themes)|topics|themes|"
+    r"what (?:is|are) (?:this|these|the) (?:video|clip|lecture)s? about|what happens|in common)\b",
+    re.I,
+)
+_WORD = re.compile(r"[a-z0-9']+")
+_TOKEN = re.compile(r"\s*\S+")
+_STOP = frozenset(
+    """a about all an and any are as at be been but by can could did do does for from had has have he her him his how i
+    if in into is it its me more most my no not of on one or our out she should so some such tell than that the their
+    them then there these they this those to up us was we were what when where which who whom why will with would you
+    your video videos clip lecture speaker say says said talk show shows shown mention discuss describe explain give
+    many much""".split()
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing to say, with its source."""
+
+    number: int
+    part: int
+    filename: str
+    kind: str
+    text: str
+    start_time: float
+    score: float
+
+
+class EmbeddedGenerator:
+    """Extractive: every sentence quotes or repeats a retrieved passage and cites it. Deterministic."""
+
+    async def setup(self) -> None:
+        return None
+
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        """The answer word by word. The last chunk carries finish_reason and the count of input tokens."""
+        answer = compose(request)
+        limit = request.max_output_tokens or 1_000_000
+        words = _TOKEN.findall(answer)
+        for word in words[:limit]:
+            yield pb.GenerateChunk(text=word, output_tokens=1)
+        read = sum(len(passage.text.split()) for source in request.sources for passage in source.passages)
+        asked = sum(len(message.text.split()) for message in request.messages)
+        yield pb.GenerateChunk(
+            finish_reason="length" if len(words) > limit else "stop",
+            input_tokens=read + asked + len(request.instructions.split()),
+        )
+
+
+def compose(request: pb.GenerateRequest) -> str:
+    """The whole answer as text with [n] behind each claim."""
+    question = request.messages[-1].text if request.messages else ""
+    style = Style.read(request.instructions)
+    if not request.sources:
+        return NOTHING
+    several_files = len({source.file_id for source in request.sources}) > 1
+    if _BROAD.search(question):
+        points = _overview(request.sources, style.max_points or MAX_POINTS_BROAD)
+        return style.write([phrase(point, several_files, style) for point in points]) if points else NOTHING
+    parts = list(request.parts) or [question]
+    lines: list[str] = []
+    missed: list[str] = []
+    for number, part in enumerate(parts):
+        sources = [source for source in request.sources if source.part == number]
+        points = _evidence(part, sources, style.max_points or MAX_POINTS)
+        if points:
+            lines += [phrase(point, several_files, style) for point in _in_order(points)]
+        else:
+            missed.append(part)
+    if not lines:
+        return REFUSAL
+    lines = list(dict.fromkeys(lines))
+    lines += [f"I found nothing on “{shortened(part, 80)}”." for part in missed]
+    return style.write(lines)
+
+
+def _evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """The passages that answer, best first: alike by meaning, or by the question's own words and some meaning."""
+    wanted = _stems(question)
+    scored: list[tuple[float, float, Point]] = []
+    for source in sources:
+        for passage in source.passages:
+            if passage.kind in ("summary", "title"):
+                continue
+            held = _stems(passage.text)
+            coverage = len(wanted & held) / len(wanted) if wanted else 0.0
+            sure = passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE)
+            if sure:
+                value = passage.score + 0.25 * coverage
+                point = Point(
+                    source.number,
+                    source.part,
+                    source.filename,
+                    passage.kind,
+                    passage.text,
+                    passage.start_time,
+                    passage.score,
+                )
+                scored.append((value, passage.score, point))
+    scored.sort(key=lambda item: -item[0])
+    if not scored:
+        return []
+    best = scored[0][0]
+    kept: dict[str, Point] = {}
+    for value, _, point in scored:
+        if value >= best - MARGIN and len(kept) < most:
+            kept.setdefault(" ".join(_WORD.findall(point.text.lower())), point)
+    return list(kept.values())
+
+
+def _overview(sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """One point for each segment, in order of time, file by file; spread over all of them when there are too many."""
+    points: dict[tuple[str, float], Point] = {}
+    for source in sources:
+        lead = _lead(source)
+        if lead is not None:
+            points.setdefault((source.filename + source.file_id, source.start_time), lead)
+    ordered = [points[key] for key in sorted(points)]
+    unique = list({point.text: point for point in reversed(ordered)}.values())[::-1]
+    if len(unique) > most:
+        unique = [unique[round(index * (len(unique) - 1) / max(1, most - 1))] for index in range(most)]
+    return unique
+
+
+def _lead(source: pb.Source) -> Point | None:
+    """What stands for a segment: text on the screen with what is said, else either, else what is seen."""
+    for kind in ("scene_text", "speech", "visual_scene_description", "audio_description"):
+        said = [passage for passage in source.passages if passage.kind == kind and passage.text.strip()]
+        if said:
+            best = max(said, key=lambda passage: len(passage.text)) if kind == "speech" else said[0]
+            return Point(source.number, source.part, source.filename, kind, best.text, best.start_time, best.score)
+    return None
+
+
+def _in_order(points: list[Point]) -> list[Point]:
+    """Of one file: in order of time. Of several: the best file first, each in order of time."""
+    order = {name: rank for rank, name in enumerate(dict.fromkeys(point.filename for point in points))}
+    return sorted(points, key=lambda point: (order[point.filename], point.start_time))
+
+
+def _stems(text: str) -> set[str]:
+    """Content words without their commonest endings."""
+    words = (word.strip("'") for word in _WORD.findall(text.lower()))
+    return {re.sub(r"(?:'s|ing|ed|es|s)$", "", word) if len(word) > 4 else word for word in words if word not in _STOP}
+
+
+__all__ = ["REFUSAL", "EmbeddedGenerator", "clock", "compose"]

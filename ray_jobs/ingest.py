@@ -1,0 +1,249 @@
+"""The ingest application: claims jobs, probes files, describes segments, and writes each result at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+from ray_jobs.pipeline import Pipeline
+from ray_jobs.stages.decode import decode_frames
+from ray_jobs.stages.probe import ProbeLimits, probe
+from ray_jobs.stages.segmentation import segment_spans
+from ray_jobs.stages.texts import full_text, pieces
+from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
+from services.core.database import Database
+from services.core.deletions import sweep
+from services.core.descriptions import Descriptions, LeaseLostError, NewEmbedding, Segment
+from services.core.errors import ArcusError, MediaError, Reason
+from services.core.files import File, Files
+from services.core.jobs import Job, Jobs
+from services.core.media import MediaInfo
+from services.core.objects import Objects
+from services.core.segmentations import parse_segmentation
+from services.core.settings import Settings
+from services.core.thumbnails import NewThumbnail
+
+IDLE_SECONDS = 0.3
+SWEEP_SECONDS = 30.0
+SEGMENTS_IN_FLIGHT = 4
+RETRY_SECONDS = (1.0, 5.0, 20.0)
+PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE)
+
+log = structlog.get_logger()
+
+
+class IngestWorker:
+    """Runs jobs until cancelled. Everything it holds can be lost: a job's lease runs out and another worker goes on."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._database = Database(settings.database)
+        self._objects = Objects(settings.objects, min_free_bytes=0)
+        self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
+        self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
+        self._descriptions = Descriptions(self._database)
+        self._limits = ProbeLimits(settings.max_duration_seconds, settings.max_pixels)
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._settings.ingest_concurrency):
+                    group.create_task(self._work(), name=f"ingest-{number}")
+                group.create_task(self._sweep(), name="ingest-sweep")
+        finally:
+            await self._database.close()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                job = await self._jobs.claim(self.owner)
+            except ArcusError as error:  # the database is away: so is every job
+                log.warning("claim_failed", reason=error.reason, cause=str(error.__cause__))
+                job = None
+            if job is None:
+                await asyncio.sleep(IDLE_SECONDS * random.uniform(0.5, 1.5))
+            else:
+                await self._run_job(job)
+
+    async def _run_job(self, job: Job) -> None:
+        work = asyncio.create_task(self._handle(job), name=f"job-{job.id}")
+        lease = asyncio.create_task(self._renew(job, work), name=f"lease-{job.id}")
+        try:
+            await work
+            await self._jobs.finish(job, self.owner)
+        except LeaseLostError:
+            log.info("job_dropped", job_id=job.id)
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # we are told to stop, not the job
+                await asyncio.shield(self._jobs.release(job, self.owner))
+                raise
+            log.info("job_dropped", job_id=job.id)
+        except Exception as error:
+            await self._failed(job, error)
+        finally:
+            lease.cancel()
+
+    async def _renew(self, job: Job, work: asyncio.Task) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            try:
+                held = await self._jobs.renew(job, self.owner)
+            except ArcusError:
+                continue  # the fence at each write decides
+            if not held:
+                work.cancel()
+                return
+
+    async def _failed(self, job: Job, error: Exception) -> None:
+        permanent = isinstance(error, ArcusError) and error.reason in PERMANENT
+        message = error.message if isinstance(error, ArcusError) else f"{type(error).__name__}: {error}"
+        if not permanent and job.attempts < self._settings.max_attempts:
+            delay_seconds = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
+            log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=message)
+            await self._jobs.retry(job, self.owner, delay_seconds=delay_seconds, error=message)
+            return
+        if not permanent:
+            log.error("job_failed", job_id=job.id, kind=job.kind, error=message, exc_info=error)
+            message = f"Processing failed {job.attempts} times, the last time with: {message[:300]}"
+        await self._fail_subject(job, message)
+        await self._jobs.finish(job, self.owner, error=message)
+
+    async def _fail_subject(self, job: Job, message: str) -> None:
+        if job.kind == "probe":
+            await self._files.set_failed(job.subject_id, message)
+        else:
+            await self._descriptions.set_failed(job.subject_id, message)
+
+    async def _handle(self, job: Job) -> None:
+        if job.attempts > self._settings.max_attempts:
+            raise MediaError(
+                f"Processing ended abruptly {job.attempts - 1} times; the file may be damaged. Re-encode it and try again."
+            )
+        if job.kind == "probe":
+            await self._probe(job)
+        else:
+            await self._describe(job)
+
+    async def _probe(self, job: Job) -> None:
+        file = await self._files.find(job.subject_id)
+        if file is None or file.status == "completed":
+            return
+        await self._files.set_processing(file.id)
+        async with self._objects.local_path(file.object_key) as path:
+            info = await asyncio.to_thread(probe, path, self._limits)
+            if info.media_type == "image":
+                raise MediaError("This is a picture; upload a video or an audio file.")
+            thumbnail = await self._default_thumbnail(file, path, info)
+        await self._files.set_probed(file.id, info, thumbnail)
+
+    async def _default_thumbnail(self, file: File, path: Path, info: MediaInfo) -> NewThumbnail | None:
+        if info.media_type != "video":
+            return None
+        time = min(info.duration_seconds * 0.1, 10.0)
+        try:
+            frames = await asyncio.to_thread(decode_frames, path, info, [time], self._settings.frame_max_side)
+        except MediaError:
+            return None
+        return await self._keep_thumbnail(file, "default", frames.images[0], float(frames.times[0]))
+
+    async def _keep_thumbnail(self, file: File, name: str, image, time: float) -> NewThumbnail:
+        width, height = thumbnail_size(image)
+        key = f"{_folder(file)}/thumbnails/{name}.jpg"
+        await self._objects.put(key, await asyncio.to_thread(thumbnail_jpeg, image))
+        return NewThumbnail(time, width, height, key)
+
+    async def _describe(self, job: Job) -> None:
+        description = await self._descriptions.find(job.subject_id)
+        if description is None or description.status == "completed":
+            return
+        file = await self._files.find(description.file_id)
+        if file is None or file.media_info is None:
+            return
+        info = file.media_info
+        missing = await self._descriptions.start(job, self.owner)
+        if not await self._descriptions.segments(description.segmentation_id):
+            config = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
+            async with self._objects.local_path(file.object_key) as path:
+                spans = await asyncio.to_thread(segment_spans, config, info, path)
+            if not spans:
+                raise MediaError(
+                    "The segmentation leaves nothing of this file; widen its limits.", Reason.INVALID_ARGUMENT
+                )
+            missing = await self._descriptions.start(job, self.owner, spans)
+        places = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
+        async with _first_error(), asyncio.TaskGroup() as group:
+            for segment in missing:
+                await places.acquire()
+                task = group.create_task(self._describe_segment(job, file, info, segment, description.describe_config))
+                task.add_done_callback(lambda _: places.release())
+        await self._descriptions.set_stage(job, self.owner, "summarise")
+        title, summary = await self._summarise(description.id, file, info)
+        enabled = description.describe_config.enable_summary
+        await self._descriptions.finish(
+            job, self.owner, title=title if enabled else "", summary=summary if enabled else ""
+        )
+
+    async def _describe_segment(self, job: Job, file: File, info: MediaInfo, segment: Segment, config) -> None:
+        described = await self._pipeline.describe(
+            file.object_key, info, segment.span, config, thumbnail=file.segment_thumbnails
+        )
+        found = pieces(described.content, segment.span)
+        vectors = await self._pipeline.embed([piece.text for piece in found]) if found else []
+        thumbnail = None
+        if described.thumbnail:
+            key = f"{_folder(file)}/thumbnails/{segment.id}.jpg"
+            await self._objects.put(key, described.thumbnail)
+            thumbnail = NewThumbnail(described.time, described.width, described.height, key)
+        await self._descriptions.write_segment(
+            job,
+            self.owner,
+            segment,
+            described.content,
+            full_text(described.content),
+            [
+                NewEmbedding(piece.kind, piece.text, piece.start_time, piece.end_time, vector)
+                for piece, vector in zip(found, vectors, strict=True)
+            ],
+            thumbnail,
+        )
+
+    async def _summarise(self, description_id: str, file: File, info: MediaInfo) -> tuple[str, str]:
+        from ray_jobs.engines.embedded.describer import EmbeddedDescriber
+
+        contents = [item.content for item in await self._descriptions.described(description_id)]
+        return EmbeddedDescriber().summarise_file(contents, file.filename, info.duration_seconds)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await sweep(self._database, self._objects)
+                await self._jobs.forget_finished(older_than_seconds=24 * 3600)
+            except ArcusError as error:
+                log.warning("sweep_failed", reason=error.reason, cause=str(error.__cause__))
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+class _first_error:
+    """Raises the first error of a task group by itself, which is what decides whether a job is tried again."""
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            raise error.exceptions[0]
+
+
+def _folder(file: File) -> str:
+    return file.object_key.rsplit("/", 1)[0]

@@ -1,0 +1,90 @@
+"""One segment from its frames and sound to its description: the chain of stages, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ray_jobs.stages.decode import Frames
+from ray_jobs.stages.audio import audio_samples, subtitles
+from ray_jobs.stages.decode import decode_frames
+from services.core.errors import MediaError
+from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, Speech
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ray_jobs.engines.embedded.describer import EmbeddedDescriber
+    from ray_jobs.engines.embedded.scene_text import SceneTextReader
+    from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
+
+SAMPLE_RATE = 16_000
+PADDING_SECONDS = 1.0  # heard on both sides of a segment, so that a word on its edge is whole
+EDGE_SECONDS = 0.05  # the very end of a file often has no frame of its own
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames stand for a segment."""
+
+    interval_seconds: float
+    max_frames: int
+    max_side: int
+
+    def times(self, span: Span) -> list[float]:
+        """Evenly spread over the span: one every interval, at least one, at most max_frames."""
+        count = max(1, min(self.max_frames, round(span.duration / self.interval_seconds)))
+        step = span.duration / count
+        return [span.start_time + step * (index + 0.5) for index in range(count)]
+
+
+def sample_frames(path: Path, info: MediaInfo, span: Span, sampling: Sampling) -> Frames:
+    """Frames of a segment: uint8 [n, height, width, 3]. None for audio, or where this part of a damaged file has none."""
+    import numpy as np
+
+    none = Frames(np.zeros(0), np.zeros((0, 1, 1, 3), np.uint8))
+    if info.media_type != "video":
+        return none
+    last = max(0.0, info.duration_seconds - EDGE_SECONDS)
+    try:
+        return decode_frames(path, info, [min(time, last) for time in sampling.times(span)], sampling.max_side)
+    except MediaError:
+        return none
+
+
+def hear(path: Path, info: MediaInfo, span: Span, transcriber: EmbeddedTranscriber) -> tuple[Speech, ...]:
+    """What is said in a segment: from the file's own subtitles if it has any, else by recognition."""
+    from ray_jobs.engines.embedded.transcriber import within
+
+    if info.has_subtitles:
+        return within(span, subtitles(path))
+    if not info.has_audio:
+        return ()
+    start = max(0.0, span.start_time - PADDING_SECONDS)
+    samples = audio_samples(path, info, start, span.end_time + PADDING_SECONDS, SAMPLE_RATE)
+    return within(span, transcriber.transcribe(samples, SAMPLE_RATE, start))
+
+
+def look(
+    path: Path,
+    info: MediaInfo,
+    span: Span,
+    frames: Frames,
+    speech: tuple[Speech, ...],
+    config: DescribeConfig,
+    reader: SceneTextReader,
+    describer: EmbeddedDescriber,
+) -> SegmentDescription:
+    """The description of a segment whose frames are decoded and whose speech is known."""
+    scene_text = ()
+    if len(frames) and (config.enable_scene_text or config.enable_summary):
+        scene_text = reader.read(frames.images, frames.times, span.end_time)
+    samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
+    return describer.describe(frames.images, frames.times, span, speech, scene_text, samples, SAMPLE_RATE, config)
+
+
+def _none() -> np.ndarray:
+    import numpy as np
+
+    return np.zeros(0, np.int16)
