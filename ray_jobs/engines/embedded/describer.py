@@ -40,9 +40,7 @@ class EmbeddedDescriber:
         if frames.ndim != 4 or frames.dtype != np.uint8 or len(frames) != len(times):
             raise invalid("Give frames as uint8 [n, height, width, 3], each with a time.", field="frames")
         visual: tuple[TimedText, ...] = ()
-        audio = (
-            sound.listen(samples, span, sample_rate, bool(speech)) if config.enable_audio_description else ()
-        )
+        audio = sound.listen(samples, span, sample_rate, bool(speech)) if config.enable_audio_description else ()
         return SegmentDescription(
             title=titles.segment_title(speech, scene_text, "") if config.enable_summary else "",
             summary=titles.segment_summary(speech, scene_text, visual) if config.enable_summary else "",

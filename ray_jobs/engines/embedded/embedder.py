@@ -82,9 +82,7 @@ class EmbeddedEmbedder:
             return linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
         def norm(name: str, x: Any) -> Any:
-            return layer_norm(
-                x, (DIMENSIONS,), weights[f"{name}.weight"], weights[f"{name}.bias"], LAYER_NORM_EPS
-            )
+            return layer_norm(x, (DIMENSIONS,), weights[f"{name}.weight"], weights[f"{name}.bias"], LAYER_NORM_EPS)
 
         def heads(x: Any) -> Any:
             return x.view(n, length, HEADS, -1).transpose(1, 2)
@@ -98,9 +96,7 @@ class EmbeddedEmbedder:
             q, k, v = (heads(dense(f"{name}.attention.self.{part}", x)) for part in ("query", "key", "value"))
             attended = scaled_dot_product_attention(q, k, v, attn_mask=visible)
             attended = attended.transpose(1, 2).reshape(n, length, DIMENSIONS)
-            x = norm(
-                f"{name}.attention.output.LayerNorm", x + dense(f"{name}.attention.output.dense", attended)
-            )
+            x = norm(f"{name}.attention.output.LayerNorm", x + dense(f"{name}.attention.output.dense", attended))
             inner = gelu(dense(f"{name}.intermediate.dense", x))
             x = norm(f"{name}.output.LayerNorm", x + dense(f"{name}.output.dense", inner))
         weight = mask[:, :, None].to(x.dtype)

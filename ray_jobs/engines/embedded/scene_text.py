@@ -64,9 +64,7 @@ class SceneTextReader:
         if self._ocr is None:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The text reader is not set up: call setup() first.")
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) != len(times):
-            raise invalid(
-                "Give the frames as uint8 [n, height, width, 3] with one time each.", field="frames"
-            )
+            raise invalid("Give the frames as uint8 [n, height, width, 3] with one time each.", field="frames")
         done: list[_Line] = []
         shown: list[_Line] = []
         last_probe: np.ndarray | None = None
@@ -106,9 +104,7 @@ class SceneTextReader:
                 continue
             top, left = box[:, 1].min() / scale, box[:, 0].min() / scale
             tall = (box[:, 1].max() - box[:, 1].min()) / scale
-            lines.append(
-                _Line(text, float(top), float(left), float(tall), float(score), start_time, end_time)
-            )
+            lines.append(_Line(text, float(top), float(left), float(tall), float(score), start_time, end_time))
         return lines
 
 
@@ -141,9 +137,7 @@ def _probe(frame: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     scale = min(1.0, PROBE_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small: np.ndarray = cv2.cvtColor(
-        cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-    )
+    small: np.ndarray = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     return small
 
 

@@ -19,9 +19,7 @@ SENTENCES: dict[Kind, str] = {
 SILENCE_DBFS = -60.0
 
 
-def listen(
-    samples: np.ndarray, span: Span, sample_rate: int = 16_000, speaking: bool = False
-) -> tuple[TimedText, ...]:
+def listen(samples: np.ndarray, span: Span, sample_rate: int = 16_000, speaking: bool = False) -> tuple[TimedText, ...]:
     """Sentences on mono int16 [n] covering the span; empty where there is no audio at all."""
     if not len(samples):
         return ()

@@ -21,9 +21,7 @@ def segment_title(speech: Sequence[Speech], scene_text: Sequence[TimedText], kin
     return kind
 
 
-def segment_summary(
-    speech: Sequence[Speech], scene_text: Sequence[TimedText], visual: Sequence[TimedText]
-) -> str:
+def segment_summary(speech: Sequence[Speech], scene_text: Sequence[TimedText], visual: Sequence[TimedText]) -> str:
     """One to three sentences: what is said, what is on the screen, what is seen."""
     parts = []
     if speech:
@@ -36,9 +34,7 @@ def segment_summary(
     return " ".join(parts)
 
 
-def summarise_file(
-    segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
-) -> tuple[str, str]:
+def summarise_file(segments: Sequence[SegmentDescription], filename: str, duration_seconds: float) -> tuple[str, str]:
     """(title, summary) of a file from its segments, in order."""
     title = next((segment.title for segment in segments if segment.title), "") or PurePath(filename).stem
     topics = list(dict.fromkeys(segment.title for segment in segments if segment.title))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ray_jobs.engines.embedded.voice import utterances
+from ray_jobs.engines.embedded.voice import VoiceDetector, utterances
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import Span, Speech, Word
 
@@ -18,14 +18,15 @@ SAMPLE_RATE = 16_000
 class EmbeddedTranscriber:
     """English words with times. One instance decodes one call at a time; `setup` takes about half a second."""
 
-    def __init__(self, max_utterance_seconds: float = 15.0, min_confidence: float = 0.0) -> None:
+    def __init__(self, max_utterance_seconds: float = 15.0) -> None:
         self._max_utterance_seconds = max_utterance_seconds
-        self._min_confidence = min_confidence
+        self._voice = VoiceDetector()
         self._decoder: Any = None
 
     def setup(self) -> None:
         import pocketsphinx
 
+        self._voice.setup()
         self._decoder = pocketsphinx.Decoder(samprate=SAMPLE_RATE, cmn="batch", loglevel="FATAL")
 
     def transcribe(
@@ -42,7 +43,7 @@ class EmbeddedTranscriber:
         if sample_rate != SAMPLE_RATE:
             samples = resampled(samples, sample_rate)
         speech = []
-        for start, end in utterances(samples, self._max_utterance_seconds):
+        for start, end in utterances(samples, self._voice.probabilities(samples), self._max_utterance_seconds):
             words = self._decode(samples[start:end], offset_seconds + start / SAMPLE_RATE)
             if words:
                 text = " ".join(word.word for word in words)
