@@ -1,0 +1,89 @@
+"""The HTTP application: every route, the gate before them, and the document that describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from services.nimbus.backend import Backend
+from services.rest.collections import collection_routes
+from services.rest.descriptions import description_routes
+from services.rest.errors import install_error_handlers
+from services.rest.files import file_routes
+from services.rest.gate import Gate
+from services.rest.membership import membership_routes
+from services.rest.operations import operation_routes
+from services.rest.responses import model_routes, response_routes
+from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
+from services.rest.schemas.files import FileUpdate
+from services.rest.schemas.responses import CreateResponse
+from services.rest.schemas.shared import Error
+
+BODIES: tuple[type[BaseModel], ...] = (
+    AddCollectionFile,
+    CollectionUpdate,
+    CreateResponse,
+    FileUpdate,
+    NewCollection,
+)
+FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"model": Error, "description": "The request is not valid; the error names the field."},
+    401: {"model": Error, "description": "The API key is missing or not valid."},
+    404: {"model": Error, "description": "There is no such thing in this account."},
+    409: {"model": Error, "description": "It exists already."},
+    413: {"model": Error, "description": "The upload or the body is too large."},
+    415: {"model": Error, "description": "This kind of file is not supported."},
+    429: {"model": Error, "description": "Too many requests in progress; see Retry-After."},
+    500: {"model": Error, "description": "Something went wrong on the server."},
+    503: {"model": Error, "description": "Storage or the engine is not available; see Retry-After."},
+    507: {"model": Error, "description": "There is no space left; see Retry-After."},
+}
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """The HTTP transport over a backend that is already open; closing it stays the caller's."""
+    app = FastAPI(
+        title="Arcus",
+        version="0.1.0",
+        summary="A self-hosted backend that understands video.",
+        redirect_slashes=False,
+    )
+    install_error_handlers(app)
+    app.add_middleware(Gate, keys=backend.keys, max_requests_per_tenant=backend.settings.max_requests_per_tenant)
+    routers = (
+        file_routes(backend),
+        collection_routes(backend),
+        membership_routes(backend, "videos"),
+        membership_routes(backend, "media"),
+        description_routes(backend),
+        response_routes(backend),
+        model_routes(),
+    )
+    app.include_router(operation_routes(backend), responses={400: FAILURES[400]})
+    for router in routers:
+        app.include_router(router, prefix="/v1", responses=FAILURES)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, with the bodies that routes read themselves, and without the 422 that is never sent."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in BODIES], ref_template="#/components/schemas/{model}"
+        )
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for name, schema in bodies["$defs"].items():
+            schemas.setdefault(name, schema)
+        app.openapi_schema = document
+    return app.openapi_schema

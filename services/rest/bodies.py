@@ -1,0 +1,63 @@
+"""Request bodies: JSON read strictly and within a limit, whatever content type the client named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from services.core.errors import ArcusError, Reason, invalid
+from services.rest.errors import first_problem
+
+MAX_JSON_BYTES = 8 * 1024**2
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_json(request: Request) -> Any:
+    """Raises TOO_LARGE or INVALID_ARGUMENT. NaN, null characters and lone surrogates are refused: nothing stores them."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise ArcusError(Reason.TOO_LARGE, f"The body is larger than {MAX_JSON_BYTES} bytes.")
+    if not body:
+        raise invalid("The body is empty; send a JSON object.")
+    return parse_json(bytes(body), "The body")
+
+
+def parse_json(text: bytes, noun: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if b"\\u" in text or b"\0" in text:
+            decoded = json.dumps(value, ensure_ascii=False)
+            decoded.encode()
+            if "\\u0000" in decoded:
+                raise ValueError("null characters are not accepted")
+    except RecursionError:
+        raise invalid(f"{noun} is nested too deeply.") from None
+    except ValueError as error:
+        raise invalid(f"{noun} is not valid JSON: {error}") from None
+    return value
+
+
+async def read_model(request: Request, model: type[Model]) -> Model:
+    """The body as a model. Raises INVALID_ARGUMENT naming the field."""
+    value = await read_json(request)
+    if not isinstance(value, dict):
+        raise invalid("The body must be a JSON object.")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise first_problem(error.errors()) from None
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """How a route that reads its own body tells the OpenAPI document of it; `describe` in openapi.py resolves it."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

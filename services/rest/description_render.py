@@ -1,0 +1,148 @@
+"""A media description as the API shows it: as parallel arrays over the whole file, or as one readable text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.core.descriptions import DescribedSegment, Description
+from services.core.errors import invalid
+from services.core.media import Speech, TimedText
+
+Json = dict[str, Any]
+PARTS = ("visual_scene_description", "scene_text", "speech", "audio_description")
+MODALITIES = (*PARTS, "summary", "segment_summary", "title")
+HEADINGS = {
+    "visual_scene_description": "Seen",
+    "scene_text": "Text on screen",
+    "speech": "Said",
+    "audio_description": "Heard",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the caller wants of a description. Times are seconds; a part counts when it overlaps the range."""
+
+    modalities: frozenset[str] = frozenset(MODALITIES)
+    start_time: float = 0.0
+    end_time: float = float("inf")
+    is_markdown: bool = False
+    include_words: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        modalities: Sequence[str],
+        *,
+        response_format: str,
+        start_time: float | None = None,
+        end_time: float | None = None,
+        include_words: bool = False,
+    ) -> View:
+        """Raises INVALID_ARGUMENT naming the parameter."""
+        for name in modalities:
+            if name not in MODALITIES:
+                raise invalid(f"modalities must be of: {', '.join(MODALITIES)}", field="modalities")
+        if response_format not in ("json", "markdown"):
+            raise invalid("response_format must be json or markdown", field="response_format")
+        start, end = start_time or 0.0, float("inf") if end_time is None else end_time
+        if end <= start:
+            raise invalid("end_time_seconds must be after start_time_seconds", field="end_time_seconds")
+        return cls(frozenset(modalities or MODALITIES), start, end, response_format == "markdown", include_words)
+
+    def shows(self, start_time: float, end_time: float) -> bool:
+        return start_time < self.end_time and max(end_time, start_time + 1e-9) > self.start_time
+
+
+def description_data(
+    description: Description | None,
+    segments: Sequence[DescribedSegment],
+    view: View,
+    pictures: Mapping[str, str],
+) -> Json:
+    """`pictures`: links to thumbnails by segment id, empty when they were not asked for."""
+    shown = [item for item in segments if view.shows(item.segment.start_time, item.segment.end_time)]
+    data: Json = {}
+    for name in ("title", "summary"):
+        if description is not None and name in view.modalities and getattr(description, name):
+            data[name] = getattr(description, name)
+    if view.is_markdown:
+        return data | {"content": _markdown(data, shown, view)}
+    for name in PARTS:
+        if name in view.modalities:
+            data[name] = [
+                _part(part, view)
+                for item in shown
+                for part in getattr(item.content, name)
+                if view.shows(part.start_time, part.end_time)
+            ]
+    if "segment_summary" in view.modalities:
+        data["segment_summary"] = [_summary(item, pictures) for item in shown]
+    return data
+
+
+def shots(segments: Sequence[DescribedSegment], view: View) -> Json:
+    """Numbered over the whole file, whatever part of it is shown."""
+    found = [
+        {"index": index, "start_time": item.segment.start_time, "end_time": item.segment.end_time}
+        for index, item in enumerate(segments)
+        if view.shows(item.segment.start_time, item.segment.end_time)
+    ]
+    return {"shots": found, "total_shots": len(found)}
+
+
+def timecode(seconds: float) -> str:
+    whole = int(seconds)
+    clock = f"{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return f"{whole // 3600}:{clock}" if whole >= 3600 else clock
+
+
+def _part(part: TimedText | Speech, view: View) -> Json:
+    value: Json = {"text": part.text, "start_time": part.start_time, "end_time": part.end_time}
+    if isinstance(part, Speech):
+        value = {"speaker": part.speaker, **value}
+        if view.include_words:
+            value["words"] = [
+                {"word": word.word, "start_time": word.start_time, "end_time": word.end_time} for word in part.words
+            ]
+    return value
+
+
+def _summary(item: DescribedSegment, pictures: Mapping[str, str]) -> Json:
+    value: Json = {
+        "title": item.content.title,
+        "summary": item.content.summary,
+        "start_time": item.segment.start_time,
+        "end_time": item.segment.end_time,
+    }
+    if item.segment.id in pictures:
+        value["thumbnail_url"] = pictures[item.segment.id]
+    return value
+
+
+def _markdown(head: Json, segments: Sequence[DescribedSegment], view: View) -> str:
+    blocks = [f"# {head['title']}"] if "title" in head else []
+    blocks += [head["summary"]] if "summary" in head else []
+    for item in segments:
+        span = f"{timecode(item.segment.start_time)}–{timecode(item.segment.end_time)}"
+        with_summary = "segment_summary" in view.modalities
+        title = item.content.title if with_summary else ""
+        blocks.append(f"## {span} {title}".rstrip())
+        if with_summary and item.content.summary:
+            blocks.append(item.content.summary)
+        for name, heading in HEADINGS.items():
+            parts = [
+                part
+                for part in (getattr(item.content, name) if name in view.modalities else ())
+                if view.shows(part.start_time, part.end_time)
+            ]
+            if parts:
+                blocks.append(f"### {heading}\n\n" + "\n".join(_line(part) for part in parts))
+    return "\n\n".join(blocks)
+
+
+def _line(part: TimedText | Speech) -> str:
+    speaker = f"**{part.speaker}:** " if isinstance(part, Speech) and part.speaker else ""
+    return f"- [{timecode(part.start_time)}] {speaker}{' '.join(part.text.split())}"

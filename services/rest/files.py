@@ -1,0 +1,104 @@
+"""Routes of files and their thumbnails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.core.files import CreatedRange
+from services.core.filters import SearchFilter
+from services.core.pages import Page
+from services.nimbus.backend import Backend
+from services.rest.bodies import body_of, read_model
+from services.rest.errors import reply
+from services.rest.gate import Tenant
+from services.rest.parameters import LIMIT, OFFSET, created_range, page_of, search_filter
+from services.rest.render import Links, file_replies, file_reply, list_reply, thumbnail_reply
+from services.rest.schemas.files import File, FileDelete, FileList, FileUpdate, ThumbnailList, Upload
+from services.rest.uploads import UploadForm
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": Upload.model_json_schema()}},
+    }
+}
+
+
+def file_routes(backend: Backend) -> APIRouter:
+    router = APIRouter(prefix="/files", tags=["files"])
+
+    @router.post("", summary="Upload a file", response_model=File, openapi_extra=UPLOAD_BODY)
+    async def upload(tenant_id: Tenant, request: Request) -> Response:
+        """Streams the file to storage and queues its probe; poll GET /files/{file_id} until it is completed or failed."""
+        form = UploadForm(request, max_upload_bytes=backend.settings.max_upload_bytes)
+        filename = await form.open_file()
+        metadata, segment_thumbnails = form.metadata, form.segment_thumbnails
+        file = await backend.files.upload(
+            tenant_id,
+            filename,
+            form.pieces(),
+            metadata=metadata,
+            segment_thumbnails=segment_thumbnails is not False,
+        )
+        if form.metadata is not metadata:  # it came after the file
+            file = await backend.files.update(tenant_id, file.id, metadata=form.metadata)
+        return reply(await file_reply(backend, request, file))
+
+    @router.get("", summary="List files", response_model=FileList)
+    async def list_files(
+        tenant_id: Tenant,
+        request: Request,
+        page: Page = Depends(page_of("created_at", "filename")),
+        status: str | None = Query(None, description="Only files of this status."),
+        created: CreatedRange = Depends(created_range),
+        filter: SearchFilter | None = Depends(search_filter),
+    ) -> Response:
+        listing = await backend.files.list(tenant_id, page, status=status, created=created, filter=filter)
+        return reply(list_reply(listing, await file_replies(backend, request, listing.items)))
+
+    @router.get("/{file_id}", summary="Get a file", response_model=File)
+    async def get_file(tenant_id: Tenant, request: Request, file_id: str) -> Response:
+        return reply(await file_reply(backend, request, await backend.files.get(tenant_id, file_id)))
+
+    @router.put(
+        "/{file_id}",
+        summary="Rename a file or replace its metadata",
+        response_model=File,
+        openapi_extra=body_of(FileUpdate),
+    )
+    async def update_file(tenant_id: Tenant, request: Request, file_id: str) -> Response:
+        change = await read_model(request, FileUpdate)
+        file = await backend.files.update(tenant_id, file_id, filename=change.filename, metadata=change.metadata)
+        return reply(await file_reply(backend, request, file))
+
+    @router.delete("/{file_id}", summary="Delete a file", response_model=FileDelete)
+    async def delete_file(tenant_id: Tenant, file_id: str) -> Response:
+        """Deletes the file and takes it out of every collection."""
+        await backend.files.delete(tenant_id, file_id)
+        return reply({"id": file_id, "object": "file"})
+
+    @router.get("/{file_id}/thumbnails", summary="List a file's thumbnails", response_model=ThumbnailList)
+    async def list_thumbnails(
+        tenant_id: Tenant,
+        request: Request,
+        file_id: str,
+        limit: int = LIMIT,
+        offset: int = OFFSET,
+        is_default: bool | None = Query(None, description="Only the file's own thumbnail, or only the others."),
+        segmentation_id: str | None = Query(None, description="Only those of this segmentation."),
+        type: str | None = Query(None, description="file, segment or both, separated by a comma."),
+    ) -> Response:
+        await backend.files.get(tenant_id, file_id)
+        kinds = {kind.strip() for kind in (type or "").split(",")} & {"file", "segment"}
+        if is_default is None and len(kinds) == 1:
+            is_default = kinds == {"file"}
+        page = Page(limit=limit, offset=offset, sort="asc")
+        listing = await backend.thumbnails.list(
+            tenant_id, file_id, page, is_default=is_default, segmentation_id=segmentation_id
+        )
+        links = Links(backend, request)
+        return reply(list_reply(listing, [thumbnail_reply(item, links) for item in listing.items]))
+
+    return router

@@ -1,0 +1,108 @@
+"""Routes of responses: questions answered, at once or as a stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from services.core.errors import not_found
+from services.core.files import CreatedRange
+from services.core.pages import Page
+from services.nimbus.backend import Backend
+from services.nimbus.requests import MODELS, parse_request
+from services.rest.bodies import body_of, read_json
+from services.rest.errors import reply
+from services.rest.gate import Tenant
+from services.rest.parameters import created_range, plain_page
+from services.rest.render import Json, list_reply
+from services.rest.schemas import responses as schemas
+from services.rest.sse import EventStream
+
+MODELS_SINCE = 1767225600  # 2026-01-01
+
+
+def response_routes(backend: Backend) -> APIRouter:
+    router = APIRouter(prefix="/responses", tags=["responses"])
+
+    @router.post(
+        "",
+        summary="Ask a question",
+        response_model=schemas.Response,
+        openapi_extra=body_of(schemas.CreateResponse),
+    )
+    async def create(tenant_id: Tenant, request: Request) -> Any:
+        """With `stream`, the reply is text/event-stream: one event at a time, then `data: [DONE]`."""
+        asked = parse_request(await read_json(request))
+        if asked.stream:
+            return EventStream(await backend.answers.stream(tenant_id, asked))
+        return reply(await while_connected(request, backend.answers.create(tenant_id, asked)))
+
+    @router.get("", summary="List responses", response_model=schemas.ResponseList)
+    async def list_responses(
+        tenant_id: Tenant,
+        page: Page = Depends(plain_page),
+        status: str | None = Query(None, description="Only responses of this status."),
+        created: CreatedRange = Depends(created_range),
+    ) -> Response:
+        """Newest first. Items have neither output nor error."""
+        listing = await backend.responses.list(tenant_id, page, status=status, created=created)
+        data = [
+            {name: value for name, value in item.body.items() if name not in ("output", "error")}
+            for item in listing.items
+        ]
+        return reply(list_reply(listing, data))
+
+    @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response)
+    async def get_response(tenant_id: Tenant, response_id: str) -> Response:
+        return reply((await backend.responses.get(tenant_id, response_id)).body)
+
+    @router.delete("/{response_id}", summary="Delete a response", response_model=schemas.ResponseDelete)
+    async def delete(tenant_id: Tenant, response_id: str) -> Response:
+        """Deleting what is not there is not an error."""
+        await backend.responses.delete(tenant_id, response_id)
+        return reply({"id": response_id, "object": "response", "deleted": True})
+
+    return router
+
+
+def model_routes() -> APIRouter:
+    router = APIRouter(prefix="/models", tags=["models"])
+
+    @router.get("", summary="List models", response_model=schemas.ModelList)
+    async def list_models(_tenant_id: Tenant) -> Response:
+        return reply({"object": "list", "data": [_model(name) for name in MODELS]})
+
+    @router.get("/{model}", summary="Get a model", response_model=schemas.Model)
+    async def get_model(_tenant_id: Tenant, model: str) -> Response:
+        if model not in MODELS:
+            raise not_found("Model", model)
+        return reply(_model(model))
+
+    return router
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Json]) -> Json:
+    """The result of work that is given up at once when the client goes away. Raises ClientDisconnect then."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, watch = asyncio.create_task(work, name="answer"), asyncio.create_task(gone(), name="disconnect")
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        for each in (task, watch):
+            each.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+
+
+def _model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": MODELS_SINCE, "owned_by": "arcus"}

@@ -1,0 +1,104 @@
+"""Collections and the files in them, on the wire."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from services.rest.schemas.files import File
+from services.rest.schemas.shared import Body, ListReply, Reply, SegmentationConfig, Status, ThumbnailsConfig
+
+CollectionType = Literal["media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments"]
+
+
+class DescribeConfig(Body):
+    enable_summary: bool | None = None
+    enable_speech: bool | None = None
+    enable_scene_text: bool | None = None
+    enable_visual_scene_description: bool | None = None
+    enable_audio_description: bool | None = None
+    prompt: str | None = Field(None, description="What to look for; at most 2000 characters.")
+
+
+class NewCollection(Body):
+    collection_type: CollectionType = Field(description="This server offers media-descriptions.")
+    name: str = Field(description="Unique in the account, 1 to 255 characters.")
+    description: str | None = None
+    describe_config: DescribeConfig | None = None
+    default_segmentation_config: SegmentationConfig | None = None
+    default_thumbnails_config: ThumbnailsConfig | None = None
+
+
+class CollectionUpdate(Body):
+    name: str | None = None
+    description: str | None = None
+
+
+class Collection(Reply):
+    id: str
+    object: Literal["collection"]
+    name: str
+    description: str | None = None
+    collection_type: CollectionType
+    describe_config: DescribeConfig | None = None
+    default_segmentation_config: SegmentationConfig | None = None
+    default_thumbnails_config: ThumbnailsConfig | None = None
+    created_at: int = Field(description="Unix time in milliseconds.")
+    file_count: int
+
+
+class CollectionList(ListReply):
+    data: list[Collection]
+
+
+class CollectionDelete(Reply):
+    id: str
+    object: Literal["collection"]
+
+
+class AddCollectionFile(Body):
+    """The file by file_id, or by url as cloudglue://files/ID."""
+
+    file_id: str | None = None
+    url: str | None = None
+    segmentation_id: str | None = None
+    segmentation_config: SegmentationConfig | None = None
+    thumbnails_config: ThumbnailsConfig | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class CollectionFileSegmentation(Reply):
+    id: str
+    status: Status
+    file_id: str
+    segmentation_config: SegmentationConfig
+
+
+class Progress(Reply):
+    stage: str
+    segments_done: int
+    segments_total: int
+
+
+class CollectionFile(Reply):
+    collection_id: str
+    file_id: str
+    object: Literal["collection_file"]
+    added_at: int = Field(description="Unix time in milliseconds.")
+    status: Status
+    searchable_status: Literal["pending", "processing", "completed", "failed"]
+    file: File | None = None
+    segmentation: CollectionFileSegmentation | None = None
+    progress: Progress
+    error: str | None = Field(None, description="Why the description failed.")
+
+
+class CollectionFileList(ListReply):
+    data: list[CollectionFile]
+
+
+class CollectionFileDelete(Reply):
+    collection_id: str
+    file_id: str
+    object: Literal["collection_file"]

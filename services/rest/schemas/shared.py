@@ -1,0 +1,69 @@
+"""Shapes that every resource uses."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["pending", "processing", "completed", "failed", "not_applicable"]
+Number = int | float
+
+
+class Body(BaseModel):
+    """A request: types are not converted, unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class Reply(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class ListReply(Reply):
+    object: Literal["list"]
+    total: int = Field(description="Items that match, on all pages.")
+    limit: int
+    offset: int
+
+
+class Error(Reply):
+    error: str = Field(description="What went wrong and what to change.")
+
+
+class UniformConfig(Body):
+    window_seconds: Number = Field(description="From 1 to 120.")
+    hop_seconds: Number | None = Field(None, description="From 1 to 120; the window when absent.")
+
+
+class ShotDetectorConfig(Body):
+    detector: Literal["adaptive", "content"] = "adaptive"
+    threshold: Number | None = None
+    min_seconds: Number | None = Field(None, description="From 0.6 to 600.")
+    max_seconds: Number | None = Field(None, description="From 1 to 600.")
+    fill_gaps: bool | None = None
+
+
+class ManualSegment(Body):
+    start_time: Number
+    end_time: Number
+
+
+class ManualConfig(Body):
+    segments: list[ManualSegment]
+
+
+class SegmentationConfig(Body):
+    strategy: str = Field(json_schema_extra={"enum": ["uniform", "shot-detector", "manual"]})
+    uniform_config: UniformConfig | None = None
+    shot_detector_config: ShotDetectorConfig | None = None
+    manual_config: ManualConfig | None = None
+    start_time_seconds: Number | None = None
+    end_time_seconds: Number | None = None
+
+    def to_core(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+class ThumbnailsConfig(Body):
+    enable_segment_thumbnails: bool

@@ -1,0 +1,98 @@
+"""Server-sent events: each event is one write to the socket, as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+PING_SECONDS = 15.0
+STALLED_SECONDS = 60.0
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+log = structlog.get_logger(__name__)
+
+
+def event_bytes(event: dict[str, Any]) -> bytes:
+    """ASCII, so that no read can split a character; one `data: ` line, which is what the JavaScript SDK looks for."""
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode("ascii")
+
+
+class EventStream:
+    """An ASGI response that ends its events at once when the client goes away, and pings while they are silent."""
+
+    status_code = 200
+
+    def __init__(self, events: AsyncGenerator[dict[str, Any], None]) -> None:
+        self._events = events
+        self._writes = 0  # odd while one is under way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pump = asyncio.create_task(self._pump(send), name="events")
+        watch = asyncio.create_task(_disconnected(receive), name="disconnect")
+        try:
+            await self._attend(pump, watch, send)
+        finally:
+            for task in (pump, watch):
+                task.cancel()
+            await asyncio.gather(pump, watch, return_exceptions=True)
+        if pump.done() and not pump.cancelled():
+            pump.result()
+
+    async def _attend(self, pump: asyncio.Task[None], watch: asyncio.Task[None], send: Send) -> None:
+        seen, stalled_seconds = -1, 0.0
+        while True:
+            done, _ = await asyncio.wait({pump, watch}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return
+            writes = self._writes
+            if writes != seen:
+                seen, stalled_seconds = writes, 0.0
+            elif writes % 2 == 0:
+                await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+            else:
+                stalled_seconds += PING_SECONDS
+                if stalled_seconds >= STALLED_SECONDS:
+                    log.info("client reads nothing; its stream is ended")
+                    return
+
+    async def _pump(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        number = -1
+        async with aclosing(self._events) as events:
+            try:
+                async for event in events:
+                    number = event["sequence_number"]
+                    self._writes += 1
+                    await send({"type": "http.response.body", "body": event_bytes(event), "more_body": True})
+                    self._writes += 1
+            except Exception:
+                log.exception("events failed")
+                await send({"type": "http.response.body", "body": event_bytes(_failure(number + 1)), "more_body": True})
+        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _failure(number: int) -> dict[str, Any]:
+    error = {"message": "Something went wrong on the server.", "type": "server_error", "code": "internal"}
+    return {
+        "type": "error",
+        "error": error,
+        "message": error["message"],
+        "code": error["code"],
+        "param": None,
+        "sequence_number": number,
+    }
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,32 @@
+"""A front on a real socket, on SQLite in a temporary folder, and a fresh account for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.core.settings import Settings
+from tests.acceptance.live_front import Account, Front
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """No engine: everything but answers works."""
+    running = Front(
+        Settings(
+            data_dir=tmp_path_factory.mktemp("arcus"),
+            engine_address="127.0.0.1:1",
+            engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+            max_upload_bytes=32 * 1024**2,
+            max_requests_per_tenant=8,
+            min_free_bytes=0,
+        )
+    ).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def account(front: Front) -> Account:
+    return front.account()

@@ -1,0 +1,85 @@
+"""A front on a real socket, and the accounts that talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+from cloudglue import Cloudglue
+
+from services.core.settings import Settings
+from services.nimbus.backend import Backend, open_backend
+from services.rest.app import create_app
+
+MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+
+
+class Front:
+    """uvicorn in a thread. `call` runs a coroutine of the backend in the server's loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ready: Future[int] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="front")
+
+    def start(self) -> Front:
+        self._thread.start()
+        self.port = self._ready.result(timeout=30)
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(setattr, self._server, "should_exit", True)
+        self._thread.join(timeout=30)
+
+    def call(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=30)
+
+    def account(self) -> Account:
+        tenant = f"tenant-{uuid4().hex[:8]}"
+        key = self.call(self.backend.keys.create(tenant))
+        return Account(self, key, self.call(self.backend.keys.authenticate(key)))
+
+    async def _serve(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                self.loop = asyncio.get_running_loop()
+                self.backend: Backend = await stack.enter_async_context(open_backend(self._settings))
+                config = uvicorn.Config(
+                    create_app(self.backend), port=0, log_level="warning", timeout_graceful_shutdown=2
+                )
+                self._server = uvicorn.Server(config)
+                serving = asyncio.create_task(self._server.serve())
+                while not self._server.started:
+                    await asyncio.sleep(0.01)
+                self._ready.set_result(self._server.servers[0].sockets[0].getsockname()[1])
+                await serving
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            raise
+
+
+@dataclass(frozen=True)
+class Account:
+    """A tenant of its own, with the real SDK and a plain HTTP client."""
+
+    front: Front
+    key: str
+    tenant_id: str
+
+    @property
+    def sdk(self) -> Cloudglue:
+        return Cloudglue(api_key=self.key, host=f"{self.front.url}/v1")
+
+    @property
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"})
