@@ -54,7 +54,9 @@ class Program:
 
 FRONT = Program("front", lambda folder: [sys.executable, "-P", "-m", "services.front"], signal.SIGKILL)
 # Told to end rather than killed with its parent: it has Ray to end.
-ENGINES = Program("engines", lambda folder: [sys.executable, "-P", "-m", "ray_jobs.runtime", str(folder)], signal.SIGTERM)
+ENGINES = Program(
+    "engines", lambda folder: [sys.executable, "-P", "-m", "ray_jobs.runtime", str(folder)], signal.SIGTERM
+)
 
 
 class Supervisor:
@@ -78,9 +80,7 @@ class Supervisor:
 
     async def run(self) -> None:
         processes.become_subreaper()
-        loops = [
-            asyncio.create_task(self._keep(program), name=f"keep-{program.name}") for program in self._programs
-        ]
+        loops = [asyncio.create_task(self._keep(program), name=f"keep-{program.name}") for program in self._programs]
         loops.append(asyncio.create_task(self._reap(), name="reap"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
@@ -234,7 +234,9 @@ def _port(host: str, port: int, setting: str) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise invalid(f"{host}:{port} cannot be listened on ({error.strerror}); set {setting} to another.") from error
+            raise invalid(
+                f"{host}:{port} cannot be listened on ({error.strerror}); set {setting} to another."
+            ) from error
         return probe.getsockname()[1]
 
 

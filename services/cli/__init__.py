@@ -1,0 +1,1 @@
+"""The command line: runs Arcus, and uses a running one."""

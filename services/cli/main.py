@@ -1,0 +1,144 @@
+"""The `arcus` command and its subcommands. The composition root: it may import anything, when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from services.core.errors import ArcusError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Video understanding."
+)
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
+app.add_typer(keys_app, name="keys")
+
+Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
+Key = Annotated[str, typer.Option(envvar="ARCUS_API_KEY", help="API key.")]
+DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]
+DEFAULT_URL = "http://127.0.0.1:8080/v1"
+
+
+@app.command()
+def up(
+    data_dir: DataDir = Path(".arcus"),
+    host: Annotated[str, typer.Option(envvar="ARCUS_HOST")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(envvar="ARCUS_HTTP_PORT", help="0 picks a free port.")] = 8080,
+    grpc_port: Annotated[int, typer.Option(envvar="ARCUS_GRPC_PORT", help="0 picks a free port.")] = 50051,
+) -> None:
+    """Run the whole system in the foreground until Ctrl-C."""
+    from services.cli.credentials import start_key
+    from services.cli.up import Addresses, up
+    from services.core.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir, host=host, http_port=http_port, grpc_port=grpc_port)
+
+    async def run() -> None:
+        key = await start_key(settings)
+
+        def announce(addresses: Addresses) -> None:
+            print(f"ready http={addresses.http}/v1 grpc={addresses.grpc} key={key}", flush=True)
+
+        await up(settings, announce)
+
+    asyncio.run(run())
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.")],
+    collection: Annotated[str, typer.Option(help="Name of the collection; made if it is absent.")],
+    url: Url = DEFAULT_URL,
+    api_key: Key = "",
+) -> None:
+    """Upload videos and have them understood; exit status 1 if any failed."""
+    from services.cli.client import Client
+    from services.cli.ingest import ingest_files
+
+    with Client(url, api_key) as client:
+        raise typer.Exit(0 if ingest_files(client, paths, collection) else 1)
+
+
+@app.command()
+def ask(
+    question: str,
+    collection: Annotated[str, typer.Option(help="Name of the collection to ask.")],
+    model: Annotated[str, typer.Option(help="nimbus-001 or nimbus-002-preview.")] = "nimbus-001",
+    instructions: Annotated[str, typer.Option(help="How to answer.")] = "",
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = "",
+) -> None:
+    """Ask a collection a question; prints the answer and where each claim stands."""
+    from services.cli.ask import ask_collection
+    from services.cli.client import Client
+
+    with Client(url, api_key) as client:
+        ask_collection(client, question, collection, model=model, instructions=instructions, stream=stream)
+
+
+@app.command()
+def doctor(data_dir: DataDir = Path(".arcus")) -> None:
+    """Say what this machine can run and what is missing; exit status 1 if Arcus cannot run."""
+    from services.cli.doctor import examine, report
+
+    raise typer.Exit(0 if report(examine(data_dir)) else 1)
+
+
+@app.command()
+def demo(
+    video: Annotated[Path | None, typer.Option(help="Video to use instead of the example.")] = None,
+    question: Annotated[str, typer.Option()] = "How high does the tide rise in the bay in Canada?",
+) -> None:
+    """Start everything on free ports, understand the example video, ask about it, and stop everything."""
+    from services.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(video, question))
+
+
+@keys_app.command("create")
+def create_key(
+    tenant: Annotated[str, typer.Option(help="Name; made if absent.")], data_dir: DataDir = Path(".arcus")
+) -> None:
+    """Make a key for a tenant and print it: it cannot be shown again."""
+    from services.cli.credentials import with_keys
+
+    print(with_keys(data_dir, lambda keys: keys.create(tenant)))
+
+
+@keys_app.command("list")
+def list_keys(data_dir: DataDir = Path(".arcus")) -> None:
+    """List keys: id, tenant, first characters, state."""
+    from services.cli.credentials import with_keys
+
+    for key in with_keys(data_dir, lambda keys: keys.list()):
+        print(f"{key.id}  {key.tenant}  {key.hint}  {'revoked' if key.revoked_at else 'active'}")
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="A key or its id.")], data_dir: DataDir = Path(".arcus")
+) -> None:
+    """Revoke a key; running fronts refuse it within two seconds."""
+    from services.cli.credentials import with_keys
+
+    with_keys(data_dir, lambda keys: keys.revoke(key))
+    print("revoked")
+
+
+def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        app()
+    except ArcusError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
