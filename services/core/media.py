@@ -85,7 +85,18 @@ class SegmentDescription:
     audio_description: tuple[TimedText, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # Field by field: an engine's own richer kind of text is kept as what it is here.
+        def texts(items: tuple[TimedText, ...]) -> list[dict[str, Any]]:
+            return [{"text": item.text, "start_time": item.start_time, "end_time": item.end_time} for item in items]
+
+        return {
+            "title": self.title,
+            "summary": self.summary,
+            "visual_scene_description": texts(self.visual_scene_description),
+            "scene_text": texts(self.scene_text),
+            "speech": [asdict(item) for item in self.speech],
+            "audio_description": texts(self.audio_description),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> SegmentDescription:
