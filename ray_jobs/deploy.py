@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
-from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.ingress import Gate
+from ray_jobs.serve_pipeline import Describer, FrameDecoder, IngestReplica, Transcriber
 from services.core.errors import invalid
 from services.core.settings import Settings, load_settings
 
@@ -41,7 +42,9 @@ class EmbedReplica:
 
         self._gate = _gate(load_settings())
         engine = EmbeddedEmbedder()
-        self._queue = BatchQueue("embed", lambda calls: _embed_together(engine, calls), max_batch=32, max_waiting=256)
+        self._queue: BatchQueue[list[str], Any] = BatchQueue(
+            "embed", lambda calls: _embed_together(engine, calls), max_batch=32, max_waiting=256
+        )
         await self._queue.in_thread(engine.setup)
         self._queue.start()
 
@@ -50,6 +53,10 @@ class EmbedReplica:
 
     async def Embed(self, request: pb.EmbedRequest, grpc_context: Any) -> pb.EmbedResponse:
         return await self._gate.unary(grpc_context, self._embed, request, pb.EmbedResponse())
+
+    async def embed_texts(self, texts: list[str]) -> Any:
+        """For callers inside Serve: float32 [len(texts), dimensions]."""
+        return (await self._queue.put(texts))[0]
 
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:
@@ -134,9 +141,10 @@ class GenerateReplica:
 
 
 def _generator(name: str) -> Any:
+    from ray_jobs.engines.embedded.generator import EmbeddedGenerator
     from ray_jobs.engines.scripted import ScriptedEngine
 
-    engines = {"scripted": ScriptedEngine}
+    engines = {"embedded": EmbeddedGenerator, "scripted": ScriptedEngine}
     if name not in engines:
         raise invalid(f"ARCUS_GENERATE_ENGINE must be one of: {', '.join(engines)}.", field="generate_engine")
     return engines[name]()
@@ -155,10 +163,15 @@ def generate(_arguments: dict[str, Any] | None = None) -> Application:
     return GenerateReplica.bind()
 
 
+def ingest(_arguments: dict[str, Any] | None = None) -> Application:
+    return IngestReplica.bind(FrameDecoder.bind(), Transcriber.bind(), Describer.bind())
+
+
 def applications(settings: Settings) -> dict[str, Application]:
     """Every application of one instance by name: what a call names in its `application` metadata."""
     return {
         "embed": embed(),
         **{f"index-{number}": index({"shard": number}) for number in range(settings.index_shards)},
         "generate": generate(),
+        "ingest": ingest(),
     }
