@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
@@ -12,13 +14,30 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.rest.errors import first_problem
 
 MAX_JSON_BYTES = 8 * 1024**2
+SILENCE_SECONDS = 60.0
 Model = TypeVar("Model", bound=BaseModel)
+
+
+async def arriving(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises DEADLINE_EXCEEDED when the client falls silent, ClientDisconnect when it goes."""
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ArcusError(
+                Reason.DEADLINE_EXCEEDED, f"Nothing of the body arrived for {SILENCE_SECONDS:g} seconds."
+            ) from None
+        yield chunk
 
 
 async def read_json(request: Request) -> Any:
     """Raises TOO_LARGE or INVALID_ARGUMENT. NaN, null characters and lone surrogates are refused: nothing stores them."""
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in arriving(request):
         body += chunk
         if len(body) > MAX_JSON_BYTES:
             raise ArcusError(Reason.TOO_LARGE, f"The body is larger than {MAX_JSON_BYTES} bytes.")

@@ -34,16 +34,11 @@ def file_routes(backend: Backend) -> APIRouter:
         """Streams the file to storage and queues its probe; poll GET /files/{file_id} until it is completed or failed."""
         form = UploadForm(request, max_upload_bytes=backend.settings.max_upload_bytes)
         filename = await form.open_file()
-        metadata, segment_thumbnails = form.metadata, form.segment_thumbnails
-        file = await backend.files.upload(
-            tenant_id,
-            filename,
-            form.pieces(),
-            metadata=metadata,
-            segment_thumbnails=segment_thumbnails is not False,
-        )
-        if form.metadata is not metadata:  # it came after the file
-            file = await backend.files.update(tenant_id, file.id, metadata=form.metadata)
+        before = form.fields
+        file = await backend.files.upload(tenant_id, filename, form.pieces(), **before)
+        after = {name: value for name, value in form.fields.items() if name not in before}
+        if after:
+            file = await backend.files.update(tenant_id, file.id, **after)
         return reply(await file_reply(backend, request, file))
 
     @router.get("", summary="List files", response_model=FileList)

@@ -9,15 +9,12 @@ from contextlib import aclosing
 from typing import Any
 
 import structlog
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 PING_SECONDS = 15.0
 STALLED_SECONDS = 60.0
-HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 log = structlog.get_logger(__name__)
 
 
@@ -26,12 +23,15 @@ def event_bytes(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode("ascii")
 
 
-class EventStream:
-    """An ASGI response that ends its events at once when the client goes away, and pings while they are silent."""
+class EventStream(Response):
+    """Ends its events at once when the client goes away, and pings while they are silent."""
 
-    status_code = 200
+    media_type = "text/event-stream"
 
     def __init__(self, events: AsyncGenerator[dict[str, Any], None]) -> None:
+        # Not Response's own constructor: that would announce a length.
+        self.status_code, self.background = 200, None
+        self.init_headers(HEADERS)
         self._events = events
         self._writes = 0  # odd while one is under way
 
@@ -65,7 +65,7 @@ class EventStream:
                     return
 
     async def _pump(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         number = -1
         async with aclosing(self._events) as events:
             try:

@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.rest.bodies import parse_json
+from services.rest.bodies import arriving, parse_json
 from services.rest.media_kinds import SNIFF_BYTES, refuse_other_kinds
 
 PIECE_BYTES = 1024**2
@@ -34,10 +34,9 @@ class UploadForm:
                 f"The upload is larger than the limit of {max_upload_bytes} bytes; send a smaller file.",
             )
         self.filename: str | None = None
-        self.metadata: dict[str, Any] | None = None
-        self.segment_thumbnails: bool | None = None
+        self._fields: dict[str, Any] = {}
         self._content_type = ""
-        self._stream = request.stream()
+        self._stream = arriving(request)
         self._parts = 0
         self._headers: dict[bytes, bytes] = {}
         self._header_name, self._header_value = b"", b""
@@ -62,6 +61,11 @@ class UploadForm:
             self._parser = MultipartParser(options[b"boundary"], callbacks)
         except FormParserError as error:
             raise invalid(f"The form can't be read: {error}") from None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What has arrived so far of metadata and segment_thumbnails."""
+        return dict(self._fields)
 
     async def open_file(self) -> str:
         """Reads up to the file's first bytes. Returns its name. Raises INVALID_ARGUMENT, UNSUPPORTED_MEDIA."""
@@ -147,19 +151,19 @@ class UploadForm:
             case "file":
                 self._is_file_ended = True
             case "metadata" if self._field.strip():
-                self.metadata = _metadata(bytes(self._field))
+                self._fields["metadata"] = _metadata(bytes(self._field))
             case "enable_segment_thumbnails":
                 text = self._field.decode(errors="replace").strip().lower()
                 if text not in BOOLEANS:
                     raise invalid("enable_segment_thumbnails must be true or false", field=self._name)
-                self.segment_thumbnails = BOOLEANS[text]
+                self._fields["segment_thumbnails"] = BOOLEANS[text]
 
     def _on_end(self) -> None:
         self._is_ended = True
 
 
-def _metadata(text: bytes) -> dict[str, Any] | None:
-    value = parse_json(text, "metadata")
-    if value is not None and not isinstance(value, dict):
+def _metadata(text: bytes) -> dict[str, Any]:
+    value = parse_json(text, "metadata") or {}
+    if not isinstance(value, dict):
         raise invalid("metadata must be a JSON object, as text", field="metadata")
     return value

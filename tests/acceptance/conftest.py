@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from services.core.settings import Settings
 from tests.acceptance.live_front import Account, Front
+from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system
+
+
+@dataclass(frozen=True)
+class Lecture:
+    system: RunningSystem
+    collection_id: str
+    file_id: str
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +39,19 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 @pytest.fixture
 def account(front: Front) -> Account:
     return front.account()
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """The whole of Arcus, engines included, as `arcus up` runs it."""
+    running = start_system(tmp_path_factory.mktemp("system"))
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def lecture(system: RunningSystem) -> Lecture:
+    """The example video, understood."""
+    with system.client() as client:
+        collection_id = create_collection(client, "lecture")
+        return Lecture(system, collection_id, ingest(client, LECTURE, collection_id)["id"])

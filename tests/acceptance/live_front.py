@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ class Front:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.data_dir = settings.data_dir
         self._ready: Future[int] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="front")
 
@@ -53,15 +55,12 @@ class Front:
             async with AsyncExitStack() as stack:
                 self.loop = asyncio.get_running_loop()
                 self.backend: Backend = await stack.enter_async_context(open_backend(self._settings))
-                config = uvicorn.Config(
-                    create_app(self.backend), port=0, log_level="warning", timeout_graceful_shutdown=2
-                )
+                app = create_app(self.backend)
+                config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
                 self._server = uvicorn.Server(config)
-                serving = asyncio.create_task(self._server.serve())
-                while not self._server.started:
-                    await asyncio.sleep(0.01)
-                self._ready.set_result(self._server.servers[0].sockets[0].getsockname()[1])
-                await serving
+                listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                self._ready.set_result(listener.getsockname()[1])
+                await self._server.serve(sockets=[listener])
         except BaseException as error:
             if not self._ready.done():
                 self._ready.set_exception(error)
