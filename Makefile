@@ -20,7 +20,11 @@ demo: setup
 up: setup
 	$(PY) -m services.cli.main up
 
-test: setup
+# The oldest Cloudglue SDK that is promised, beside the newest one.
+build/cloudglue-0.7.19:
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target $@ cloudglue==0.7.19
+
+test: setup build/cloudglue-0.7.19
 	$(PY) -m pytest -q tests/unit tests/contract tests/acceptance
 
 lint: setup

@@ -1,0 +1,127 @@
+"""A whole Arcus as a user runs it: `arcus up` as a process, on free ports and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).parents[1]
+MEDIA = ROOT.parent / "shared" / "media"
+LECTURE = ROOT / "examples" / "lecture" / "lecture.mp4"
+START_SECONDS = 150
+STOP_SECONDS = 20
+
+
+@dataclass
+class RunningSystem:
+    process: subprocess.Popen[bytes]
+    http: str  # with /v1
+    grpc: str
+    key: str
+    data_dir: Path
+    ready_line: str
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.Client(base_url=self.http, headers=headers, timeout=60, trust_env=False)
+
+    def create_key(self, tenant: str) -> str:
+        command = [sys.executable, "-m", "services.cli.main", "keys", "create"]
+        arguments = ["--tenant", tenant, "--data-dir", str(self.data_dir)]
+        return subprocess.run([*command, *arguments], check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def find(self, *words: str) -> list[psutil.Process]:
+        """Descendants whose command line or title holds every word."""
+        found = []
+        for process in self.descendants():
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+    def stop(self) -> int:
+        """Ends it as Ctrl-C would; returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+
+def start_system(data_dir: Path, *, environment: Mapping[str, str] = {}, log: Path | None = None) -> RunningSystem:
+    """Starts it and waits for its ready line. Its log goes to `log`, or arcus.log in the data folder."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = log or data_dir / "arcus.log"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli.main", "up", "--http-port", "0", "--grpc-port", "0"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**inherited, "ARCUS_DATA_DIR": str(data_dir), **environment},
+            cwd=ROOT,
+        )
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.select(START_SECONDS)
+    line = process.stdout.readline().decode() if process.poll() is None else ""
+    if not line.startswith("ready "):
+        process.kill()
+        process.wait()
+        raise AssertionError(f"not ready: {line!r}\n{log.read_text(errors='replace')[-4000:]}")
+    values = dict(word.split("=", 1) for word in line.split()[1:])
+    return RunningSystem(process, values["http"], values["grpc"], values["key"], data_dir, line)
+
+
+def wait_for(client: httpx.Client, path: str, *, seconds: float = 120) -> dict:
+    """Polls a file or a collection's file until its state is final."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        body = client.get(path).raise_for_status().json()
+        if body["status"] in ("completed", "failed"):
+            return body
+        time.sleep(0.2)
+    raise AssertionError(f"{path} is still {body['status']} after {seconds} s")
+
+
+def upload(client: httpx.Client, path: Path) -> dict:
+    """Uploads a file and waits for its probe."""
+    with path.open("rb") as file:
+        body = client.post("/files", files={"file": (path.name, file)}).raise_for_status().json()
+    return wait_for(client, f"/files/{body['id']}")
+
+
+def ingest(client: httpx.Client, path: Path, collection_id: str) -> dict:
+    """Uploads a file, adds it to a collection and waits until it is understood."""
+    file = upload(client, path)
+    assert file["status"] == "completed", file
+    client.post(f"/collections/{collection_id}/media", json={"file_id": file["id"]}).raise_for_status()
+    member = wait_for(client, f"/collections/{collection_id}/media/{file['id']}", seconds=240)
+    assert member["status"] == "completed", member
+    return file
+
+
+def create_collection(client: httpx.Client, name: str, **settings: object) -> str:
+    body = {"name": name, "collection_type": "media-descriptions", **settings}
+    return client.post("/collections", json=body).raise_for_status().json()["id"]

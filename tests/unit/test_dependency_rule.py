@@ -1,0 +1,97 @@
+"""The dependency rule of the design, read from the imports of every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"ray", "torch", "vllm", "faiss", "decord", "nvidia", "av", "cv2", "transformers", "onnxruntime", "pocketsphinx"}
+DEPLOYED = {"deploy.py", "runtime.py", "serve_pipeline.py", "ingress.py"}  # where something is wrapped as an actor
+
+
+def modules(package: str) -> Iterator[Path]:
+    return (path for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts)
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Dotted names that a module imports; those for type checkers only do not count."""
+    tree = ast.parse(path.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        inner = top_level_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if typing_only or inner:
+            skipped.update(ast.walk(node))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def starts(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def test_the_front_imports_nothing_that_computes() -> None:
+    for path in modules("services"):
+        bad = [name for name in imports(path) if starts(name, "ray_jobs", *HEAVY)]
+        assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+def test_what_computes_imports_only_the_core_of_services() -> None:
+    for path in modules("ray_jobs"):
+        bad = [name for name in imports(path) if starts(name, "services") and not starts(name, "services.core")]
+        assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("services/core", ("services.nimbus", "services.rest", "services.rpc", "services.cli")),
+        ("services/nimbus", ("services.rest", "services.rpc", "services.cli")),
+        ("services/rest", ("services.rpc", "services.cli")),
+        ("services/rpc", ("services.rest", "services.cli")),
+    ],
+)
+def test_services_import_downwards_only(package: str, forbidden: tuple[str, ...]) -> None:
+    for path in modules(package):
+        bad = [name for name in imports(path) if starts(name, *forbidden)]
+        assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+def test_ray_is_imported_only_where_something_is_deployed() -> None:
+    for path in modules("ray_jobs"):
+        if path.name not in DEPLOYED:
+            bad = [name for name in imports(path) if starts(name, "ray")]
+            assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    for path in modules("ray_jobs"):
+        bad = [name for name in imports(path, top_level_only=True) if starts(name, *(HEAVY - {"ray"}))]
+        assert not bad, f"{path.relative_to(ROOT)} imports {bad} at the top"
+
+
+def test_the_front_starts_without_ray_or_torch() -> None:
+    code = "import sys, services.front; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for name in HEAVY:
+        assert f"'{name}'" not in loaded
+
+
+def test_no_file_is_too_long_and_no_drawer_is_open() -> None:
+    for package in ("services", "ray_jobs", "loadtests", "tests"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 400, f"{path.relative_to(ROOT)} has over 400 lines"
+            assert path.stem not in ("utils", "common", "helpers", "base", "manager"), path
