@@ -97,7 +97,7 @@ class _mapped:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, IntegrityError):
             return
-        if isinstance(error, UnicodeEncodeError):
+        if isinstance(error, UnicodeEncodeError) or "surrogates not allowed" in str(error):
             raise invalid("The text holds characters that are not valid Unicode.") from error
         if isinstance(error, DBAPIError):
             text = str(error.orig).lower()

@@ -22,6 +22,7 @@ from services.core.schema import descriptions, files, object_deletions, thumbnai
 from services.core.thumbnails import NewThumbnail
 
 MAX_METADATA_CHARACTERS = 65_536
+MAX_DIGITS = 300  # what a double can hold
 DAY_MS = 24 * 3600 * 1000
 STATUSES = ("pending", "processing", "completed", "failed", "not_applicable")
 
@@ -99,6 +100,8 @@ class Files:
             await connection.execute(insert(object_deletions).values(prefix=prefix, not_before=now + DAY_MS))
         try:
             stored = await self._objects.put_stream(key, chunks, max_bytes=self._max_upload_bytes)
+            if stored.size_bytes == 0:
+                raise invalid("The upload is empty; send the file's bytes.", field="file")
             file = File(
                 id=id,
                 tenant_id=tenant_id,
@@ -119,6 +122,7 @@ class Files:
                 await connection.execute(delete(object_deletions).where(object_deletions.c.prefix == prefix))
                 await jobs.enqueue(connection, tenant_id, "probe", id)
         except BaseException:
+            await self._objects.delete_prefix(prefix)
             async with self._database.write() as connection:
                 await connection.execute(
                     update(object_deletions).where(object_deletions.c.prefix == prefix).values(not_before=now_ms())
@@ -159,7 +163,13 @@ class Files:
         return await list_page(self._database, query, page, orders=orders, tie=files.c.id, build=File.from_row)
 
     async def update(
-        self, tenant_id: str, id: str, *, filename: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        tenant_id: str,
+        id: str,
+        *,
+        filename: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        segment_thumbnails: bool | None = None,
     ) -> File:
         if filename is not None and not filename.strip():
             raise invalid("filename must not be empty", field="filename")
@@ -169,6 +179,8 @@ class Files:
             values["filename"] = filename.strip()[:255]
         if metadata is not None:
             values["metadata"] = metadata
+        if segment_thumbnails is not None:
+            values["segment_thumbnails"] = segment_thumbnails
         if values:
             async with self._database.write() as connection:
                 await connection.execute(
@@ -236,12 +248,19 @@ def check_metadata(value: dict[str, Any] | None) -> None:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
+        json.loads(text, parse_int=_bounded_integer)
     except ValueError as error:
         raise invalid(f"metadata must be plain JSON: {error}", field="metadata") from error
     if "\\u0000" in text:
         raise invalid("metadata must not hold NUL characters (\\u0000)", field="metadata")
     if len(text) > MAX_METADATA_CHARACTERS:
         raise invalid(f"metadata has at most {MAX_METADATA_CHARACTERS} characters of JSON", field="metadata")
+
+
+def _bounded_integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
 
 
 def file_id_of(reference: str) -> str:

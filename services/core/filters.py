@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,12 +177,10 @@ def _json_condition(column: Any, path: list[str], criterion: Criterion, is_sqlit
         return select(literal(1)).select_from(each.source).where(each.present, build(each)).correlate(files).exists()
 
     def same(wanted: str) -> Any:
-        try:
-            number = float(wanted)
+        if (number := _finite(wanted)) is not None:
             return lambda each: or_(each.value == wanted, each.number == number)
-        except ValueError:
-            text_value = wanted.lower() if wanted.lower() in ("true", "false") else wanted
-            return lambda each: each.value == text_value
+        text_value = wanted.lower() if wanted.lower() in ("true", "false") else wanted
+        return lambda each: each.value == text_value
 
     value = criterion.value or ""
     match criterion.operator:
@@ -197,13 +196,10 @@ def _json_condition(column: Any, path: list[str], criterion: Criterion, is_sqlit
             return exists(lambda each: func.lower(each.value).like(_pattern(value), escape="\\"))
         case _:
             less = criterion.operator == "LessThan"
-            try:
-                limit = float(value)
+            if (limit := _finite(value)) is not None:
                 return exists(lambda each: each.number < limit if less else each.number > limit)
-            except ValueError:  # dates in ISO 8601 and names compare as text
-                return exists(
-                    lambda each: and_(each.number.is_(None), each.value < value if less else each.value > value)
-                )
+            # Dates in ISO 8601 and names compare as text.
+            return exists(lambda each: and_(each.number.is_(None), each.value < value if less else each.value > value))
 
 
 def _sqlite_elements(column: Any, path: list[str]) -> _Elements:
@@ -213,23 +209,26 @@ def _sqlite_elements(column: Any, path: list[str]) -> _Elements:
         source=each,
         value=case((each.c.type.in_(("true", "false")), each.c.type), else_=cast(each.c.value, Text)),
         number=case((each.c.type.in_(("integer", "real")), cast(each.c.value, Float)), else_=None),
-        present=each.c.type != "null",
+        # json_each walks an object's members too; an object is no value.
+        present=and_(
+            func.json_type(column, quoted) != "object", each.c.type.in_(("text", "integer", "real", "true", "false"))
+        ),
     )
 
 
 def _postgres_elements(column: Any, path: list[str]) -> _Elements:
+    # Strict, so that a path does not look into arrays on its way; silent, so that a missing name is no error.
     # The path was checked against _PATH: it holds no quote.
-    json_path = literal_column("'$" + "".join(f'."{name}"' for name in path) + "[*]'::jsonpath")
-    each = func.jsonb_path_query(cast(column, JSONB), json_path).table_valued(Column("item", JSONB)).alias()
-    # A scalar set-returning function's alias names its column too.
-    item = literal_column(each.name, JSONB)
-    scalar = func.jsonb_extract_path_text(func.jsonb_build_array(item), "0")
+    inside: Any = literal_column("'strict $" + "".join(f'."{name}"' for name in path) + "'::jsonpath")
+    found = func.jsonb_path_query_first(cast(column, JSONB), inside, literal_column("'{}'::jsonb"), true())
+    item = func.jsonb_path_query(found, literal_column("'$[*]'::jsonpath"), type_=JSONB).column_valued()
+    text = func.jsonb_extract_path_text(func.jsonb_build_array(item), "0")
     kind = func.jsonb_typeof(item)
     return _Elements(
-        source=each,
-        value=scalar,
-        number=case((kind == "number", cast(scalar, Float)), else_=None),
-        present=kind != "null",
+        source=item.scalar_alias,
+        value=text,
+        number=case((kind == "number", cast(text, Float)), else_=None),
+        present=kind.in_(("string", "number", "boolean")),
     )
 
 
@@ -237,11 +236,20 @@ def _pattern(value: str) -> str:
     return value.lower().replace("\\", "\\\\").replace("_", "\\_")
 
 
-def _number(value: str) -> float:
+def _finite(value: str) -> float | None:
+    """The number in a text; None for what is none, infinity and NaN included."""
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise invalid(f"{value!r} is not a number", field="filter") from None
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _number(value: str) -> float:
+    number = _finite(value)
+    if number is None:
+        raise invalid(f"{value!r} is not a number", field="filter")
+    return number
 
 
 def _milliseconds(value: str) -> int:

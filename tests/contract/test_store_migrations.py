@@ -2,13 +2,13 @@ import asyncio
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import SHARDS
 from sqlalchemy import Connection, inspect
 
 from services.core.database import Database
 from services.core.embedding_log import ensure_shards
 from services.core.errors import ArcusError, Reason
 from services.core.schema import metadata
+from tests.contract.store_steps import SHARDS
 
 # Full text differs between the two databases and lives in the migration alone.
 FULL_TEXT = ("segment_text", "text_vector")

@@ -1,0 +1,91 @@
+"""A PostgreSQL that belongs to one test session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.core.database import Database
+
+
+class PostgresServer:
+    """A PostgreSQL of the test session's own, on a Unix socket only, with one migrated template to clone."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="arcus-postgres-"))
+        # PostgreSQL refuses to run as root.
+        account = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        os.chown(self._folder, account.pw_uid, account.pw_gid)
+        self._user = account.pw_name
+        who: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        options: dict[str, Any] = {**(who if os.geteuid() == 0 else {}), "cwd": self._folder}
+        data = self._folder / "data"
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **options,
+        )
+        settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=100"]
+        self._log = (self._folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-k", self._folder]
+            + [part for setting in settings for part in ("-c", setting)],
+            stdout=self._log,
+            stderr=self._log,
+            **options,
+        )
+
+    async def prepare(self) -> None:
+        for _ in range(200):
+            try:
+                await (await self._connect()).close()
+                break
+            except (OSError, asyncpg.CannotConnectNowError):
+                if self._process.poll() is not None:
+                    break
+                await asyncio.sleep(0.05)
+        else:
+            raise RuntimeError((self._folder / "log").read_text())
+        await self.create("template_arcus", template="template0")
+        await migrate(self.url("template_arcus"))
+
+    def url(self, name: str) -> str:
+        return f"postgresql+asyncpg://{self._user}@/{name}?host={self._folder}"
+
+    async def create(self, name: str, template: str = "template_arcus") -> None:
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    async def drop(self, name: str) -> None:
+        await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)  # a fast shutdown
+        self._process.wait(timeout=30)
+        self._log.close()
+        shutil.rmtree(self._folder)
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(user=self._user, database="postgres", host=str(self._folder))
+
+    async def _execute(self, statement: str) -> None:
+        connection = await self._connect()
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def migrate(url: str) -> None:
+    database = Database(url)
+    await database.migrate()
+    await database.close()

@@ -1,0 +1,107 @@
+"""Every class of the store over one database, with the steps that tests share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.core.collection_files import CollectionFiles
+from services.core.collections import Collection, Collections
+from services.core.database import Database
+from services.core.descriptions import Descriptions, NewEmbedding, Segment
+from services.core.embedding_log import EmbeddingLog
+from services.core.files import File, Files
+from services.core.full_text import FullText
+from services.core.jobs import Job, Jobs
+from services.core.keys import Keys
+from services.core.media import MediaInfo, SegmentDescription, Span
+from services.core.objects import Objects
+from services.core.responses import Responses
+from services.core.thumbnails import Thumbnails
+
+SHARDS = 2
+MAX_UPLOAD_BYTES = 10_000
+WORKER = "worker"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Every class of the store over one database, with two tenants and the steps that tests share."""
+
+    database: Database
+    folder: Path
+    objects: Objects
+    keys: Keys
+    files: Files
+    collections: Collections
+    collection_files: CollectionFiles
+    descriptions: Descriptions
+    log: EmbeddingLog
+    full_text: FullText
+    jobs: Jobs
+    responses: Responses
+    thumbnails: Thumbnails
+    tenant: str
+    other: str
+
+    async def upload(
+        self,
+        filename: str = "talk.mp4",
+        *,
+        metadata: dict[str, Any] | None = None,
+        tenant: str = "",
+        size: int = 100,
+    ) -> File:
+        chunks = stream([b"x" * size])
+        return await self.files.upload(tenant or self.tenant, filename, chunks, metadata=metadata)
+
+    async def ready(self, filename: str = "talk.mp4", *, tenant: str = "", duration: float = 10.0, **rest: Any) -> File:
+        """A file that was probed, with no job left."""
+        file = await self.upload(filename, tenant=tenant, **rest)
+        job = await self.claim("probe", file.id)
+        await self.files.set_probed(file.id, MediaInfo("video", duration, "mp4", has_audio=True))
+        await self.jobs.finish(job, WORKER)
+        return file
+
+    async def collection(self, name: str = "talks", *, tenant: str = "", **rest: Any) -> Collection:
+        return await self.collections.create(
+            tenant or self.tenant, name=name, collection_type="media-descriptions", **rest
+        )
+
+    async def claim(self, kind: str, subject_id: str) -> Job:
+        job = await self.jobs.claim(WORKER)
+        assert job is not None and (job.kind, job.subject_id) == (kind, subject_id)
+        return job
+
+    async def begin(self, description_id: str, spans: Sequence[Span] = (Span(0, 5), Span(5, 10))) -> tuple[Job, list]:
+        """Claims the description's job and cuts its file."""
+        job = await self.claim("describe", description_id)
+        return job, await self.descriptions.start(job, WORKER, spans)
+
+    async def write(self, job: Job, segment: Segment, text: str = "the tide and the moon", vectors: int = 2) -> None:
+        await self.descriptions.write_segment(
+            job, WORKER, segment, SegmentDescription(title=text), text, [vector(text) for _ in range(vectors)]
+        )
+
+    async def describe(self, description_id: str) -> None:
+        """Does all of a description's work."""
+        job, segments = await self.begin(description_id)
+        for segment in segments:
+            await self.write(job, segment)
+        await self.descriptions.finish(job, WORKER, title="A talk", summary="On tides.")
+        await self.jobs.finish(job, WORKER)
+
+    def stored(self) -> list[Path]:
+        """The objects in the store."""
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
+
+def vector(text: str) -> NewEmbedding:
+    return NewEmbedding("speech", text, 0.0, 1.0, bytes(4 * 384))
+
+
+async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
