@@ -150,21 +150,25 @@ def _generator(name: str) -> Any:
     return engines[name]()
 
 
+def _bound(deployment: Any, *arguments: Any) -> Application:
+    return deployment.bind(*arguments)
+
+
 def embed(_arguments: dict[str, Any] | None = None) -> Application:
-    return EmbedReplica.bind()
+    return _bound(EmbedReplica)
 
 
 def index(arguments: dict[str, Any]) -> Application:
     """arguments: {"shard": number}"""
-    return IndexReplica.bind(int(arguments["shard"]))
+    return _bound(IndexReplica, int(arguments["shard"]))
 
 
 def generate(_arguments: dict[str, Any] | None = None) -> Application:
-    return GenerateReplica.bind()
+    return _bound(GenerateReplica)
 
 
 def ingest(_arguments: dict[str, Any] | None = None) -> Application:
-    return IngestReplica.bind(FrameDecoder.bind(), Transcriber.bind(), Describer.bind())
+    return _bound(IngestReplica, _bound(FrameDecoder), _bound(Transcriber), _bound(Describer))
 
 
 def applications(settings: Settings) -> dict[str, Application]:

@@ -175,9 +175,9 @@ async def _answer(*calls: Any) -> AsyncIterator[None]:
 class IngestReplica:
     """Claims jobs for as long as it lives; nothing calls it."""
 
-    async def __init__(
+    async def __init__(  # type: ignore[misc]
         self, decoder: DeploymentHandle, transcriber: DeploymentHandle, describer: DeploymentHandle
-    ) -> None:  # type: ignore[misc]
+    ) -> None:
         from ray_jobs.ingest import IngestWorker
 
         embedder = serve.get_app_handle("embed")
