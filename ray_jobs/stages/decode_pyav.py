@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ _SKIPPABLE = frozenset({"h264", "mpeg2video", "mpeg4"})
 # A seek costs a few packet reads, so that reading on is dearer only when much lies between two samples.
 _SEEK_GAP_SECONDS = 10.0
 _MAX_GROUP_BYTES = 32 * 2**20
+# On 2 cores, handing AV1 pictures of 320x180 between dav1d's threads took two to three times as long as decoding them.
+_SMALL_PICTURE_PIXELS = 640 * 360
 
 
 class PyavDecoder:
@@ -28,6 +32,7 @@ class PyavDecoder:
 
     def frames(self, path: Path, info: MediaInfo, times: Sequence[float], max_side: int | None) -> Frames:
         import numpy as np
+        from av.stream import Discard
 
         size = picture_size(info, max_side)
         check_result_size(len(times), size)
@@ -36,6 +41,9 @@ class PyavDecoder:
             if stream is None:
                 raise MediaError("The file has no video stream to take frames from.")
             stream.thread_type = "AUTO"
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
             sampler = _Sampler(container, stream, times, lambda frame: upright(frame, size, info.rotation))
             sampler.sample_groups()
             sampler.sample_every_frame()
@@ -47,6 +55,13 @@ class PyavDecoder:
             stamps = [max(0.0, float(found[tick][0] * stream.time_base) - start) for tick in kept]
             images = np.stack([found[tick][1] for tick in kept])
         return Frames(times=np.array(stamps, dtype=np.float64), images=images)
+
+
+def _threads(stream: Any) -> int:
+    """How many threads decode `stream`; 0: as many as there are cores."""
+    context = stream.codec_context
+    is_small = context.width * context.height <= _SMALL_PICTURE_PIXELS
+    return 1 if is_small and context.codec.canonical_name == "av1" else 0
 
 
 def upright(frame: Any, size: tuple[int, int], rotation: int) -> Any:
@@ -75,7 +90,7 @@ class _Sampler:
         self.found: dict[int, tuple[int, Any]] = {}
         self.codec = stream.codec_context
         self.skips = self.codec.codec.canonical_name in _SKIPPABLE
-        self.is_contiguous = True
+        self._beside: tuple[int | None, int] = (None, 0)
 
     def missing(self) -> list[int]:
         return sorted({tick for tick in self.ticks if tick not in self.found})
@@ -89,57 +104,80 @@ class _Sampler:
 
         missing = self.missing()
         group: list[Any] = []
+        held_bytes = 0
         head: list[Any] = []  # the next keyframe and the pictures after it that are shown before it
-        size_bytes = 0
         try:
-            packets = self.container.demux(self.stream)
-            while missing:
+            packets = self._packets_before(missing[0], None) if missing else None
+            while missing and packets is not None:
                 packet = next(packets, None)
                 if packet is not None and packet.size:
                     if packet.pts is None:
                         return
-                    size_bytes += packet.size
-                    if size_bytes > _MAX_GROUP_BYTES:
-                        return
+                    last = self._last_beside(missing)
+                    if not head and group and packet.dts is not None and packet.dts > last:
+                        # Every picture shown by then has been read, and the index knows a later keyframe to go to.
+                        count = bisect_right(missing, last)
+                        self._sample_group([*group, packet], [], missing[:count])
+                        missing, reached, group = missing[count:], group[0].pts, []
+                        packets = self._packets_before(missing[0], reached) if missing else None
+                        continue
                     if not head and not (packet.is_keyframe and group):
                         group.append(packet)
-                        continue
-                    if not head or packet.pts < head[0].pts:
+                    elif not head or packet.pts < head[0].pts:
                         head.append(packet)
-                        continue
-                elif packet is not None:
-                    continue
-                if not group:
-                    return
-                end = head[0].pts if head else None
-                count = sum(1 for tick in missing if end is None or tick < end)
-                self._sample_group(group, head, missing[:count])
-                missing = missing[count:]
-                if packet is None and not head:
-                    return
-                group, head = head, []
-                if packet is not None:
-                    if packet.is_keyframe:
-                        head = [packet]
                     else:
-                        group.append(packet)
-                size_bytes = sum(p.size for p in (*group, *head))
-                if missing and (missing[0] - group[0].pts) * self.stream.time_base > _SEEK_GAP_SECONDS:
-                    reached = group[0].pts
-                    self.container.seek(missing[0], stream=self.stream)
-                    self.is_contiguous = False
-                    packets = self.container.demux(self.stream)
-                    first = next(packets, None)
-                    if first is None or first.pts is None or not reached <= first.pts <= missing[0]:
+                        count = bisect_left(missing, head[0].pts)
+                        self._sample_group(group, head, missing[:count])
+                        missing, group, head = missing[count:], head, []
+                        (head if packet.is_keyframe else group).append(packet)
+                        if missing and (missing[0] - group[0].pts) * self.stream.time_base > _SEEK_GAP_SECONDS:
+                            packets = self._packets_before(missing[0], group[0].pts)
+                            group, head = [], []
+                    held_bytes = held_bytes + packet.size if len(group) > 1 else packet.size
+                    if held_bytes > _MAX_GROUP_BYTES:
                         return
-                    group, head, size_bytes = [first], [], first.size
+                elif packet is None:
+                    if group:
+                        count = bisect_left(missing, head[0].pts) if head else len(missing)
+                        self._sample_group(group, head, missing[:count])
+                        if head:
+                            self._sample_group(head, [], missing[count:])
+                    return
         except av.FFmpegError:
             return
+
+    def _keyframe(self, tick: int) -> int:
+        """Where the container's index says the keyframe before `tick` is; -1 where it does not know."""
+        entries = self.stream.index_entries
+        position = entries.search_timestamp(tick)
+        return entries[position].timestamp if position >= 0 else -1
+
+    def _last_beside(self, missing: list[int]) -> int:
+        """The last of `missing` that shares the first one's keyframe. Worked out once for each first tick."""
+        if self._beside[0] != missing[0]:
+            keyframe, count = self._keyframe(missing[0]), 1
+            while count < len(missing) and self._keyframe(missing[count]) == keyframe:
+                count += 1
+            self._beside = (missing[0], missing[count - 1])
+        return self._beside[1]
+
+    def _packets_before(self, tick: int, reached: int | None) -> Iterator[Any] | None:
+        """Packets from the keyframe before `tick` on; None where seeking leads elsewhere or behind `reached`."""
+        self.container.seek(tick, stream=self.stream)
+        packets = self.container.demux(self.stream)
+        first = next(packets, None)
+        if first is None or first.pts is None or first.pts > tick or not first.is_keyframe:
+            if reached is not None:
+                return None
+            self.container.seek(self.container.start_time or 0)
+            return self.container.demux(self.stream)
+        if reached is not None and first.pts < reached:
+            return None
+        return chain([first], packets)
 
     def _sample_group(self, group: list[Any], head: list[Any], ticks: list[int]) -> None:
         """Decodes from the keyframe to the last packet that `ticks` need; the rest of the group is passed over."""
         if not ticks:
-            self.is_contiguous = False
             return
         stamps = sorted(packet.pts for packet in (*group, *head))
         wanted: dict[int, list[int]] = {}
