@@ -21,7 +21,6 @@ from services.rest.render import Json, Links, file_replies, list_reply
 from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
 
 FORMAT: Any = Query("json", json_schema_extra={"enum": ["json", "markdown"]}, description="json or markdown.")
-SECONDS: Any = Query(None, ge=0, description="Only what overlaps this range, in seconds.")
 METADATA: Any = Query(False, description="Include the file's metadata.")
 SOME: Any = {"enum": list(MODALITIES)}
 
@@ -70,8 +69,8 @@ def description_routes(backend: Backend) -> APIRouter:
         collection_id: str,
         file_id: str,
         response_format: str = FORMAT,
-        start_time_seconds: float | None = SECONDS,
-        end_time_seconds: float | None = SECONDS,
+        start_time_seconds: float | None = Query(None, ge=0, description="Only what ends after this."),
+        end_time_seconds: float | None = Query(None, ge=0, description="Only what starts before this."),
         modalities: list[str] = Depends(wanted_modalities),
         include_thumbnails: bool = Query(False, description="Link to thumbnails."),
         include_word_timestamps: bool = Query(False, description="Include the time of each word said."),

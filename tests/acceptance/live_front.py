@@ -19,6 +19,7 @@ from cloudglue import Cloudglue
 from services.core.settings import Settings
 from services.nimbus.backend import Backend, open_backend
 from services.rest.app import create_app
+from tests.acceptance.scripted_server import ScriptedServer
 
 MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
 
@@ -26,7 +27,8 @@ MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
 class Front:
     """uvicorn in a thread. `call` runs a coroutine of the backend in the server's loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: ScriptedServer | None = None) -> None:
+        self.engine = engine
         self._settings = settings
         self.data_dir = settings.data_dir
         self._ready: Future[int] = Future()
@@ -54,6 +56,10 @@ class Front:
         try:
             async with AsyncExitStack() as stack:
                 self.loop = asyncio.get_running_loop()
+                if self.engine is not None:
+                    address = await self.engine.start()
+                    stack.push_async_callback(self.engine.stop)
+                    self._settings = self._settings.model_copy(update={"engine_address": address})
                 self.backend: Backend = await stack.enter_async_context(open_backend(self._settings))
                 app = create_app(self.backend)
                 config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
@@ -81,4 +87,4 @@ class Account:
 
     @property
     def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"})
+        return httpx.Client(base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"}, verify=False)

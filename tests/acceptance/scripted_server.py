@@ -1,0 +1,64 @@
+"""The engine contract on a real gRPC port: vectors of words, one index in memory, and answers that follow a script."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import grpc
+import numpy as np
+from arcus.engine.v1 import engine_pb2 as pb
+from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
+
+from ray_jobs.engines.scripted import ScriptedEngine
+from services.core.errors import ArcusError
+
+DIMENSIONS = 64
+
+
+def vector_of(text: str) -> np.ndarray:
+    vector = np.full(DIMENSIONS, 1e-3, dtype="<f4")
+    for word in text.lower().split():
+        vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1
+    return vector / np.linalg.norm(vector)
+
+
+class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.GenerateServiceServicer):
+    """`index` holds collection id → embedding id → vector."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, dict[int, np.ndarray]] = {}
+        self.engine = ScriptedEngine()
+
+    async def start(self) -> str:
+        self._server = grpc.aio.server()
+        pb_grpc.add_EmbedServiceServicer_to_server(self, self._server)
+        pb_grpc.add_IndexServiceServicer_to_server(self, self._server)
+        pb_grpc.add_GenerateServiceServicer_to_server(self, self._server)
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._server.start()
+        return f"127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        await self._server.stop(grace=0)
+
+    async def Embed(self, request: Any, context: Any) -> Any:
+        vectors = b"".join(vector_of(text).tobytes() for text in request.texts)
+        return pb.EmbedResponse(dimensions=DIMENSIONS, vectors=vectors)
+
+    async def Search(self, request: Any, context: Any) -> Any:
+        question = np.frombuffer(request.vector, dtype="<f4")
+        hits = [
+            pb.Hit(embedding_id=id, collection_id=collection_id, score=float(vector @ question))
+            for collection_id in request.collection_ids
+            for id, vector in self.index.get(collection_id, {}).items()
+        ]
+        hits.sort(key=lambda hit: -hit.score)
+        return pb.SearchResponse(hits=hits[: request.limit], sequence=request.min_sequence)
+
+    async def Generate(self, request: Any, context: Any) -> Any:
+        try:
+            async for chunk in self.engine.generate(request):
+                yield chunk
+        except ArcusError as error:
+            await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
