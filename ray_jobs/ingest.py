@@ -107,15 +107,18 @@ class IngestWorker:
 
     async def _failed(self, job: Job, error: Exception) -> None:
         permanent = isinstance(error, ArcusError) and error.reason in PERMANENT
-        message = error.message if isinstance(error, ArcusError) else f"{type(error).__name__}: {error}"
+        # What is unexpected is for the log; a person is told that it is not the file's fault.
+        message = (
+            error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
+        )
         if not permanent and job.attempts < self._settings.max_attempts:
             delay_seconds = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
-            log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=message)
+            log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=repr(error)[:2000])
             await self._jobs.retry(job, self.owner, delay_seconds=delay_seconds, error=message)
             return
         if not permanent:
-            log.error("job_failed", job_id=job.id, kind=job.kind, error=message, exc_info=error)
-            message = f"Processing failed {job.attempts} times, the last time with: {message[:300]}"
+            log.error("job_failed", job_id=job.id, kind=job.kind, error=repr(error)[:2000])
+            message = f"Processing failed {job.attempts} times, the last time with {message[:300]}"
         await self._fail_subject(job, message)
         await self._jobs.finish(job, self.owner, error=message)
 
