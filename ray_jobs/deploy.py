@@ -16,6 +16,7 @@ from ray.serve import Application
 from ray_jobs.ingress import Gate
 from ray_jobs.serve_pipeline import Describer, FrameDecoder, IngestReplica, Transcriber
 from services.core.errors import invalid
+from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
 
 SERVICERS = [
@@ -31,6 +32,7 @@ REPLICA = {"num_cpus": 0.1}
 
 
 def _gate(settings: Settings) -> Gate:
+    configure_logs()
     return Gate(settings.engine_secret.get_secret_value())
 
 

@@ -7,11 +7,14 @@ with its parent. FOLDER takes Ray's files: it must be short (Ray's socket paths 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import logging
 import os
 import random
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -21,6 +24,7 @@ from pathlib import Path
 
 from services.core.database import Database
 from services.core.embedding_log import ensure_shards
+from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
@@ -83,6 +87,11 @@ def serve_environment(folder: Path) -> dict[str, str]:
         # Ray's own ports bind every interface: without this instance's token they accept nothing.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        # Ray lowers its workers' priority by 15, which starves searches and answers; ingest lowers its own.
+        "RAY_worker_niceness": "0",
+        # A replica that holds the interpreter for seconds is slow to say how busy it is, not dead.
+        "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
+        "RAY_SERVE_MAX_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "30",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -116,7 +125,7 @@ def start(settings: Settings, folder: Path) -> None:
         _temp_dir=str(folder),
         _node_ip_address="127.0.0.1",
         log_to_driver=True,
-        logging_level="warning",
+        logging_level=logging.WARNING,
     )
     logging_config = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(
@@ -164,6 +173,8 @@ def _watch(parent: int) -> None:
 
 def _end_on_signals() -> None:
     def end(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent and its watcher may both ask
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise SystemExit(0)  # Ray ends its processes at exit
 
     signal.signal(signal.SIGTERM, end)
@@ -171,11 +182,14 @@ def _end_on_signals() -> None:
 
 
 def main() -> None:
+    configure_logs()
     _end_on_signals()
     threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()
+    folder = Path(sys.argv[1]).absolute()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after Ray's, which is registered later
     settings = load_settings()
     started = time.monotonic()
-    start(settings, Path(sys.argv[1]).absolute())
+    start(settings, folder)
     _end_on_signals()  # Ray has put its own in their place
     ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
     print(json.dumps(ready), flush=True)

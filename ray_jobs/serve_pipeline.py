@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,24 @@ from ray.serve.handle import DeploymentHandle
 
 from ray_jobs.pipeline import Described, pictured
 from services.core.errors import ArcusError, Reason
+from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, MediaInfo, Span
 from services.core.settings import load_settings
 
 # Waiting calls hold references to decoded frames, so this also bounds what lies in the object store.
 MAX_WAITING = 32
 EMBED_TEXTS = 256
+INGEST_NICENESS = 10
 CALL_SECONDS = 900.0
 
 # A share of the logical CPUs given to Ray: it places replicas, it does not limit what they use.
 STAGE = {"num_cpus": 0.1}
+
+
+def _step_back() -> None:
+    """Ingest uses what searches and answers leave of the machine."""
+    configure_logs()
+    os.nice(INGEST_NICENESS)
 
 
 class _Stage:
@@ -36,6 +45,7 @@ class _Stage:
     def __init__(self) -> None:
         from services.core.objects import Objects
 
+        _step_back()
         self._settings = load_settings()
         self._objects = Objects(self._settings.objects)
 
@@ -180,6 +190,7 @@ class IngestReplica:
     ) -> None:
         from ray_jobs.ingest import IngestWorker
 
+        _step_back()
         embedder = serve.get_app_handle("embed")
         worker = IngestWorker(load_settings(), ServePipeline(decoder, transcriber, describer, embedder))
         self._run = asyncio.create_task(worker.run(), name="ingest")

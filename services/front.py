@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 
 from services.core.errors import ArcusError
+from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
 from services.nimbus.backend import Backend, open_backend
 from services.rest.app import create_app
@@ -84,7 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def main() -> None:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs()
     try:
         settings = load_settings()
     except ArcusError as error:
