@@ -12,10 +12,21 @@ import numpy as np
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import TimedText
 
-PROBE_SIDE = 160
-CHANGED_LEVELS = 24
-CHANGED_FRACTION = 0.001
+PROBE_SIDE = 320
+CHANGED_LEVELS = 24  # of 255; compression noise on a still slide stays under 10
+CHANGED_FRACTION = 0.0002  # a changed digit of a 1080p counter covers 0.0004 of the picture
+CUT_LEVELS = 30  # mean difference of two pictures that have little in common
 LONGEST_PAUSE_SECONDS = 4.0
+MAX_LINES = 100  # of one frame
+
+
+@dataclass(frozen=True)
+class ScreenText(TimedText):
+    """Lines that appear and disappear together. `headline` is the tallest of them; `prominence` its height as a
+    fraction of the picture's."""
+
+    headline: str = ""
+    prominence: float = 0.0
 
 
 @dataclass
@@ -55,44 +66,41 @@ class SceneTextReader:
             }
         )
 
-    def read(self, frames: np.ndarray, times: np.ndarray, end_time: float) -> tuple[TimedText, ...]:
+    def read(self, frames: np.ndarray, times: np.ndarray, end_time: float) -> tuple[ScreenText, ...]:
         """Blocks of lines that appear and disappear together; `text` is the lines joined by newlines.
 
         `frames` is uint8 [n, height, width, 3] RGB, `times` float64 [n] in seconds, rising; what the last
-        frame shows lasts until `end_time`. Raises ArcusError on other shapes or before `setup`.
+        frame shows lasts until `end_time`. While no text is found, moving frames are read at most every
+        4 seconds. Raises ArcusError on other shapes or before `setup`.
         """
         if self._ocr is None:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The text reader is not set up: call setup() first.")
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) != len(times):
-            raise invalid("Give the frames as uint8 [n, height, width, 3] with one time each.", field="frames")
+            raise invalid("Give frames as uint8 [n, height, width, 3], each with a time.", field="frames")
         done: list[_Line] = []
         shown: list[_Line] = []
-        last_probe: np.ndarray | None = None
-        until = [*(float(time) for time in times[1:]), end_time]
+        last: np.ndarray | None = None
         pause, resume_at = 0.0, 0.0
-        for frame, time, end in zip(frames, times, until, strict=True):
+        until = [*(float(time) for time in times[1:]), end_time]
+        for frame, time, end in zip(frames, map(float, times), until, strict=True):
             probe = _probe(frame)
-            same = last_probe is not None and not changed(last_probe, probe)
-            if same or (float(time) < resume_at and not shown):
+            waiting = not shown and time < resume_at and last is not None and not cut(last, probe)
+            if waiting or (last is not None and not changed(last, probe)):
                 for line in shown:
-                    line.end_time = end
+                    line.end_time = max(end, line.end_time)
                 continue
-            last_probe = probe
-            seen = self._lines(frame, float(time), end)
-            if seen:
-                pause = 0.0
-            else:
-                pause = min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
-                resume_at = float(time) + pause
-            gone, shown = _follow(shown, seen)
+            last = probe
+            gone, shown = _follow(shown, self._lines(frame, time, max(end, time)))
             done += gone
+            pause = 0.0 if shown else min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
+            resume_at = time + pause
         return _blocks(done + shown)
 
     def _lines(self, frame: np.ndarray, start_time: float, end_time: float) -> list[_Line]:
         import cv2
 
-        height, width = frame.shape[:2]
-        scale = min(1.0, self._max_side / max(height, width))
+        height = frame.shape[0]
+        scale = min(1.0, self._max_side / max(frame.shape[:2]))
         if scale < 1:
             frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         result = self._ocr(np.ascontiguousarray(frame[:, :, ::-1]))
@@ -102,10 +110,16 @@ class SceneTextReader:
             text = tidy(text)
             if score < self._min_confidence or not re.search(r"\w", text):
                 continue
-            top, left = box[:, 1].min() / scale, box[:, 0].min() / scale
-            tall = (box[:, 1].max() - box[:, 1].min()) / scale
-            lines.append(_Line(text, float(top), float(left), float(tall), float(score), start_time, end_time))
-        return lines
+            left, top = (float(edge) for edge in box.min(axis=0) / scale / height)
+            tall = float(box[:, 1].max()) / scale / height - top
+            lines.append(_Line(text, top, left, tall, float(score), start_time, end_time))
+        return _likely(lines)[:MAX_LINES]
+
+
+def _likely(lines: list[_Line]) -> list[_Line]:
+    """Without lone characters, which the model sees in foliage and shadows, unless there is longer text beside them."""
+    long = [line for line in lines if len(re.findall(r"\w", line.text)) > 1]
+    return lines if len(long) > 1 else long
 
 
 def tidy(text: str) -> str:
@@ -127,8 +141,16 @@ def changed(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether enough pixels of two probes (uint8 [h, w]) differ for the text to differ."""
     if before.shape != after.shape:
         return True
-    difference = np.abs(before.astype(np.int16) - after.astype(np.int16))
-    return float(np.mean(difference > CHANGED_LEVELS)) > CHANGED_FRACTION
+    return float(np.mean(_difference(before, after) > CHANGED_LEVELS)) > CHANGED_FRACTION
+
+
+def cut(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether two probes (uint8 [h, w]) are of different pictures."""
+    return before.shape != after.shape or float(np.mean(_difference(before, after))) > CUT_LEVELS
+
+
+def _difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return np.abs(before.astype(np.int16) - after.astype(np.int16))
 
 
 def _probe(frame: np.ndarray) -> np.ndarray:
@@ -137,14 +159,13 @@ def _probe(frame: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     scale = min(1.0, PROBE_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small: np.ndarray = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    return small
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
 
 
 def _follow(shown: list[_Line], seen: list[_Line]) -> tuple[list[_Line], list[_Line]]:
-    """(lines that are gone, lines on the screen now); a line read again keeps its start and its best reading."""
+    """(lines gone, lines on the screen now); a line read again keeps its start and its best reading."""
     left = list(shown)
-    now = []
     for line in seen:
         match = next((old for old in left if old.same_as(line)), None)
         if match:
@@ -152,18 +173,29 @@ def _follow(shown: list[_Line], seen: list[_Line]) -> tuple[list[_Line], list[_L
             line.start_time = match.start_time
             if match.score > line.score:
                 line.text, line.score = match.text, match.score
-        now.append(line)
-    return left, now
+    return left, seen
 
 
-def _blocks(lines: list[_Line]) -> tuple[TimedText, ...]:
+def _blocks(lines: list[_Line]) -> tuple[ScreenText, ...]:
     groups: dict[tuple[float, float], list[_Line]] = {}
     for line in lines:
         groups.setdefault((line.start_time, line.end_time), []).append(line)
-    return tuple(
-        TimedText("\n".join(line.text for line in reading_order(group)), start, end)
-        for (start, end), group in sorted(groups.items())
-    )
+    blocks = []
+    for (start, end), group in sorted(groups.items()):
+        ordered = reading_order(group)
+        wordy = [line for line in ordered if sum(map(str.isalpha, line.text)) >= 3]
+        # Boxes of one size differ by a few per cent; among like sizes the first line is the heading.
+        top = max(wordy, key=lambda line: round(line.height / 0.02), default=None)
+        blocks.append(
+            ScreenText(
+                "\n".join(line.text for line in ordered),
+                start,
+                end,
+                top.text if top else "",
+                top.height if top else 0.0,
+            )
+        )
+    return tuple(blocks)
 
 
 def reading_order(lines: list[_Line]) -> list[_Line]:
