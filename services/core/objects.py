@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import obstore
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.core.errors import ArcusError, Reason
 
@@ -38,7 +38,7 @@ class Objects:
         if parsed.scheme == "file":
             self._folder = Path(unquote(parsed.path))
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(self._folder, mkdir=True)
+            self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
         else:
             self._store = from_url(url)
 

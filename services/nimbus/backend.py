@@ -14,6 +14,7 @@ from services.core.embedding_log import EmbeddingLog, ensure_shards
 from services.core.files import Files
 from services.core.full_text import FullText
 from services.core.keys import Keys
+from services.core.limits import TenantLimit
 from services.core.objects import Objects
 from services.core.responses import Responses
 from services.core.settings import Settings
@@ -37,6 +38,7 @@ class Backend:
     engine: EngineClient
     retrieval: Retrieval
     answers: Answers
+    tenant_limit: TenantLimit  # shared by both transports
 
 
 @asynccontextmanager
@@ -79,6 +81,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             engine=engine,
             retrieval=retrieval,
             answers=Answers(settings=settings, engine=engine, retrieval=retrieval, responses=responses),
+            tenant_limit=TenantLimit(settings.max_requests_per_tenant),
         )
     finally:
         await engine.close()

@@ -53,7 +53,7 @@ def create_app(backend: Backend) -> FastAPI:
         redirect_slashes=False,
     )
     install_error_handlers(app)
-    app.add_middleware(Gate, keys=backend.keys, max_requests_per_tenant=backend.settings.max_requests_per_tenant)
+    app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
     routers = (
         file_routes(backend),
         collection_routes(backend),

@@ -13,7 +13,7 @@ from services.core.errors import invalid
 from services.core.files import CreatedRange
 from services.core.pages import Page
 from services.nimbus.backend import Backend
-from services.rest.description_render import MODALITIES, View, description_data, shots
+from services.nimbus.description_view import MODALITIES, View, description_data, shots
 from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import added_range, page_of

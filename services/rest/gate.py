@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import quote
 
@@ -18,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.keys import Keys
+from services.core.limits import TenantLimit
 from services.rest.errors import error_reply
 
 log = structlog.get_logger(__name__)
@@ -29,11 +27,10 @@ bearer = HTTPBearer(auto_error=False, description="An API key, as 'Authorization
 class Gate:
     """Plain ASGI, so that nothing between a route and the socket buffers. The key is checked before the body is read."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, max_requests_per_tenant: int) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keys, limit: TenantLimit) -> None:
         self._app = app
         self._keys = keys
-        self._max_requests_per_tenant = max_requests_per_tenant
-        self._in_progress: Counter[str] = Counter()
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,7 +48,7 @@ class Gate:
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
                 tenant_id = await self._authenticate(scope)
                 scope.setdefault("state", {})["tenant_id"] = tenant_id
-                with self._admitted(tenant_id):
+                async with self._limit.admit(tenant_id):
                     await self._app(scope, receive, watched_send)
             else:
                 await self._app(scope, receive, watched_send)
@@ -70,21 +67,6 @@ class Gate:
         if scheme.lower() != "bearer" or not key.strip():
             raise ArcusError(Reason.UNAUTHENTICATED)
         return await self._keys.authenticate(key.strip())
-
-    @contextmanager
-    def _admitted(self, tenant_id: str) -> Iterator[None]:
-        if self._in_progress[tenant_id] >= self._max_requests_per_tenant:
-            raise ArcusError(
-                Reason.LIMIT_EXCEEDED,
-                f"{self._max_requests_per_tenant} requests of this account are in progress; wait for one to end.",
-            )
-        self._in_progress[tenant_id] += 1
-        try:
-            yield
-        finally:
-            self._in_progress[tenant_id] -= 1
-            if not self._in_progress[tenant_id]:
-                del self._in_progress[tenant_id]
 
 
 def clean_path(scope: Scope) -> str:

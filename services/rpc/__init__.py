@@ -1,0 +1,1 @@
+"""The gRPC transport: arcus.v1 over the same behaviour as the HTTP API."""

@@ -1,0 +1,196 @@
+"""CollectionService."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from arcus.v1 import collections_pb2 as pb
+from arcus.v1 import collections_pb2_grpc, files_pb2
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict, ParseDict
+from grpc.aio import ServicerContext as Context
+
+from services.core.collection_files import CollectionFile
+from services.core.errors import invalid
+from services.core.files import file_id_of
+from services.nimbus.backend import Backend
+from services.nimbus.description_view import View, description_data, shots
+from services.rpc.gate import tenant
+from services.rpc.render import STATUS_NAMES, STATUSES, Renderer, collection_message, collection_type_name
+from services.rpc.values import filter_of, optional, page_of, range_of
+
+
+class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._render = Renderer(backend)
+
+    async def Create(self, request: pb.CreateCollectionRequest, _context: Context) -> pb.Collection:
+        pictures = optional(request, "enable_segment_thumbnails")
+        describe = _json(request, "describe_config")
+        collection = await self._backend.collections.create(
+            tenant(),
+            name=request.name,
+            collection_type=collection_type_name(request.collection_type),
+            description=optional(request, "description"),
+            describe_config=describe,
+            segmentation_config=_segmentation(request, "default_segmentation_config"),
+            thumbnails_config=None if pictures is None else {"enable_segment_thumbnails": pictures},
+        )
+        return collection_message(collection)
+
+    async def Get(self, request: pb.GetCollectionRequest, _context: Context) -> pb.Collection:
+        return collection_message(await self._backend.collections.get(tenant(), request.collection_id))
+
+    async def List(self, request: pb.ListCollectionsRequest, _context: Context) -> pb.ListCollectionsResponse:
+        listing = await self._backend.collections.list(
+            tenant(),
+            page_of(request.page),
+            collection_type=collection_type_name(request.collection_type) or None,
+            created=range_of(request.created),
+        )
+        return pb.ListCollectionsResponse(
+            collections=[collection_message(item) for item in listing.items], total=listing.total
+        )
+
+    async def Update(self, request: pb.UpdateCollectionRequest, _context: Context) -> pb.Collection:
+        collection = await self._backend.collections.update(
+            tenant(),
+            request.collection_id,
+            name=optional(request, "name"),
+            description=optional(request, "description"),
+        )
+        return collection_message(collection)
+
+    async def Delete(self, request: pb.DeleteCollectionRequest, _context: Context) -> Empty:
+        await self._backend.collections.delete(tenant(), request.collection_id)
+        return Empty()
+
+    async def AddFile(self, request: pb.AddFileRequest, _context: Context) -> pb.CollectionFile:
+        cut = _segmentation(request, "segmentation_config")
+        if cut is not None and request.segmentation_id:
+            raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
+        member = await self._backend.collection_files.add(
+            tenant(),
+            request.collection_id,
+            file_id_of(request.file_id),
+            segmentation_config=cut,
+            segmentation_id=request.segmentation_id or None,
+        )
+        return (await self._render.members([member]))[0]
+
+    async def GetFile(self, request: pb.GetCollectionFileRequest, _context: Context) -> pb.CollectionFile:
+        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        return (await self._render.members([member]))[0]
+
+    async def ListFiles(
+        self, request: pb.ListCollectionFilesRequest, _context: Context
+    ) -> pb.ListCollectionFilesResponse:
+        added = range_of(request.added)
+        listing = await self._backend.collection_files.list(
+            tenant(),
+            request.collection_id,
+            page_of(request.page),
+            status=STATUS_NAMES.get(request.status),
+            added_after=added.after,
+            added_before=added.before,
+            filter=filter_of(request),
+        )
+        return pb.ListCollectionFilesResponse(files=await self._render.members(listing.items), total=listing.total)
+
+    async def RemoveFile(self, request: pb.RemoveFileRequest, _context: Context) -> Empty:
+        await self._backend.collection_files.remove(tenant(), request.collection_id, request.file_id)
+        return Empty()
+
+    async def GetMediaDescription(
+        self, request: pb.GetMediaDescriptionRequest, _context: Context
+    ) -> pb.MediaDescription:
+        view = View.of(
+            request.modalities,
+            response_format=_format(request),
+            start_time=optional(request, "start_time_seconds"),
+            end_time=optional(request, "end_time_seconds"),
+            include_words=request.include_word_timestamps,
+        )
+        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        files = await self._render.files_of([member])
+        return await self._described(
+            member,
+            files.get(member.file_id),
+            view,
+            include_thumbnails=request.include_thumbnails,
+            include_shots=request.include_shots and member.segmentation_config["strategy"] == "shot-detector",
+        )
+
+    async def ListMediaDescriptions(
+        self, request: pb.ListMediaDescriptionsRequest, _context: Context
+    ) -> pb.ListMediaDescriptionsResponse:
+        view = View.of(request.modalities, response_format=_format(request))
+        added = range_of(request.added)
+        listing = await self._backend.collection_files.list(
+            tenant(), request.collection_id, page_of(request.page), added_after=added.after, added_before=added.before
+        )
+        files = await self._render.files_of(listing.items)
+        return pb.ListMediaDescriptionsResponse(
+            descriptions=[
+                await self._described(member, files[member.file_id], view)
+                for member in listing.items
+                if member.file_id in files  # not deleted meanwhile
+            ],
+            total=listing.total,
+        )
+
+    async def _described(
+        self,
+        member: CollectionFile,
+        file: files_pb2.File | None,
+        view: View,
+        *,
+        include_thumbnails: bool = False,
+        include_shots: bool = False,
+    ) -> pb.MediaDescription:
+        description = await self._backend.descriptions.find(member.description_id)
+        segments = await self._backend.descriptions.described(member.description_id)
+        pictures = await self._pictures([item.segment.id for item in segments]) if include_thumbnails else {}
+        data = description_data(description, segments, view, pictures)
+        if include_shots:
+            data["shots"] = shots(segments, view)["shots"]
+        message = pb.MediaDescription(
+            collection_id=member.collection_id,
+            file_id=member.file_id,
+            added_at=member.added_at,
+            status=STATUSES[member.status],
+            file=file,
+        )
+        return ParseDict(data, message)
+
+    async def _pictures(self, segment_ids: Sequence[str]) -> dict[str, str]:
+        thumbnails = await self._backend.thumbnails.of_segments(tenant(), segment_ids)
+        return {id: self._render.link(thumbnail) for id, thumbnail in thumbnails.items()}
+
+
+def _format(request: pb.GetMediaDescriptionRequest | pb.ListMediaDescriptionsRequest) -> str:
+    return "markdown" if request.response_format == pb.RESPONSE_FORMAT_MARKDOWN else "json"
+
+
+def _json(message: Any, field: str) -> dict[str, Any] | None:
+    if not message.HasField(field):
+        return None
+    return MessageToDict(getattr(message, field), preserving_proto_field_name=True)
+
+
+def _segmentation(message: Any, field: str) -> dict[str, Any] | None:
+    """A segmentation_config in the API's form. Raises INVALID_ARGUMENT when no strategy is chosen."""
+    value = _json(message, field)
+    if value is None:
+        return None
+    chosen = getattr(message, field).WhichOneof("strategy")
+    if chosen is None:
+        raise invalid(f"{field} needs uniform_config, shot_detector_config or manual_config", field=field)
+    config = value[chosen]
+    if chosen == "uniform_config":
+        config["window_seconds"] = getattr(message, field).uniform_config.window_seconds  # also when it is 0
+    if chosen == "manual_config":  # times of 0 are left out by the JSON mapping
+        config["segments"] = [{"start_time": 0, "end_time": 0} | span for span in config.get("segments", [])]
+    return {"strategy": chosen.removesuffix("_config").replace("_", "-"), **value}

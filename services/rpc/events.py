@@ -1,0 +1,92 @@
+"""Events and responses as messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arcus.v1 import responses_pb2 as pb
+
+from services.rpc.values import struct_of
+
+DELTA = "response.output_text.delta"
+RESPONSE_STATUSES = {
+    name: pb.ResponseStatus.Value(f"RESPONSE_STATUS_{name.upper()}")
+    for name in ("in_progress", "completed", "failed", "cancelled")
+}
+RESPONSE_STATUS_NAMES = {value: name for name, value in RESPONSE_STATUSES.items()}
+CITATION_TEXTS = ("relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")
+
+
+def event_message(event: dict[str, Any]) -> pb.ResponseEvent:
+    """Nearly all events are deltas, thousands a second: those take the short way."""
+    if event["type"] == DELTA:
+        return pb.ResponseEvent(
+            type=DELTA,
+            sequence_number=event["sequence_number"],
+            item_id=event["item_id"],
+            output_index=event["output_index"],
+            content_index=event["content_index"],
+            delta=event["delta"],
+        )
+    fields: dict[str, Any] = {
+        name: event[name]
+        for name in ("type", "sequence_number", "item_id", "output_index", "content_index", "text", "annotation_index")
+        if name in event
+    }
+    if "annotation" in event:
+        fields["annotation"] = _citation(event["annotation"])
+    if "part" in event:
+        fields["part"] = _part(event["part"])
+    if "item" in event:
+        fields["item"] = _item(event["item"])
+    if "response" in event:
+        fields["response"] = response_message(event["response"])
+    if event.get("error"):
+        fields["error"] = pb.ResponseError(**event["error"])
+    return pb.ResponseEvent(**fields)
+
+
+def response_message(body: dict[str, Any]) -> pb.Response:
+    usage, incomplete = body.get("usage"), body.get("incomplete_details")
+    return pb.Response(
+        id=body["id"],
+        status=RESPONSE_STATUSES[body["status"]],
+        created_at=body["created_at"],
+        model=body["model"],
+        instructions=body.get("instructions") or "",
+        output=[_item(item) for item in body.get("output") or ()],
+        usage=pb.Usage(**{name: usage[name] for name in ("input_tokens", "output_tokens", "total_tokens")})
+        if usage
+        else None,
+        error=pb.ResponseError(**body["error"]) if body.get("error") else None,
+        incomplete_reason=incomplete["reason"] if incomplete else "",
+        metadata=struct_of(body.get("metadata") or {}),
+    )
+
+
+def _item(item: dict[str, Any]) -> pb.OutputItem:
+    return pb.OutputItem(
+        type=item["type"],
+        id=item["id"],
+        status=item["status"],
+        role=item["role"],
+        content=[_part(part) for part in item["content"]],
+    )
+
+
+def _part(part: dict[str, Any]) -> pb.ContentPart:
+    return pb.ContentPart(
+        type=part["type"], text=part["text"], annotations=[_citation(item) for item in part["annotations"]]
+    )
+
+
+def _citation(citation: dict[str, Any]) -> pb.Citation:
+    return pb.Citation(
+        file_id=citation["file_id"],
+        collection_id=citation.get("collection_id", ""),
+        segment_id=citation["segment_id"],
+        start_time=citation["start_time"],
+        end_time=citation["end_time"],
+        context=citation["context"],
+        **{name: citation[name] for name in CITATION_TEXTS if name in citation},
+    )

@@ -1,0 +1,46 @@
+"""grpc.health.v1: serving while the database answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from grpc.aio import ServicerContext as Context
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from sqlalchemy import text
+
+from services.core.database import Database
+from services.core.errors import ArcusError
+
+CHECK_SECONDS = 5.0
+
+
+class HealthService(health_pb2_grpc.HealthServicer):
+    def __init__(self, database: Database, services: tuple[str, ...]) -> None:
+        self._database = database
+        self._services = ("", *services)
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> HealthCheckResponse:
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no service {request.service}.")
+        return HealthCheckResponse(status=await self._status())
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        """Tells each change until the client goes away."""
+        told = None
+        while True:
+            known = request.service in self._services
+            status = await self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
+            if status != told:
+                await context.write(HealthCheckResponse(status=status))
+                told = status
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _status(self) -> HealthCheckResponse.ServingStatus:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS), self._database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (ArcusError, TimeoutError):
+            return HealthCheckResponse.NOT_SERVING
+        return HealthCheckResponse.SERVING

@@ -1,0 +1,89 @@
+"""ResponseService."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+from arcus.v1 import responses_pb2 as pb
+from arcus.v1 import responses_pb2_grpc
+from google.protobuf.empty_pb2 import Empty
+from grpc.aio import ServicerContext as Context
+
+from services.nimbus.backend import Backend
+from services.nimbus.requests import ResponseRequest, parse_request
+from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
+from services.rpc.gate import tenant
+from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
+
+ROLES = {
+    pb.ROLE_UNSPECIFIED: "user",
+    pb.ROLE_DEVELOPER: "developer",
+    pb.ROLE_USER: "user",
+    pb.ROLE_ASSISTANT: "assistant",
+}
+SOURCES = {
+    pb.KNOWLEDGE_SOURCE_COLLECTIONS: "collections",
+    pb.KNOWLEDGE_SOURCE_FILES: "files",
+    pb.KNOWLEDGE_SOURCE_DEFAULT: "default",
+}
+
+
+class ResponseService(responses_pb2_grpc.ResponseServiceServicer):
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def Create(self, request: pb.CreateResponseRequest, _context: Context) -> pb.Response:
+        return response_message(await self._backend.answers.create(tenant(), asked(request)))
+
+    async def Stream(self, request: pb.CreateResponseRequest, context: Context) -> None:
+        # Written rather than yielded: a cancelled call ends here, and with it the iterator and the engine's work.
+        async with aclosing(await self._backend.answers.stream(tenant(), asked(request))) as events:
+            async for event in events:
+                await context.write(event_message(event))
+
+    async def Get(self, request: pb.GetResponseRequest, _context: Context) -> pb.Response:
+        return response_message((await self._backend.responses.get(tenant(), request.response_id)).body)
+
+    async def List(self, request: pb.ListResponsesRequest, _context: Context) -> pb.ListResponsesResponse:
+        listing = await self._backend.responses.list(
+            tenant(),
+            page_of(request.page),
+            status=RESPONSE_STATUS_NAMES.get(request.status),
+            created=range_of(request.created),
+        )
+        bodies = [{**item.body, "output": [], "error": None} for item in listing.items]
+        return pb.ListResponsesResponse(responses=[response_message(body) for body in bodies], total=listing.total)
+
+    async def Delete(self, request: pb.DeleteResponseRequest, _context: Context) -> Empty:
+        await self._backend.responses.delete(tenant(), request.response_id)
+        return Empty()
+
+
+def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
+    """The request in the HTTP API's form, read by the same rules. Raises INVALID_ARGUMENT naming the field."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "input": [{"role": ROLES.get(item.role, ""), "content": item.text} for item in request.messages],
+        "instructions": optional(request, "instructions"),
+        "temperature": optional(request, "temperature"),
+        "max_output_tokens": optional(request, "max_output_tokens"),
+        "include": list(request.include),
+        "metadata": struct_json(request, "metadata"),
+        "store": optional(request, "store"),
+    }
+    if request.HasField("knowledge_base"):
+        body["knowledge_base"] = _knowledge_base(request.knowledge_base)
+    return parse_request(body)
+
+
+def _knowledge_base(message: pb.KnowledgeBase) -> dict[str, Any]:
+    given = "collections" if message.collections else "files" if message.files else "default"
+    value: dict[str, Any] = {"source": SOURCES.get(message.source, given)}
+    if message.collections:
+        value["collections"] = list(message.collections)
+    if message.files:
+        value["files"] = list(message.files)
+    if message.HasField("filter"):
+        value["filter"] = filter_json(message.filter)
+    return value

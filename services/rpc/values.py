@@ -1,0 +1,78 @@
+"""Pages, ranges, filters and structs, from the wire to the core's own types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arcus.v1 import lists_pb2
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from services.core.files import CreatedRange
+from services.core.filters import SearchFilter
+from services.core.pages import DEFAULT_LIMIT, Page
+
+SORTS = {lists_pb2.SORT_UNSPECIFIED: "", lists_pb2.SORT_ASC: "asc", lists_pb2.SORT_DESC: "desc"}
+
+
+def page_of(message: lists_pb2.Page, *, sort: str = "desc") -> Page:
+    """Raises INVALID_ARGUMENT. `sort`: the direction when the message names none."""
+    return Page(
+        limit=message.limit or DEFAULT_LIMIT,
+        offset=message.offset,
+        order=message.order,
+        sort=SORTS.get(message.sort) or sort,
+    )
+
+
+def range_of(message: lists_pb2.TimeRange) -> CreatedRange:
+    return CreatedRange(after=optional(message, "after"), before=optional(message, "before"))
+
+
+def filter_of(message: Any, field: str = "filter") -> SearchFilter | None:
+    """The search filter in a field of a message, in the API's own form. Raises INVALID_ARGUMENT naming the criterion."""
+    if not message.HasField(field):
+        return None
+    return SearchFilter.from_json(filter_json(getattr(message, field)))
+
+
+def filter_json(filter: lists_pb2.SearchFilter) -> dict[str, Any]:
+    return {kind: [_criterion(item) for item in getattr(filter, kind)] for kind in ("metadata", "video_info", "file")}
+
+
+def _criterion(item: lists_pb2.Criterion) -> dict[str, Any]:
+    value: dict[str, Any] = {"path": item.path, "operator": item.operator, "scope": item.scope or "file"}
+    if item.HasField("value_text"):
+        value["valueText"] = item.value_text
+    if item.value_text_array:
+        value["valueTextArray"] = list(item.value_text_array)
+    return value
+
+
+def optional(message: Any, field: str) -> Any:
+    """A field's value, or None where it was not set."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def struct_json(message: Any, field: str) -> dict[str, Any] | None:
+    """A Struct as JSON. Whole numbers become integers again: a Struct knows only doubles."""
+    if not message.HasField(field):
+        return None
+    return {name: _plain(value) for name, value in MessageToDict(getattr(message, field)).items()}
+
+
+def struct_of(value: dict[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(value)
+    return struct
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+    return value
