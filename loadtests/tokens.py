@@ -15,7 +15,6 @@ import os
 import time
 
 import grpc
-
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
@@ -66,9 +65,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=500, help="messages of one stream")
     parser.add_argument("--tokens-per-message", type=int, default=1)
     given = parser.parse_args()
-    direct = asyncio.run(
-        measure_direct(given.engine_address, given.streams, given.messages, given.tokens_per_message)
-    )
+    direct = asyncio.run(measure_direct(given.engine_address, given.streams, given.messages, given.tokens_per_message))
     print(json.dumps({"direct": direct}))
 
 

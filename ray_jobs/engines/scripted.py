@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest
+
 from services.core.errors import ArcusError, Reason, invalid
 
 MAX_MESSAGES = 1_000_000

@@ -34,9 +34,7 @@ class ShardReplica:
         self._rows = rows
         self._shard = shard
         self._catch_up_seconds = catch_up_seconds
-        self._queue = BatchQueue(
-            f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting
-        )
+        self._queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
         self._applying = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
 

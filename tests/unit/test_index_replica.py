@@ -1,0 +1,142 @@
+"""A replica sees what it must before it answers, says so when it cannot, and bounds who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from ray_jobs.index.replica import ShardReplica
+from ray_jobs.index.shard import Query, Shard
+from services.core.embedding_log import LogRow
+from services.core.errors import ArcusError, Reason
+
+VECTOR = np.array([1, 0, 0, 0], "<f4")
+QUERY = Query("t", ("c",), VECTOR, 1000)
+
+
+class ListLog:
+    """A log in memory that can be told to be away."""
+
+    def __init__(self) -> None:
+        self.rows: list[LogRow] = []
+        self.is_away = False
+
+    def add(self, count: int) -> None:
+        for _ in range(count):
+            number = len(self.rows) + 1
+            self.rows.append(LogRow(number, "add", "t", "c", "f", "s", number, VECTOR.tobytes()))
+
+    async def read(self, shard: int, after_sequence: int, limit: int) -> list[LogRow]:
+        if self.is_away:
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE)
+        return self.rows[after_sequence : after_sequence + limit]
+
+
+class HeldShard(Shard):
+    """A shard whose searches wait until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.go = threading.Event()
+        self.batches: list[int] = []
+
+    def search_many(self, queries):  # type: ignore[no-untyped-def]
+        self.go.wait(20)
+        self.batches.append(len(queries))
+        return super().search_many(queries)
+
+
+@pytest.fixture
+async def log() -> ListLog:
+    log = ListLog()
+    log.add(10)
+    return log
+
+
+@pytest.fixture
+async def replica(log: ListLog) -> AsyncIterator[ShardReplica]:
+    replica = ShardReplica(0, log, Shard(4), catch_up_seconds=0.3)
+    await replica.start()
+    yield replica
+    await replica.close()
+
+
+async def test_a_started_replica_holds_the_whole_log(replica: ShardReplica) -> None:
+    hits, sequence = await replica.search(QUERY, 0)
+    assert len(hits) == sequence == 10
+
+
+async def test_a_search_catches_up_with_the_row_it_names(replica: ShardReplica, log: ListLog) -> None:
+    log.add(5000)
+    hits, sequence = await replica.search(QUERY, 5010)
+    assert sequence >= 5010
+    assert len(hits) == 1000
+
+
+async def test_many_searches_catch_up_at_once_and_apply_each_row_once(replica: ShardReplica, log: ListLog) -> None:
+    log.add(100)
+    answers = await asyncio.gather(*(replica.search(QUERY, 110) for _ in range(50)))
+    assert {len(hits) for hits, _ in answers} == {110}
+
+
+async def test_a_row_that_does_not_come_in_time_makes_the_shard_unavailable(replica: ShardReplica) -> None:
+    with pytest.raises(ArcusError) as raised:
+        await replica.search(QUERY, 11)
+    assert raised.value.reason is Reason.ENGINE_UNAVAILABLE
+
+
+async def test_a_replica_outlives_a_log_that_is_away(replica: ShardReplica, log: ListLog) -> None:
+    log.is_away = True
+    with pytest.raises(ArcusError) as raised:
+        await replica.search(QUERY, 11)
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert len((await replica.search(QUERY, 10))[0]) == 10
+    log.is_away = False
+    log.add(1)
+    assert len((await replica.search(QUERY, 11))[0]) == 11
+    replica.check()
+
+
+async def test_searches_that_wait_share_a_pass_and_more_than_may_wait_are_refused(log: ListLog) -> None:
+    shard = HeldShard()
+    replica = ShardReplica(0, log, shard, max_waiting=8)
+    await replica.start()
+    try:
+        first = asyncio.create_task(replica.search(QUERY, 0))
+        await asyncio.sleep(0.05)  # the first search occupies the thread
+        waiting = [asyncio.create_task(replica.search(QUERY, 0)) for _ in range(8)]
+        await asyncio.sleep(0)
+        with pytest.raises(ArcusError) as raised:
+            await replica.search(QUERY, 0)
+        assert raised.value.reason is Reason.LIMIT_EXCEEDED
+        shard.go.set()
+        answers = await asyncio.gather(first, *waiting)
+        assert {len(hits) for hits, _ in answers} == {10}
+        assert shard.batches == [1, 8]
+    finally:
+        shard.go.set()
+        await replica.close()
+
+
+async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:
+    shard = HeldShard()
+    replica = ShardReplica(0, log, shard)
+    await replica.start()
+    try:
+        first = asyncio.create_task(replica.search(QUERY, 0))
+        await asyncio.sleep(0.05)
+        given_up = asyncio.create_task(replica.search(QUERY, 0))
+        kept = asyncio.create_task(replica.search(QUERY, 0))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.sleep(0)
+        shard.go.set()
+        await asyncio.gather(first, kept)
+        assert shard.batches == [1, 1]
+    finally:
+        shard.go.set()
+        await replica.close()

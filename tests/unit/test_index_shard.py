@@ -1,0 +1,118 @@
+"""The shard answers exactly what a brute-force search over the surviving rows of the log would."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ray_jobs.index.shard import Query, Shard
+from services.core.embedding_log import LogRow
+
+DIMENSIONS = 4
+TENANTS, COLLECTIONS, FILES = ("t1", "t2"), ("c1", "c2", "c3"), ("f1", "f2")
+
+
+def vector(number: int) -> np.ndarray:
+    """A different unit vector for every number."""
+    values = np.random.default_rng(number).standard_normal(DIMENSIONS)
+    return (values / np.linalg.norm(values)).astype("<f4")
+
+
+def row(
+    sequence: int,
+    operation: str,
+    tenant: str,
+    collection: str,
+    file: str,
+    embedding_id: int = 0,
+    *,
+    is_gone: bool = False,
+) -> LogRow:
+    is_add = operation == "add" and not is_gone
+    return LogRow(
+        sequence,
+        operation,  # type: ignore[arg-type]
+        tenant,
+        collection,
+        file,
+        "s",
+        embedding_id,
+        vector(embedding_id).tobytes() if is_add else None,
+    )
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "add", "add", "gone", "remove", "drop"]),
+        st.sampled_from(TENANTS),
+        st.sampled_from(COLLECTIONS),
+        st.sampled_from(FILES),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    changes,
+    st.lists(st.integers(1, 20), min_size=1, max_size=5),
+    st.sampled_from(TENANTS),
+    st.lists(st.sampled_from(COLLECTIONS), max_size=3),
+    st.integers(1, 8),
+)
+def test_a_search_finds_exactly_the_nearest_rows_that_are_left_of_this_tenant(
+    log: list[tuple[str, str, str, str]], cuts: list[int], tenant: str, collections: list[str], limit: int
+) -> None:
+    rows: list[LogRow] = []
+    alive: dict[int, tuple[str, str, str]] = {}
+    for sequence, (kind, owner, collection, file) in enumerate(log, start=1):
+        if kind in ("add", "gone"):
+            rows.append(row(sequence, "add", owner, collection, file, sequence, is_gone=kind == "gone"))
+            if kind == "add":
+                alive[sequence] = (owner, collection, file)
+        else:
+            name = file if kind == "remove" else ""
+            rows.append(row(sequence, "remove", owner, collection, name))
+            alive = {
+                id: place
+                for id, place in alive.items()
+                if place[:2] != (owner, collection) or (name and place[2] != name)
+            }
+    shard = Shard(DIMENSIONS)
+    first = 0
+    for size in [*cuts, len(rows)]:
+        shard.apply(rows[first : first + size])
+        first += size
+
+    query = vector(10_000)
+    hits = shard.search(tenant, collections, query, limit)
+
+    expected = sorted(
+        (-float(vector(id) @ query), id)
+        for id, (owner, collection, _) in alive.items()
+        if owner == tenant and collection in collections
+    )[:limit]
+    assert [hit.embedding_id for hit in hits] == [id for _, id in expected]
+    assert np.allclose([hit.score for hit in hits], [-score for score, _ in expected], atol=1e-6)
+    assert all(alive[hit.embedding_id][:2] == (tenant, hit.collection_id) for hit in hits)
+    assert shard.size == len(alive)
+    assert shard.sequence == len(rows)
+
+
+def test_rows_that_were_applied_already_change_nothing() -> None:
+    shard = Shard(DIMENSIONS)
+    rows = [row(1, "add", "t1", "c1", "f1", 1), row(2, "remove", "t1", "c1", "f1"), row(3, "add", "t1", "c1", "f1", 3)]
+    shard.apply(rows)
+    shard.apply(rows)
+    assert [hit.embedding_id for hit in shard.search("t1", ["c1"], vector(3), 5)] == [3]
+
+
+def test_searches_answered_together_equal_searches_answered_alone() -> None:
+    shard = Shard(DIMENSIONS)
+    shard.apply(row(n, "add", TENANTS[n % 2], COLLECTIONS[n % 3], "f1", n) for n in range(1, 100))
+    queries = [Query(TENANTS[n % 2], COLLECTIONS[: 1 + n % 3], vector(1000 + n), limit=1 + n % 7) for n in range(40)]
+    together = shard.search_many(queries)
+    for query, hits in zip(queries, together, strict=True):
+        alone = shard.search(query.tenant_id, query.collection_ids, query.vector, query.limit)
+        assert [hit.embedding_id for hit in hits] == [hit.embedding_id for hit in alone]
