@@ -124,7 +124,7 @@ def _likely(lines: list[_Line]) -> list[_Line]:
 
 def tidy(text: str) -> str:
     """A line without its bullet and doubled blanks."""
-    return re.sub(r"\s+", " ", re.sub(r"^[\s•·▪‣◦●○■□–—-]+(?=\S)", "", text)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"^\s*(?:[•·▪‣◦●○■□]\s*|[–—-]+\s+)+", "", text)).strip()
 
 
 def alike(one: str, other: str) -> bool:

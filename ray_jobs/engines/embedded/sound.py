@@ -28,6 +28,8 @@ def listen(
 
     A voice is mentioned only where `speech` has an utterance.
     """
+    if not len(samples):
+        return ()
     told: list[TimedText] = []
     step = int(WINDOW_SECONDS * sample_rate)
     # A last window under half a window long is heard together with the one before it.
