@@ -49,7 +49,7 @@ class IngestWorker:
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
         self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
         self._descriptions = Descriptions(self._database)
-        self._limits = ProbeLimits(settings.max_duration_seconds, settings.max_pixels)
+        self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
     async def run(self) -> None:

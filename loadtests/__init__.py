@@ -1,0 +1,1 @@
+"""Evaluations and benchmarks of the whole system and of its parts."""

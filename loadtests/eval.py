@@ -1,0 +1,219 @@
+"""What Arcus understands of real media, against the truth: python -m loadtests.eval [--json PATH]
+
+Runs the whole system, uploads every test file, asks every question, and prints a table. Exits 1 below a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests import scores
+from loadtests.running import EXAMPLE, MEDIA, System, running_system
+from services.cli.client import Client
+from services.core.errors import ArcusError
+from services.nimbus.backend import open_backend
+from services.nimbus.requests import KnowledgeBase
+
+QUESTIONS = json.loads((Path(__file__).parent / "questions.json").read_text())
+TRUTH = json.loads((MEDIA / "ground_truth.json").read_text())
+INGEST_SECONDS = 420
+TRANSCRIBED = ("jfk.flac", "librivox_0870.wav", "librivox_0880.wav", "librivox_0890.wav", "lj050_0131.wav")
+REPORTED_ONLY = ("stereo_two_speakers.wav",)
+# Files that must fail, with a word that the reason must hold. Everything else must complete.
+FAILING = {"bad_empty.mp4": "empty", "bad_nostreams.mp4": "stream", "bad_truncated_70pct.mov": ""}
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    value: float
+    target: float | None
+    of: int  # how many things were counted
+
+    @property
+    def good(self) -> bool:
+        return self.target is None or (self.value <= self.target if "error" in self.name else self.value >= self.target)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What was uploaded: file ids by name, how each ended, and the collection that holds what completed."""
+
+    collection_id: str
+    ids: dict[str, str]
+    ended: dict[str, tuple[str, str]]  # status, reason
+    descriptions: dict[str, dict[str, Any]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("loadtests/out/eval.json"))
+    options = parser.parse_args()
+    started = time.monotonic()
+    with running_system() as system, Client(system.url, system.key) as client:
+        library = upload_all(client)
+        print(f"understood {len(library.descriptions)} files in {time.monotonic() - started:.0f} s", flush=True)
+        metrics = [*understanding(library), *asyncio.run(ranking(system, library)), *answers(client, library)]
+    print(f"\n{'metric':<48} {'value':>7} {'target':>7} {'of':>4}")
+    for metric in metrics:
+        target = "" if metric.target is None else f"{metric.target:.2f}"
+        print(f"{metric.name:<48} {metric.value:>7.3f} {target:>7} {metric.of:>4}  {'ok' if metric.good else 'MISSED'}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps([asdict(metric) for metric in metrics], indent=1))
+    passed = sum(metric.good for metric in metrics)
+    print(f"\n{passed} passed, {len(metrics) - passed} failed")
+    return 0 if passed == len(metrics) else 1
+
+
+def upload_all(client: Client) -> Library:
+    """Every file of the test media and the example, in one collection with the default settings."""
+    collection_id = client.post("/collections", {"name": "media", "collection_type": "media-descriptions"})["id"]
+    ids: dict[str, str] = {}
+    ended: dict[str, tuple[str, str]] = {}
+    for path in [*sorted(MEDIA.iterdir()), EXAMPLE]:
+        if path.suffix in (".md", ".json"):
+            continue
+        try:
+            ids[path.name] = client.upload(path)["id"]
+        except ArcusError as error:
+            ended[path.name] = ("refused", error.message)
+    deadline = time.monotonic() + INGEST_SECONDS
+    waiting, joined = dict(ids), set()
+    while waiting and time.monotonic() < deadline:
+        for name, id in list(waiting.items()):
+            state = client.get(f"/collections/{collection_id}/media/{id}" if name in joined else f"/files/{id}")
+            if state["status"] == "failed" or (state["status"] == "completed" and name in joined):
+                ended[name] = (state["status"], state.get("error") or "")
+                del waiting[name]
+            elif state["status"] == "completed":
+                client.post(f"/collections/{collection_id}/media", {"file_id": id})
+                joined.add(name)
+        time.sleep(0.5)
+    ended |= {name: ("unfinished", f"not within {INGEST_SECONDS} s") for name in waiting}
+    descriptions = {
+        name: client.get(f"/collections/{collection_id}/videos/{ids[name]}/media-descriptions")
+        for name, (status, _) in ended.items()
+        if status == "completed"
+    }
+    return Library(collection_id, ids, ended, descriptions)
+
+
+def understanding(library: Library) -> list[Metric]:
+    good = 0
+    for name, (status, reason) in sorted(library.ended.items()):
+        word = FAILING.get(name)
+        right = status == "completed" if word is None else status in ("failed", "refused") and word in reason.lower()
+        good += right
+        if not right or word is not None:
+            print(f"  {'ok' if right else 'WRONG':<6} {name}: {status} {reason}")
+    lecture = TRUTH["derived_lecture.mp4"]
+    lines = [line for slide in lecture["slides"] for line in (slide["title"], *slide["lines"])]
+    seen = [part["text"] for part in library.descriptions["derived_lecture.mp4"]["scene_text"]]
+    recall, missed = scores.lines_recalled(lines, seen)
+    for line in missed:
+        print(f"  not read: {line}")
+    truth = {name: TRUTH[name]["transcript"].replace("[exact]", "") for name in (*TRANSCRIBED, *REPORTED_ONLY)}
+    truth["derived_lecture.mp4"] = " ".join(item["text"] for item in lecture["speech"])
+    errors, words = {}, {}
+    for name, text in truth.items():
+        heard = " ".join(part["text"] for part in library.descriptions[name]["speech"])
+        errors[name], words[name] = scores.word_errors(text, heard)
+        print(f"  word error rate {errors[name] / words[name]:.2f}  {name}")
+    exact = [name for name in truth if name not in REPORTED_ONLY]
+    rate = sum(errors[name] for name in exact) / sum(words[name] for name in exact)
+    f1, boundaries = scores.shot_boundaries(MEDIA, TRUTH)
+    return [
+        Metric("files that end as their truth says", good / len(library.ended), 1.0, len(library.ended)),
+        Metric("on-screen text lines recalled", recall, 0.95, len(lines)),
+        Metric("word error rate, exact transcripts", rate, 0.40, sum(words[name] for name in exact)),
+        Metric("shot boundaries F1", f1, 0.8, boundaries),
+    ]
+
+
+async def ranking(system: System, library: Library) -> list[Metric]:
+    """Where the right segment stands among those retrieved."""
+    ranks: list[tuple[bool, int]] = []
+    async with open_backend(system.settings) as backend:
+        tenant_id = await backend.keys.authenticate(system.key)
+        scope = await backend.retrieval.scope(tenant_id, KnowledgeBase("collections", (library.collection_id,)))
+        for item in QUESTIONS["answerable"]:
+            found = await backend.retrieval.find(tenant_id, scope, item["question"], 10)
+            rank = next(
+                (place for place, hit in enumerate(found) if scores.is_right(hit.file.filename, hit.segment, item)), 99
+            )
+            ranks.append((item.get("paraphrased", False), rank))
+            if rank > 0:
+                first = f"{found[0].file.filename} {found[0].segment.start_time:.0f} s" if found else "nothing"
+                print(f"  rank {rank + 1:>3}: {item['question']} (first: {first})")
+    paraphrased = [rank for is_paraphrase, rank in ranks if is_paraphrase]
+    every = [rank for _, rank in ranks]
+
+    def share(values: list[int], within: int) -> float:
+        return sum(rank < within for rank in values) / len(values)
+
+    return [
+        Metric("right segment first (hit@1)", share(every, 1), 0.8, len(every)),
+        Metric("right segment in the first three (hit@3)", share(every, 3), 0.95, len(every)),
+        Metric("hit@1, paraphrased", share(paraphrased, 1), None, len(paraphrased)),
+        Metric("hit@3, paraphrased", share(paraphrased, 3), None, len(paraphrased)),
+    ]
+
+
+def answers(client: Client, library: Library) -> list[Metric]:
+    citations = valid = answered = refused = 0
+    names = {id: name for name, id in library.ids.items()}
+    durations = {
+        name: client.get(f"/files/{id}")["media_info"]["duration_seconds"]
+        for name, id in library.ids.items()
+        if name in library.descriptions
+    }
+    for item in QUESTIONS["answerable"]:
+        text, annotations = ask(client, library, item["question"])
+        answered += bool(annotations)
+        if not annotations:
+            print(f"  not answered: {item['question']}")
+        for annotation in annotations:
+            citations += 1
+            name = names.get(annotation["file_id"], "")
+            good = name in durations and scores.is_valid(annotation, durations[name], library.descriptions[name])
+            valid += good
+            if not good:
+                print(f"  bad citation: {item['question']}: {annotation}")
+    for question in QUESTIONS["unanswerable"]:
+        text, annotations = ask(client, library, question)
+        refused += not annotations
+        if annotations:
+            print(f"  answered, though it can't be: {question} {text}")
+    total = len(QUESTIONS["answerable"])
+    return [
+        Metric("citations valid", valid / max(1, citations), 1.0, citations),
+        Metric(
+            "unanswerable questions refused",
+            refused / len(QUESTIONS["unanswerable"]),
+            0.9,
+            len(QUESTIONS["unanswerable"]),
+        ),
+        Metric("answerable questions answered", answered / total, None, total),
+    ]
+
+
+def ask(client: Client, library: Library, question: str) -> tuple[str, list[dict[str, Any]]]:
+    body = {
+        "model": "nimbus-001",
+        "input": question,
+        "knowledge_base": {"collections": [library.collection_id]},
+        "include": ["cloudglue_citations.media_descriptions"],
+    }
+    content = client.post("/responses", body)["output"][0]["content"][0]
+    return content["text"], content["annotations"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
