@@ -1,0 +1,123 @@
+"""The routes and the OpenAPI document say the same, and replies have the shapes that the document tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from services.rest.app import create_app
+from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
+from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
+from services.rest.schemas.files import File, FileList, ThumbnailList
+from services.rest.schemas.responses import ModelList, ResponseList
+from tests.acceptance.described import describe, upload
+from tests.acceptance.live_front import Account, Front
+
+FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+OPEN = {"/healthz", "/readyz", "/v1/thumbnails/{thumbnail_id}.jpg"}
+
+
+@pytest.fixture(scope="module")
+def document(front: Front) -> dict[str, Any]:
+    reply = httpx.get(f"{front.url}/openapi.json")
+    assert reply.status_code == 200
+    return reply.json()
+
+
+def operations(document: dict[str, Any]):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def served(front: Front) -> set[tuple[str, str]]:
+    """Every route and method that the application answers, asked of the routes themselves."""
+    found = {
+        (route.path, method)
+        for route in iter_route_contexts(create_app(front.backend).routes)
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    return {(path, method) for path, method in found if path not in FRAMEWORK}
+
+
+def test_every_route_is_in_the_document(front: Front, document: dict[str, Any]):
+    documented = {(path, method) for path, method, _ in operations(document)}
+    assert served(front) == documented and len(documented) >= 28
+
+
+def test_every_operation_is_described_secured_and_tells_its_failures(document: dict[str, Any]):
+    ids = []
+    for path, method, operation in operations(document):
+        place = f"{method} {path}"
+        assert operation.get("summary") and operation.get("tags"), place
+        assert "422" not in operation["responses"], place
+        ids.append(operation["operationId"])
+        if path in OPEN:
+            assert "security" not in operation, place
+            continue
+        assert operation["security"] == [{"HTTPBearer": []}], place
+        for status in ("400", "401", "404", "429", "500", "503"):
+            content = operation["responses"][status]["content"]["application/json"]["schema"]
+            assert content == {"$ref": "#/components/schemas/Error"}, place
+        assert operation["responses"]["200"]["content"]["application/json"]["schema"].get("$ref"), place
+        assert ("requestBody" in operation) == (method in ("POST", "PUT")), place
+    assert len(ids) == len(set(ids))
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]):
+    def references(value: Any):
+        if isinstance(value, dict):
+            if isinstance(value.get("$ref"), str):
+                yield value["$ref"]
+            for item in value.values():
+                yield from references(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from references(item)
+
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_replies_have_the_documented_shapes(account: Account):
+    with account.http as http:
+        made = http.post("/v1/collections", json={"collection_type": "media-descriptions", "name": "c"}).json()
+        collection, file_id = made["id"], upload(account)
+        member = http.post(f"/v1/collections/{collection}/media", json={"file_id": file_id}).json()
+        describe(account, collection, file_id)
+        Collection.model_validate(made)
+        CollectionFile.model_validate(member)
+        for model, path in (
+            (File, f"/files/{file_id}"),
+            (FileList, "/files"),
+            (ThumbnailList, f"/files/{file_id}/thumbnails"),
+            (CollectionList, "/collections"),
+            (CollectionFileList, f"/collections/{collection}/videos"),
+            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
+            (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
+            (ResponseList, "/responses"),
+            (ModelList, "/models"),
+        ):
+            reply = http.get(f"/v1{path}")
+            assert reply.status_code == 200, path
+            shown = model.model_validate(reply.json())
+            assert not _unknown(shown), path
+
+
+def _unknown(value: Any) -> list[str]:
+    """Fields of a reply that its schema does not name."""
+    if isinstance(value, list):
+        return [name for item in value for name in _unknown(item)]
+    if not hasattr(value, "model_extra"):
+        return []
+    inner = [name for name in type(value).model_fields]
+    return [*(value.model_extra or {}), *(name for field in inner for name in _unknown(getattr(value, field)))]
+
+
+def test_the_documentation_page_is_served(front: Front):
+    assert "swagger" in httpx.get(f"{front.url}/docs").text.lower()
