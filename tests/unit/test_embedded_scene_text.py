@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from ray_jobs.engines.embedded.scene_text import SceneTextReader, _Line, alike, changed, reading_order, tidy
+from services.core.errors import ArcusError
+
+
+def line(text: str, top: float, left: float = 0.0) -> _Line:
+    return _Line(text, top, left, 0.1, 1.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("read", "clean"), [("• Module 3 of 7", "Module 3 of 7"), ("-  or -", "or -"), ("a  b", "a b"), ("-5 °C", "-5 °C")]
+)
+def test_bullets_and_doubled_blanks_are_removed_but_no_minus(read, clean):
+    assert tidy(read) == clean
+
+
+def test_readings_that_differ_by_a_letter_are_one_line():
+    assert alike("Quarterly Results", "Quartery Results")
+
+
+def test_readings_that_differ_by_a_digit_are_two_lines():
+    assert not alike("Frame = 4", "Frame = 5")
+
+
+def test_different_words_are_two_lines():
+    assert not alike("Spring tides", "Neap tides")
+
+
+def test_compression_noise_is_no_change():
+    picture = np.full((180, 320), 200, np.uint8)
+    noise = np.random.default_rng(1).integers(-8, 9, picture.shape)
+    assert not changed(picture, (picture + noise).astype(np.uint8))
+
+
+def test_a_new_word_is_a_change():
+    picture = np.full((180, 320), 200, np.uint8)
+    after = picture.copy()
+    after[90:96, 100:130] = 20
+    assert changed(picture, after)
+
+
+def test_lines_are_ordered_by_row_then_from_left_to_right():
+    shuffled = [line("d", 0.5, 0.4), line("a", 0.0), line("c", 0.51, 0.0), line("b", 0.2)]
+    assert [item.text for item in reading_order(shuffled)] == ["a", "b", "c", "d"]
+
+
+def test_a_reader_that_is_not_set_up_says_so():
+    with pytest.raises(ArcusError, match="setup"):
+        SceneTextReader().read(np.zeros((1, 4, 4, 3), np.uint8), np.zeros(1), 1.0)
