@@ -50,10 +50,7 @@ def parse_json(text: bytes, noun: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         if b"\\u" in text or b"\0" in text:
-            decoded = json.dumps(value, ensure_ascii=False)
-            decoded.encode()
-            if "\\u0000" in decoded:
-                raise ValueError("null characters are not accepted")
+            _check_text(value)
     except RecursionError:
         raise invalid(f"{noun} is nested too deeply.") from None
     except ValueError as error:
@@ -76,6 +73,20 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """How a route that reads its own body tells the OpenAPI document of it; `describe` in openapi.py resolves it."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _check_text(value: Any) -> None:
+    if isinstance(value, str):
+        value.encode()
+        if "\0" in value:
+            raise ValueError("null characters are not accepted")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_text(name)
+            _check_text(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_text(item)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 PING_SECONDS = 15.0
-STALLED_SECONDS = 60.0
+STALLED_PINGS = 4  # a client that reads nothing this long is given up
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 log = structlog.get_logger(__name__)
 
@@ -28,11 +28,12 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[dict[str, Any], None]) -> None:
+    def __init__(self, events: AsyncGenerator[dict[str, Any], None], *, ping_seconds: float = PING_SECONDS) -> None:
         # Not Response's own constructor: that would announce a length.
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)
         self._events = events
+        self._ping_seconds = ping_seconds
         self._writes = 0  # odd while one is under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,19 +49,19 @@ class EventStream(Response):
             pump.result()
 
     async def _attend(self, pump: asyncio.Task[None], watch: asyncio.Task[None], send: Send) -> None:
-        seen, stalled_seconds = -1, 0.0
+        seen, stalled = -1, 0
         while True:
-            done, _ = await asyncio.wait({pump, watch}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({pump, watch}, timeout=self._ping_seconds, return_when=asyncio.FIRST_COMPLETED)
             if done:
                 return
             writes = self._writes
             if writes != seen:
-                seen, stalled_seconds = writes, 0.0
+                seen, stalled = writes, 0
             elif writes % 2 == 0:
                 await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
             else:
-                stalled_seconds += PING_SECONDS
-                if stalled_seconds >= STALLED_SECONDS:
+                stalled += 1
+                if stalled >= STALLED_PINGS:
                     log.info("client reads nothing; its stream is ended")
                     return
 
