@@ -41,6 +41,7 @@ class PyavDecoder:
             if stream is None:
                 raise MediaError("The file has no video stream to take frames from.")
             stream.thread_type = "AUTO"
+            stream.thread_count = _threads(stream)
             for other in container.streams:
                 if other.index != stream.index:
                     other.discard = Discard.all

@@ -17,20 +17,25 @@ _TAIL_SECONDS = 3.0
 # 2 hours of 120 fps video with audio are about 1.2 million packets.
 _MAX_PACKETS = 3_000_000
 _MAX_PROOF_PACKETS = 600
+_RATE_PACKETS = 64
 _MAX_PROOF_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class ProbeLimits:
+    """What a file may be; compared with what was measured."""
+
+    min_duration_seconds: float = 0
     max_duration_seconds: float = 7200
     max_pixels: int = 7680 * 4320
 
 
-def probe(path: Path, limits: ProbeLimits) -> MediaInfo:
+def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
     """Measures `path`, reading its start and end, or every packet where the header and the end disagree.
 
     Raises MediaError when nothing in it can be decoded or a limit is passed; the message says which and why.
     """
+    limits = limits or ProbeLimits()
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
@@ -52,7 +57,8 @@ def probe(path: Path, limits: ProbeLimits) -> MediaInfo:
         duration_seconds = 0.0 if is_image else _measured_seconds(container, streams, limits)
         if not is_image and duration_seconds <= 0:
             raise MediaError("The file holds no playable time (its measured duration is 0 s).")
-        _check_duration(duration_seconds, limits)
+        if not is_image:
+            _check_duration(duration_seconds, limits)
         rotation = -frame.rotation % 360 if frame is not None else 0
         width, height = (frame.width, frame.height) if frame is not None else (None, None)
         if frame is not None:
@@ -66,7 +72,7 @@ def probe(path: Path, limits: ProbeLimits) -> MediaInfo:
             has_audio=sound is not None,
             width=width,
             height=height,
-            frame_rate=_frame_rate(video) if frame is not None and not is_image else None,
+            frame_rate=_frame_rate(container, video) if frame is not None and not is_image else None,
             rotation=rotation,
             video_codec=_codec(video) if frame is not None else None,
             pixel_format=frame.format.name if frame is not None else None,
@@ -87,13 +93,25 @@ def _is_image(container: InputContainer) -> bool:
     return container.format.name.endswith("_pipe")
 
 
-def _frame_rate(stream: Any) -> float | None:
-    """The guessed rate: containers with millisecond clocks claim averages such as 1000/1."""
-    rate = stream.guessed_rate or stream.average_rate
-    average = stream.average_rate
-    if average and rate and float(average) < float(rate):
-        rate = average
-    return float(rate) if rate else None
+def _frame_rate(container: InputContainer, stream: Any) -> float | None:
+    """Frames per second: what the header claims, unless the first packets differ (clocks of 1/1000 s claim 1000)."""
+    import av
+
+    claimed = float(stream.average_rate or stream.guessed_rate or 0)
+    _rewind(container)
+    times: list[float] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                times.append(float(packet.pts * packet.time_base))
+            if len(times) >= _RATE_PACKETS:
+                break
+    except av.FFmpegError:
+        pass
+    span_seconds = max(times) - min(times) if times else 0.0
+    measured = (len(times) - 1) / span_seconds if span_seconds > 0 else claimed
+    is_near = claimed > 0 and 0.8 < measured / claimed < 1.25
+    return round(claimed if is_near else measured, 3) or None
 
 
 def _first_frame(container: InputContainer, stream: Any) -> Any | None:
@@ -151,7 +169,7 @@ def _last_packet_end(container: InputContainer, streams: list[Any], limits: Prob
     import av
 
     start, end = start_seconds(container), 0.0
-    rates = {s.index: 1 / (_frame_rate(s) or 25.0) if s.type == "video" else 0.0 for s in streams}
+    rates = {s.index: 1 / float(s.guessed_rate or 25) if s.type == "video" else 0.0 for s in streams}
     try:
         for count, packet in enumerate(container.demux(*streams)):
             stamp = packet.pts if packet.pts is not None else packet.dts
@@ -185,5 +203,11 @@ def _check_duration(duration_seconds: float, limits: ProbeLimits) -> None:
         raise MediaError(
             f"The file lasts at least {duration_seconds:.1f} s; the limit is {limits.max_duration_seconds:g} s. "
             "Split it into shorter files.",
+            Reason.INVALID_ARGUMENT,
+        )
+    if duration_seconds < limits.min_duration_seconds:
+        raise MediaError(
+            f"The file lasts {duration_seconds:.2f} s; the least is {limits.min_duration_seconds:g} s. "
+            "Upload a longer one.",
             Reason.INVALID_ARGUMENT,
         )

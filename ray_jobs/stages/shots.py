@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DEFAULT_THRESHOLD = {"adaptive": 3.0, "content": 27.0}
 _DEFAULT_MIN_SECONDS = 0.5
 _MAX_SIDE = 256
+# Of 60 frames per second every second one is looked at: it halves the work and moves a cut by 17 ms at most.
+_MIN_STEP_SECONDS = 1 / 31
 # Detectors count frames; where frames lie in time is looked up afterwards, so any nominal rate will do.
 _NOMINAL_RATE = Fraction(25)
 
@@ -43,8 +45,8 @@ def detect_shots(path: Path, info: MediaInfo, config: ShotDetectorConfig) -> lis
     """The shots of `path` in order. With `fill_gaps` they cover [0, duration); without, fades to black are left out.
 
     A shot shorter than `min_seconds` is joined to the one before it; one longer than `max_seconds` is split evenly.
-    Decodes every frame once at reduced size. Raises MediaError when no frame can be decoded, ArcusError
-    INVALID_ARGUMENT when the configuration is wrong.
+    Decodes every frame once and looks at up to 31 a second at reduced size. Raises MediaError when no frame can be
+    decoded, ArcusError INVALID_ARGUMENT when the configuration is wrong.
     """
     minimum = _DEFAULT_MIN_SECONDS if config.min_seconds is None else config.min_seconds
     _check(config, minimum)
@@ -118,7 +120,7 @@ def _clear_of(fades: list[_Break], cuts: list[float]) -> list[_Break]:
 
 
 def _small_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """(time in seconds, uint8 [height, width, 3] BGR) of every frame that can be decoded."""
+    """(time in seconds, uint8 [height, width, 3] BGR) of the frames that can be decoded."""
     import av
 
     with open_media(path) as container:
@@ -126,7 +128,7 @@ def _small_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         if stream is None:
             raise MediaError("The file has no video stream to find shots in.")
         stream.thread_type = "AUTO"
-        start = start_seconds(container)
+        start, last = start_seconds(container), -math.inf
         try:
             for packet in container.demux(stream):
                 try:
@@ -134,14 +136,16 @@ def _small_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
                 except av.FFmpegError:
                     continue
                 for frame in frames:
-                    if frame.time is None:
+                    if frame.time is None or frame.time - last < _MIN_STEP_SECONDS:
                         continue
+                    last = frame.time
                     scale = min(1.0, _MAX_SIDE / max(frame.width, frame.height))
                     small = frame.reformat(
                         width=max(2, round(frame.width * scale)),
                         height=max(2, round(frame.height * scale)),
                         format="bgr24",
                         interpolation="BILINEAR",
+                        threads=1,
                     )
                     yield max(0.0, frame.time - start), small.to_ndarray()
         except av.FFmpegError:
