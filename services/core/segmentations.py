@@ -124,7 +124,8 @@ def _number(value: dict[str, Any], key: str, field: str, low: float, high: float
         return None
     if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
         raise invalid(f"{field}.{key} must be a number from {low:g} to {high:g}", field=f"{field}.{key}")
-    return number
+    # 20 and 20.0 are one cut, so one hash.
+    return float(number)
 
 
 def _boolean(value: dict[str, Any], key: str, field: str, *, default: bool) -> bool:

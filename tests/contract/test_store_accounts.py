@@ -1,0 +1,160 @@
+import asyncio
+import inspect
+
+import pytest
+from sqlalchemy import select
+
+from services.core.errors import ArcusError, Reason
+from services.core.files import CreatedRange
+from services.core.keys import Keys
+from services.core.pages import Page
+from services.core.schema import api_keys
+from services.core.thumbnails import Thumbnails
+
+
+def _body(id: str, status: str = "in_progress") -> dict:
+    return {"id": id, "status": status, "model": "nimbus-001", "instructions": None, "output": []}
+
+
+async def test_a_key_is_kept_as_a_hash_only(store):
+    key = await store.keys.create("third")
+    assert key.startswith("cg-") and len(key) > 40
+    async with store.database.read() as connection:
+        rows = (await connection.execute(select(api_keys))).all()
+    assert all(key not in str(row) and key[7:20] not in str(row) for row in rows)
+    assert [entry.tenant for entry in await store.keys.list()] == ["first", "second", "third"]
+
+
+async def test_a_revoked_key_is_refused_by_a_front_that_has_not_seen_it(store):
+    key = await store.keys.create("third")
+    await store.keys.revoke(key)
+    with pytest.raises(ArcusError) as caught:
+        await Keys(store.database).authenticate(key)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+    with pytest.raises(ArcusError, match="revoked"):
+        await store.keys.create("third", key)
+    with pytest.raises(ArcusError) as caught:
+        await store.keys.revoke("cg-nothing")
+    assert caught.value.reason is Reason.NOT_FOUND
+
+
+async def test_a_wrong_key_is_refused(store):
+    for key in ("", "cg-wrong", "x" * 10_000, "cg-\0"):
+        with pytest.raises(ArcusError) as caught:
+            await store.keys.authenticate(key)
+        assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+async def test_fronts_that_start_at_once_make_one_tenant_and_one_key(store):
+    key = "cg-chosen-by-the-operator"
+    await asyncio.gather(*(Keys(store.database).create("default", key) for _ in range(5)))
+    assert [entry.tenant for entry in await store.keys.list()].count("default") == 1
+    await store.keys.create("default")
+    assert len({entry.tenant_id for entry in await store.keys.list() if entry.tenant == "default"}) == 1
+    with pytest.raises(ArcusError, match="another tenant"):
+        await store.keys.create("other", key)
+
+
+async def test_a_response_ends_once(store):
+    await store.responses.create(store.tenant, "r1", _body("r1"), {"model": "nimbus-001"}, owner="front")
+    await store.responses.finish(store.tenant, _body("r1", "completed"))
+    await store.responses.finish(store.tenant, _body("r1", "failed"))
+    got = await store.responses.get(store.tenant, "r1")
+    assert (got.status, got.body["status"]) == ("completed", "completed")
+    assert (await store.responses.list(store.tenant, Page(), status="completed")).total == 1
+    assert (await store.responses.list(store.tenant, Page(), status="failed")).total == 0
+    assert (await store.responses.list(store.tenant, Page(), created=CreatedRange(before=1))).total == 0
+    await store.responses.delete(store.tenant, "r1")
+    await store.responses.delete(store.tenant, "r1")
+    await store.responses.finish(store.tenant, _body("r1", "completed"))
+    with pytest.raises(ArcusError):
+        await store.responses.get(store.tenant, "r1")
+
+
+async def test_responses_of_a_front_that_died_are_told_to_have_failed(store):
+    for id, owner in (("r1", "dead"), ("r2", "alive")):
+        await store.responses.create(store.tenant, id, _body(id), {}, owner=owner)
+    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=60_000) == 0
+    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=-1) == 1
+    failed = await store.responses.get(store.tenant, "r1")
+    assert (failed.status, failed.body["error"]["code"]) == ("failed", "interrupted")
+    assert (await store.responses.get(store.tenant, "r2")).status == "in_progress"
+
+
+# Every public method that takes a tenant, called with another tenant's ids. What is not here fails the test below.
+MISSES = {
+    "Files.get": lambda store, at: store.files.get(store.other, at.file),
+    "Files.update": lambda store, at: store.files.update(store.other, at.file, filename="stolen.mp4"),
+    "Files.delete": lambda store, at: store.files.delete(store.other, at.file),
+    "Collections.get": lambda store, at: store.collections.get(store.other, at.collection),
+    "Collections.update": lambda store, at: store.collections.update(store.other, at.collection, name="stolen"),
+    "Collections.delete": lambda store, at: store.collections.delete(store.other, at.collection),
+    "CollectionFiles.add": lambda store, at: store.collection_files.add(store.other, at.theirs, at.file),
+    "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
+    "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
+    "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
+    "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
+}
+EMPTY = {
+    "Files.list": lambda store, at: store.files.list(store.other, Page()),
+    "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
+    "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
+    "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
+    "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
+    "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
+    "Responses.finish": lambda store, at: store.responses.finish(store.other, _body("r1", "failed")),
+    "Thumbnails.list": lambda store, at: store.thumbnails.list(store.other, at.file, Page()),
+    "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
+    "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
+}
+MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create"}
+
+
+class _At:
+    """What the first tenant owns, and a collection of the second."""
+
+    def __init__(self, file: str, collection: str, segment: str, theirs: str) -> None:
+        self.file, self.collection, self.segment, self.theirs = file, collection, segment, theirs
+
+
+def _count(result) -> int:
+    return getattr(result, "total", 0 if result is None else len(result) if hasattr(result, "__len__") else 1)
+
+
+async def test_a_second_tenant_finds_nothing_of_the_first(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    await store.responses.create(store.tenant, "r1", _body("r1"), {}, owner="front")
+    (segment, _) = await store.descriptions.segments(member.segmentation_id)
+    theirs = await store.collection("theirs", tenant=store.other)
+    at = _At(file.id, collection.id, segment.id, theirs.id)
+    for name, call in MISSES.items():
+        with pytest.raises(ArcusError) as caught:
+            await call(store, at)
+        assert caught.value.reason is Reason.NOT_FOUND, name
+    await store.collections.delete(store.other, theirs.id)
+    for name, call in EMPTY.items():
+        assert _count(await call(store, at)) == 0, name
+    assert (await store.files.get(store.tenant, file.id)).filename == "talk.mp4"
+    assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
+    assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
+    assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2
+
+
+async def test_every_method_that_takes_a_tenant_is_tried(store):
+    found = set()
+    for field in ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails"):
+        kind = type(getattr(store, field))
+        for name, method in inspect.getmembers(kind, inspect.isfunction):
+            if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:
+                found.add(f"{kind.__name__}.{name}")
+    assert found == set(MISSES) | set(EMPTY) | MAKES_ITS_OWN
+
+
+async def test_a_link_to_a_picture_works_for_no_other_picture(store):
+    signature = store.thumbnails.signature("one")
+    with pytest.raises(ArcusError) as caught:
+        await store.thumbnails.picture("two", signature)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+    assert Thumbnails(store.database, store.objects, secret="another").signature("one") != signature

@@ -1,0 +1,90 @@
+import asyncio
+
+from services.core.media import Span
+
+
+async def _rows(store, shard: int) -> list:
+    return await store.log.read(shard, 0, 10_000)
+
+
+async def test_rows_of_a_shard_are_numbered_without_gaps_and_seen_in_order(store):
+    """A reader that follows a shard while many write never meets a number out of order: it would lose the row."""
+    members = []
+    for number in range(6):
+        collection, file = await store.collection(f"{number}"), await store.ready(f"{number}.mp4")
+        members.append(await store.collection_files.add(store.tenant, collection.id, file.id))
+    begun = [await store.jobs.claim("worker") for _ in members]
+    spans = [Span(number, number + 1) for number in range(5)]
+    work = [(job, await store.descriptions.start(job, "worker", spans)) for job in begun]
+
+    async def write(job, segments) -> None:
+        for segment in segments:
+            await store.write(job, segment, vectors=3)
+
+    seen: dict[int, list[int]] = {0: [], 1: []}
+
+    async def follow(shard: int, done: asyncio.Event) -> None:
+        while True:
+            finished = done.is_set()
+            rows = await store.log.read(shard, seen[shard][-1] if seen[shard] else 0, 7)
+            seen[shard] += [row.sequence for row in rows]
+            if finished and not rows:
+                return
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for shard in (0, 1):
+            group.create_task(follow(shard, done))
+        await asyncio.gather(*(write(job, segments) for job, segments in work))
+        done.set()
+    last = await store.log.last_sequences([0, 1])
+    for shard, sequences in seen.items():
+        assert sequences == list(range(1, last[shard] + 1))
+    assert sum(last.values()) == 6 * 5 * 3
+
+
+async def test_a_row_carries_its_vector_and_place(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    job, segments = await store.begin(member.description_id)
+    await store.write(job, segments[0], vectors=1)
+    (row,) = await _rows(store, collection.shard)
+    assert (row.operation, row.tenant_id, row.collection_id) == ("add", store.tenant, collection.id)
+    assert (row.file_id, row.segment_id, len(row.vector)) == (file.id, segments[0].id, 4 * 384)
+    embedding = (await store.log.embeddings([row.embedding_id, 10**9]))[row.embedding_id]
+    assert (embedding.kind, embedding.text, embedding.segment_id) == ("speech", "the tide and the moon", segments[0].id)
+
+
+async def test_a_removed_file_takes_its_rows_along_and_leaves_a_removal(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    await store.collection_files.remove(store.tenant, collection.id, file.id)
+    (row,) = await _rows(store, collection.shard)
+    assert (row.sequence, row.operation, row.file_id, row.vector) == (5, "remove", file.id, None)
+    await store.collection_files.add(store.tenant, collection.id, file.id)
+    rows = await _rows(store, collection.shard)
+    assert [(row.sequence, row.operation) for row in rows] == [(5, "remove"), *((n, "add") for n in range(6, 10))]
+
+
+async def test_a_deleted_collection_is_removed_from_its_shard(store):
+    keep, drop, file = await store.collection("keep"), await store.collection("drop"), await store.ready()
+    for collection in (keep, drop):
+        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    await store.collections.delete(store.tenant, drop.id)
+    rows = [row for shard in (0, 1) for row in await _rows(store, shard)]
+    assert [(row.operation, row.file_id) for row in rows if row.collection_id == drop.id] == [("remove", "")]
+    assert len([row for row in rows if row.collection_id == keep.id and row.vector]) == 4
+
+
+async def test_a_deleted_file_is_removed_from_every_collection(store):
+    collections, file = [await store.collection(name) for name in "abc"], await store.ready()
+    for collection in collections:
+        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    await store.files.delete(store.tenant, file.id)
+    rows = [row for shard in (0, 1) for row in await _rows(store, shard)]
+    assert sorted((row.collection_id, row.operation, row.file_id) for row in rows) == sorted(
+        (collection.id, "remove", file.id) for collection in collections
+    )
