@@ -6,8 +6,10 @@ import json
 import socket
 import threading
 
+import httpx
 import pytest
 
+from services.rest.app import create_app
 from tests.acceptance.live_front import Account, Front
 
 
@@ -121,3 +123,15 @@ def test_without_an_engine_a_question_is_refused_for_now(account: Account):
             reply = http.post("/v1/responses", json={**ask, "stream": stream})
             assert (reply.status_code, reply.headers["retry-after"]) == (503, "2"), reply.text
             assert "engine" in reply.json()["error"]
+
+
+async def test_what_nobody_expected_is_a_500_that_tells_nothing(front: Front):
+    app = create_app(front.backend)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("a secret of the server")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
+        reply = await client.get("/broken")
+    assert (reply.status_code, reply.json()) == (500, {"error": "Something went wrong on the server."})
