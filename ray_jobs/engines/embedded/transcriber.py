@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import Span, Speech, Word
 
 SAMPLE_RATE = 16_000
+_Timed = TypeVar("_Timed", Word, Speech)
 
 
 class EmbeddedTranscriber:
@@ -65,32 +66,29 @@ class EmbeddedTranscriber:
 
 
 def within(span: Span, speech: Iterable[Speech]) -> tuple[Speech, ...]:
-    """The words whose middle lies inside the span; an utterance without word times goes by its own middle."""
+    """The words whose middle lies inside the span, their times clipped to it.
+
+    An utterance without word times goes by its own middle.
+    """
     kept = []
     for utterance in speech:
-        if not utterance.words:
-            if _inside(span, utterance.start_time, utterance.end_time):
-                kept.append(utterance)
-            continue
-        words = tuple(word for word in utterance.words if _inside(span, word.start_time, word.end_time))
-        if words == utterance.words:
-            kept.append(utterance)
-        elif words:
+        words = tuple(_clipped(span, word) for word in utterance.words if _inside(span, word))
+        if words and len(words) < len(utterance.words):
             text = " ".join(word.word for word in words)
             kept.append(
-                replace(
-                    utterance,
-                    text=text,
-                    start_time=words[0].start_time,
-                    end_time=words[-1].end_time,
-                    words=words,
-                )
+                replace(utterance, text=text, start_time=words[0].start_time, end_time=words[-1].end_time, words=words)
             )
+        elif words or (not utterance.words and _inside(span, utterance)):
+            kept.append(replace(_clipped(span, utterance), words=words))
     return tuple(kept)
 
 
-def _inside(span: Span, start_time: float, end_time: float) -> bool:
-    return span.start_time <= (start_time + end_time) / 2 < span.end_time
+def _inside(span: Span, item: Word | Speech) -> bool:
+    return span.start_time <= (item.start_time + item.end_time) / 2 < span.end_time
+
+
+def _clipped(span: Span, item: _Timed) -> _Timed:
+    return replace(item, start_time=max(span.start_time, item.start_time), end_time=min(span.end_time, item.end_time))
 
 
 def resampled(samples: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -11,8 +11,8 @@ CHUNK = 512  # samples; the model takes no other length at 16 kHz
 CHUNK_SECONDS = CHUNK / SAMPLE_RATE
 SILENT_DBFS = -65.0
 START_PROBABILITY, STAY_PROBABILITY = 0.5, 0.35  # the defaults of the model's authors
-GAP_CHUNKS = 20
-PAD_CHUNKS = 9
+GAP_CHUNKS = 31
+PAD_CHUNKS = 12
 MIN_SPOKEN_CHUNKS = 6
 
 

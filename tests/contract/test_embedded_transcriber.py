@@ -1,0 +1,107 @@
+"""Speech of real recordings, and none where nobody speaks."""
+
+import json
+import re
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber, within
+from services.core.errors import ArcusError, Reason
+from services.core.media import Span
+
+MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+LECTURE = Path(__file__).parents[2] / "examples" / "lecture"
+pytestmark = pytest.mark.skipif(not MEDIA.is_dir(), reason="the test recordings are not here")
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> EmbeddedTranscriber:
+    engine = EmbeddedTranscriber()
+    engine.setup()
+    return engine
+
+
+def heard(path: Path) -> np.ndarray:
+    """int16 [n] at 16 kHz, mono."""
+    resampler = av.AudioResampler("s16", "mono", 16_000)
+    with av.open(str(path)) as container:
+        parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    return np.concatenate([part.to_ndarray()[0] for part in [*parts, *resampler.resample(None)]])
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def word_errors(said: list[str], found: list[str]) -> int:
+    row = list(range(len(found) + 1))
+    for i, word in enumerate(said, 1):
+        before, row[0] = row[:], i
+        for j, other in enumerate(found, 1):
+            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (word != other))
+    return row[-1]
+
+
+def transcripts() -> dict[str, str]:
+    truth = json.loads((MEDIA / "ground_truth.json").read_text())
+    return {item["source"]: item["text"] for item in truth["derived_lecture.mp4"]["speech"]}
+
+
+def test_two_words_of_three_are_heard_in_natural_speech(transcriber: EmbeddedTranscriber) -> None:
+    errors = total = 0
+    for name, text in transcripts().items():
+        found = [word for item in transcriber.transcribe(heard(MEDIA / name)) for word in words(item.text)]
+        errors += word_errors(words(text), found)
+        total += len(words(text))
+    assert errors / total <= 0.40
+
+
+def test_the_example_lecture_is_heard_segment_by_segment(transcriber: EmbeddedTranscriber) -> None:
+    chapters = json.loads((LECTURE / "lecture.json").read_text())[1::2]
+    samples = heard(LECTURE / "lecture.mp4")
+    errors = total = 0
+    for chapter in chapters:
+        span = Span(chapter["start_time"], chapter["end_time"])
+        start = max(0.0, span.start_time - 1)
+        padded = samples[round(start * 16_000) : round((span.end_time + 1) * 16_000)]
+        speech = within(span, transcriber.transcribe(padded, 16_000, start))
+        assert all(span.start_time <= item.start_time and item.end_time <= span.end_time for item in speech)
+        errors += word_errors(words(chapter["speech"]), [w for item in speech for w in words(item.text)])
+        total += len(words(chapter["speech"]))
+    assert errors / total <= 0.20
+
+
+@pytest.mark.parametrize("name", ["bbb_30s_vp8.webm", "screencast_launching_apps.webm", "earth_mpeg4.avi"])
+def test_music_and_noise_yield_no_words(transcriber: EmbeddedTranscriber, name: str) -> None:
+    assert transcriber.transcribe(heard(MEDIA / name)) == ()
+
+
+def test_an_hour_of_silence_yields_nothing(transcriber: EmbeddedTranscriber) -> None:
+    assert transcriber.transcribe(np.zeros(3600 * 16_000, np.int16)) == ()
+
+
+def test_words_lie_in_order_inside_their_utterance_at_the_offset(transcriber: EmbeddedTranscriber) -> None:
+    samples = heard(MEDIA / "librivox_0870.wav")
+    speech = transcriber.transcribe(samples, offset_seconds=100.0)
+    found = [word for item in speech for word in item.words]
+    assert found and all(100 <= word.start_time < word.end_time <= 100 + len(samples) / 16_000 for word in found)
+    assert [word.start_time for word in found] == sorted(word.start_time for word in found)
+    for item in speech:
+        assert item.text == " ".join(word.word for word in item.words)
+        assert (item.start_time, item.end_time) == (item.words[0].start_time, item.words[-1].end_time)
+
+
+def test_wrong_samples_are_refused_with_what_to_change(transcriber: EmbeddedTranscriber) -> None:
+    for samples in (np.zeros((2, 100), np.int16), np.zeros(100, np.float32)):
+        with pytest.raises(ArcusError, match="int16") as refused:
+            transcriber.transcribe(samples)
+        assert refused.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_an_engine_that_is_not_set_up_says_so() -> None:
+    with pytest.raises(ArcusError, match=r"setup\(\)") as refused:
+        EmbeddedTranscriber().transcribe(np.zeros(100, np.int16))
+    assert refused.value.reason is Reason.ENGINE_UNAVAILABLE
