@@ -113,44 +113,63 @@ class Supervisor:
             log.error("process ended; starting it again", process=program.name, code=code, delay_seconds=delay_seconds)
             await asyncio.sleep(delay_seconds)
 
-    async def _run_once(self, program: Program) -> int | None:
+    async def _run_once(self, program: Program) -> int:
         """Runs the program to its end and cleans up behind it: its descendants and its folder."""
         # Ray's socket paths must be short, so the folder is not inside the data folder.
         folder = Path(tempfile.mkdtemp(prefix="arcus-", dir="/tmp"))
+        # A pipe of our own: with asyncio's, wait() would last until every descendant that holds it has ended too.
+        output, child_output = os.pipe()
         process: asyncio.subprocess.Process | None = None
+        relay: asyncio.Task[None] | None = None
         try:
             async with self._spawning:  # a new child must not be taken for an orphan before its pid is noted
-                process = await asyncio.create_subprocess_exec(
-                    *program.command(folder),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    env=self._environment,
-                    start_new_session=True,  # a Ctrl-C at the terminal is for the supervisor alone
-                    preexec_fn=processes.dies_with_parent(program.death_signal),
-                )
+                try:
+                    process = await asyncio.create_subprocess_exec(
+                        *program.command(folder),
+                        stdin=asyncio.subprocess.DEVNULL,
+                        stdout=child_output,
+                        env=self._environment,
+                        start_new_session=True,  # a Ctrl-C at the terminal is for the supervisor alone
+                        preexec_fn=processes.dies_with_parent(program.death_signal),
+                    )
+                finally:
+                    os.close(child_output)
                 self._pids.add(process.pid)
-            assert process.stdout is not None
-            started = time.monotonic()
-            try:
-                async with asyncio.timeout(START_SECONDS):
-                    line = await process.stdout.readline()
-            except TimeoutError:
-                log.error("process is not ready in time", process=program.name, seconds=START_SECONDS)
-                line = b""
-            if line:
-                self._ready[program.name].set()
-                seconds = round(time.monotonic() - started, 1)
-                log.info("process is ready", process=program.name, pid=process.pid, seconds=seconds, **_fields(line))
-                async for line in process.stdout:
-                    sys.stderr.buffer.write(line)
-                    sys.stderr.flush()
-            else:
-                await processes.end(processes.tree(process.pid), grace_seconds=0)
+            relay = asyncio.create_task(self._relay(program, process.pid, output), name=f"relay-{program.name}")
             return await process.wait()
         finally:
             if process is not None:
                 await asyncio.shield(self._clean_up(process))
+            if relay is None:
+                os.close(output)
+            else:
+                relay.cancel()
+                await asyncio.gather(relay, return_exceptions=True)
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _relay(self, program: Program, pid: int, output: int) -> None:
+        """Takes the ready line and passes later ones on. Kills a program that is not ready in time."""
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", 0)
+        )
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = await reader.readline()
+            if not line:
+                return
+            self._ready[program.name].set()
+            seconds = round(time.monotonic() - started, 1)
+            log.info("process is ready", process=program.name, pid=pid, seconds=seconds, **_fields(line))
+            while text := await reader.read(2**16):
+                sys.stderr.write(text.decode(errors="replace"))
+                sys.stderr.flush()
+        except TimeoutError:
+            log.error("process is not ready in time", process=program.name, seconds=START_SECONDS)
+            await processes.end(processes.tree(pid), grace_seconds=0)
+        finally:
+            transport.close()
 
     async def _clean_up(self, process: asyncio.subprocess.Process) -> None:
         """Ends the process first, which ends what it started in order; then whatever it left behind."""
@@ -264,7 +283,7 @@ def _fields(line: bytes) -> dict[str, Any]:
         fields = json.loads(line)
     except ValueError:
         return {"line": line.decode(errors="replace").rstrip()}
-    return {f"{name}_": value for name, value in fields.items()} if isinstance(fields, dict) else {}
+    return {name: value for name, value in fields.items() if name != "seconds"} if isinstance(fields, dict) else {}
 
 
 def _open_standard_streams() -> None:

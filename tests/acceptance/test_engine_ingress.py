@@ -1,0 +1,142 @@
+"""The engines on a real Ray Serve, called the way the front calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from arcus.engine.v1 import engine_pb2 as pb
+from arcus.engine.v1 import engine_pb2_grpc
+
+SECRET = "of this test"
+STREAMS = 256  # as many as a generate replica runs at once
+
+
+def metadata(application: str, secret: str = SECRET) -> tuple[tuple[str, str], ...]:
+    return (("application", application), ("x-arcus-secret", secret))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a runtime with the scripted engine and two index shards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {
+        **os.environ,
+        "RAY_ADDRESS": "127.0.0.1:1",  # another cluster's address must not matter
+        "ARCUS_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "ARCUS_DATABASE_URL": "",
+        "ARCUS_ENGINE_ADDRESS": address,
+        "ARCUS_ENGINE_SECRET": SECRET,
+        "ARCUS_GENERATE_ENGINE": "scripted",
+        "ARCUS_INDEX_SHARDS": "2",
+    }
+    with tempfile.TemporaryDirectory(prefix="arcus-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        with (Path(environment["ARCUS_DATA_DIR"]) / "runtime.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ray_jobs.runtime", folder],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd="/",
+            )
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline() or "{}")
+            assert ready.get("engine_address") == address, Path(log.name).read_text()[-4000:]
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+            process.stdout.close()
+
+
+@pytest.fixture
+async def channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield channel
+
+
+async def test_one_port_serves_every_application(channel: grpc.aio.Channel) -> None:
+    embedded = await engine_pb2_grpc.EmbedServiceStub(channel).Embed(
+        pb.EmbedRequest(texts=["a cat sleeps", "a kitten naps", "the stock market fell"]), metadata=metadata("embed")
+    )
+    vectors = np.frombuffer(embedded.vectors, "<f4").reshape(3, embedded.dimensions)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+    for shard in ("index-0", "index-1"):
+        found = await engine_pb2_grpc.IndexServiceStub(channel).Search(
+            pb.SearchRequest(tenant_id="t", collection_ids=["c"], vector=vectors[0].tobytes(), limit=5),
+            metadata=metadata(shard),
+        )
+        assert not found.hits
+    chunks = engine_pb2_grpc.GenerateServiceStub(channel).Generate(
+        pb.GenerateRequest(instructions='{"messages": 3}'), metadata=metadata("generate")
+    )
+    assert [chunk.finish_reason async for chunk in chunks] == ["", "", "", "stop"]
+
+
+@pytest.mark.parametrize("secret", ["", "wrong"])
+async def test_no_application_answers_without_the_secret(channel: grpc.aio.Channel, secret: str) -> None:
+    calls = [
+        engine_pb2_grpc.EmbedServiceStub(channel).Embed(pb.EmbedRequest(), metadata=metadata("embed", secret)),
+        engine_pb2_grpc.IndexServiceStub(channel).Search(pb.SearchRequest(), metadata=metadata("index-0", secret)),
+        engine_pb2_grpc.GenerateServiceStub(channel)
+        .Generate(pb.GenerateRequest(), metadata=metadata("generate", secret))
+        .read(),
+    ]
+    for call in calls:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+        assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_an_error_arrives_with_its_reason_after_what_was_said(channel: grpc.aio.Channel) -> None:
+    script = '{"messages": 5, "fail_after": 2, "fail_reason": "LIMIT_EXCEEDED"}'
+    received = 0
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        async for _ in engine_pb2_grpc.GenerateServiceStub(channel).Generate(
+            pb.GenerateRequest(instructions=script), metadata=metadata("generate")
+        ):
+            received += 1
+    assert received == 2
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert dict(raised.value.trailing_metadata() or ())["x-arcus-reason"] == "LIMIT_EXCEEDED"
+
+
+async def test_a_search_that_names_a_row_yet_unwritten_is_told_to_come_again(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await engine_pb2_grpc.IndexServiceStub(channel).Search(
+            pb.SearchRequest(tenant_id="t", vector=bytes(4 * 384), limit=1, min_sequence=1),
+            metadata=metadata("index-0"),
+            timeout=60,
+        )
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_cancelled_streams_free_the_engine(channel: grpc.aio.Channel) -> None:
+    generate = engine_pb2_grpc.GenerateServiceStub(channel).Generate
+    endless = pb.GenerateRequest(instructions='{"messages": 1000000, "interval_seconds": 1}')
+    streams = [generate(endless, metadata=metadata("generate")) for _ in range(STREAMS)]
+    await asyncio.gather(*(stream.read() for stream in streams))
+    # Every place is taken: the next one waits for its turn.
+    short = pb.GenerateRequest(instructions='{"messages": 1}')
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await generate(short, metadata=metadata("generate"), timeout=1).read()
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    for stream in streams:
+        stream.cancel()
+    chunks = [chunk async for chunk in generate(short, metadata=metadata("generate"), timeout=60)]
+    assert chunks[-1].finish_reason == "stop"

@@ -1,0 +1,95 @@
+"""The supervisor keeps small programs running, and leaves none of them or of their children behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.cli.up import Program, Supervisor
+from services.core.errors import ArcusError
+from services.core.settings import Settings
+
+# Starts a daemon of its own, which outlives it, ignores SIGTERM and writes its pid where a test can read it.
+WITH_DAEMON = """
+import os, signal, sys, time
+folder, name = sys.argv[1:]
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(f"{folder}/{name}-daemon-{os.getpid()}", "w").close()
+    time.sleep(1000)
+while not any(entry.startswith(f"{name}-daemon") for entry in os.listdir(folder)):
+    time.sleep(0.01)
+open(f"{folder}/{name}-{os.getpid()}", "w").close()
+print('{"port": 1}', flush=True)
+time.sleep(1000)
+"""
+FAILING = "raise SystemExit(3)"
+
+
+def program(name: str, code: str, folder: Path) -> Program:
+    return Program(name, lambda _: [sys.executable, "-c", code, str(folder), name], signal.SIGTERM)
+
+
+def pids(folder: Path, prefix: str) -> set[int]:
+    return {int(path.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}[0-9]*")}
+
+
+async def until(condition, *, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (what is waited for happens in other processes)
+            await asyncio.sleep(0.02)
+
+
+def alive(numbers: set[int]) -> set[int]:
+    return {pid for pid in numbers if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[tuple[Supervisor, asyncio.Task[None]]]:
+    programs = (program("front", WITH_DAEMON, tmp_path), program("engines", WITH_DAEMON, tmp_path))
+    supervisor = Supervisor(Settings(data_dir=tmp_path), programs)
+    task = asyncio.create_task(supervisor.run())
+    await supervisor.ready()
+    yield supervisor, task
+    supervisor.stop()
+    await task
+
+
+async def test_stopping_ends_children_and_what_they_left_running(
+    running: tuple[Supervisor, asyncio.Task[None]], tmp_path: Path
+) -> None:
+    supervisor, task = running
+    everything = pids(tmp_path, "front-") | pids(tmp_path, "engines-")
+    daemons = pids(tmp_path, "front-daemon-") | pids(tmp_path, "engines-daemon-")
+    assert len(everything) == len(daemons) == 2
+    assert alive(everything | daemons) == everything | daemons
+    supervisor.stop()
+    await task
+    assert not alive(everything | daemons)
+
+
+async def test_a_killed_child_is_cleaned_up_and_started_again_while_the_other_stays(
+    running: tuple[Supervisor, asyncio.Task[None]], tmp_path: Path
+) -> None:
+    (engines,), (front,) = pids(tmp_path, "engines-"), pids(tmp_path, "front-")
+    (daemon,) = pids(tmp_path, "engines-daemon-")
+    (tmp_path / f"engines-daemon-{daemon}").unlink()
+    os.kill(engines, signal.SIGKILL)
+    await until(lambda: len(pids(tmp_path, "engines-")) == 2)
+    assert not alive({engines, daemon})
+    assert alive({front}) == {front}
+
+
+async def test_a_child_that_never_starts_ends_the_supervisor_with_a_reason(tmp_path: Path) -> None:
+    programs = (program("front", WITH_DAEMON, tmp_path), program("engines", FAILING, tmp_path))
+    with pytest.raises(ArcusError, match="engines process failed to start"):
+        await Supervisor(Settings(data_dir=tmp_path), programs).run()
+    assert not alive(pids(tmp_path, "front-") | pids(tmp_path, "front-daemon-"))
