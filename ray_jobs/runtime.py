@@ -62,7 +62,9 @@ def serve_environment(folder: Path) -> dict[str, str]:
     """What Serve reads when it is imported: HAProxy's files and ports, apart from any other instance's."""
     haproxy = folder / "h"
     if len(str(haproxy)) > MAX_FOLDER_CHARACTERS:
-        raise invalid(f"{folder} is too long a path for HAProxy's sockets; give one of {MAX_FOLDER_CHARACTERS - 2} characters.")
+        raise invalid(
+            f"{folder} is too long a path for HAProxy's sockets; give one of {MAX_FOLDER_CHARACTERS - 2} characters."
+        )
     haproxy.mkdir(mode=0o700, exist_ok=True)
     metrics_port, stats_port, fallback_http_port, fallback_grpc_port = free_ports(4)
     # Below Linux's ephemeral ports (32768 on), which Ray's own processes take; Serve skips a taken one.
@@ -203,10 +205,15 @@ def main() -> None:
     _end_on_signals()
     threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()
     folder = Path(sys.argv[1]).absolute()
+    if any(folder.iterdir()):  # it is removed at the end
+        sys.exit(f"{folder} is not empty; give an empty folder.")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after Ray's, which is registered later
-    settings = load_settings()
     started = time.monotonic()
-    start(settings, folder)
+    try:
+        settings = load_settings()
+        start(settings, folder)
+    except ArcusError as error:
+        sys.exit(error.message)
     _end_on_signals()  # Ray has put its own in their place
     ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
     print(json.dumps(ready), flush=True)
