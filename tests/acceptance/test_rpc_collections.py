@@ -1,0 +1,106 @@
+import grpc
+import pytest
+from arcus.v1 import collections_pb2 as pb
+from arcus.v1 import files_pb2 as files
+from arcus.v1 import lists_pb2 as lists
+
+from tests.acceptance.rpc_front import TEXT, RpcFront, open_front
+
+TYPE = pb.COLLECTION_TYPE_MEDIA_DESCRIPTIONS
+
+
+@pytest.fixture
+async def front(tmp_path):
+    async with open_front(tmp_path) as front:
+        yield front
+
+
+async def refused(code: grpc.StatusCode, call) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is code, caught.value.details()
+    return caught.value
+
+
+async def test_a_collection_is_made_read_changed_and_deleted(front: RpcFront):
+    call = front.client.collections
+    cut = pb.SegmentationConfig(shot_detector_config=pb.ShotDetectorConfig(detector="content", fill_gaps=False))
+    new = pb.CreateCollectionRequest(
+        name="talks",
+        collection_type=TYPE,
+        description="All.",
+        describe_config=pb.DescribeConfig(enable_speech=False, prompt="boats"),
+        default_segmentation_config=cut,
+        enable_segment_thumbnails=False,
+    )
+    made = await call("Create", new)
+    assert (made.name, made.description, made.collection_type) == ("talks", "All.", TYPE)
+    assert made.describe_config.enable_summary and not made.describe_config.enable_speech
+    assert made.default_segmentation_config == cut and not made.enable_segment_thumbnails
+    assert await call("Get", pb.GetCollectionRequest(collection_id=made.id)) == made
+    await refused(grpc.StatusCode.ALREADY_EXISTS, call("Create", new))
+    changed = await call("Update", pb.UpdateCollectionRequest(collection_id=made.id, name="more"))
+    assert (changed.name, changed.description) == ("more", "All.")
+    listed = await call("List", pb.ListCollectionsRequest(collection_type=TYPE, page=lists.Page(order="name")))
+    assert (list(listed.collections), listed.total) == ([changed], 1)
+    await call("Delete", pb.DeleteCollectionRequest(collection_id=made.id))
+    await refused(grpc.StatusCode.NOT_FOUND, call("Delete", pb.DeleteCollectionRequest(collection_id=made.id)))
+
+
+async def test_what_is_not_offered_is_refused(front: RpcFront):
+    zero = pb.SegmentationConfig(uniform_config=pb.UniformConfig())
+    for new in (
+        pb.CreateCollectionRequest(name="a"),
+        pb.CreateCollectionRequest(name="a", collection_type=pb.COLLECTION_TYPE_ENTITIES),
+        pb.CreateCollectionRequest(name="a", collection_type=99),  # type: ignore[arg-type]
+        pb.CreateCollectionRequest(collection_type=TYPE),
+        pb.CreateCollectionRequest(name="a", collection_type=TYPE, default_segmentation_config=zero),
+        pb.CreateCollectionRequest(
+            name="a", collection_type=TYPE, default_segmentation_config=pb.SegmentationConfig(start_time_seconds=1)
+        ),
+    ):
+        await refused(grpc.StatusCode.INVALID_ARGUMENT, front.client.collections("Create", new))
+
+
+async def test_a_file_is_added_followed_read_and_removed(front: RpcFront):
+    call = front.client.collections
+    at = await front.described(front.client)
+    one = {"collection_id": at.collection_id, "file_id": at.file_id}
+    member = await call("GetFile", pb.GetCollectionFileRequest(**one))
+    assert (member.status, member.progress.segments_done, member.file.id) == (files.STATUS_COMPLETED, 2, at.file_id)
+    again = pb.AddFileRequest(collection_id=at.collection_id, file_id=f"cloudglue://files/{at.file_id}")
+    assert (await call("AddFile", again)).segmentation_id == member.segmentation_id
+    spans = [pb.ManualSpan(end_time=2), pb.ManualSpan(start_time=2, end_time=4)]
+    manual = pb.SegmentationConfig(manual_config=pb.ManualConfig(segments=spans))
+    await refused(grpc.StatusCode.ALREADY_EXISTS, call("AddFile", pb.AddFileRequest(**one, segmentation_config=manual)))
+    listed = await call("ListFiles", pb.ListCollectionFilesRequest(collection_id=at.collection_id, status=3))
+    assert (list(listed.files), listed.total) == ([member], 1)
+    await call("RemoveFile", pb.RemoveFileRequest(**one))
+    await refused(grpc.StatusCode.NOT_FOUND, call("GetFile", pb.GetCollectionFileRequest(**one)))
+    recut = await call("AddFile", pb.AddFileRequest(**one, segmentation_config=manual))
+    assert list(recut.segmentation_config.manual_config.segments) == spans
+
+
+async def test_a_description_is_read_whole_in_part_and_as_text(front: RpcFront):
+    call = front.client.collections
+    at = await front.described(front.client)
+    one = {"collection_id": at.collection_id, "file_id": at.file_id}
+    whole = await call(
+        "GetMediaDescription",
+        pb.GetMediaDescriptionRequest(**one, include_thumbnails=True, include_word_timestamps=True),
+    )
+    assert (whole.title, whole.summary, whole.status) == ("A talk", "On tides.", files.STATUS_COMPLETED)
+    assert [(speech.text, speech.start_time, len(speech.words)) for speech in whole.speech] == [
+        (TEXT, 0, 1),
+        (TEXT, 5, 1),
+    ]
+    assert all(part.thumbnail_url for part in whole.segment_summary)
+    part = pb.GetMediaDescriptionRequest(**one, modalities=["speech"], start_time_seconds=5)
+    partial = await call("GetMediaDescription", part)
+    assert (partial.title, len(partial.speech), len(partial.segment_summary)) == ("", 1, 0)
+    text = pb.GetMediaDescriptionRequest(**one, response_format=pb.RESPONSE_FORMAT_MARKDOWN)
+    assert TEXT in (await call("GetMediaDescription", text)).content
+    listed = await call("ListMediaDescriptions", pb.ListMediaDescriptionsRequest(collection_id=at.collection_id))
+    assert ([item.title for item in listed.descriptions], listed.total) == (["A talk"], 1)
+    odd = pb.GetMediaDescriptionRequest(**one, modalities=["smell"])
+    await refused(grpc.StatusCode.INVALID_ARGUMENT, call("GetMediaDescription", odd))
