@@ -47,7 +47,7 @@ async def serve(settings: Settings) -> None:
         await rpc.start()
         http_task = asyncio.create_task(_http(http, listener), name="http")
         sweep_task = asyncio.create_task(_end_abandoned(backend), name="abandoned-responses")
-        while not http.started and not http_task.done():
+        while not http.started and not http_task.done():  # noqa: ASYNC110  uvicorn offers no event
             await asyncio.sleep(0.01)
         print(json.dumps({"http_port": listener.getsockname()[1], "grpc_port": grpc_port}), flush=True)
         stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ray_jobs.stages.decode import Frames
 from ray_jobs.stages.audio import audio_samples, subtitles
-from ray_jobs.stages.decode import decode_frames
+from ray_jobs.stages.decode import Frames, decode_frames
 from services.core.errors import MediaError
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, Speech
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.core.errors import ArcusError, Reason, invalid
 
-BUSY_TIMEOUT_SECONDS = 15
+BUSY_TIMEOUT_SECONDS = 30
 SETUP_LOCK = 7146725  # any number, the same in every process
 UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
 
@@ -34,6 +35,7 @@ class Database:
         else:
             options["pool_pre_ping"] = True
         self._engine = create_async_engine(url, **options)
+        self._writing = asyncio.Lock()
         self._writer = self._engine.execution_options(arcus_write=True)
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
@@ -48,8 +50,21 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         with _mapped():
-            async with self._writer.begin() as connection:
+            async with self._turn(), self._writer.begin() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One writer at a time in this process: they would only wait for SQLite's lock, and without an order."""
+        if not self.is_sqlite:
+            yield
+            return
+        async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+            await self._writing.acquire()
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     async def migrate(self) -> None:
         """Brings the tables to the newest version. Safe to run from several processes at once."""

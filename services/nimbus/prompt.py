@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.nimbus.plan import is_broad
 from services.nimbus.requests import ResponseRequest
 from services.nimbus.retrieval import Found
 
@@ -67,6 +68,7 @@ def build_prompt(
         sources=rows,
         max_output_tokens=max_output_tokens,
         parts=[item.question for item in evidence],
+        broad=is_broad(request.question),
     )
     if request.temperature is not None:
         message.temperature = request.temperature

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from services.core.errors import invalid
 from services.core.files import File, Files
 from services.core.full_text import FullText
 from services.core.pages import MAX_LIMIT, Page
+from services.core.words import content_words, stems
 from services.nimbus.engine import EngineClient, VectorHit
 from services.nimbus.requests import KnowledgeBase
 
@@ -26,17 +26,8 @@ VECTOR_LIMIT = 96
 MAX_VECTOR_LIMIT = 6144
 TEXT_LIMIT = 48
 MAX_DEFAULT_COLLECTIONS = 1_000
-# Words that say nothing of what is asked: function words, and how questions about videos are put.
-STOP_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both but by
-    can could did do does doing down during each few for from further had has have having he her here hers him his how i
-    if in into is it its itself just like me more most my no nor not now of off on once only or other our out over own
-    please same she should so some such tell than that the their them then there these they this those through to too
-    under until up very was we were what when where which while who whom why will with would you your
-    video videos clip clips file files lecture speaker say says said talk talks show shows shown mention mentioned
-    discuss discussed describe explain give""".split()
-)
-_WORD = re.compile(r"[\w']+")
+
+Key = tuple[str, str]  # (description id, segment id)
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,10 @@ class Found:
     collection_id: str
     description_id: str
     passages: tuple[Passage, ...]
-    rank_score: float
+
+    @property
+    def key(self) -> Key:
+        return self.description_id, self.segment.id
 
 
 class Retrieval:
@@ -125,33 +119,30 @@ class Retrieval:
         vector_hits = await self._search(tenant_id, scope, vector, limit)
         embeddings = await self._log.embeddings(hit.embedding_id for hit in vector_hits)
 
-        ranks: dict[tuple[str, str], float] = defaultdict(float)
-        place: dict[tuple[str, str], str] = {}
-        seen: set[tuple[str, str]] = set()
+        place: dict[Key, str] = {}
+        by_meaning: dict[Key, int] = {}
         for hit in vector_hits:
             embedding = embeddings.get(hit.embedding_id)
-            if embedding is None:
-                continue
-            key = (embedding.description_id, embedding.segment_id)
-            place.setdefault(key, hit.collection_id)
-            if key not in seen:
-                seen.add(key)
-                ranks[key] += 1 / (FUSION_CONSTANT + len(seen))
-        text_rank = 0
-        texted: set[tuple[str, str]] = set()
+            if embedding is not None:
+                key = (embedding.description_id, embedding.segment_id)
+                place.setdefault(key, hit.collection_id)
+                by_meaning.setdefault(key, len(by_meaning) + 1)
+        by_words: dict[Key, int] = {}
         for text_hit in text_hits:
-            key = (text_hit.description_id, text_hit.segment_id)
-            if key in texted or (scope.file_ids is not None and text_hit.file_id not in scope.file_ids):
-                continue
-            texted.add(key)
-            place.setdefault(key, text_hit.collection_id)
-            text_rank += 1
-            ranks[key] += 1 / (FUSION_CONSTANT + text_rank)
-        best = sorted(ranks, key=lambda key: -ranks[key])[: limit * 2]
-        found = await self._load(tenant_id, best, place, ranks, np.frombuffer(vector, dtype="<f4"))
+            if scope.file_ids is None or text_hit.file_id in scope.file_ids:
+                key = (text_hit.description_id, text_hit.segment_id)
+                place.setdefault(key, text_hit.collection_id)
+                by_words.setdefault(key, len(by_words) + 1)
+        candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
+        found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
+        wanted = stems(question)
+        scores = {
+            item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), _coverage(wanted, item))
+            for item in found
+        }
         if scope.file_ids is not None:
             found = [item for item in found if item.file.id in scope.file_ids]
-        return found[:limit]
+        return sorted(found, key=lambda item: -scores[item.key])[:limit]
 
     async def files_of(self, tenant_id: str, scope: Scope, limit: int) -> list[str]:
         """Files of the scope, those added last first, at most `limit`."""
@@ -190,9 +181,8 @@ class Retrieval:
     async def _load(
         self,
         tenant_id: str,
-        keys: Sequence[tuple[str, str]],
-        place: dict[tuple[str, str], str],
-        ranks: dict[tuple[str, str], float],
+        keys: Sequence[Key],
+        place: dict[Key, str],
         question: np.ndarray,
     ) -> list[Found]:
         segments = await self._descriptions.segments_by_id([segment_id for _, segment_id in keys])
@@ -205,7 +195,7 @@ class Retrieval:
             segment = segments.get(key[1])
             if segment is None or segment.file_id not in files:
                 continue
-            scored = tuple(
+            scored = [
                 Passage(
                     row.kind,
                     row.text,
@@ -214,8 +204,8 @@ class Retrieval:
                     float(np.frombuffer(vector, dtype="<f4") @ question),
                 )
                 for row, vector in passages.get(key, ())
-            )
-            found.append(Found(segment, files[segment.file_id], place[key], key[0], scored, ranks[key]))
+            ]
+            found.append(Found(segment, files[segment.file_id], place[key], key[0], tuple(_folded(scored))))
         return found
 
     async def _filtered(self, tenant_id: str, base: KnowledgeBase) -> frozenset[str]:
@@ -229,7 +219,29 @@ class Retrieval:
                 raise invalid("The filter matches more than 100000 files; make it narrower.", field="filter")
 
 
-def content_words(text: str) -> list[str]:
-    """The words of a question that say what it is about, in order, once each."""
-    words = (word.strip("'").lower() for word in _WORD.findall(text))
-    return list(dict.fromkeys(word for word in words if word and word not in STOP_WORDS))
+def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) -> float:
+    """Reciprocal rank fusion; the rank by words counts as far as the question's words are there.
+
+    Without that, a paraphrased question is led astray by the one common word that some other segment shares with it.
+    """
+    score = 1 / (FUSION_CONSTANT + meaning_rank) if meaning_rank else 0.0
+    return score + (coverage / (FUSION_CONSTANT + words_rank) if words_rank else 0.0)
+
+
+def _coverage(wanted: set[str], found: Found) -> float:
+    """The share of the question's content words that a segment holds, in [0, 1]."""
+    held = stems(" ".join(passage.text for passage in found.passages))
+    return len(wanted & held) / len(wanted) if wanted else 0.0
+
+
+def _folded(passages: list[Passage]) -> list[Passage]:
+    """Lines of a block that has a vector of its own lend it their likeness, so that each text is quoted once."""
+    blocks: list[Passage] = []
+    for passage in passages:
+        for position, block in enumerate(blocks):
+            if block.kind == passage.kind and block.start_time == passage.start_time and passage.text in block.text:
+                blocks[position] = replace(block, score=max(block.score, passage.score))
+                break
+        else:
+            blocks.append(passage)
+    return blocks

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
-from ray_jobs.engines.embedded.wording import Style, clock, phrase, shortened
+
+from ray_jobs.engines.embedded.wording import Style, phrase, shortened
+from services.core.words import stems
 
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
 SURE_SCORE = 0.42  # alike enough by meaning alone
@@ -18,20 +20,8 @@ MAX_POINTS_BROAD = 12
 REFUSAL = "I could not find anything about that in these videos."
 NOTHING = "There is nothing in these videos to answer from."
 
-_BROAD = re.compile(
-    r"\b(summar\w+|overview|key (?:topics|points|ideas)|main (?:topics|points|ideas|themes)|topics|themes|"
-    r"what (?:is|are) (?:this|these|the) (?:video|clip|lecture)s? about|what happens|in common)\b",
-    re.I,
-)
 _WORD = re.compile(r"[a-z0-9']+")
 _TOKEN = re.compile(r"\s*\S+")
-_STOP = frozenset(
-    """a about all an and any are as at be been but by can could did do does for from had has have he her him his how i
-    if in into is it its me more most my no not of on one or our out she should so some such tell than that the their
-    them then there these they this those to up us was we were what when where which who whom why will with would you
-    your video videos clip lecture speaker say says said talk show shows shown mention discuss describe explain give
-    many much""".split()
-)
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,7 @@ def compose(request: pb.GenerateRequest) -> str:
     if not request.sources:
         return NOTHING
     several_files = len({source.file_id for source in request.sources}) > 1
-    if _BROAD.search(question):
+    if request.broad:
         points = _overview(request.sources, style.max_points or MAX_POINTS_BROAD)
         return style.write([phrase(point, several_files, style) for point in points]) if points else NOTHING
     parts = list(request.parts) or [question]
@@ -97,13 +87,13 @@ def compose(request: pb.GenerateRequest) -> str:
 
 def _evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Point]:
     """The passages that answer, best first: alike by meaning, or by the question's own words and some meaning."""
-    wanted = _stems(question)
+    wanted = stems(question)
     scored: list[tuple[float, float, Point]] = []
     for source in sources:
         for passage in source.passages:
             if passage.kind in ("summary", "title"):
                 continue
-            held = _stems(passage.text)
+            held = stems(passage.text)
             coverage = len(wanted & held) / len(wanted) if wanted else 0.0
             sure = passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE)
             if sure:
@@ -157,12 +147,3 @@ def _in_order(points: list[Point]) -> list[Point]:
     """Of one file: in order of time. Of several: the best file first, each in order of time."""
     order = {name: rank for rank, name in enumerate(dict.fromkeys(point.filename for point in points))}
     return sorted(points, key=lambda point: (order[point.filename], point.start_time))
-
-
-def _stems(text: str) -> set[str]:
-    """Content words without their commonest endings."""
-    words = (word.strip("'") for word in _WORD.findall(text.lower()))
-    return {re.sub(r"(?:'s|ing|ed|es|s)$", "", word) if len(word) > 4 else word for word in words if word not in _STOP}
-
-
-__all__ = ["REFUSAL", "EmbeddedGenerator", "clock", "compose"]

@@ -1,0 +1,29 @@
+"""Words that say what a text is about, for full-text search and for telling whether a passage speaks to a question."""
+
+from __future__ import annotations
+
+import re
+
+# Words that say nothing of what is asked: function words, and how questions about videos are put.
+STOP_WORDS = frozenset(
+    """a about above after again all also am an and any are as at be because been before being below between both but by
+    can could did do does doing down during each few for from further had has have having he her here hers him his how i
+    if in into is it its itself just like many me more most much my no nor not now of off on once one only or other our
+    out over own please same she should so some such tell than that the their them then there these they this those
+    through to too under until up very was we were what when where which while who whom why will with would you your
+    video videos clip clips file files lecture speaker say says said talk talks show shows shown mention mentions
+    mentioned discuss discussed describe explain give""".split()
+)
+_WORD = re.compile(r"[\w']+")
+_ENDING = re.compile(r"(?:'s|ing|ed|es|s)$")
+
+
+def content_words(text: str) -> list[str]:
+    """In order, once each, in lower case, without the words that say nothing."""
+    words = (word.strip("'_").lower() for word in _WORD.findall(text))
+    return list(dict.fromkeys(word for word in words if word and word not in STOP_WORDS))
+
+
+def stems(text: str) -> set[str]:
+    """Content words without their commonest English endings: enough to tell that "tides" is "tide"."""
+    return {_ENDING.sub("", word) if len(word) > 4 else word for word in content_words(text)}
