@@ -1,0 +1,98 @@
+"""The batch queue: whoever waits together is answered together, and nobody waits without bound."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ray_jobs.batching import BatchQueue
+from services.core.errors import ArcusError, Reason
+
+
+class Doubler:
+    """Doubles numbers, one batch at a time, when it is let; fails on a batch that holds zero."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.let = threading.Event()
+        self.let.set()
+
+    def run(self, numbers: list[int]) -> list[int]:
+        self.batches.append(numbers)
+        assert self.let.wait(30)
+        if 0 in numbers:
+            raise ArcusError(Reason.INVALID_ARGUMENT, "Zero cannot be doubled.")
+        return [2 * number for number in numbers]
+
+
+@pytest.fixture
+async def doubler() -> Doubler:
+    return Doubler()
+
+
+@pytest.fixture
+async def queue(doubler: Doubler) -> AsyncIterator[BatchQueue[int, int]]:
+    queue: BatchQueue[int, int] = BatchQueue("doubler", doubler.run, max_batch=3, max_waiting=4)
+    queue.start()
+    yield queue
+    doubler.let.set()
+    await queue.close()
+
+
+async def busy(queue: BatchQueue[int, int], doubler: Doubler) -> asyncio.Task[int]:
+    """A call that holds the thread until the doubler is let."""
+    doubler.let.clear()
+    first = asyncio.create_task(queue.put(100))
+    async with asyncio.timeout(30):
+        while not doubler.batches:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    return first
+
+
+async def test_what_waits_while_the_thread_is_busy_is_run_together(
+    queue: BatchQueue[int, int], doubler: Doubler
+) -> None:
+    first = await busy(queue, doubler)
+    rest = [asyncio.create_task(queue.put(number)) for number in (1, 2, 3, 4)]
+    await asyncio.sleep(0)
+    doubler.let.set()
+    assert await asyncio.gather(first, *rest) == [200, 2, 4, 6, 8]
+    assert doubler.batches == [[100], [1, 2, 3], [4]]
+
+
+async def test_a_full_queue_refuses_at_once(queue: BatchQueue[int, int], doubler: Doubler) -> None:
+    first = await busy(queue, doubler)
+    rest = [asyncio.create_task(queue.put(number)) for number in (1, 2, 3, 4)]
+    await asyncio.sleep(0)
+    with pytest.raises(ArcusError) as caught:
+        await queue.put(5)
+    assert caught.value.reason is Reason.LIMIT_EXCEEDED
+    doubler.let.set()
+    assert await asyncio.gather(first, *rest) == [200, 2, 4, 6, 8]
+
+
+async def test_a_caller_that_gave_up_is_not_worked_for(queue: BatchQueue[int, int], doubler: Doubler) -> None:
+    first = await busy(queue, doubler)
+    left, stays = (asyncio.create_task(queue.put(number)) for number in (1, 2))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    doubler.let.set()
+    assert await asyncio.gather(first, stays) == [200, 4]
+    assert doubler.batches == [[100], [2]]
+
+
+async def test_a_batch_that_fails_fails_its_callers_and_no_others(queue: BatchQueue[int, int]) -> None:
+    with pytest.raises(ArcusError, match="Zero"):
+        await queue.put(0)
+    assert await queue.put(7) == 14
+
+
+async def test_a_queue_that_nobody_serves_fails_its_health_check(queue: BatchQueue[int, int]) -> None:
+    queue.check()
+    await queue.close()
+    with pytest.raises(ArcusError):
+        queue.check()
