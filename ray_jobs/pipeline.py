@@ -37,6 +37,7 @@ class ThreadPipeline:
     def __init__(self, objects: Any, sampling: Sampling) -> None:
         self._objects = objects
         self._sampling = sampling
+        self._turn = asyncio.Lock()  # PocketSphinx crashes when two threads use one decoder
 
     def setup(self) -> None:
         from ray_jobs.engines.embedded.describer import EmbeddedDescriber
@@ -52,7 +53,7 @@ class ThreadPipeline:
     async def describe(
         self, object_key: str, info: MediaInfo, span: Span, config: DescribeConfig, *, thumbnail: bool
     ) -> Described:
-        async with self._objects.local_path(object_key) as path:
+        async with self._turn, self._objects.local_path(object_key) as path:
             return await asyncio.to_thread(self._describe, path, info, span, config, thumbnail)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ray_jobs.stages.audio import audio_samples, subtitles
 from ray_jobs.stages.decode import Frames, decode_frames
 from services.core.errors import MediaError
-from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, Speech
+from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, Speech, TimedText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def look(
     describer: EmbeddedDescriber,
 ) -> SegmentDescription:
     """The description of a segment whose frames are decoded and whose speech is known."""
-    scene_text = ()
+    scene_text: tuple[TimedText, ...] = ()
     if len(frames) and (config.enable_scene_text or config.enable_summary):
         scene_text = reader.read(frames.images, frames.times, span.end_time)
     samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
