@@ -187,7 +187,8 @@ def _wait_while_ray_runs() -> None:
     parts = [child for child in psutil.Process().children() if child.name() in ("gcs_server", "raylet")]
     while all(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts):
         time.sleep(WATCH_SECONDS)
-    sys.exit("A process of Ray has ended; so do the engines.")
+    print("A process of Ray has ended; so do the engines.", file=sys.stderr, flush=True)
+    os._exit(1)  # an orderly end would wait for the one that is gone; the others die with this process
 
 
 def _end_on_signals() -> None:
