@@ -1,0 +1,313 @@
+"""No tenant meets anything of another's: every route of the HTTP document is tried with the ids of someone else."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from services.core.settings import Settings
+from tests.acceptance.conftest import Lecture
+from tests.acceptance.described import SPEECH, describe, upload
+from tests.acceptance.live_front import Account, Front
+from tests.acceptance.scripted_server import ScriptedServer
+
+MODEL = "nimbus-001"
+OPEN = {"GET /healthz", "GET /readyz", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
+SECRETS = (*SPEECH, "A talk", "On parsing and streaming", "SLIDE", "secret.mp4", "of the first")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One tenant and the id of one of everything that a tenant can have."""
+
+    account: Account
+    ids: dict[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.ids[name]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent to a route besides the ids in its path, and what must come back."""
+
+    status: int
+    body: Any = None
+    query: Json = field(default_factory=dict)
+    files: Any = None
+    own_path: bool = False  # every id in the path is the asker's own; else every mixture with one that is not
+
+    @property
+    def is_empty_list(self) -> bool:
+        return self.status == 0
+
+
+NOT_FOUND = Request(404)
+HARMLESS = Request(200)  # answered, with nothing of the other tenant's in it
+
+
+def question(**knowledge_base: Any) -> Json:
+    return {"model": MODEL, "input": "What is said of parsing?", "knowledge_base": knowledge_base}
+
+
+def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
+    """Every route with what a second tenant asks of it that names something of the first."""
+    foreign_file = {"metadata": [], "file": [{"path": "id", "operator": "Equal", "valueText": first["file_id"]}]}
+    adding = [
+        Request(404, body={"file_id": first["file_id"]}),
+        Request(404, body={"file_id": second["file_id"]}),
+        Request(404, body={"file_id": first["file_id"]}, own_path=True),
+        Request(404, body={"url": f"cloudglue://files/{first['file_id']}"}, own_path=True),
+        Request(404, body={"file_id": second["file_id"], "segmentation_id": first["segmentation_id"]}, own_path=True),
+    ]
+    picture = {"file": ("own.mp4", b"\x00\x00\x00\x18ftypmp42" + b"\xff" * 100)}
+    return {
+        "GET /v1/files": [HARMLESS],
+        "POST /v1/files": [Request(200, files=picture)],
+        "GET /v1/files/{file_id}": [NOT_FOUND],
+        "PUT /v1/files/{file_id}": [Request(404, body={"filename": "stolen.mp4", "metadata": {"by": "the second"}})],
+        "DELETE /v1/files/{file_id}": [NOT_FOUND],
+        "GET /v1/files/{file_id}/thumbnails": [
+            NOT_FOUND,
+            Request(0, query={"segmentation_id": first["segmentation_id"]}, own_path=True),
+        ],
+        "GET /v1/collections": [HARMLESS],
+        # The same name is free: names are unique in an account, not among all.
+        "POST /v1/collections": [
+            Request(200, body={"name": "talks of the first", "collection_type": "media-descriptions"})
+        ],
+        "GET /v1/collections/{collection_id}": [NOT_FOUND],
+        "PUT /v1/collections/{collection_id}": [Request(404, body={"name": "stolen"})],
+        "DELETE /v1/collections/{collection_id}": [NOT_FOUND],
+        **{
+            f"{method} /v1/collections/{{collection_id}}/{noun}{rest}": requests
+            for noun in ("videos", "media")
+            for method, rest, requests in (
+                ("POST", "", adding),
+                ("GET", "", [NOT_FOUND]),
+                ("GET", "/{file_id}", [NOT_FOUND]),
+                ("DELETE", "/{file_id}", [NOT_FOUND]),
+            )
+        },
+        "GET /v1/collections/{collection_id}/videos/{file_id}/media-descriptions": [
+            NOT_FOUND,
+            Request(404, query={"response_format": "markdown", "include_thumbnails": True}),
+        ],
+        "GET /v1/collections/{collection_id}/media-descriptions": [NOT_FOUND],
+        "POST /v1/responses": [
+            Request(404, body=question(source="collections", collections=[first["collection_id"]])),
+            Request(404, body=question(collections=[second["collection_id"], first["collection_id"]])),
+            Request(404, body=question(source="files", files=[first["file_id"]])),
+            Request(404, body=question(source="files", files=[f"cloudglue://files/{first['file_id']}"])),
+            Request(404, body={**question(collections=[first["collection_id"]]), "stream": True}),
+            Request(200, body=question(source="default")),
+            Request(200, body=question(source="default", filter=foreign_file)),
+            Request(200, body={"model": MODEL, "input": "What is said of parsing?"}),
+        ],
+        "GET /v1/responses": [HARMLESS],
+        "GET /v1/responses/{response_id}": [NOT_FOUND],
+        "DELETE /v1/responses/{response_id}": [HARMLESS],  # deleting what is not there is not an error
+        "GET /v1/models": [HARMLESS],
+        "GET /v1/models/{model}": [NOT_FOUND],
+    }
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("arcus"),
+        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+        engine_timeout_seconds=10,
+        min_free_bytes=0,
+    )
+    running = Front(settings, ScriptedServer()).start()
+    yield running
+    running.stop()
+
+
+def holding(front: Front, name: str) -> Holding:
+    """A tenant with one described file in one collection, and one answer."""
+    account = front.account()
+    with account.http as http:
+        body = {"name": name, "collection_type": "media-descriptions", "description": name}
+        collection_id = http.post("/v1/collections", json=body).json()["id"]
+        file_id = upload(account, "secret.mp4" if "first" in name else "clip.mp4")
+        member = http.post(f"/v1/collections/{collection_id}/media", json={"file_id": file_id}).json()
+        if "first" in name:
+            describe(account, collection_id, file_id)
+        asked = {**question(collections=[collection_id]), "instructions": '{"messages": 2, "text": "Said [1]. "}'}
+        response = http.post("/v1/responses", json=asked)
+        assert response.status_code == 200, response.text
+        thumbnails = http.get(f"/v1/files/{file_id}/thumbnails").json()["data"]
+    ids = {
+        "collection_id": collection_id,
+        "file_id": file_id,
+        "segmentation_id": member["segmentation"]["id"],
+        "response_id": response.json()["id"],
+        "thumbnail_id": thumbnails[0]["id"] if thumbnails else "none",
+        "model": f"nimbus-of-{name}".replace(" ", "-"),
+    }
+    return Holding(account, ids)
+
+
+@pytest.fixture(scope="module")
+def first(answering: Front) -> Holding:
+    return holding(answering, "talks of the first")
+
+
+@pytest.fixture(scope="module")
+def second(answering: Front) -> Holding:
+    return holding(answering, "own")
+
+
+@pytest.fixture(scope="module")
+def routes(answering: Front) -> list[str]:
+    document = httpx.get(f"{answering.url}/openapi.json").json()
+    return [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
+
+
+def paths(route: str, request: Request, first: Holding, second: Holding) -> Iterator[str]:
+    """The route's path with own and foreign ids, in the mixtures that the request asks for."""
+    template = route.split(" ", 1)[1]
+    names = [name for name in first.ids if f"{{{name}}}" in template]
+    for owners in itertools.product((first, second), repeat=len(names)):
+        if names and request.own_path != all(owner is second for owner in owners):
+            continue
+        path = template
+        for name, owner in zip(names, owners, strict=True):
+            path = path.replace(f"{{{name}}}", owner[name])
+        yield path
+
+
+def everything_of(one: Holding) -> Json:
+    """All that its owner can read of it."""
+    collection, file = one["collection_id"], one["file_id"]
+    with one.account.http as http:
+        seen = {
+            path: http.get(f"/v1{path}").raise_for_status().json()
+            for path in (
+                "/files",
+                f"/files/{file}",
+                f"/files/{file}/thumbnails",
+                "/collections",
+                f"/collections/{collection}",
+                f"/collections/{collection}/media",
+                f"/collections/{collection}/videos/{file}",
+                f"/collections/{collection}/media-descriptions",
+                f"/collections/{collection}/videos/{file}/media-descriptions",
+                "/responses",
+                f"/responses/{one['response_id']}",
+            )
+        }
+        seen["picture"] = [httpx.get(item["url"]).content for item in seen[f"/files/{file}/thumbnails"]["data"]]
+    return seen
+
+
+def test_every_route_has_a_case(routes: list[str], first: Holding, second: Holding):
+    assert set(cases(first, second)) | OPEN == set(routes)
+
+
+def test_no_route_shows_or_changes_what_another_tenant_has(first: Holding, second: Holding):
+    before = everything_of(first)
+    assert before[f"/collections/{first['collection_id']}/media-descriptions"]["data"][0]["data"]["speech"]
+    assert before[f"/responses/{first['response_id']}"]["output"][0]["content"][0]["annotations"]
+    assert len(before["picture"]) == 2
+    tried = 0
+    with second.account.http as http:
+        for route, requests in cases(first, second).items():
+            for request in requests:
+                for path in paths(route, request, first, second):
+                    options: Json = {"params": request.query or None, "files": request.files}
+                    if request.body is not None:
+                        options["json"] = request.body
+                    reply = http.request(route.split(" ")[0], path, **options)
+                    place = f"{route} {path} {request.body}: {reply.status_code} {reply.text[:300]}"
+                    tried += 1
+                    assert reply.status_code == (request.status or 200), place
+                    if request.is_empty_list:
+                        assert (reply.json()["data"], reply.json()["total"]) == ([], 0), place
+                    if request.status == 200:
+                        _check_own(route, reply, first, place)
+    assert tried > 40
+    assert everything_of(first) == before
+
+
+def _check_own(route: str, reply: httpx.Response, first: Holding, place: str) -> None:
+    shown = reply.text
+    if route == "POST /v1/collections":
+        shown = shown.replace("talks of the first", "")
+    if route == "DELETE /v1/responses/{response_id}":
+        return  # it repeats the id that it was given
+    for name in ("collection_id", "file_id", "segmentation_id", "response_id", "thumbnail_id"):
+        assert first[name] not in shown, place
+    for word in SECRETS:
+        assert word not in shown.replace("What is said of parsing?", ""), place
+    if route == "POST /v1/responses":
+        assert reply.json()["output"][0]["content"][0]["annotations"] == [], place
+
+
+def test_a_picture_needs_its_own_signature_whoever_asks(first: Holding, second: Holding):
+    with first.account.http as http:
+        link = http.get(f"/v1/files/{first['file_id']}/thumbnails").json()["data"][1]["url"]
+    other_signature = link.partition("?")[2]
+    picture = f"/v1/thumbnails/{first['thumbnail_id']}.jpg"
+    with second.account.http as http:
+        for query in ("", "?signature=", f"?{other_signature}"):
+            assert http.get(picture + query).status_code == 401
+
+
+@pytest.fixture(scope="module")
+def revoked(answering: Front) -> str:
+    """A key that worked and was then revoked."""
+    account = answering.account()
+    with account.http as http:
+        assert http.get("/v1/files").status_code == 200
+        answering.call(answering.backend.keys.revoke(account.key))
+        deadline = time.monotonic() + 10
+        while http.get("/v1/files").status_code != 401:
+            assert time.monotonic() < deadline, "a revoked key is refused within two seconds"
+            time.sleep(0.05)
+    return account.key
+
+
+def test_every_route_refuses_a_request_without_a_valid_key(routes: list[str], first: Holding, revoked: str):
+    before = everything_of(first)
+    with httpx.Client(base_url=first.account.front.url) as http:
+        for route in sorted(set(routes) - OPEN):
+            method, path = route.split(" ", 1)
+            for name, id in first.ids.items():
+                path = path.replace(f"{{{name}}}", id)
+            body = {"json": {}} if method in ("POST", "PUT") else {}
+            for authorization in (None, "Bearer", "Bearer cg-wrong", "Basic cg-wrong", f"Bearer {revoked}", revoked):
+                headers = {"Authorization": authorization} if authorization else {}
+                reply = http.request(method, path, headers=headers, **body)
+                assert reply.status_code == 401, f"{route} {authorization}"
+                assert list(reply.json()) == ["error"] and reply.headers["www-authenticate"] == "Bearer", route
+    assert everything_of(first) == before
+
+
+def test_what_needs_no_key_is_just_that(answering: Front):
+    for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+        assert httpx.get(answering.url + path).status_code == 200
+
+
+def test_the_index_gives_a_tenant_nothing_of_another(lecture: Lecture):
+    """The same with the real engines: the question that the first tenant gets answered."""
+    asked = "How many turbines are in the dam in France?"
+    with lecture.system.client(lecture.system.create_key("a-stranger")) as stranger:
+        for base in ({"collections": [lecture.collection_id]}, {"source": "files", "files": [lecture.file_id]}):
+            body = {"model": MODEL, "input": asked, "knowledge_base": base}
+            assert stranger.post("/responses", json=body).status_code == 404
+        body = {"model": MODEL, "input": asked, "knowledge_base": {"source": "default"}}
+        content = stranger.post("/responses", json=body).raise_for_status().json()["output"][0]["content"][0]
+    assert content["annotations"] == [] and "24" not in content["text"]
+    with lecture.system.client() as owner:
+        content = owner.post("/responses", json=body).raise_for_status().json()["output"][0]["content"][0]
+    assert content["annotations"] and "24 turbines" in content["text"]
