@@ -108,9 +108,10 @@ def test_deltas_arrive_while_the_answer_is_being_made(tmp_path: Path) -> None:
     system = start_system(tmp_path / "data", environment={"ARCUS_GENERATE_ENGINE": "scripted"})
     try:
         client = Cloudglue(api_key=system.key, host=system.http)
+        collection = client.collections.create(name="empty", collection_type="media-descriptions")
         arrivals = []
         for event in client.responses.create(
-            input="anything", source="default", model="nimbus-001", instructions=slow, stream=True
+            input="anything", collections=[collection.id], model="nimbus-001", instructions=slow, stream=True
         ):
             if event["event"] == "response.output_text.delta":
                 arrivals.append(time.monotonic())

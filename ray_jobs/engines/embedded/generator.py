@@ -90,8 +90,12 @@ def _evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Po
     wanted = stems(question)
     scored: list[tuple[float, float, Point]] = []
     for source in sources:
+        # That someone speaks is no answer where it is known what is said.
+        skipped = {"summary"}
+        if any(passage.kind == "speech" for passage in source.passages):
+            skipped.add("audio_description")
         for passage in source.passages:
-            if passage.kind in ("summary", "title"):
+            if passage.kind in skipped:
                 continue
             held = stems(passage.text)
             coverage = len(wanted & held) / len(wanted) if wanted else 0.0
@@ -111,10 +115,14 @@ def _evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Po
     scored.sort(key=lambda item: -item[0])
     if not scored:
         return []
-    best = scored[0][0]
+    best, _, first = scored[0]
     kept: dict[str, Point] = {}
+    kinds: set[str] = set()
     for value, _, point in scored:
-        if value >= best - MARGIN and len(kept) < most:
+        # What is said and what is shown at the best place stand for each other where one was misheard or misread.
+        other_side = point.number == first.number and point.kind not in kinds
+        if (value >= best - MARGIN or other_side) and len(kept) < most:
+            kinds.add(point.kind)
             kept.setdefault(" ".join(_WORD.findall(point.text.lower())), point)
     return list(kept.values())
 
