@@ -110,7 +110,8 @@ def _messages(value: Any) -> tuple[Message, ...]:
 def _message(item: Any, field: str) -> Message:
     if not isinstance(item, dict) or item.get("type", "message") != "message":
         raise invalid(f"{field} must be an object of type message", field=field)
-    role = ROLES.get(item.get("role", ""))
+    named = item.get("role")
+    role = ROLES.get(named) if isinstance(named, str) else None
     if role is None:
         raise invalid(f"{field}.role must be one of: {', '.join(ROLES)}", field=f"{field}.role")
     content = item.get("content")
