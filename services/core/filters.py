@@ -248,7 +248,7 @@ def _finite(value: str) -> float | None:
 def _number(value: str) -> float:
     number = _finite(value)
     if number is None:
-        raise invalid(f"{value!r} is not a number", field="filter")
+        raise invalid(f"filter: {value!r} is not a number", field="filter")
     return number
 
 
@@ -256,7 +256,7 @@ def _milliseconds(value: str) -> int:
     try:
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
     except ValueError:
-        raise invalid(f"{value!r} is not an ISO 8601 date", field="filter") from None
+        raise invalid(f"filter: {value!r} is not an ISO 8601 date", field="filter") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1000)
