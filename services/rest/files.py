@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from services.core.errors import invalid
 from services.core.files import CreatedRange
 from services.core.filters import SearchFilter
 from services.core.pages import Page
@@ -86,7 +87,9 @@ def file_routes(backend: Backend) -> APIRouter:
         type: str | None = Query(None, description="file, segment or both, separated by a comma."),
     ) -> Response:
         await backend.files.get(tenant_id, file_id)
-        kinds = {kind.strip() for kind in (type or "").split(",")} & {"file", "segment"}
+        kinds = {kind.strip() for kind in type.split(",")} if type else set()
+        if kinds - {"file", "segment"}:
+            raise invalid("type must be file, segment or both, separated by a comma", field="type")
         if is_default is None and len(kinds) == 1:
             is_default = kinds == {"file"}
         page = Page(limit=limit, offset=offset, sort="asc")
