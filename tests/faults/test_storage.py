@@ -1,0 +1,107 @@
+"""A disk that is full, and ports that strangers knock at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import psutil
+import pytest
+from arcus.engine.v1 import engine_pb2 as pb
+from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
+
+from services.core.settings import Settings
+from tests.acceptance.live_front import Account, Front
+from tests.running_system import RunningSystem
+
+DISK_BYTES = 24 * 1024**2
+VIDEO = b"\x00\x00\x00\x18ftypmp42"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is a disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount program")
+    if mounted.returncode != 0:
+        pytest.skip(f"a tmpfs can't be mounted here: {mounted.stderr.strip() or 'not permitted'}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(params=[0, 8 * 1024**2], ids=["to-the-last-byte", "with-a-reserve"])
+def front(small_disk: Path, request: pytest.FixtureRequest) -> Iterator[Front]:
+    """A front that stores on the small disk; the reserve is what an upload must leave free."""
+    running = Front(
+        Settings(
+            data_dir=small_disk,
+            engine_address="127.0.0.1:1",
+            engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+            min_free_bytes=request.param,
+        )
+    ).start()
+    yield running
+    running.stop()
+
+
+def upload(account: Account, size_bytes: int) -> httpx.Response:
+    with account.http as http:
+        return http.post("/v1/files", files={"file": ("a.mp4", VIDEO + b"\xff" * size_bytes)}, timeout=60)
+
+
+def stored(account: Account) -> list[Path]:
+    return list((account.front.data_dir / "objects" / "tenants" / account.tenant_id / "files").rglob("*"))
+
+
+def check_full(reply: httpx.Response) -> None:
+    assert reply.status_code == 507, reply.text
+    assert list(reply.json()) == ["error"] and "space" in reply.json()["error"]
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_a_full_disk_refuses_uploads_with_the_reason_and_takes_them_when_space_returns(front: Front) -> None:
+    account = front.account()
+    kept = upload(account, 1024**2)
+    assert kept.status_code == 200, kept.text
+    before = stored(account)
+
+    # Too much for what is left: found out while it is written, or before where a reserve is kept.
+    filler = front.data_dir / "filler"
+    filler.write_bytes(b"\0" * (12 * 1024**2))
+    check_full(upload(account, 20 * 1024**2))
+    assert stored(account) == before
+
+    # No byte left: not even a row can be written.
+    try:
+        with (front.data_dir / "rest").open("wb", buffering=0) as rest:
+            while rest.write(b"\0" * 65536):
+                pass
+    except OSError:
+        pass
+    check_full(upload(account, 1024**2))
+    assert stored(account) == before
+    with account.http as http:
+        assert [file["id"] for file in http.get("/v1/files").json()["data"]] == [kept.json()["id"]], "reading goes on"
+        assert http.get("/healthz").status_code == 200
+        reply = http.post("/v1/collections", json={"name": "c", "collection_type": "media-descriptions"})
+        assert reply.status_code in (200, 507), reply.text
+
+    filler.unlink()
+    (front.data_dir / "rest").unlink()
+    again = upload(account, 1024**2)
+    assert again.status_code == 200, again.text
+    with account.http as http:
+        assert http.get("/v1/files").json()["total"] == 2
+        assert http.delete(f"/v1/files/{kept.json()['id']}").status_code == 200
