@@ -158,7 +158,14 @@ async def ranking(system: System, library: Library) -> list[Metric]:
     def share(values: list[int], within: int) -> float:
         return sum(rank < within for rank in values) / len(values)
 
+    apart = [
+        item
+        for item in QUESTIONS["answerable"]
+        if item.get("paraphrased") and not scores.shared_words(item, library.descriptions[item["file"]])
+    ]
     return [
+        Metric("paraphrased questions that share no word", len(apart) / len(paraphrased), 1.0, len(paraphrased)),
+        Metric("share of questions that are paraphrased", len(paraphrased) / len(every), 1 / 3, len(every)),
         Metric("right segment first (hit@1)", share(every, 1), 0.8, len(every)),
         Metric("right segment in the first three (hit@3)", share(every, 3), 0.95, len(every)),
         Metric("hit@1, paraphrased", share(paraphrased, 1), None, len(paraphrased)),

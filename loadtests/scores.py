@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from services.core.words import stems
+
 SHOT_TOLERANCE_SECONDS = {"slides_lorem_1fps.mp4": 1.0}
 
 
@@ -65,6 +67,17 @@ def shot_boundaries(media: Path, truth: dict[str, Any]) -> tuple[float, int]:
 def is_right(filename: str, segment: Any, item: dict[str, Any]) -> bool:
     """Whether a segment is of the right file and shares time with the truth."""
     return filename == item["file"] and segment.start_time < item["end"] and segment.end_time > item["start"]
+
+
+def shared_words(item: dict[str, Any], description: dict[str, Any]) -> set[str]:
+    """Content words that a question has in common with what is said and shown at the place of its answer."""
+    there = " ".join(
+        part["text"]
+        for kind in ("speech", "scene_text", "visual_scene_description")
+        for part in description.get(kind) or ()
+        if part["start_time"] < item["end"] and part["end_time"] > item["start"]
+    )
+    return stems(item["question"]) & stems(there)
 
 
 def is_valid(annotation: dict[str, Any], duration_seconds: float, description: dict[str, Any]) -> bool:

@@ -1,9 +1,9 @@
-"""Messages a second and first-message latency of many streams at once, straight to the engine's ingress.
+"""The token path: messages a second and first-token latency, straight to the engine's ingress and through the front.
 
-    python loadtests/tokens.py --engine-address 127.0.0.1:9000 --streams 20
+    python -m loadtests.tokens [--json PATH]
 
-The engine must be the scripted one (ARCUS_GENERATE_ENGINE=scripted), so that only the path is measured.
-The secret comes from ARCUS_ENGINE_SECRET. Prints one JSON object.
+Starts a system of its own with the scripted engine, so that only the path is measured. Direct call, gRPC and HTTP SSE
+take turns in one run; every message is counted, and each must come as an event of its own.
 """
 
 from __future__ import annotations
@@ -11,62 +11,202 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
+import statistics
+import sys
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
 
 import grpc
-from arcus.engine.v1 import engine_pb2 as pb
-from arcus.engine.v1 import engine_pb2_grpc
+from arcus.engine.v1 import engine_pb2 as engine
+from arcus.engine.v1 import engine_pb2_grpc as engine_grpc
+from arcus.v1 import responses_pb2 as public
+from arcus.v1 import responses_pb2_grpc as public_grpc
+
+from loadtests.running import System, running_system
+
+STREAMS = 20
+MESSAGES = 500
+ROUNDS = 3
+PACED_ROUNDS = 8
+PACED_MESSAGES = 10
+PACED_SECONDS = 0.02
+MAX_TOKENS = 128_000
+DELTA = b"event: response.output_text.delta\n"
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The nearest-rank percentile; share in [0, 1]."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+@dataclass(frozen=True)
+class Stream:
+    """One answer as its caller saw it."""
+
+    messages: int
+    text: str
+    first_seconds: float
 
 
-async def direct_stream(stub: engine_pb2_grpc.GenerateServiceStub, script: str, number: int) -> tuple[int, float]:
-    """(messages received, seconds until the first) of one answer."""
-    metadata = (("application", "generate"), ("x-arcus-secret", os.environ["ARCUS_ENGINE_SECRET"]))
-    request = pb.GenerateRequest(request_id=f"load-{number}", tenant_id="load", model="scripted", instructions=script)
-    started = time.perf_counter()
-    messages, first_seconds = 0, 0.0
-    async for _ in stub.Generate(request, metadata=metadata):
-        if not messages:
-            first_seconds = time.perf_counter() - started
-        messages += 1
-    return messages, first_seconds
+Caller = Callable[[str], Awaitable[Stream]]
 
 
-async def measure_direct(address: str, streams: int, messages: int, tokens_per_message: int) -> dict[str, float]:
+def direct_caller(system: System, channel: grpc.aio.Channel) -> Caller:
+    stub = engine_grpc.GenerateServiceStub(channel)
+    metadata = (("application", "generate"), ("x-arcus-secret", system.settings.engine_secret.get_secret_value()))
+
+    async def call(script: str) -> Stream:
+        request = engine.GenerateRequest(request_id="load", tenant_id="load", model="nimbus-001", instructions=script)
+        started, first, texts = time.perf_counter(), 0.0, []
+        async for chunk in stub.Generate(request, metadata=metadata):
+            if chunk.text:
+                first = first or time.perf_counter() - started
+                texts.append(chunk.text)
+        return Stream(len(texts), "".join(texts), first)
+
+    return call
+
+
+def grpc_caller(system: System, channel: grpc.aio.Channel) -> Caller:
+    stub = public_grpc.ResponseServiceStub(channel)
+    metadata = (("authorization", f"Bearer {system.key}"),)
+
+    async def call(script: str) -> Stream:
+        request = public.CreateResponseRequest(
+            model="nimbus-001",
+            messages=[public.InputMessage(role=public.ROLE_USER, text="load")],
+            instructions=script,
+            max_output_tokens=MAX_TOKENS,
+        )
+        started, first, texts = time.perf_counter(), 0.0, []
+        async for event in stub.Stream(request, metadata=metadata):
+            if event.type == "response.output_text.delta":
+                first = first or time.perf_counter() - started
+                texts.append(event.delta)
+        return Stream(len(texts), "".join(texts), first)
+
+    return call
+
+
+def http_caller(system: System) -> Caller:
+    """Over a plain socket: a client library's own cost is not the front's."""
+    address = urlparse(system.url)
+
+    async def call(script: str) -> Stream:
+        body = json.dumps(
+            {
+                "model": "nimbus-001",
+                "input": "load",
+                "instructions": script,
+                "stream": True,
+                "max_output_tokens": MAX_TOKENS,
+            }
+        ).encode()
+        head = (
+            f"POST /v1/responses HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {system.key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        started, first, received = time.perf_counter(), 0.0, bytearray()
+        writer.write(head.encode() + body)
+        while piece := await reader.read(1 << 16):
+            received += piece
+            if not first and DELTA in received:
+                first = time.perf_counter() - started
+        writer.close()
+        return _read_events(bytes(received), first)
+
+    return call
+
+
+def _read_events(received: bytes, first_seconds: float) -> Stream:
+    """Takes a reply apart after the clock has stopped; the numbers of its events must have no gap."""
+    texts, numbers = [], []
+    for line in received.split(b"\n"):
+        if line.startswith(b"data: {"):
+            event = json.loads(line[6:])
+            numbers.append(event["sequence_number"])
+            if event["type"] == "response.output_text.delta":
+                texts.append(event["delta"])
+    if numbers != list(range(len(numbers))):
+        raise SystemExit("Events were lost or out of order.")
+    return Stream(len(texts), "".join(texts), first_seconds)
+
+
+async def flood(call: Caller, messages: int, tokens_per_message: int) -> float:
+    """Messages a second of STREAMS streams at once. Every message must arrive, by itself and whole."""
     script = json.dumps({"messages": messages, "tokens_per_message": tokens_per_message})
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = engine_pb2_grpc.GenerateServiceStub(channel)
-        await direct_stream(stub, json.dumps({"messages": 1}), 0)  # connects
-        started = time.perf_counter()
-        results = await asyncio.gather(*(direct_stream(stub, script, number) for number in range(streams)))
-        seconds = time.perf_counter() - started
-    received = sum(count for count, _ in results)
-    firsts = [1000 * first for _, first in results]
-    return {
-        "streams": streams,
-        "messages": received,
-        "seconds": round(seconds, 3),
-        "messages_per_second": round(received / seconds, 1),
-        "first_message_ms_p50": round(percentile(firsts, 0.5), 1),
-        "first_message_ms_p95": round(percentile(firsts, 0.95), 1),
-    }
+    started = time.perf_counter()
+    streams = await asyncio.gather(*(call(script) for _ in range(STREAMS)))
+    seconds = time.perf_counter() - started
+    for stream in streams:
+        tokens = len(stream.text.split())
+        if stream.messages != messages or tokens != messages * tokens_per_message:
+            raise SystemExit(f"Lost: {stream.messages} of {messages} messages, {tokens} tokens.")
+    return STREAMS * messages / seconds
+
+
+async def paced(call: Caller) -> list[float]:
+    """Seconds to the first token of STREAMS streams that each send a message every PACED_SECONDS."""
+    script = json.dumps({"messages": PACED_MESSAGES, "interval_seconds": PACED_SECONDS})
+    firsts: list[float] = []
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number * PACED_SECONDS * PACED_MESSAGES / STREAMS)  # as users come, not all at once
+        for _ in range(PACED_ROUNDS):
+            firsts.append((await call(script)).first_seconds)
+
+    await asyncio.gather(*(one(number) for number in range(STREAMS)))
+    return firsts
+
+
+async def measure(system: System) -> dict:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with (
+        grpc.aio.insecure_channel(system.settings.engine_address, options=options) as ingress,
+        grpc.aio.insecure_channel(system.grpc, options=options) as front,
+    ):
+        callers = {
+            "direct": direct_caller(system, ingress),
+            "grpc": grpc_caller(system, front),
+            "http": http_caller(system),
+        }
+        for call in callers.values():
+            await flood(call, 50, 1)
+        rates: dict[str, list[float]] = {name: [] for name in callers}
+        for _ in range(ROUNDS):
+            for name, call in callers.items():
+                rates[name].append(await flood(call, MESSAGES, 1))
+        tokens = {name: 16 * await flood(callers[name], MESSAGES, 16) for name in ("grpc", "http")}
+        firsts = {name: await paced(call) for name, call in callers.items()}
+    best = {name: max(values) for name, values in rates.items()}
+    result: dict = {"streams": STREAMS, "messages_of_each": MESSAGES, "rounds": ROUNDS}
+    for name in callers:
+        ordered = sorted(1000 * value for value in firsts[name])
+        result[name] = {
+            "messages_per_second": round(best[name]),
+            "first_token_ms_p50": round(statistics.median(ordered), 2),
+            "first_token_ms_p95": round(ordered[int(0.95 * len(ordered))], 2),
+        }
+    for name in ("grpc", "http"):
+        for key in ("p50", "p95"):
+            field = f"first_token_ms_{key}"
+            result[name][f"added_ms_{key}"] = round(result[name][field] - result["direct"][field], 2)
+        result[name]["ratio_to_direct"] = round(best[name] / best["direct"], 3)
+        result[name]["tokens_per_second_16_a_message"] = round(tokens[name])
+    return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine-address", required=True)
-    parser.add_argument("--streams", type=int, default=20)
-    parser.add_argument("--messages", type=int, default=500, help="messages of one stream")
-    parser.add_argument("--tokens-per-message", type=int, default=1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    direct = asyncio.run(measure_direct(given.engine_address, given.streams, given.messages, given.tokens_per_message))
-    print(json.dumps({"direct": direct}))
+    with running_system({"ARCUS_GENERATE_ENGINE": "scripted"}) as system:
+        result = asyncio.run(measure(system))
+    print(json.dumps(result, indent=1))
+    if given.json:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps(result, indent=1))
+    good = all(result[name]["ratio_to_direct"] >= 0.4 for name in ("grpc", "http"))
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":
