@@ -30,7 +30,12 @@ class Database:
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
         if self.is_sqlite:
             path = Path(url.split("///", 1)[1])
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise invalid(
+                    f"The folder {path.parent} can't be made ({error.strerror}); set ARCUS_DATA_DIR to another."
+                ) from error
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
             options["pool_pre_ping"] = True
