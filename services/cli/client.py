@@ -18,6 +18,8 @@ class Client:
     def __init__(self, url: str, api_key: str) -> None:
         if not api_key:
             raise ArcusError(Reason.UNAUTHENTICATED, "No API key; give --api-key or set ARCUS_API_KEY.")
+        if not api_key.isascii() or not api_key.isprintable():
+            raise ArcusError(Reason.UNAUTHENTICATED, "The API key holds letters that no key has; copy it again.")
         self._url = url.rstrip("/")
         self._http = httpx.Client(
             headers={"Authorization": f"Bearer {api_key}"}, timeout=httpx.Timeout(120, connect=5), trust_env=False
