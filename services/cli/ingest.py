@@ -29,7 +29,7 @@ def ingest_files(client: Client, paths: list[Path], collection_name: str, consol
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[stage]}"), TimeElapsedColumn())
     good = True
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         waiting: dict[str, tuple[Path, TaskID]] = {}
         for path in files:
             task = progress.add_task(path.name, total=1, stage="upload")
