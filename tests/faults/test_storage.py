@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,3 +103,69 @@ def test_a_full_disk_refuses_uploads_with_the_reason_and_takes_them_when_space_r
     with account.http as http:
         assert http.get("/v1/files").json()["total"] == 2
         assert http.delete(f"/v1/files/{kept.json()['id']}").status_code == 200
+
+
+def listening_ports(system: RunningSystem) -> dict[int, set[str]]:
+    """Every TCP port that the system listens on, with the names of the processes that hold it."""
+    ports: dict[int, set[str]] = {}
+    for process in system.descendants():
+        try:
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    ports.setdefault(connection.laddr.port, set()).add(
+                        " ".join(process.cmdline())[:60] or process.name()
+                    )
+        except psutil.Error:
+            continue
+    return ports
+
+
+def engine_calls(channel: grpc.Channel, secret: str | None) -> dict[str, Callable[[], object]]:
+    def metadata(application: str) -> tuple[tuple[str, str], ...]:
+        return (("application", application), *((("x-arcus-secret", secret),) if secret is not None else ()))
+
+    options = {"timeout": 10}
+    return {
+        "embed": lambda: pb_grpc.EmbedServiceStub(channel).Embed(
+            pb.EmbedRequest(texts=["a"]), metadata=metadata("embed"), **options
+        ),
+        "index": lambda: pb_grpc.IndexServiceStub(channel).Search(
+            pb.SearchRequest(tenant_id="t", vector=bytes(4 * 384), limit=1), metadata=metadata("index-0"), **options
+        ),
+        "generate": lambda: list(
+            pb_grpc.GenerateServiceStub(channel).Generate(
+                pb.GenerateRequest(instructions="x"), metadata=metadata("generate"), **options
+            )
+        ),
+    }
+
+
+def answers(port: int, secret: str | None) -> dict[str, grpc.StatusCode]:
+    """What each engine service says at a port; OK if it sent anything of what was asked."""
+    found = {}
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_retries", 0)]) as channel:
+        for name, call in engine_calls(channel, secret).items():
+            try:
+                # Serve's own proxy, which nobody is led to, ends a refused stream without a message or its status.
+                found[name] = grpc.StatusCode.OK if call() else grpc.StatusCode.UNKNOWN
+            except grpc.RpcError as error:
+                found[name] = error.code()
+    return found
+
+
+def test_no_port_computes_for_a_caller_without_the_secret(system: RunningSystem) -> None:
+    ports = listening_ports(system)
+    refused: dict[str, set[int]] = {"embed": set(), "index": set(), "generate": set()}
+    for port, holders in ports.items():
+        for secret in (None, "", "wrong"):
+            for service, code in answers(port, secret).items():
+                assert code is not grpc.StatusCode.OK, f"{service} answers at {port} ({holders}) to secret {secret!r}"
+                if code is grpc.StatusCode.UNAUTHENTICATED:
+                    refused[service].add(port)
+    ingress = {port for port, holders in ports.items() if any("haproxy" in holder for holder in holders)}
+    assert set.intersection(ingress, *refused.values()), "the ingress asks for the secret, whatever the application"
+    for service, application in (("embed", "embed"), ("index", "index-0"), ("generate", "generate")):
+        replicas = {
+            port for port, holders in ports.items() if any(f"ServeReplica:{application}:" in name for name in holders)
+        }
+        assert replicas & refused[service], f"no replica of {service} was found at a port of its own"
