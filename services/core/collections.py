@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -130,6 +131,13 @@ class Collections:
         return await list_page(
             self._database, query, page, orders=orders, tie=collections.c.id, build=Collection.from_row
         )
+
+    async def newest(self, tenant_id: str, limit: int) -> Sequence[Collection]:
+        """The tenant's collections, at most `limit`, those made last first."""
+        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(collections.c.created_at.desc()).limit(limit))
+            return [Collection.from_row(row) for row in rows.mappings()]
 
     async def update(
         self, tenant_id: str, id: str, *, name: str | None = None, description: str | None = None

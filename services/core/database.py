@@ -23,7 +23,7 @@ UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", 
 
 
 class Database:
-    """Hands out connections. `read()` sees a snapshot; `write()` is one serialised transaction on SQLite."""
+    """Hands out connections. Each statement of a `read()` sees the newest commit; `write()` is one serialised transaction on SQLite."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.is_sqlite = url.startswith("sqlite")
@@ -104,8 +104,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that turns into a write can fail at once with "locked"; an immediate one waits its turn.
-    write = connection.get_execution_options().get("arcus_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    # A read needs no BEGIN: each of its statements sees the newest commit, as on PostgreSQL.
+    if connection.get_execution_options().get("arcus_write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class _mapped:

@@ -7,11 +7,12 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import structlog
+from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import WIRE, ArcusError, Reason
 from services.core.responses import Responses
@@ -33,6 +34,40 @@ MAX_CONTEXT_CHARACTERS = 500
 log = structlog.get_logger()
 
 
+class Answer:
+    """The events of one response, of which the first is at hand. Closing it stops the engine, begun upon or not."""
+
+    def __init__(self, first: Event, rest: AsyncGenerator[Event, None]) -> None:
+        self._first: Event | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> Answer:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return await anext(self._rest)
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+
+@dataclass
+class _Usage:
+    """Tokens as the engine counts them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    finish_reason: str = ""
+
+    def count(self, chunk: pb.GenerateChunk) -> None:
+        self.output_tokens += chunk.output_tokens
+        if chunk.finish_reason:
+            self.finish_reason, self.input_tokens = chunk.finish_reason, chunk.input_tokens
+
+
 class Answers:
     def __init__(self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval, responses: Responses) -> None:
         self._settings = settings
@@ -52,31 +87,19 @@ class Answers:
                     raise ArcusError(Reason(event["code"].upper()), event["message"])
         raise ArcusError(Reason.INTERNAL)
 
-    async def stream(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
-        """Checks the request and finds its sources, then returns the events. Close the iterator to stop the engine.
+    async def stream(self, tenant_id: str, request: ResponseRequest) -> Answer:
+        """Checks the request, finds its sources and starts the engine, then returns the events. Close it to stop.
 
         Raises before the first event: NOT_FOUND, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE.
         """
         if self._running >= self._settings.max_responses:
             raise ArcusError(Reason.LIMIT_EXCEEDED, "This server is answering as many questions as it can; try again.")
-        self._running += 1
+        events = self._run(tenant_id, request)
         try:
-            scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
-            evidence = await self._gather(tenant_id, scope, request)
-            events = EventLog(request, created_at=int(time.time()))
-            prompt = build_prompt(
-                request,
-                evidence,
-                request_id=events.id,
-                tenant_id=tenant_id,
-                max_output_tokens=request.max_output_tokens or self._settings.max_output_tokens,
-                context_tokens=self._settings.context_tokens,
-            )
-            if request.store:
-                await self._responses.create(tenant_id, events.id, events.body, {}, owner=self.owner)
-        finally:
-            self._running -= 1
-        return self._run(tenant_id, request, scope, prompt, events)
+            return Answer(await anext(events), events)
+        except BaseException:
+            await events.aclose()
+            raise
 
     async def _gather(self, tenant_id: str, scope: Scope, request: ResponseRequest) -> list[Evidence]:
         """nimbus-001 searches once; nimbus-002-preview for each part of its plan, and for each video where that helps."""
@@ -106,56 +129,51 @@ class Answers:
         merged = {(item.description_id, item.segment.id): item for items in [*more, found] for item in items}
         return list(merged.values())
 
-    async def _run(
-        self, tenant_id: str, request: ResponseRequest, scope: Scope, prompt: Prompt, events: EventLog
-    ) -> AsyncGenerator[Event, None]:
-        finished = False
+    async def _run(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         self._running += 1
+        finished = stored = False
+        events = EventLog(request, created_at=int(time.time()))
         try:
-            yield events.created()
-            yield events.in_progress()
-            yield events.item_added()
-            yield events.part_added()
-            output_tokens = input_tokens = 0
-            finish_reason = ""
-            citations = CitationStream(prompt.sources.get)
-            try:
-                async with self._engine.generate(prompt.request) as chunks:
+            scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
+            evidence = await self._gather(tenant_id, scope, request)
+            prompt = build_prompt(
+                request,
+                evidence,
+                request_id=events.id,
+                tenant_id=tenant_id,
+                max_output_tokens=request.max_output_tokens or self._settings.max_output_tokens,
+                context_tokens=self._settings.context_tokens,
+            )
+            async with self._engine.generate(prompt.request) as chunks:
+                # The engine is at work while the row is written; the row is there before anyone is told its id.
+                if request.store:
+                    await self._responses.create(tenant_id, events.id, events.body, {}, owner=self.owner)
+                    stored = True
+                for event in (events.created(), events.in_progress(), events.item_added(), events.part_added()):
+                    yield event
+                usage = _Usage()
+                citations = CitationStream(prompt.sources.get)
+                try:
                     async for chunk in chunks:
-                        output_tokens += chunk.output_tokens
+                        usage.count(chunk)
                         for piece in citations.feed(chunk.text):
-                            if isinstance(piece, Cited):
-                                yield events.annotation_added(self._annotation(request, scope, prompt, piece))
-                            else:
-                                yield events.delta(piece)
-                        if chunk.finish_reason:
-                            finish_reason, input_tokens = chunk.finish_reason, chunk.input_tokens
-                for piece in citations.end():
-                    if isinstance(piece, Cited):
-                        yield events.annotation_added(self._annotation(request, scope, prompt, piece))
-                    else:
-                        yield events.delta(piece)
-                if not finish_reason:
-                    raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
-            except ArcusError as error:
-                log.warning("response_failed", response_id=events.id, reason=error.reason, cause=str(error.__cause__))
-                failed = events.failed(message=error.message, code=error.reason)
-                finished = True
-                await self._keep(tenant_id, request, events)
-                yield failed
-                return
-            except Exception:
-                log.exception("response_failed", response_id=events.id)
-                failed = events.failed(message=WIRE[Reason.INTERNAL].message, code=Reason.INTERNAL)
-                finished = True
-                await self._keep(tenant_id, request, events)
-                yield failed
-                return
-            yield events.text_done()
-            yield events.part_done()
-            yield events.item_done()
+                            yield self._told(request, scope, prompt, events, piece)
+                    for piece in citations.end():
+                        yield self._told(request, scope, prompt, events, piece)
+                    if not usage.finish_reason:
+                        raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
+                except Exception as error:
+                    failed = self._failed(events, error)
+                    finished = True
+                    await self._keep(tenant_id, request, events)
+                    yield failed
+                    return
+            for event in (events.text_done(), events.part_done(), events.item_done()):
+                yield event
             last = events.completed(
-                input_tokens=input_tokens, output_tokens=output_tokens, truncated=finish_reason == "length"
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                truncated=usage.finish_reason == "length",
             )
             # Kept before it is told: an answer that a client saw completed is never lost.
             finished = True
@@ -163,9 +181,23 @@ class Answers:
             yield last
         finally:
             self._running -= 1
-            if not finished:  # the client went away
+            if stored and not finished:  # the client went away
                 events.cancelled()
                 await asyncio.shield(self._keep(tenant_id, request, events))
+
+    def _told(
+        self, request: ResponseRequest, scope: Scope, prompt: Prompt, events: EventLog, piece: str | Cited
+    ) -> Event:
+        if isinstance(piece, str):
+            return events.delta(piece)
+        return events.annotation_added(self._annotation(request, scope, prompt, piece))
+
+    def _failed(self, events: EventLog, error: Exception) -> Event:
+        if isinstance(error, ArcusError):
+            log.warning("response_failed", response_id=events.id, reason=error.reason, cause=str(error.__cause__))
+            return events.failed(message=error.message, code=error.reason)
+        log.exception("response_failed", response_id=events.id, exc_info=error)
+        return events.failed(message=WIRE[Reason.INTERNAL].message, code=Reason.INTERNAL)
 
     async def _keep(self, tenant_id: str, request: ResponseRequest, events: EventLog) -> None:
         if request.store:

@@ -80,14 +80,13 @@ class EngineClient:
     @asynccontextmanager
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[pb.GenerateChunk]]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
-        with _mapped():
-            call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
-            silence = _Silence(call, self._timeout_seconds)
-            try:
-                yield silence.watch()
-            finally:
-                silence.end()
-                call.cancel()
+        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
+        silence = _Silence(call, self._timeout_seconds)
+        try:
+            yield silence.watch()
+        finally:
+            silence.end()
+            call.cancel()
 
     async def check(self) -> None:
         """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
@@ -114,9 +113,10 @@ class _Silence:
         self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
 
     async def watch(self) -> AsyncIterator[pb.GenerateChunk]:
-        async for chunk in self._call:
-            self._received += 1
-            yield chunk
+        with _mapped():
+            async for chunk in self._call:
+                self._received += 1
+                yield chunk
 
     def end(self) -> None:
         self._handle.cancel()

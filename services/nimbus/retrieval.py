@@ -101,12 +101,7 @@ class Retrieval:
                 await self._files.get(tenant_id, id)
             named = frozenset(base.files)
             file_ids = named if file_ids is None else named & file_ids
-        every: list[Collection] = []
-        while len(every) < MAX_DEFAULT_COLLECTIONS:
-            page = await self._collections.list(tenant_id, Page(limit=MAX_LIMIT, offset=len(every)))
-            every += page.items
-            if len(page.items) < MAX_LIMIT:
-                break
+        every = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
         return Scope(tuple(every), file_ids, cites_collections=False)
 
     async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[Found]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from starlette.responses import Response
@@ -23,12 +22,22 @@ def event_bytes(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode("ascii")
 
 
+class Events(Protocol):
+    """What an answer and an asynchronous generator have in common."""
+
+    def __aiter__(self) -> Events: ...
+
+    async def __anext__(self) -> dict[str, Any]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class EventStream(Response):
     """Ends its events at once when the client goes away, and pings while they are silent."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[dict[str, Any], None], *, ping_seconds: float = PING_SECONDS) -> None:
+    def __init__(self, events: Events, *, ping_seconds: float = PING_SECONDS) -> None:
         # Not Response's own constructor: that would announce a length.
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)
