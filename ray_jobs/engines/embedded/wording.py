@@ -36,7 +36,7 @@ class Style:
         elif re.search(r"\b(brief|briefly|short|concise|one sentence)\b", instructions, re.I):
             points = 2
         return cls(
-            bullets=bool(re.search(r"\b(bullet|bulleted|list)\b", instructions, re.I)),
+            bullets=bool(re.search(r"\b(bullets?|bulleted|list)\b", instructions, re.I)),
             timestamps=not re.search(r"\b(no|without|omit|avoid)\s+timestamps?\b", instructions, re.I),
             max_points=max(0, min(points, 50)),
         )
