@@ -1,0 +1,210 @@
+"""The `arcus` command as a person types it: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Lecture
+from tests.running_system import MEDIA, ROOT, RunningSystem
+
+QUESTION = "How many turbines are in the dam in France?"
+
+
+def arcus(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs it to its end. Whatever happens, nobody is shown a traceback."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
+    result = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", *map(str, arguments)],
+        env={**inherited, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert "Traceback" not in result.stdout + result.stderr, result.stderr
+    return result
+
+
+def of(system: RunningSystem, key: str | None = None) -> dict[str, str]:
+    return {"ARCUS_URL": system.http, "ARCUS_API_KEY": key or system.key, "ARCUS_DATA_DIR": str(system.data_dir)}
+
+
+def check_failed(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert (result.returncode, result.stdout) == (1, ""), result
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_names_every_command() -> None:
+    shown = arcus("--help").stdout
+    for command in ("up", "ingest", "ask", "doctor", "demo", "keys"):
+        assert command in shown
+    assert {arcus(command, "--help").returncode for command in ("up", "ingest", "ask", "keys")} == {0}
+
+
+def test_the_doctor_says_what_this_machine_can_run(tmp_path: Path) -> None:
+    result = arcus("doctor", "--data-dir", tmp_path / "not" / "yet")
+    assert result.returncode == 0, result.stdout
+    for name in ("python", "ray", "faiss-cpu", "memory", "disk", "port 8080", "gpu"):
+        assert f" {name}: " in result.stdout
+    assert "MISSING" not in result.stdout and "can run Arcus" in result.stdout
+    assert not (tmp_path / "not").exists(), "it only looks"
+
+
+def test_the_doctor_works_beside_a_running_system(system: RunningSystem) -> None:
+    assert arcus("doctor", **of(system)).returncode == 0
+
+
+def test_keys_are_made_listed_and_revoked_with_nothing_running(tmp_path: Path) -> None:
+    folder = ("--data-dir", tmp_path / "data")
+    assert arcus("keys", "list", *folder).stdout == ""
+    made = [arcus("keys", "create", "--tenant", tenant, *folder).stdout for tenant in ("acme", "acme", "zeta")]
+    assert all(key.startswith("cg-") and key.endswith("\n") and len(key) > 40 for key in made) and len(set(made)) == 3
+    listed = arcus("keys", "list", *folder).stdout.splitlines()
+    assert [line.split()[1:] for line in listed] == [
+        [tenant, key[:7] + "…", "active"] for tenant, key in zip(("acme", "acme", "zeta"), made, strict=True)
+    ]
+    assert not any(key.strip() in "\n".join(listed) for key in made), "keys are not shown again"
+    assert arcus("keys", "revoke", made[0].strip(), *folder).stdout == "revoked\n"
+    assert arcus("keys", "revoke", listed[2].split()[0], *folder).returncode == 0
+    states = [line.split()[-1] for line in arcus("keys", "list", *folder).stdout.splitlines()]
+    assert states == ["revoked", "active", "revoked"]
+
+
+def test_keys_that_can_not_be_made_or_revoked_are_told(tmp_path: Path) -> None:
+    folder = ("--data-dir", tmp_path / "data")
+    check_failed(arcus("keys", "create", "--tenant", " ", *folder), "tenant")
+    check_failed(arcus("keys", "revoke", "cg-of-nobody", *folder), "API key not found")
+    (tmp_path / "file").write_text("not a folder")
+    check_failed(arcus("keys", "list", "--data-dir", tmp_path / "file"))
+
+
+def test_a_running_system_takes_new_keys_and_drops_revoked_ones(system: RunningSystem) -> None:
+    key = arcus("keys", "create", "--tenant", "typed", **of(system)).stdout.strip()
+    with system.client(key) as client:
+        assert client.get("/files").json()["total"] == 0
+        assert "typed" in arcus("keys", "list", **of(system)).stdout
+        assert arcus("keys", "revoke", key, **of(system)).returncode == 0
+        deadline = time.monotonic() + 10
+        while client.get("/files").status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    check_failed(arcus("ask", "why?", "--collection", "c", **of(system, key)), "API key")
+
+
+def test_ingest_takes_files_and_tells_of_each(system: RunningSystem) -> None:
+    key = system.create_key("ingest")
+    clips = [MEDIA / "asl_help.mkv", MEDIA / "librivox_0880.wav"]
+    result = arcus("ingest", *clips, "--collection", "clips", **of(system, key))
+    assert result.returncode == 0, result
+    lines = sorted(result.stdout.splitlines())
+    assert lines == ["completed  asl_help.mkv (1 segments)", "completed  librivox_0880.wav (1 segments)"]
+    with system.client(key) as client:
+        (collection,) = client.get("/collections").json()["data"]
+        assert (collection["name"], collection["file_count"]) == ("clips", 2)
+
+
+def test_ingest_of_a_folder_goes_on_after_a_bad_file(system: RunningSystem, tmp_path: Path) -> None:
+    key = system.create_key("ingest-folder")
+    for name in ("asl_book.mkv", "bad_truncated_70pct.mov", "bad_empty.mp4"):
+        (tmp_path / name).write_bytes((MEDIA / name).read_bytes())
+    (tmp_path / "notes.html").write_text("<!DOCTYPE html><p>not a video")
+    (tmp_path / "inner").mkdir()
+    result = arcus("ingest", tmp_path, "--collection", "folder", **of(system, key))
+    assert result.returncode == 1, result
+    states = {line.split()[1].rstrip(":"): line for line in result.stdout.splitlines()}
+    assert set(states) == {"asl_book.mkv", "bad_truncated_70pct.mov", "bad_empty.mp4", "notes.html"}
+    assert states["asl_book.mkv"].startswith("completed")
+    assert states["bad_empty.mp4"].startswith("failed") and "empty" in states["bad_empty.mp4"]
+    assert states["notes.html"].startswith("failed") and "web page" in states["notes.html"]
+    assert states["bad_truncated_70pct.mov"].startswith("failed")
+    assert len(states["bad_truncated_70pct.mov"].split(": ", 1)[1].split()) > 4, "with a reason"
+    with system.client(key) as client:
+        assert client.get("/collections").json()["data"][0]["file_count"] == 1
+
+
+def test_ingest_of_nothing_says_so(system: RunningSystem, tmp_path: Path) -> None:
+    key = system.create_key("ingest-nothing")
+    for path in (tmp_path / "absent.mp4", tmp_path):
+        result = arcus("ingest", path, "--collection", "none", **of(system, key))
+        assert result.returncode == 1 and result.stderr.startswith("error: "), result
+    with system.client(key) as client:
+        assert client.get("/collections").json()["total"] == 0
+
+
+def test_ask_prints_the_answer_and_where_it_stands(lecture: Lecture) -> None:
+    for flags in ((), ("--stream",), ("--model", "nimbus-002-preview", "--stream")):
+        result = arcus("ask", QUESTION, "--collection", "lecture", *flags, **of(lecture.system))
+        assert (result.returncode, result.stderr) == (0, ""), result
+        answer, *sources = result.stdout.strip().split("\n  [")
+        assert "24 turbines" in answer and "[1]" in answer
+        assert sources and all("] lecture.mp4 " in source and "–" in source for source in sources)
+
+
+def test_ask_takes_instructions_and_flags_instead_of_the_environment(lecture: Lecture) -> None:
+    system = lecture.system
+    flags = ("--collection", "lecture", "--url", system.http + "/", "--api-key", system.key)
+    result = arcus("ask", "What are the topics?", *flags, "--instructions", "Answer in 2 bullets.")
+    assert result.returncode == 0 and result.stdout.startswith("- "), result
+
+
+def test_ask_that_can_not_be_answered_says_why(lecture: Lecture) -> None:
+    running = of(lecture.system)
+    check_failed(arcus("ask", QUESTION, "--collection", "no-such", **running), "'no-such'", "arcus ingest")
+    check_failed(arcus("ask", QUESTION, "--collection", "lecture", "--model", "gpt-4", **running), "model")
+    for flags in ((), ("--stream",)):
+        check_failed(arcus("ask", " ", "--collection", "lecture", *flags, **running), "input")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1/v1", "does not answer"),
+        ("http://no-such-host.invalid/v1", "does not answer"),
+        ("127.0.0.1:8080", "does not answer"),
+        ("not a url", "does not answer"),
+        ("http://127.0.0.1:99999/v1", "does not answer"),
+    ],
+)
+def test_a_wrong_url_says_what_to_do(url: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    environment = {"ARCUS_URL": url, "ARCUS_API_KEY": "cg-any-key-at-all"}
+    for command in (("ask", "why?"), ("ask", "why?", "--stream"), ("ingest", tmp_path / "a.mp4")):
+        check_failed(arcus(*command, "--collection", "c", **environment), words, "ARCUS_URL")
+
+
+def test_a_url_of_something_else_says_so(system: RunningSystem) -> None:
+    for suffix in ("/../docs", "/../nothing"):
+        result = arcus("ask", "why?", "--collection", "c", **{**of(system), "ARCUS_URL": system.http + suffix})
+        check_failed(result)
+
+
+def test_a_missing_or_wrong_key_says_what_to_do(system: RunningSystem) -> None:
+    clip = MEDIA / "asl_help.mkv"
+    for command in (("ask", "why?"), ("ingest", clip)):
+        check_failed(arcus(*command, "--collection", "c", ARCUS_URL=system.http), "API key", "ARCUS_API_KEY")
+        check_failed(
+            arcus(*command, "--collection", "c", **of(system, "cg-wrong-wrong")), "API key", "arcus keys create"
+        )
+        check_failed(arcus(*command, "--collection", "c", **of(system, "schlüssel")), "API key")
+
+
+def test_a_misspelt_command_is_told_in_a_line() -> None:
+    for arguments in (("inges",), ("ask",), ("ingest", "a.mp4"), ("up", "--http-port", "many")):
+        result = arcus(*arguments)
+        assert result.returncode == 2 and "Usage" in result.stderr
+
+
+def test_settings_that_are_wrong_are_all_told_at_once(tmp_path: Path) -> None:
+    wrong = {"ARCUS_MAX_UPLOAD_BYTES": "many", "ARCUS_GENERATE_ENGINE": "magic", "ARCUS_DATA_DIR": str(tmp_path)}
+    result = arcus("up", **wrong)
+    assert result.returncode == 1 and result.stderr.startswith("error: "), result
+    assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_GENERATE_ENGINE" in result.stderr
