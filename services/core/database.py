@@ -23,7 +23,7 @@ UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", 
 
 
 class Database:
-    """Hands out connections. Each statement of a `read()` sees the newest commit; `write()` is one serialised transaction on SQLite."""
+    """Hands out connections. Each statement of a `read()` sees the newest commit; a `write()` is one transaction."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.is_sqlite = url.startswith("sqlite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -273,10 +273,15 @@ class Descriptions:
             await connection.execute(update(descriptions).where(descriptions.c.id == job.subject_id).values(**values))
 
     async def _write_thumbnail(self, connection, segment: Segment, thumbnail: NewThumbnail) -> None:
-        await connection.execute(delete(thumbnails).where(thumbnails.c.segment_id == segment.id))
         exists = select(files.c.id).where(files.c.id == segment.file_id)
         if (await connection.execute(exists)).first() is None:
             raise LeaseLostError
+        # A segment has one picture, however often it is described: links to it stay good.
+        made = await connection.execute(
+            update(thumbnails).where(thumbnails.c.segment_id == segment.id).values(**asdict(thumbnail))
+        )
+        if made.rowcount:
+            return
         await connection.execute(
             insert(thumbnails).values(
                 id=str(uuid4()),
@@ -284,9 +289,6 @@ class Descriptions:
                 file_id=segment.file_id,
                 segmentation_id=segment.segmentation_id,
                 segment_id=segment.id,
-                time=thumbnail.time,
-                width=thumbnail.width,
-                height=thumbnail.height,
-                object_key=thumbnail.object_key,
+                **asdict(thumbnail),
             )
         )

@@ -131,8 +131,10 @@ class Answers:
 
     async def _run(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         self._running += 1
-        finished = stored = False
+        told = finished = False
         events = EventLog(request, created_at=int(time.time()))
+        # Written while sources are found and the engine begins; it is there before anyone is told its id.
+        storing = asyncio.create_task(self._store(tenant_id, request, events), name=f"store-{events.id}")
         try:
             scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
             evidence = await self._gather(tenant_id, scope, request)
@@ -145,10 +147,8 @@ class Answers:
                 context_tokens=self._settings.context_tokens,
             )
             async with self._engine.generate(prompt.request) as chunks:
-                # The engine is at work while the row is written; the row is there before anyone is told its id.
-                if request.store:
-                    await self._responses.create(tenant_id, events.id, events.body, {}, owner=self.owner)
-                    stored = True
+                await storing
+                told = True
                 for event in (events.created(), events.in_progress(), events.item_added(), events.part_added()):
                     yield event
                 usage = _Usage()
@@ -181,9 +181,9 @@ class Answers:
             yield last
         finally:
             self._running -= 1
-            if stored and not finished:  # the client went away
+            if not finished:
                 events.cancelled()
-                await asyncio.shield(self._keep(tenant_id, request, events))
+                await asyncio.shield(self._abandon(tenant_id, request, events, storing, told))
 
     def _told(
         self, request: ResponseRequest, scope: Scope, prompt: Prompt, events: EventLog, piece: str | Cited
@@ -198,6 +198,22 @@ class Answers:
             return events.failed(message=error.message, code=error.reason)
         log.exception("response_failed", response_id=events.id, exc_info=error)
         return events.failed(message=WIRE[Reason.INTERNAL].message, code=Reason.INTERNAL)
+
+    async def _store(self, tenant_id: str, request: ResponseRequest, events: EventLog) -> None:
+        if request.store:
+            await self._responses.create(tenant_id, events.id, dict(events.body), {}, owner=self.owner)
+
+    async def _abandon(
+        self, tenant_id: str, request: ResponseRequest, events: EventLog, storing: asyncio.Task[None], told: bool
+    ) -> None:
+        """The client went away: what it saw is kept as cancelled. A request refused before its first event leaves nothing."""
+        await asyncio.wait({storing})
+        if storing.exception() is not None:
+            return
+        if told:
+            await self._keep(tenant_id, request, events)
+        elif request.store:
+            await self._responses.delete(tenant_id, events.id)
 
     async def _keep(self, tenant_id: str, request: ResponseRequest, events: EventLog) -> None:
         if request.store:
