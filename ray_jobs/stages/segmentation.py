@@ -78,20 +78,22 @@ def _uniform(config: UniformConfig, limits: Span) -> list[Span]:
 
 def _manual(segments: tuple[Span, ...], limits: Span, info: MediaInfo) -> list[Span]:
     if not segments:
-        raise invalid("The manual strategy needs at least one segment in manual_segments.", field="manual_segments")
+        raise invalid(
+            "The manual strategy needs at least one segment in manual_config.segments.", field="manual_config.segments"
+        )
     _check_count(len(segments))
     spans = []
     for index, segment in enumerate(segments):
-        name = f"manual_segments[{index}] ({segment.start_time:g} to {segment.end_time:g})"
+        name = f"manual_config.segments[{index}] ({segment.start_time:g} to {segment.end_time:g})"
         if not (math.isfinite(segment.start_time) and segment.start_time >= 0):
-            raise invalid(f"{name}: the start must be 0 or more.", field=f"manual_segments[{index}]")
+            raise invalid(f"{name}: the start must be 0 or more.", field=f"manual_config.segments[{index}]")
         if not segment.end_time > segment.start_time:
-            raise invalid(f"{name}: the end must be after the start.", field=f"manual_segments[{index}]")
+            raise invalid(f"{name}: the end must be after the start.", field=f"manual_config.segments[{index}]")
         span = _clamped(segment, limits)
         if span is None and segment.start_time >= info.duration_seconds - MIN_SEGMENT_SECONDS:
             raise invalid(
                 f"{name}: it starts after the end of the file, which lasts {info.duration_seconds:.3f} s.",
-                field=f"manual_segments[{index}]",
+                field=f"manual_config.segments[{index}]",
             )
         if span is not None:
             spans.append(span)

@@ -25,7 +25,7 @@ def test_a_sliver_is_dropped():
 
 
 def test_a_segment_that_ends_before_it_starts_is_named():
-    with pytest.raises(ArcusError, match=r"manual_segments\[1\]"):
+    with pytest.raises(ArcusError, match=r"manual_config.segments\[1\]"):
         spans(strategy="manual", manual_segments=(Span(0, 1), Span(5, 4)))
 
 
