@@ -170,7 +170,9 @@ def generate(_arguments: dict[str, Any] | None = None) -> Application:
 
 
 def ingest(_arguments: dict[str, Any] | None = None) -> Application:
-    return _bound(IngestReplica, _bound(FrameDecoder), _bound(Transcriber), _bound(Describer))
+    deployment: Any = Transcriber
+    transcriber = deployment.options(num_replicas=load_settings().transcribe_replicas)
+    return _bound(IngestReplica, _bound(FrameDecoder), _bound(transcriber), _bound(Describer))
 
 
 def applications(settings: Settings) -> dict[str, Application]:

@@ -17,6 +17,7 @@ from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
+from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.deletions import sweep
 from services.core.descriptions import Descriptions, LeaseLostError, NewEmbedding, Segment
@@ -33,6 +34,10 @@ IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 30.0
 SEGMENTS_IN_FLIGHT = 4
 RETRY_SECONDS = (1.0, 5.0, 20.0)
+# A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
+TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
+OUTAGE_SECONDS = 600.0
+OUTAGE_RETRY_SECONDS = 5.0
 PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE)
 
 log = structlog.get_logger()
@@ -111,6 +116,11 @@ class IngestWorker:
         message = (
             error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
         )
+        waited_seconds = (now_ms() - job.created_at) / 1000
+        if isinstance(error, ArcusError) and error.reason in TRANSIENT and waited_seconds < OUTAGE_SECONDS:
+            log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
+            await self._jobs.retry(job, self.owner, delay_seconds=OUTAGE_RETRY_SECONDS, error=message, counts=False)
+            return
         if not permanent and job.attempts < self._settings.max_attempts:
             delay_seconds = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
             log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=repr(error)[:2000])

@@ -29,6 +29,7 @@ class Job:
     kind: JobKind
     subject_id: str
     attempts: int
+    created_at: int
 
 
 class Jobs:
@@ -74,7 +75,7 @@ class Jobs:
                     attempts=row["attempts"] + 1,
                 )
             )
-        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1)
+        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1, row["created_at"])
 
     async def renew(self, job: Job, owner: str) -> bool:
         """Extends the lease. False means that the job is another's or gone: stop working on it."""
@@ -92,7 +93,8 @@ class Jobs:
                 .values(state="failed" if error else "completed", owner=None, lease_until=None, error=error)
             )
 
-    async def retry(self, job: Job, owner: str, *, delay_seconds: float, error: str) -> None:
+    async def retry(self, job: Job, owner: str, *, delay_seconds: float, error: str, counts: bool = True) -> None:
+        """Queues a job anew. One that does not count keeps its attempts: what failed was not the job."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(jobs)
@@ -102,6 +104,7 @@ class Jobs:
                     owner=None,
                     lease_until=None,
                     run_after=now_ms() + int(delay_seconds * 1000),
+                    attempts=job.attempts - (not counts),
                     error=error,
                 )
             )

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")
     ingest_concurrency: int = Field(2, ge=1, description="Jobs one ingest replica runs at once.")
+    transcribe_replicas: int = Field(2, ge=1, description="Replicas of speech recognition, the slowest stage on a CPU.")
     frame_interval_seconds: float = Field(2.0, gt=0, description="Time between sampled frames.")
     frame_max_side: int = Field(1280, ge=64, description="Longer side of a sampled frame in pixels.")
     max_frames_per_segment: int = Field(16, ge=1, description="Frames sampled from one segment at most.")
