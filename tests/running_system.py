@@ -38,7 +38,9 @@ class RunningSystem:
     def create_key(self, tenant: str) -> str:
         command = [sys.executable, "-m", "services.cli.main", "keys", "create"]
         arguments = ["--tenant", tenant, "--data-dir", str(self.data_dir)]
-        return subprocess.run([*command, *arguments], check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+        return subprocess.run(
+            [*command, *arguments], check=True, capture_output=True, text=True, cwd=ROOT
+        ).stdout.strip()
 
     def descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)

@@ -48,8 +48,8 @@ def answers(system: RunningSystem, collection_id: str) -> bool:
 def counts(system: RunningSystem, description_of: str) -> tuple[int, int]:
     """(segments written, embeddings written) of a file, from the database."""
     with sqlite3.connect(f"file:{system.data_dir}/arcus.db?mode=ro", uri=True) as database:
-        segments = "SELECT count(*) FROM segment_descriptions s JOIN descriptions d ON d.id = s.description_id WHERE d.file_id = ?"
-        vectors = "SELECT count(*) FROM embeddings e JOIN descriptions d ON d.id = e.description_id WHERE d.file_id = ?"
+        segments = "SELECT count(*) FROM segment_descriptions s JOIN descriptions d ON d.id = s.description_id WHERE file_id = ?"
+        vectors = "SELECT count(*) FROM embeddings e JOIN descriptions d ON d.id = e.description_id WHERE file_id = ?"
         return tuple(database.execute(query, (description_of,)).fetchone()[0] for query in (segments, vectors))  # type: ignore[return-value]
 
 

@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"ray", "torch", "vllm", "faiss", "decord", "nvidia", "av", "cv2", "transformers", "onnxruntime", "pocketsphinx"}
+HEAVY = {
+    "ray",
+    "torch",
+    "vllm",
+    "faiss",
+    "decord",
+    "nvidia",
+    "av",
+    "cv2",
+    "transformers",
+    "onnxruntime",
+    "pocketsphinx",
+}
 DEPLOYED = {"deploy.py", "runtime.py", "serve_pipeline.py", "ingress.py"}  # where something is wrapped as an actor
 
 
