@@ -1,0 +1,81 @@
+"""Requests for an answer: every easy form is understood, every problem names its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.core.errors import ArcusError, Reason
+from services.nimbus.requests import parse_request
+
+GOOD = {"model": "nimbus-001", "input": "What?"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"model": "gpt"}, "model"),
+        ({"model": None}, "model"),
+        ({"input": ""}, "input"),
+        ({"input": []}, "input"),
+        ({"input": 5}, "input"),
+        ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content"),
+        ({"input": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}, "input"),
+        ({"temperature": 3}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"max_output_tokens": True}, "max_output_tokens"),
+        ({"stream": "yes"}, "stream"),
+        ({"instructions": 1}, "instructions"),
+        ({"include": "all"}, "include"),
+        ({"include": ["cloudglue_citations.everything"]}, "include"),
+        ({"tools": [{"type": "function"}]}, "tools[0]"),
+        ({"background": True}, "background"),
+        ({"previous_response_id": "x"}, "previous_response_id"),
+        ({"knowledge_base": []}, "knowledge_base"),
+        ({"knowledge_base": {"source": "moon"}}, "knowledge_base.source"),
+        ({"knowledge_base": {"collections": []}}, "knowledge_base.collections"),
+        ({"knowledge_base": {"source": "files", "files": [1]}}, "knowledge_base.files"),
+        ({"knowledge_base": {"type": "entity_backed_knowledge"}}, "knowledge_base.type"),
+    ],
+)
+def test_a_bad_request_names_its_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(ArcusError) as caught:
+        parse_request({**GOOD, **change})
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
+    assert caught.value.field == field
+    assert caught.value.message
+
+
+@pytest.mark.parametrize(
+    "input",
+    [
+        "What?",
+        [{"role": "user", "content": "What?"}],
+        [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What?"}]}],
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": [{"type": "output_text", "text": "Hello."}]},
+            {"role": "user", "content": "What?"},
+        ],
+    ],
+)
+def test_every_easy_form_of_input_is_understood(input: Any) -> None:
+    assert parse_request({**GOOD, "input": input}).question == "What?"
+
+
+def test_developer_messages_join_the_instructions() -> None:
+    messages = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "What?"}]
+    request = parse_request({**GOOD, "input": messages, "instructions": "Use bullets."})
+    assert request.guidance == "Use bullets.\nBe brief."
+
+
+def test_without_a_knowledge_base_the_default_is_asked() -> None:
+    assert parse_request(GOOD).knowledge_base.source == "default"
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert parse_request({**GOOD, "reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"]})
