@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -46,11 +47,12 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP transport over a backend that is already open; closing it stays the caller's."""
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with its scripts from here, not from a content network
         title="Arcus",
         version="0.1.0",
         summary="A self-hosted backend that understands video.",
         redirect_slashes=False,
+        redoc_url=None,
     )
     install_error_handlers(app)
     app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)

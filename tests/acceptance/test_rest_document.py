@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -120,4 +121,8 @@ def _unknown(value: Any) -> list[str]:
 
 
 def test_the_documentation_page_is_served(front: Front):
-    assert "swagger" in httpx.get(f"{front.url}/docs").text.lower()
+    page = httpx.get(f"{front.url}/docs").text
+    assert "swagger" in page.lower()
+    assert "//cdn" not in page, "the page must work where there is no network"
+    for script in re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', page):
+        assert httpx.get(f"{front.url}{script}").status_code == 200, script
