@@ -159,6 +159,8 @@ class IngestWorker:
                 raise MediaError("This is a picture; upload a video or an audio file.")
             thumbnail = await self._default_thumbnail(file, path, info)
         await self._files.set_probed(file.id, info, thumbnail)
+        if thumbnail is not None:
+            await self._discard_unless_known(file, thumbnail.object_key)
 
     async def _default_thumbnail(self, file: File, path: Path, info: MediaInfo) -> NewThumbnail | None:
         if info.media_type != "video":
@@ -218,18 +220,31 @@ class IngestWorker:
             key = f"{_folder(file)}/thumbnails/{segment.id}.jpg"
             await self._objects.put(key, described.thumbnail)
             thumbnail = NewThumbnail(described.time, described.width, described.height, key)
-        await self._descriptions.write_segment(
-            job,
-            self.owner,
-            segment,
-            described.content,
-            full_text(described.content),
-            [
-                NewEmbedding(piece.kind, piece.text, piece.start_time, piece.end_time, vector)
-                for piece, vector in zip(found, vectors, strict=True)
-            ],
-            thumbnail,
-        )
+        try:
+            await self._descriptions.write_segment(
+                job,
+                self.owner,
+                segment,
+                described.content,
+                full_text(described.content),
+                [
+                    NewEmbedding(piece.kind, piece.text, piece.start_time, piece.end_time, vector)
+                    for piece, vector in zip(found, vectors, strict=True)
+                ],
+                thumbnail,
+            )
+        except BaseException:
+            if thumbnail is not None:
+                await asyncio.shield(self._discard_unless_known(file, thumbnail.object_key))
+            raise
+
+    async def _discard_unless_known(self, file: File, key: str) -> None:
+        """Deletes a picture whose row was not written, as happens when what it belongs to is deleted meanwhile."""
+        if await self._descriptions.has_thumbnail(key):
+            return
+        await self._objects.delete(key)
+        if await self._files.find(file.id) is None:
+            await self._objects.delete_prefix(_folder(file))
 
     async def _summarise(self, description_id: str, file: File, info: MediaInfo) -> tuple[str, str]:
         from ray_jobs.engines.embedded.describer import EmbeddedDescriber

@@ -252,6 +252,11 @@ class Descriptions:
                 .values(segments_done=descriptions.c.segments_done + 1)
             )
 
+    async def has_thumbnail(self, object_key: str) -> bool:
+        query = select(thumbnails.c.id).where(thumbnails.c.object_key == object_key)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
     async def finish(self, job: Job, owner: str, *, title: str, summary: str) -> None:
         await self._set(job, owner, status="completed", stage="done", title=title, summary=summary, error=None)
 

@@ -93,6 +93,15 @@ class Objects:
             file.flush()
             yield Path(file.name)
 
+    async def delete(self, key: str) -> None:
+        """Deletes one object. Safe to repeat."""
+        try:
+            with _mapped():
+                await obstore.delete_async(self._store, key)
+        except ArcusError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+
     async def delete_prefix(self, prefix: str) -> None:
         """Deletes every object of a folder. Safe to repeat."""
         if self._folder is not None:
