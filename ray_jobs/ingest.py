@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import socket
@@ -31,7 +32,8 @@ from services.core.settings import Settings
 from services.core.thumbnails import NewThumbnail
 
 IDLE_SECONDS = 0.3
-SWEEP_SECONDS = 30.0
+SWEEP_SECONDS = 5.0
+FORGET_EVERY = 120  # sweeps between looks at old jobs
 SEGMENTS_IN_FLIGHT = 4
 RETRY_SECONDS = (1.0, 5.0, 20.0)
 # A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
@@ -253,10 +255,11 @@ class IngestWorker:
         return EmbeddedDescriber().summarise_file(contents, file.filename, info.duration_seconds)
 
     async def _sweep(self) -> None:
-        while True:
+        for number in itertools.count():
             try:
                 await sweep(self._database, self._objects)
-                await self._jobs.forget_finished(older_than_seconds=24 * 3600)
+                if number % FORGET_EVERY == 0:
+                    await self._jobs.forget_finished(older_than_seconds=24 * 3600)
             except ArcusError as error:
                 log.warning("sweep_failed", reason=error.reason, cause=str(error.__cause__))
             await asyncio.sleep(SWEEP_SECONDS)

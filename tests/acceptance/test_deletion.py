@@ -14,7 +14,7 @@ import pytest
 
 from tests.running_system import LECTURE, MEDIA, RunningSystem, create_collection, ingest, upload, wait_for
 
-SWEEP_SECONDS = 90  # objects are swept every 30 s
+SWEEP_SECONDS = 30  # objects are swept every 5 s
 SMALL = {"strategy": "uniform", "uniform_config": {"window_seconds": 4}}
 QUESTION = "How many turbines are in the dam in France?"
 # Rows whose parent is gone, table by table.
