@@ -99,6 +99,7 @@ EMPTY = {
     "Files.list": lambda store, at: store.files.list(store.other, Page()),
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
+    "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
