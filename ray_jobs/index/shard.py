@@ -11,6 +11,9 @@ import numpy as np
 
 from services.core.embedding_log import LogRow
 
+PRODUCT_QUERIES = 4
+LOOP_THRESHOLD = 1 << 30
+
 
 @dataclass(frozen=True)
 class Query:
@@ -90,6 +93,9 @@ class Shard:
             if sub_index is None:
                 continue
             index = sub_index.index
+            # One matrix product for a batch, FAISS's own loop for a query or two: on 100k x 384 and one thread, 16 at
+            # once go from 158 to 767 queries/s by the product, and one at a time would fall from 158 to 78.
+            faiss.cvar.distance_compute_blas_threshold = 1 if len(numbers) >= PRODUCT_QUERIES else LOOP_THRESHOLD
             limit = min(max(queries[number].limit for number in numbers), index.ntotal)
             scores, ids = index.search(np.stack([queries[number].vector for number in numbers]), limit)
             for number, row_scores, row_ids in zip(numbers, scores.tolist(), ids.tolist(), strict=True):
