@@ -104,9 +104,13 @@ def test_killing_all_engines_leaves_uploads_working_and_work_resumes(system: Run
             reply = client.post("/files", files={"file": ("while-down.mp4", video)})
         assert reply.status_code == 200, "uploads are accepted while engines are down"
         body = {"model": "nimbus-001", "input": QUESTION, "knowledge_base": {"collections": [collection_id]}}
-        refused = client.post("/responses", json=body)
-        assert refused.status_code == 503
-        assert int(refused.headers["Retry-After"]) >= 1
+
+        def refused() -> bool:  # replicas outlive their driver by a moment
+            answer = client.post("/responses", json=body)
+            assert answer.status_code in (200, 503), answer.text
+            return answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+
+        until(refused, 15, "questions are refused, with a time to come back")
         file = wait_for(client, f"/files/{reply.json()['id']}", seconds=120)
         assert file["status"] == "completed"
     until(lambda: answers(system, collection_id), 120, "the engines answer again")
