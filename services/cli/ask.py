@@ -7,6 +7,7 @@ from typing import Any
 from services.cli.client import Client
 from services.cli.ingest import find_collection
 from services.core.errors import ArcusError, Reason
+from services.core.media import clock
 
 
 def ask_collection(
@@ -49,10 +50,3 @@ def _printed(client: Client, body: dict[str, Any]) -> dict[str, Any]:
                 print()
                 raise ArcusError(Reason.INTERNAL, event["message"])
     raise ArcusError(Reason.INTERNAL, "The answer broke off; ask again.")
-
-
-def clock(seconds: float) -> str:
-    """mm:ss, or h:mm:ss from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

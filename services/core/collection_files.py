@@ -12,14 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.core import jobs
 from services.core.clock import now_ms
 from services.core.database import Database
-from services.core.embedding_log import append_adds, append_removal, shard_of
+from services.core.embedding_log import append_adds, append_removal
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.filters import SearchFilter, file_condition
 from services.core.pages import Listing, Page, list_page
 from services.core.schema import collection_files, collections, descriptions, embeddings, files, segmentations
 from services.core.segmentations import canonical, config_hash, parse_segmentation
-
-__all__ = ["CollectionFile", "CollectionFiles", "remove_collection", "remove_file", "shard_of"]
 
 
 @dataclass(frozen=True)

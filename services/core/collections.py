@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from services.core import collection_files as membership
 from services.core.clock import now_ms
 from services.core.database import Database
+from services.core.embedding_log import shard_of
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
@@ -95,7 +96,7 @@ class Collections:
             "describe_config": describe_settings(describe_config).to_json(),
             "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
             "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
-            "shard": membership.shard_of(id, self._shard_count),
+            "shard": shard_of(id, self._shard_count),
             "created_at": now_ms(),
         }
         try:

@@ -156,3 +156,10 @@ class SegmentationConfig:
     manual_segments: tuple[Span, ...] = ()
     start_time_seconds: float | None = None
     end_time_seconds: float | None = None
+
+
+def clock(seconds: float) -> str:
+    """A time in a file as people read it: mm:ss, or h:mm:ss from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.core.media import clock
+
 if TYPE_CHECKING:
     from ray_jobs.engines.embedded.generator import Point
 
@@ -61,14 +63,6 @@ def phrase(point: Point, several_files: bool, style: Style) -> str:
         case _:
             line = f"{where[:1].upper()}{where[1:]}: {text.rstrip('.')}" if where else text.rstrip(".")
     return f"{line} [{point.number}]."
-
-
-def clock(seconds: float) -> str:
-    """mm:ss, or h:mm:ss from an hour on."""
-    whole = int(seconds)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def shortened(text: str, characters: int) -> str:
