@@ -141,6 +141,9 @@ class GenerateReplica:
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
 
+    async def Plan(self, request: pb.PlanRequest, grpc_context: Any) -> pb.PlanResponse:
+        return await self._gate.unary(grpc_context, self._engine.plan, request, pb.PlanResponse())
+
 
 def _generator(name: str) -> Any:
     from ray_jobs.engines.embedded.generator import EmbeddedGenerator

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest
+from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse
 
 from services.core.errors import ArcusError, Reason, invalid
 
@@ -58,6 +58,11 @@ class ScriptedEngine:
 
     async def setup(self) -> None:
         return None
+
+    async def plan(self, request: PlanRequest) -> PlanResponse:
+        """The question as it is."""
+        question = request.messages[-1].text
+        return PlanResponse(question=question, parts=[question])
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""

@@ -20,8 +20,8 @@ from services.core.settings import Settings
 from services.nimbus.citations import CitationStream, Cited
 from services.nimbus.engine import EngineClient
 from services.nimbus.events import Event, EventLog
-from services.nimbus.plan import Plan, is_broad, plan_question
-from services.nimbus.prompt import Evidence, Prompt, build_prompt
+from services.nimbus.plan import Plan, unplanned
+from services.nimbus.prompt import Evidence, Prompt, build_prompt, conversation
 from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
 from services.nimbus.retrieval import Found, Retrieval, Scope
 
@@ -101,14 +101,26 @@ class Answers:
             await events.aclose()
             raise
 
-    async def _gather(self, tenant_id: str, scope: Scope, request: ResponseRequest) -> list[Evidence]:
-        """nimbus-001 searches once; nimbus-002-preview for each part of its plan, and for each video where that helps."""
-        question = request.question
-        broad = is_broad(question)
-        plan = Plan((question,), per_file=False)
-        if request.model == "nimbus-002-preview":
-            plan = plan_question(question)
-        limit = SEGMENTS_BROAD if broad else SEGMENTS
+    async def _plan(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Plan:
+        """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
+        decompose = request.model == "nimbus-002-preview"
+        if not decompose and not any(message.role == "assistant" for message in request.messages):
+            return unplanned(request.question)
+        planned = await self._engine.plan(
+            pb.PlanRequest(
+                request_id=request_id,
+                tenant_id=tenant_id,
+                model=request.model,
+                instructions=request.guidance,
+                messages=conversation(request),
+                decompose=decompose,
+            )
+        )
+        return Plan.from_message(planned)
+
+    async def _gather(self, tenant_id: str, scope: Scope, plan: Plan) -> list[Evidence]:
+        """Searches for each part of the plan, and for each video where the plan says so."""
+        limit = SEGMENTS_BROAD if plan.broad else SEGMENTS
         parts = await asyncio.gather(*(self._retrieval.find(tenant_id, scope, part, limit) for part in plan.parts))
         evidence = []
         for part, found in zip(plan.parts, parts, strict=True):
@@ -137,9 +149,11 @@ class Answers:
         storing = asyncio.create_task(self._store(tenant_id, request, events), name=f"store-{events.id}")
         try:
             scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
-            evidence = await self._gather(tenant_id, scope, request)
+            plan = await self._plan(tenant_id, request, events.id)
+            evidence = await self._gather(tenant_id, scope, plan)
             prompt = build_prompt(
                 request,
+                plan,
                 evidence,
                 request_id=events.id,
                 tenant_id=tenant_id,

@@ -77,6 +77,12 @@ class EngineClient:
             reply = await stub.Search(request, metadata=self._metadata(f"index-{shard}"), timeout=self._timeout_seconds)
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
+    async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
+        """What to look for before the answer is written."""
+        with _mapped():
+            stub = pb_grpc.GenerateServiceStub(self._channel())
+            return await stub.Plan(request, metadata=self._metadata("generate"), timeout=self._timeout_seconds)
+
     @asynccontextmanager
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[pb.GenerateChunk]]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""

@@ -1,46 +1,37 @@
-"""Plans a question for nimbus-002-preview: sub-questions, and whether each video is to be asked on its own."""
+"""What to look for before an answer is written."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-MAX_PARTS = 6
+from arcus.engine.v1 import engine_pb2 as pb
 
-_SPLIT = re.compile(
-    r"\?\s+|;\s*|\.\s+(?=[A-Z])|,?\s+and (?=(?:what|when|where|who|why|how|which|is|are|does|do|did)\b)", re.I
-)
-_COMPARE = re.compile(
-    r"\b(?:compare|contrast|difference between|differences between)\b\s*(.+?)\s+(?:and|with|to|versus|vs\.?)\s+(.+)",
-    re.I,
-)
-_BROAD = re.compile(
-    r"\b(summar\w+|overview|key (?:topics|points|ideas)|main (?:topics|points|ideas|themes)|topics|themes|"
-    r"what (?:is|are) (?:this|these|the) (?:video|clip|lecture)s? about|what happens|in common|each video|all videos)\b",
-    re.I,
-)
+from services.core.questions import is_broad
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to look for: each part is searched by itself; `per_file` also searches every video by itself."""
+    """Each part is searched by itself; `per_file` also searches every video by itself."""
 
+    question: str  # as it reads without the conversation before it
     parts: tuple[str, ...]
-    per_file: bool
+    per_file: bool = False
+    broad: bool = False  # about the whole of the videos rather than a fact in them
+    queries: tuple[pb.Query, ...] = field(default=())
+    answered_by_queries: bool = False
+
+    @classmethod
+    def from_message(cls, message: pb.PlanResponse) -> Plan:
+        return cls(
+            question=message.question,
+            parts=tuple(message.parts) or (message.question,),
+            per_file=message.per_file,
+            broad=message.broad,
+            queries=tuple(message.queries),
+            answered_by_queries=message.answered_by_queries,
+        )
 
 
-def is_broad(question: str) -> bool:
-    """Whether the question asks for the whole of the videos rather than for a fact in them."""
-    return _BROAD.search(question) is not None
-
-
-def plan_question(question: str) -> Plan:
-    """Deterministic, for engines without a language model. At most MAX_PARTS parts."""
-    compared = _COMPARE.search(question)
-    pieces = [piece.strip(" ?.!") for piece in _SPLIT.split(question)]
-    parts = [piece for piece in pieces if len(piece.split()) >= 2]
-    if compared:
-        parts = [side.strip(" ?.!") for side in compared.groups()]
-    if len(parts) < 2:
-        parts = [question.strip()]
-    return Plan(tuple(dict.fromkeys(parts))[:MAX_PARTS], per_file=is_broad(question) or bool(compared))
+def unplanned(question: str) -> Plan:
+    """What nimbus-001 looks for when there is no conversation: the question as it is, with no call to an engine."""
+    return Plan(question, (question,), broad=is_broad(question))

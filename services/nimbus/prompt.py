@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.nimbus.plan import is_broad
+from services.nimbus.plan import Plan
 from services.nimbus.requests import ResponseRequest
 from services.nimbus.retrieval import Found
 
@@ -30,6 +30,7 @@ class Prompt:
 
 def build_prompt(
     request: ResponseRequest,
+    plan: Plan,
     evidence: Sequence[Evidence],
     *,
     request_id: str,
@@ -64,15 +65,20 @@ def build_prompt(
         tenant_id=tenant_id,
         model=request.model,
         instructions=request.guidance,
-        messages=[pb.Message(role=item.role, text=item.text) for item in request.messages if item.role != "developer"],
+        messages=conversation(request),
         sources=rows,
         max_output_tokens=max_output_tokens,
         parts=[item.question for item in evidence],
-        broad=is_broad(request.question),
+        broad=plan.broad,
+        per_file=plan.per_file,
     )
     if request.temperature is not None:
         message.temperature = request.temperature
     return Prompt(message, sources)
+
+
+def conversation(request: ResponseRequest) -> list[pb.Message]:
+    return [pb.Message(role=item.role, text=item.text) for item in request.messages if item.role != "developer"]
 
 
 def _source(number: int, part: int, found: Found) -> pb.Source:

@@ -56,6 +56,9 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         hits.sort(key=lambda hit: -hit.score)
         return pb.SearchResponse(hits=hits[: request.limit], sequence=request.min_sequence)
 
+    async def Plan(self, request: Any, context: Any) -> Any:
+        return await self.engine.plan(request)
+
     async def Generate(self, request: Any, context: Any) -> Any:
         try:
             async for chunk in self.engine.generate(request):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.wording import Style, phrase, shortened
 from services.core.words import stems
 
@@ -42,6 +43,9 @@ class EmbeddedGenerator:
 
     async def setup(self) -> None:
         return None
+
+    async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
+        return plan(request)
 
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         """The answer word by word. The last chunk carries finish_reason and the count of input tokens."""

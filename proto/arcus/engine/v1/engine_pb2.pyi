@@ -54,12 +54,36 @@ class Hit(_message.Message):
     def __init__(self, embedding_id: _Optional[int] = ..., collection_id: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class Message(_message.Message):
-    __slots__ = ("role", "text")
+    __slots__ = ("role", "text", "tool_calls", "tool_call_id")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
     role: str
     text: str
-    def __init__(self, role: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+    tool_call_id: str
+    def __init__(self, role: _Optional[str] = ..., text: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+
+class Tool(_message.Message):
+    __slots__ = ("name", "description", "parameters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    parameters: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ...) -> None: ...
+
+class ToolCall(_message.Message):
+    __slots__ = ("id", "name", "arguments")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    arguments: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ...) -> None: ...
 
 class Passage(_message.Message):
     __slots__ = ("kind", "text", "start_time", "end_time", "score")
@@ -96,7 +120,7 @@ class Source(_message.Message):
     def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts", "broad")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts", "broad", "results", "tools", "per_file")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +131,9 @@ class GenerateRequest(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     BROAD_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    PER_FILE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     tenant_id: str
     model: str
@@ -117,16 +144,105 @@ class GenerateRequest(_message.Message):
     temperature: float
     parts: _containers.RepeatedScalarFieldContainer[str]
     broad: bool
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ...) -> None: ...
+    results: _containers.RepeatedCompositeFieldContainer[QueryResult]
+    tools: _containers.RepeatedCompositeFieldContainer[Tool]
+    per_file: bool
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
-    __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens")
+    __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     text: str
     output_tokens: int
     finish_reason: str
     input_tokens: int
-    def __init__(self, text: _Optional[str] = ..., output_tokens: _Optional[int] = ..., finish_reason: _Optional[str] = ..., input_tokens: _Optional[int] = ...) -> None: ...
+    tool_call: ToolCall
+    def __init__(self, text: _Optional[str] = ..., output_tokens: _Optional[int] = ..., finish_reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ...) -> None: ...
+
+class Column(_message.Message):
+    __slots__ = ("name", "type", "description", "examples")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    description: str
+    examples: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., examples: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EntityTable(_message.Message):
+    __slots__ = ("name", "columns", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    columns: _containers.RepeatedCompositeFieldContainer[Column]
+    description: str
+    def __init__(self, name: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class PlanRequest(_message.Message):
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "decompose", "tables", "tables_description")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    DECOMPOSE_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    TABLES_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    tenant_id: str
+    model: str
+    instructions: str
+    messages: _containers.RepeatedCompositeFieldContainer[Message]
+    decompose: bool
+    tables: _containers.RepeatedCompositeFieldContainer[EntityTable]
+    tables_description: str
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., decompose: bool = ..., tables: _Optional[_Iterable[_Union[EntityTable, _Mapping]]] = ..., tables_description: _Optional[str] = ...) -> None: ...
+
+class PlanResponse(_message.Message):
+    __slots__ = ("question", "parts", "per_file", "broad", "queries", "answered_by_queries")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    PER_FILE_FIELD_NUMBER: _ClassVar[int]
+    BROAD_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_BY_QUERIES_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    parts: _containers.RepeatedScalarFieldContainer[str]
+    per_file: bool
+    broad: bool
+    queries: _containers.RepeatedCompositeFieldContainer[Query]
+    answered_by_queries: bool
+    def __init__(self, question: _Optional[str] = ..., parts: _Optional[_Iterable[str]] = ..., per_file: bool = ..., broad: bool = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., answered_by_queries: bool = ...) -> None: ...
+
+class Query(_message.Message):
+    __slots__ = ("purpose", "sql")
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SQL_FIELD_NUMBER: _ClassVar[int]
+    purpose: str
+    sql: str
+    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ...) -> None: ...
+
+class QueryResult(_message.Message):
+    __slots__ = ("purpose", "sql", "columns", "rows", "row_count", "truncated", "error")
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SQL_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    ROW_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    purpose: str
+    sql: str
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    rows: str
+    row_count: int
+    truncated: bool
+    error: str
+    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., rows: _Optional[str] = ..., row_count: _Optional[int] = ..., truncated: bool = ..., error: _Optional[str] = ...) -> None: ...

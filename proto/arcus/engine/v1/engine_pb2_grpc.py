@@ -177,8 +177,7 @@ class IndexService(object):
 
 
 class GenerateServiceStub(object):
-    """Writes an answer from sources. Cancelling the call stops the engine. Not safe to retry once a chunk arrived.
-    """
+    """Missing associated documentation comment in .proto file."""
 
     def __init__(self, channel):
         """Constructor.
@@ -191,14 +190,26 @@ class GenerateServiceStub(object):
                 request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateChunk.FromString,
                 _registered_method=True)
+        self.Plan = channel.unary_unary(
+                '/arcus.engine.v1.GenerateService/Plan',
+                request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.SerializeToString,
+                response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.FromString,
+                _registered_method=True)
 
 
 class GenerateServiceServicer(object):
-    """Writes an answer from sources. Cancelling the call stops the engine. Not safe to retry once a chunk arrived.
-    """
+    """Missing associated documentation comment in .proto file."""
 
     def Generate(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Writes an answer from sources. Cancelling the call stops the engine. Not safe to retry once a chunk arrived.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Plan(self, request, context):
+        """Decides what to look for before an answer is written. Safe to retry; the embedded engine's plan is deterministic.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -211,6 +222,11 @@ def add_GenerateServiceServicer_to_server(servicer, server):
                     request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.FromString,
                     response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateChunk.SerializeToString,
             ),
+            'Plan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Plan,
+                    request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.FromString,
+                    response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'arcus.engine.v1.GenerateService', rpc_method_handlers)
@@ -220,8 +236,7 @@ def add_GenerateServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerateService(object):
-    """Writes an answer from sources. Cancelling the call stops the engine. Not safe to retry once a chunk arrived.
-    """
+    """Missing associated documentation comment in .proto file."""
 
     @staticmethod
     def Generate(request,
@@ -240,6 +255,33 @@ class GenerateService(object):
             '/arcus.engine.v1.GenerateService/Generate',
             arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
             arcus_dot_engine_dot_v1_dot_engine__pb2.GenerateChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Plan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.engine.v1.GenerateService/Plan',
+            arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.SerializeToString,
+            arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.FromString,
             options,
             channel_credentials,
             insecure,
