@@ -251,9 +251,26 @@ responses = Table(
     Column("status", String(16), nullable=False),  # in_progress, completed, failed, cancelled
     Column("model", Text, nullable=False),
     Column("instructions", Text),
-    Column("request", JSON, nullable=False),
+    Column("request", JSON, nullable=False),  # as it was sent
     Column("body", JSON, nullable=False),  # the response as clients see it
-    Column("owner", String(64)),
+    Column("background", Boolean, nullable=False),
+    Column("previous_response_id", String(36)),
+    Column("prompt", LargeBinary),  # what the engine was given: whoever takes over goes on from it
+    Column("owner", String(64)),  # the front that works on it; its lease keeps the others away
+    Column("lease_until", BigInteger),
+    Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("responses_by_tenant", "tenant_id", "created_at", "id"),
+    Index("responses_in_progress", "status", "lease_until"),
+)
+
+# The log of a response, some entries to a row. Nothing in it is ever changed.
+response_events = Table(
+    "response_events",
+    metadata,
+    Column("response_id", String(36), ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("entries", JSON, nullable=False),
+    Column("engine_text", Text, nullable=False),  # what the engine wrote for these entries
+    Column("output_tokens", Integer, nullable=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,12 +17,17 @@ from services.core.full_text import FullText
 from services.core.keys import Keys
 from services.core.limits import TenantLimit
 from services.core.objects import Objects
+from services.core.response_log import ResponseLog
 from services.core.responses import Responses
 from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
+from services.nimbus.background import BackgroundResponses
 from services.nimbus.engine import EngineClient
+from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
+from services.nimbus.running import RunningResponses
+from services.nimbus.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,9 @@ class Backend:
     retrieval: Retrieval
     answers: Answers
     tenant_limit: TenantLimit  # shared by both transports
+    loops: tuple[
+        asyncio.Task[None], ...
+    ]  # they run as long as the backend is open: whoever serves it ends when one does
 
 
 @asynccontextmanager
@@ -68,21 +77,55 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             collections=collections,
             members=members,
         )
-        yield Backend(
-            settings=settings,
-            database=database,
-            keys=Keys(database),
-            files=files,
-            collections=collections,
-            collection_files=members,
-            descriptions=descriptions,
-            thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
-            responses=responses,
+        sources = Sources(settings=settings, engine=engine, retrieval=retrieval)
+        tenant_limit = TenantLimit(settings.max_requests_per_tenant)
+        response_log = ResponseLog(database)
+        writer = LogWriter(response_log)
+        running = RunningResponses(settings.max_responses)
+        background = BackgroundResponses(
             engine=engine,
-            retrieval=retrieval,
-            answers=Answers(settings=settings, engine=engine, retrieval=retrieval, responses=responses),
-            tenant_limit=TenantLimit(settings.max_requests_per_tenant),
+            sources=sources,
+            responses=responses,
+            response_log=response_log,
+            writer=writer,
+            running=running,
+            tenant_limit=tenant_limit,
         )
+        answers = Answers(
+            engine=engine,
+            sources=sources,
+            responses=responses,
+            response_log=response_log,
+            writer=writer,
+            running=running,
+            background=background,
+        )
+        loops = (
+            asyncio.create_task(writer.run(), name="log-writer"),
+            asyncio.create_task(background.run(), name="background-responses"),
+        )
+        try:
+            yield Backend(
+                settings=settings,
+                database=database,
+                keys=Keys(database),
+                files=files,
+                collections=collections,
+                collection_files=members,
+                descriptions=descriptions,
+                thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
+                responses=responses,
+                engine=engine,
+                retrieval=retrieval,
+                answers=answers,
+                tenant_limit=tenant_limit,
+                loops=loops,
+            )
+        finally:
+            await background.close()
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
     finally:
         await engine.close()
         await database.close()

@@ -84,14 +84,14 @@ class EngineClient:
             return await stub.Plan(request, metadata=self._metadata("generate"), timeout=self._timeout_seconds)
 
     @asynccontextmanager
-    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[pb.GenerateChunk]]:
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
         call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
-        silence = _Silence(call, self._timeout_seconds)
+        chunks = Chunks(call, self._timeout_seconds)
         try:
-            yield silence.watch()
+            yield chunks
         finally:
-            silence.end()
+            chunks.end()
             call.cancel()
 
     async def check(self) -> None:
@@ -109,8 +109,8 @@ class EngineClient:
         return (("application", application), ("x-arcus-secret", self._secret))
 
 
-class _Silence:
-    """Ends a call that says nothing for too long, without a timer for each message."""
+class Chunks:
+    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message."""
 
     def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
         self._call = call
@@ -118,11 +118,15 @@ class _Silence:
         self._received = 0
         self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
 
-    async def watch(self) -> AsyncIterator[pb.GenerateChunk]:
+    async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
         with _mapped():
             async for chunk in self._call:
                 self._received += 1
                 yield chunk
+
+    def cancel(self) -> None:
+        """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
+        self._call.cancel()
 
     def end(self) -> None:
         self._handle.cancel()

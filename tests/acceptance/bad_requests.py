@@ -139,8 +139,10 @@ QUESTION = [
     (ask(store=1), "store"),
     (ask(metadata=[]), "metadata"),
     (ask(background="yes"), "background"),
-    (ask(background=True), "background"),
-    (ask(previous_response_id="x"), "previous_response_id"),
+    (ask(background=True, store=False), "store"),
+    (ask(previous_response_id=5), "previous_response_id"),
+    (ask(tool_choice="sometimes"), "tool_choice"),
+    (ask(input=[{"type": "computer_call"}]), "input[0]"),
     (ask(include="all"), "include"),
     (ask(include=[1]), "include"),
     (ask(include=["cloudglue_citations.media_description"]), "include"),
@@ -192,6 +194,7 @@ FILTERS = ("filter=x", "filter=[]", "filter=%7B%22colour%22:[]%7D", 'filter={"fi
 TEXTS = ("response_format=xml", "modalities=smell", "modalities=speech&modalities=x", "include_metadata=maybe")
 QUERIES = {
     "/files": (*PAGES, *SORTS, *CREATED, *FILTERS, "status=ready"),
+    "/responses/{response_id}": ("stream=maybe", "starting_after=-2", "starting_after=x"),
     "/files/{file_id}/thumbnails": (*PAGES, "is_default=maybe", "type=poster"),
     "/collections": (*PAGES, *SORTS, *CREATED, "collection_type=films", "order=filename"),
     "/collections/{collection_id}/videos": (*PAGES, *SORTS, *ADDED, *FILTERS, "status=ready"),

@@ -66,6 +66,8 @@ def requests_for(at: Described) -> dict:
         "arcus.v1.ResponseService/Create": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Stream": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Get": (responses.GetResponseRequest(response_id=at.response_id), NOT_FOUND),
+        "arcus.v1.ResponseService/Follow": (responses.FollowResponseRequest(response_id=at.response_id), NOT_FOUND),
+        "arcus.v1.ResponseService/Cancel": (responses.CancelResponseRequest(response_id=at.response_id), NOT_FOUND),
         "arcus.v1.ResponseService/List": (responses.ListResponsesRequest(), OK),
         "arcus.v1.ResponseService/Delete": (responses.DeleteResponseRequest(response_id=at.response_id), OK),
     }

@@ -21,6 +21,7 @@ from services.core.full_text import FullText
 from services.core.jobs import Jobs
 from services.core.keys import Keys
 from services.core.objects import Objects
+from services.core.response_log import ResponseLog
 from services.core.responses import Responses
 from services.core.thumbnails import Thumbnails
 from tests.contract.postgres_server import PostgresServer, migrate
@@ -92,6 +93,7 @@ async def store(database: Database, tmp_path: Path) -> Store:
         full_text=FullText(database),
         jobs=Jobs(database, lease_seconds=30),
         responses=Responses(database),
+        response_log=ResponseLog(database),
         thumbnails=Thumbnails(database, objects, secret="secret"),
         tenant=tenants[0],
         other=tenants[1],

@@ -18,6 +18,7 @@ from services.core.jobs import Job, Jobs
 from services.core.keys import Keys
 from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.objects import Objects
+from services.core.response_log import Hold, ResponseLog
 from services.core.responses import Responses
 from services.core.thumbnails import Thumbnails
 
@@ -42,9 +43,17 @@ class Store:
     full_text: FullText
     jobs: Jobs
     responses: Responses
+    response_log: ResponseLog
     thumbnails: Thumbnails
     tenant: str
     other: str
+
+    async def begin_response(self, id: str, *, owner: str = "front", background: bool = False, **rest: Any) -> Hold:
+        """A response in progress, held by a front."""
+        body = {"id": id, "status": "in_progress", "model": "nimbus-001", "instructions": None, "output": []}
+        hold = Hold(id, owner, 1)
+        await self.responses.create(self.tenant, body, {"input": id}, hold, background=background, **rest)
+        return hold
 
     async def upload(
         self,

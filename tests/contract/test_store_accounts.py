@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy import select
 
 from services.core.errors import ArcusError, Reason
-from services.core.files import CreatedRange
 from services.core.keys import Keys
 from services.core.pages import Page
 from services.core.schema import api_keys
@@ -55,32 +54,6 @@ async def test_fronts_that_start_at_once_make_one_tenant_and_one_key(store):
         await store.keys.create("other", key)
 
 
-async def test_a_response_ends_once(store):
-    await store.responses.create(store.tenant, "r1", _body("r1"), {"model": "nimbus-001"}, owner="front")
-    await store.responses.finish(store.tenant, _body("r1", "completed"))
-    await store.responses.finish(store.tenant, _body("r1", "failed"))
-    got = await store.responses.get(store.tenant, "r1")
-    assert (got.status, got.body["status"]) == ("completed", "completed")
-    assert (await store.responses.list(store.tenant, Page(), status="completed")).total == 1
-    assert (await store.responses.list(store.tenant, Page(), status="failed")).total == 0
-    assert (await store.responses.list(store.tenant, Page(), created=CreatedRange(before=1))).total == 0
-    await store.responses.delete(store.tenant, "r1")
-    await store.responses.delete(store.tenant, "r1")
-    await store.responses.finish(store.tenant, _body("r1", "completed"))
-    with pytest.raises(ArcusError):
-        await store.responses.get(store.tenant, "r1")
-
-
-async def test_responses_of_a_front_that_died_are_told_to_have_failed(store):
-    for id, owner in (("r1", "dead"), ("r2", "alive")):
-        await store.responses.create(store.tenant, id, _body(id), {}, owner=owner)
-    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=60_000) == 0
-    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=-1) == 1
-    failed = await store.responses.get(store.tenant, "r1")
-    assert (failed.status, failed.body["error"]["code"]) == ("failed", "interrupted")
-    assert (await store.responses.get(store.tenant, "r2")).status == "in_progress"
-
-
 # Every public method that takes a tenant, called with another tenant's ids. What is not here fails the test below.
 MISSES = {
     "Files.get": lambda store, at: store.files.get(store.other, at.file),
@@ -103,7 +76,8 @@ EMPTY = {
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
-    "Responses.finish": lambda store, at: store.responses.finish(store.other, _body("r1", "failed")),
+    "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
+    "ResponseLog.end": lambda store, at: store.response_log.end(store.other, "r1", lambda stored: stored.body),
     "Thumbnails.list": lambda store, at: store.thumbnails.list(store.other, at.file, Page()),
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
     "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
@@ -126,7 +100,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     collection, file = await store.collection(), await store.ready()
     member = await store.collection_files.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
-    await store.responses.create(store.tenant, "r1", _body("r1"), {}, owner="front")
+    await store.begin_response("r1")
     (segment, _) = await store.descriptions.segments(member.segmentation_id)
     theirs = await store.collection("theirs", tenant=store.other)
     at = _At(file.id, collection.id, segment.id, theirs.id)
@@ -145,7 +119,8 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
-    for field in ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails"):
+    fields = ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails")
+    for field in (*fields, "response_log"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:

@@ -10,6 +10,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.wording import Style, phrase, shortened
+from services.core.errors import ArcusError, Reason
 from services.core.words import stems
 
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
@@ -50,8 +51,10 @@ class EmbeddedGenerator:
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         """The answer word by word. The last chunk carries finish_reason and the count of input tokens."""
         answer = compose(request)
-        limit = request.max_output_tokens or 1_000_000
-        words = _TOKEN.findall(answer)
+        if not answer.startswith(request.written):
+            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The answer that was begun can't be continued; ask again.")
+        limit = (request.max_output_tokens or 1_000_000) - request.output_tokens_written
+        words = _TOKEN.findall(answer[len(request.written) :])
         for word in words[:limit]:
             yield pb.GenerateChunk(text=word, output_tokens=1)
         read = sum(len(passage.text.split()) for source in request.sources for passage in source.passages)
