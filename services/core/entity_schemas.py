@@ -59,6 +59,7 @@ class Place:
     choices: tuple[Any, ...] = ()  # of enum or const, without null
     properties: tuple[Property, ...] = ()
     items: Place | None = None
+    max_items: int | None = None
 
     def fits(self, value: Any) -> bool:
         return _validator(json.dumps(self.schema)).is_valid(value)
@@ -168,7 +169,8 @@ class _Reader:
             if "items" not in schema:
                 _refuse(at, "needs items: what each element of the array is")
             items = self.read(schema["items"], f"{at}.items", depth=depth + 1, references=references)
-            return replace(place, items=items, schema={**own, "items": items.schema})
+            expanded = {**own, "items": items.schema}
+            return replace(place, items=items, schema=expanded, max_items=schema.get("maxItems"))
         return replace(place, format=format)
 
     def _object(self, place: Place, schema: Json, at: str, depth: int, references: tuple[str, ...]) -> Place:
@@ -186,8 +188,8 @@ class _Reader:
                 _refuse(f"{at}.properties", f"has a name that is not 1 to {MAX_NAME} characters long")
             inner = self.read(value, f"{at}.properties.{name}", depth=depth + 1, references=references)
             properties.append(Property(name, inner, name in required))
-        expanded = {**place.schema, "properties": {item.name: item.place.schema for item in properties}}
-        return replace(place, schema=expanded, properties=tuple(properties))
+        whole = {**place.schema, "properties": {item.name: item.place.schema for item in properties}}
+        return replace(place, schema=whole, properties=tuple(properties))
 
 
 def _check_plain(schema: Json, field: str) -> None:

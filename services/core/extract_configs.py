@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.core.entity_schemas import parse_schema
 from services.core.errors import invalid
 from services.core.media import DescribeConfig
-from services.core.words import stems
+from services.core.words import stem
 
 MAX_PROMPT = 2000
 FIELD = "extract_config"
@@ -25,11 +26,15 @@ def _list_of(description: str, **items: Any) -> Json:
 
 # What a prompt without a schema can ask for: the property, the words that ask for it, and what it holds.
 KINDS: tuple[tuple[str, str, Json], ...] = (
-    ("people", "people person name speaker presenter host guest author who", _list_of("Names of people introduced")),
+    (
+        "people",
+        "people person name names speaker presenter host guest author who",
+        _list_of("Names of people introduced"),
+    ),
     ("dates", "date day deadline when calendar", _list_of("Dates", format="date")),
     ("amounts", "amount price cost money budget fee revenue salary", _list_of("Amounts of money")),
     ("numbers", "number figure quantity measurement statistic count unit", _list_of("Numbers with their units")),
-    ("emails", "email e-mail mail contact", _list_of("E-mail addresses", format="email")),
+    ("emails", "email mail contact", _list_of("E-mail addresses", format="email")),
     ("urls", "url link website site web", _list_of("Web addresses", format="uri")),
     ("phone_numbers", "phone telephone contact", _list_of("Phone numbers", format="phone")),
     ("topics", "topic theme keyword phrase subject tag concept", _list_of("Key phrases")),
@@ -110,9 +115,13 @@ def parse_extract_config(value: Any) -> ExtractConfig:
 
 def prompted_schema(prompt: str) -> Json:
     """A list of each kind of thing that the prompt names, or of every kind when it names none that is known."""
-    asked = stems(prompt.replace("-", ""))
-    named = {name: schema for name, cues, schema in KINDS if asked & stems(f"{name} {cues}".replace("-", ""))}
+    asked = _stems(prompt)
+    named = {name: schema for name, cues, schema in KINDS if asked & _stems(f"{name} {cues}")}
     return {"type": "object", "properties": named or {name: schema for name, _, schema in KINDS}}
+
+
+def _stems(text: str) -> set[str]:
+    return {stem(word) for word in re.findall(r"[a-z]+", text.lower().replace("e-mail", "email"))}
 
 
 def _level(value: Json) -> Literal["video", "segment"]:
