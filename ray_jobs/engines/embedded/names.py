@@ -123,7 +123,7 @@ def _introduced(line: str) -> list[Name]:
             continue
         for cue, roles in cues:
             flags = 0 if cues is _CASED_CUES else re.I
-            for match in re.finditer(rf"(?<!\w)(?:{cue})[ ]*(?:{_TITLE}[ ]+)?", line, flags):
+            for match in re.finditer(rf"(?<!\w)(?:{cue})[ ]*(?:(?i:{_TITLE})[ ]+)?", line, flags):
                 name = _name_at(line[match.end() :], is_cased)
                 if name:
                     found.append(Name(name, roles))

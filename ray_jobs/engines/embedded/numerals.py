@@ -95,7 +95,7 @@ def numbers(text: str, words: Sequence[Token]) -> list[Number]:
     found: list[Number] = []
     at = 0
     while at < len(words):
-        read = _digits(text, words, at) if words[at].text[0].isdigit() else _spelt(words, at)
+        read = _digits(text, words, at) if words[at].text[0].isdecimal() else _spelt(words, at)
         if read is None:
             at += 1
             continue
@@ -120,7 +120,7 @@ def _number(text: str, words: Sequence[Token], value: int | float, first: int, l
     elif following and following.lower in UNITS and not text[end : following.start].strip(" -"):
         unit, end = UNITS[following.lower], following.end
     ends_phrase = following is None or not text[end : following.start].isspace()
-    plain = words[first].text.isdigit() and last == first + 1
+    plain = words[first].text.isdecimal() and last == first + 1
     is_year = (is_year and not (unit or is_money)) or (
         plain and 1000 <= value <= 2100 and len(words[first].text) == 4 and not (unit or is_money)
     )
