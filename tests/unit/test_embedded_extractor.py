@@ -152,6 +152,13 @@ def test_the_picture_supports_booleans_and_choices_alone() -> None:
     assert extract(schema, seen).entities == {"is_dark": True, "light": "dark"}
 
 
+def test_a_value_that_is_said_elsewhere_first_is_found_where_it_is_named() -> None:
+    spoken = said("the moon is three hundred and eighty four thousand kilometers away")
+    found = extract(of(distance_km=NUMBER), spoken, shown("The Moon", "Distance: 384,000 km"))
+    assert found.entities == {"distance_km": 384_000} and found.sources[0].start_time == 5.0
+    assert extract(of(distance_km=NUMBER), spoken).entities == {}, "nothing says that it is the distance"
+
+
 def test_each_value_tells_where_it_was_found() -> None:
     found = extract(of(speakers=many(TEXT), turbine_count=INTEGER), said("My name is Ann Smith."), DAM)
     assert [(source.path, source.start_time) for source in found.sources] == [

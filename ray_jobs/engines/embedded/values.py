@@ -54,20 +54,24 @@ def values(want: Want, place: Place, lines: Sequence[Line], *, is_list: bool, is
     every = list(_labelled(want, place, told, is_list))
     if not every or want.aim not in ("topic", "title", "quote"):  # a list that is labelled is the whole list
         every += _FINDERS[want.aim](want, place, told, lines)
-    first: dict[Any, Found] = {}
-    for found in every:
-        if place.fits(found.value):
-            first.setdefault(_key(found.value), found)
-    usable = [*first.values()]
+    usable = [found for found in every if place.fits(found.value)]
     close = [found for found in usable if found.is_sure or want.accepts(found.around)]
     if want.aim in _AMBIGUOUS and not want.near and not is_list:
         named = [found for found in close if found.is_sure or want.words & found.around]
-        close = named or (close if len(close) == 1 else [])
-    if not close and is_alone and len(usable) == 1:
+        close = named or (close if len(_once(close)) == 1 else [])
+    if not close and is_alone and len(_once(usable)) == 1:
         close = usable
     if not is_list:
         close.sort(key=lambda found: (not found.is_sure, -want.closeness(found.around)))
-    return close
+    return _once(close)
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    """Each value where it stands first."""
+    first: dict[Any, Found] = {}
+    for one in found:
+        first.setdefault(_key(one.value), one)
+    return [*first.values()]
 
 
 def presence_line(wanted: Iterable[Presence], lines: Sequence[Line]) -> Line | None:
