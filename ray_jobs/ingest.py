@@ -1,4 +1,4 @@
-"""The ingest application: claims jobs, probes files, describes segments, and writes each result at once."""
+"""The ingest application: claims jobs, probes files, describes and extracts, and writes each result at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import structlog
 
+from ray_jobs.extraction import ExtractionWork
 from ray_jobs.pipeline import Pipeline
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
@@ -56,6 +57,7 @@ class IngestWorker:
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
         self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
         self._descriptions = Descriptions(self._database)
+        self._extraction = ExtractionWork(self._database, pipeline)
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
@@ -137,6 +139,8 @@ class IngestWorker:
     async def _fail_subject(self, job: Job, message: str) -> None:
         if job.kind == "probe":
             await self._files.set_failed(job.subject_id, message)
+        elif job.kind == "extract":
+            await self._extraction.set_failed(job, message)
         else:
             await self._descriptions.set_failed(job.subject_id, message)
 
@@ -147,6 +151,8 @@ class IngestWorker:
             )
         if job.kind == "probe":
             await self._probe(job)
+        elif job.kind == "extract":
+            await self._extraction.run(job, self.owner)
         else:
             await self._describe(job)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, RowMapping, delete, insert, select, update
+from sqlalchemy import Row, RowMapping, and_, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core import jobs
@@ -14,15 +14,24 @@ from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.embedding_log import append_adds, append_removal
 from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.extractions import add_extraction, is_member, queue_extractions
 from services.core.filters import SearchFilter, file_condition
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections, descriptions, embeddings, files, segmentations
+from services.core.schema import (
+    collection_files,
+    collections,
+    descriptions,
+    embeddings,
+    extractions,
+    files,
+    segmentations,
+)
 from services.core.segmentations import canonical, config_hash, parse_segmentation
 
 
 @dataclass(frozen=True)
 class CollectionFile:
-    """A file's state in a collection: that of its description, and how far it has come."""
+    """A file's state in a collection: that of its description, then of its entities, and how far it has come."""
 
     collection_id: str
     file_id: str
@@ -42,14 +51,26 @@ class CollectionFile:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
-_members = select(
-    collection_files,
-    descriptions.c.status,
-    descriptions.c.stage,
-    descriptions.c.segments_done,
-    descriptions.c.segments_total,
-    descriptions.c.error,
-).join(descriptions, descriptions.c.id == collection_files.c.description_id)
+_is_extracting = and_(extractions.c.id.is_not(None), descriptions.c.status == "completed")
+_status = case(
+    (and_(_is_extracting, extractions.c.status == "pending"), "processing"),
+    (_is_extracting, extractions.c.status),
+    else_=descriptions.c.status,
+)
+_members = (
+    select(
+        collection_files,
+        _status.label("status"),
+        case((and_(_is_extracting, extractions.c.status != "completed"), "extract"), else_=descriptions.c.stage).label(
+            "stage"
+        ),
+        case((_is_extracting, extractions.c.segments_done), else_=descriptions.c.segments_done).label("segments_done"),
+        descriptions.c.segments_total,
+        case((_is_extracting, extractions.c.error), else_=descriptions.c.error).label("error"),
+    )
+    .join(descriptions, descriptions.c.id == collection_files.c.description_id)
+    .outerjoin(extractions, is_member)
+)
 
 
 class CollectionFiles:
@@ -129,7 +150,7 @@ class CollectionFiles:
             collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id == collection_id
         )
         if status is not None:
-            query = query.where(descriptions.c.status == status)
+            query = query.where(_status == status)
         if added_after is not None:
             query = query.where(collection_files.c.added_at >= added_after)
         if added_before is not None:
@@ -255,6 +276,8 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
             added_at=now_ms(),
         )
     )
+    if collection.collection_type == "entities":
+        await add_extraction(connection, tenant_id, collection.id, file.id)
     # Whoever writes a segment of this description locks the same row first, so none is missed or indexed twice.
     description = (
         await connection.execute(select(descriptions).where(descriptions.c.id == description_id).with_for_update())
@@ -274,6 +297,8 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
         )
     if description.status in ("pending", "failed") and file.status == "completed":
         await jobs.enqueue(connection, tenant_id, "describe", description_id)
+    if description.status == "completed":
+        await queue_extractions(connection, description_id)
 
 
 async def _find_or_create(

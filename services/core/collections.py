@@ -15,13 +15,14 @@ from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.embedding_log import shard_of
 from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.extract_configs import parse_extract_config
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
 from services.core.pages import Listing, Page, list_page
 from services.core.schema import collection_files, collections
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
-COLLECTION_TYPES = ("media-descriptions",)
+COLLECTION_TYPES = ("media-descriptions", "entities")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
 MAX_PROMPT = 2000
 
@@ -36,6 +37,7 @@ class Collection:
     describe_config: dict[str, Any]
     segmentation_config: dict[str, Any]
     thumbnails_config: dict[str, Any]
+    extract_config: dict[str, Any] | None  # of the type entities alone
     shard: int
     created_at: int
     file_count: int
@@ -67,16 +69,21 @@ class Collections:
         collection_type: str,
         description: str | None = None,
         describe_config: dict[str, Any] | None = None,
+        extract_config: dict[str, Any] | None = None,
         segmentation_config: dict[str, Any] | None = None,
         thumbnails_config: dict[str, Any] | None = None,
     ) -> Collection:
-        """Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field."""
+        """The type says which configuration counts; the others are ignored.
+
+        Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field.
+        """
         name = _name(name)
         if collection_type not in KNOWN_TYPES:
             raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
         if collection_type not in COLLECTION_TYPES:
             raise invalid(
-                f"Collections of type {collection_type} are not offered by this server; use media-descriptions.",
+                f"Collections of type {collection_type} are not offered by this server; "
+                f"use one of: {', '.join(COLLECTION_TYPES)}.",
                 field="collection_type",
             )
         if segmentation_config is not None:
@@ -86,6 +93,8 @@ class Collections:
                     field="default_segmentation_config.strategy",
                 )
             parse_segmentation(segmentation_config, field="default_segmentation_config")
+        extract = parse_extract_config(extract_config) if collection_type == "entities" else None
+        describe = extract.describe_config if extract else describe_settings(describe_config)
         id = str(uuid4())
         values: dict[str, Any] = {
             "id": id,
@@ -93,7 +102,8 @@ class Collections:
             "name": name,
             "description": description,
             "collection_type": collection_type,
-            "describe_config": describe_settings(describe_config).to_json(),
+            "describe_config": describe.to_json(),
+            "extract_config": extract.to_json() if extract else None,
             "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
             "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
             "shard": shard_of(id, self._shard_count),
@@ -113,6 +123,15 @@ class Collections:
         if row is None:
             raise not_found("Collection", id)
         return Collection.from_row(row)
+
+    async def of_type(self, tenant_id: str, id: str, collection_type: str) -> Collection:
+        """Raises NOT_FOUND, or INVALID_ARGUMENT where the collection is of another type."""
+        collection = await self.get(tenant_id, id)
+        if collection.collection_type != collection_type:
+            raise invalid(
+                f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
+            )
+        return collection
 
     async def list(
         self,

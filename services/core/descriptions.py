@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 
 from services.core.database import Database
 from services.core.embedding_log import append_adds
+from services.core.extractions import queue_extractions
 from services.core.jobs import Job, is_held
 from services.core.media import DescribeConfig, SegmentDescription, Span
 from services.core.schema import (
@@ -258,7 +259,13 @@ class Descriptions:
             return (await connection.execute(query)).first() is not None
 
     async def finish(self, job: Job, owner: str, *, title: str, summary: str) -> None:
-        await self._set(job, owner, status="completed", stage="done", title=title, summary=summary, error=None)
+        """Marks a description as complete, and queues what waits for that."""
+        values = {"status": "completed", "stage": "done", "title": title, "summary": summary, "error": None}
+        async with self._database.write() as connection:
+            if not await is_held(connection, job, owner):
+                raise LeaseLostError
+            await connection.execute(update(descriptions).where(descriptions.c.id == job.subject_id).values(**values))
+            await queue_extractions(connection, job.subject_id)
 
     async def set_stage(self, job: Job, owner: str, stage: str) -> None:
         await self._set(job, owner, stage=stage)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -82,6 +83,7 @@ collections = Table(
     Column("describe_config", JSON, nullable=False),
     Column("segmentation_config", JSON, nullable=False),
     Column("thumbnails_config", JSON, nullable=False),
+    Column("extract_config", JSON(none_as_null=True)),  # of the type entities alone
     Column("shard", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "name", name="collections_name"),
@@ -164,6 +166,42 @@ collection_files = Table(
     Index("collection_files_by_file", "file_id"),
 )
 
+# The entities of one file in one collection of type entities. They go with the membership.
+extractions = Table(
+    "extractions",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("collection_id", String(36), nullable=False),
+    Column("file_id", String(36), nullable=False),
+    Column("status", String(16), nullable=False),  # pending, processing, completed, failed
+    Column("segments_done", Integer, nullable=False),
+    Column("error", Text),
+    Column("entities", JSON(none_as_null=True)),  # of the whole file; null: none, or not yet
+    Column("sources", JSON(none_as_null=True)),  # where each value was found
+    Column("created_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["collection_id", "file_id"],
+        ["collection_files.collection_id", "collection_files.file_id"],
+        ondelete="CASCADE",
+        name="extractions_member",
+    ),
+    UniqueConstraint("collection_id", "file_id", name="extractions_file"),
+)
+
+segment_entities = Table(
+    "segment_entities",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("extraction_id", String(36), ForeignKey("extractions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment_id", String(36), ForeignKey("segments.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant_id", String(36), nullable=False),
+    Column("entities", JSON(none_as_null=True)),  # null: the segment supports no record that fits the schema
+    Column("sources", JSON(none_as_null=True)),
+    UniqueConstraint("extraction_id", "segment_id", name="segment_entities_segment"),
+    Index("segment_entities_by_segment", "segment_id"),  # for deleting segments
+)
+
 thumbnails = Table(
     "thumbnails",
     metadata,
@@ -221,8 +259,8 @@ jobs = Table(
     metadata,
     _id(),
     _tenant(),
-    Column("kind", String(16), nullable=False),  # probe, describe
-    Column("subject_id", String(36), nullable=False),  # a file or a description
+    Column("kind", String(16), nullable=False),  # probe, describe, extract
+    Column("subject_id", String(36), nullable=False),  # a file, a description or an extraction
     Column("state", String(16), nullable=False),  # queued, running, completed, failed
     Column("attempts", Integer, nullable=False),
     Column("owner", String(64)),

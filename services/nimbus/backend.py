@@ -12,6 +12,7 @@ from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
 from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
 from services.core.keys import Keys
@@ -39,6 +40,7 @@ class Backend:
     collections: Collections
     collection_files: CollectionFiles
     descriptions: Descriptions
+    entities: Entities
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
@@ -113,6 +115,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collections=collections,
                 collection_files=members,
                 descriptions=descriptions,
+                entities=Entities(database),
                 thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
                 responses=responses,
                 engine=engine,

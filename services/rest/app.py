@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from services.nimbus.backend import Backend
 from services.rest.collections import collection_routes
 from services.rest.descriptions import description_routes
+from services.rest.entities import entity_routes
 from services.rest.errors import install_error_handlers
 from services.rest.files import file_routes
 from services.rest.gate import Gate
@@ -62,6 +63,7 @@ def create_app(backend: Backend) -> FastAPI:
         membership_routes(backend, "videos"),
         membership_routes(backend, "media"),
         description_routes(backend),
+        entity_routes(backend),
         response_routes(backend),
         model_routes(),
     )

@@ -33,12 +33,14 @@ def collection_routes(backend: Backend) -> APIRouter:
             new.default_thumbnails_config,
             new.describe_config,
         )
+        extract = new.extract_config
         collection = await backend.collections.create(
             tenant_id,
             name=new.name,
             collection_type=new.collection_type,
             description=new.description,
             describe_config=describe.model_dump(exclude_none=True) if describe else None,
+            extract_config=extract.to_core() if extract else None,
             segmentation_config=cut.to_core() if cut else None,
             thumbnails_config=pictures.model_dump() if pictures else None,
         )

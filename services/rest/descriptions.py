@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.collection_files import CollectionFile
 from services.core.descriptions import DescribedSegment, Description
-from services.core.errors import invalid
 from services.core.files import CreatedRange
 from services.core.pages import Page
 from services.nimbus.backend import Backend
@@ -37,12 +36,7 @@ def description_routes(backend: Backend) -> APIRouter:
     router = APIRouter(prefix="/collections/{collection_id}", tags=["collections"])
 
     async def check_type(tenant_id: str, collection_id: str) -> None:
-        collection = await backend.collections.get(tenant_id, collection_id)
-        if collection.collection_type != "media-descriptions":
-            raise invalid(
-                f"This collection holds {collection.collection_type}, not media-descriptions.",
-                field="collection_id",
-            )
+        await backend.collections.of_type(tenant_id, collection_id, "media-descriptions")
 
     async def described(member: CollectionFile) -> tuple[Description | None, list[DescribedSegment]]:
         description = await backend.descriptions.find(member.description_id)

@@ -98,7 +98,11 @@ def collection_reply(collection: Collection) -> Json:
         "name": collection.name,
         "description": collection.description,
         "collection_type": collection.collection_type,
-        "describe_config": collection.describe_config,
+        **(
+            {"extract_config": collection.extract_config}
+            if collection.extract_config
+            else {"describe_config": collection.describe_config}
+        ),
         "default_segmentation_config": collection.segmentation_config,
         "default_thumbnails_config": collection.thumbnails_config,
         "created_at": collection.created_at,

@@ -17,8 +17,15 @@ from services.core.files import file_id_of
 from services.nimbus.backend import Backend
 from services.nimbus.description_view import View, description_data, shots
 from services.rpc.gate import tenant
-from services.rpc.render import STATUS_NAMES, STATUSES, Renderer, collection_message, collection_type_name
-from services.rpc.values import filter_of, optional, page_of, range_of
+from services.rpc.render import (
+    STATUS_NAMES,
+    STATUSES,
+    Renderer,
+    collection_message,
+    collection_type_name,
+    entities_message,
+)
+from services.rpc.values import filter_of, optional, page_of, range_of, struct_json
 
 
 class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
@@ -35,6 +42,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             collection_type=collection_type_name(request.collection_type),
             description=optional(request, "description"),
             describe_config=describe,
+            extract_config=_extract(request),
             segmentation_config=_segmentation(request, "default_segmentation_config"),
             thumbnails_config=None if pictures is None else {"enable_segment_thumbnails": pictures},
         )
@@ -113,6 +121,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             end_time=optional(request, "end_time_seconds"),
             include_words=request.include_word_timestamps,
         )
+        await self._backend.collections.of_type(tenant(), request.collection_id, "media-descriptions")
         member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
         files = await self._render.files_of([member])
         return await self._described(
@@ -128,6 +137,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
     ) -> pb.ListMediaDescriptionsResponse:
         view = View.of(request.modalities, response_format=_format(request))
         added = range_of(request.added)
+        await self._backend.collections.of_type(tenant(), request.collection_id, "media-descriptions")
         listing = await self._backend.collection_files.list(
             tenant(), request.collection_id, page_of(request.page), added_after=added.after, added_before=added.before
         )
@@ -137,6 +147,40 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
                 await self._described(member, files[member.file_id], view)
                 for member in listing.items
                 if member.file_id in files  # not deleted meanwhile
+            ],
+            total=listing.total,
+        )
+
+    async def GetEntities(self, request: pb.GetEntitiesRequest, _context: Context) -> pb.FileEntities:
+        await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
+        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        page = page_of(request.page)
+        found = await self._backend.entities.of_file(tenant(), request.collection_id, request.file_id, page)
+        message = entities_message(member, found)
+        if request.include_thumbnails:
+            pictures = await self._pictures([part.segment_id for part in found.segments])
+            for part, shown in zip(found.segments, message.segment_entities, strict=True):
+                shown.thumbnail_url = pictures.get(part.segment_id, "")
+            default = (await self._backend.thumbnails.defaults(tenant(), [member.file_id])).get(member.file_id)
+            message.thumbnail_url = self._render.link(default) if default else ""
+        if request.include_shots and member.segmentation_config["strategy"] == "shot-detector":
+            described = await self._backend.descriptions.described(member.description_id)
+            ParseDict({"shots": shots(described, View())["shots"]}, message)
+        return message
+
+    async def ListEntities(self, request: pb.ListEntitiesRequest, _context: Context) -> pb.ListEntitiesResponse:
+        await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
+        added = range_of(request.added)
+        listing = await self._backend.collection_files.list(
+            tenant(), request.collection_id, page_of(request.page), added_after=added.after, added_before=added.before
+        )
+        ids = [member.file_id for member in listing.items]
+        found = await self._backend.entities.of_files(tenant(), request.collection_id, ids)
+        return pb.ListEntitiesResponse(
+            files=[
+                entities_message(member, found[member.file_id])
+                for member in listing.items
+                if member.file_id in found  # not removed meanwhile
             ],
             total=listing.total,
         )
@@ -178,6 +222,13 @@ def _json(message: Any, field: str) -> dict[str, Any] | None:
     if not message.HasField(field):
         return None
     return MessageToDict(getattr(message, field), preserving_proto_field_name=True)
+
+
+def _extract(message: pb.CreateCollectionRequest) -> dict[str, Any] | None:
+    value = _json(message, "extract_config")
+    if value is not None and "schema" in value:
+        value["schema"] = struct_json(message.extract_config, "schema")
+    return value
 
 
 def _segmentation(message: Any, field: str) -> dict[str, Any] | None:

@@ -36,6 +36,14 @@ def criterion(kind: str = "metadata", **values: Any) -> Json:
     return {kind: [{"path": "a", "operator": "Equal", "valueText": "b", **values}]}
 
 
+def entities(**config: Any) -> Json:
+    return {"name": "c", "collection_type": "entities", "extract_config": config}
+
+
+def wanted(**properties: Any) -> Json:
+    return entities(schema={"type": "object", "properties": properties})
+
+
 COLLECTION = [
     ({}, "collection_type"),
     ({"name": "c"}, "collection_type"),
@@ -76,6 +84,26 @@ COLLECTION = [
     (shots(max_seconds=601), "shot_detector_config.max_seconds"),
     (shots(min_seconds=20, max_seconds=10), "shot_detector_config.max_seconds"),
     (shots(fill_gaps="yes"), "shot_detector_config.fill_gaps"),
+    ({"name": "c", "collection_type": "entities"}, "extract_config is required"),
+    ({"name": "c", "collection_type": "entities", "extract_config": []}, "extract_config"),
+    (entities(), "needs a schema, or a prompt"),
+    (entities(prompt=5), "extract_config.prompt"),
+    (entities(prompt=LONG), "extract_config.prompt"),
+    (entities(schema=[]), "extract_config.schema"),
+    (entities(schema={}), "extract_config.schema.type"),
+    (entities(schema={"type": "array", "items": {"type": "string"}}), "extract_config.schema.type"),
+    (entities(schema={"type": "object", "properties": {}}), "needs properties"),
+    (wanted(a={"type": "strng"}), "extract_config.schema.properties.a.type"),
+    (wanted(a={"type": "string", "pattern": "a"}), "extract_config.schema.properties.a.pattern"),
+    (wanted(a={"$ref": "https://example.com/a.json"}), "extract_config.schema.properties.a.$ref"),
+    (wanted(a={"type": "string", "format": "colour"}), "extract_config.schema.properties.a.format"),
+    (wanted(a={"type": "array"}), "extract_config.schema.properties.a"),
+    (entities(prompt="p", enable_transcript_mode="yes"), "extract_config.enable_transcript_mode"),
+    (entities(prompt="p", enable_metadata_mode=True), "enable_metadata_mode"),
+    (
+        entities(prompt="p", enable_video_level_entities=True, enable_segment_level_entities=True),
+        "enable entities of the video or of its segments, not both",
+    ),
 ]
 COLLECTION_CHANGE = [({"name": ""}, "name"), ({"name": 1}, "name"), ({"description": {}}, "description")]
 FILE_CHANGE = [
@@ -213,6 +241,13 @@ QUERIES = {
         "include_chapters=x",
         "include_shots=x",
     ),
+    "/collections/{collection_id}/entities": (*PAGES, *SORTS, *ADDED),
+    "/collections/{collection_id}/videos/{file_id}/entities": (
+        *PAGES,
+        "include_thumbnails=2",
+        "include_chapters=x",
+        "include_shots=x",
+    ),
     "/responses": (*PAGES, *CREATED, "status=ready"),
 }
 
@@ -243,6 +278,9 @@ UNKNOWN = [
     ("GET", "/collections/{unknown}/media-descriptions", None),
     ("GET", "/collections/{unknown}/videos/{file_id}/media-descriptions", None),
     ("GET", "/collections/{collection_id}/videos/{unknown}/media-descriptions", None),
+    ("GET", "/collections/{unknown}/entities", None),
+    ("GET", "/collections/{unknown}/videos/{file_id}/entities", None),
+    ("GET", "/collections/{facts_id}/videos/{unknown}/entities", None),
     ("GET", "/responses/{unknown}", None),
     ("POST", "/responses", ask(knowledge_base={"collections": ["{unknown}"]})),
     ("POST", "/responses", ask(knowledge_base={"source": "files", "files": ["{unknown}"]})),

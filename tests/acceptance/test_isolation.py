@@ -13,13 +13,14 @@ import pytest
 
 from services.core.settings import Settings
 from tests.acceptance.conftest import Lecture
-from tests.acceptance.described import SPEECH, describe, upload
+from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.scripted_server import ScriptedServer
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
 SECRETS = (*SPEECH, "A talk", "On parsing and streaming", "SLIDE", "secret.mp4", "of the first")
+FACTS = {"type": "object", "properties": {"mentions_parsing": {"type": "boolean"}, "quote": {"type": "string"}}}
 Json = dict[str, Any]
 
 
@@ -101,6 +102,11 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
             Request(404, query={"response_format": "markdown", "include_thumbnails": True}),
         ],
         "GET /v1/collections/{collection_id}/media-descriptions": [NOT_FOUND],
+        "GET /v1/collections/{collection_id}/videos/{file_id}/entities": [
+            NOT_FOUND,
+            Request(404, query={"include_thumbnails": True}),
+        ],
+        "GET /v1/collections/{collection_id}/entities": [NOT_FOUND],
         "POST /v1/responses": [
             Request(404, body=question(source="collections", collections=[first["collection_id"]])),
             Request(404, body=question(collections=[second["collection_id"], first["collection_id"]])),
@@ -145,6 +151,11 @@ def holding(front: Front, name: str) -> Holding:
         member = http.post(f"/v1/collections/{collection_id}/media", json={"file_id": file_id}).json()
         if "first" in name:
             describe(account, collection_id, file_id)
+        facts = {"name": f"facts of {name}", "collection_type": "entities", "extract_config": {"schema": FACTS}}
+        facts_id = http.post("/v1/collections", json=facts).json()["id"]
+        http.post(f"/v1/collections/{facts_id}/media", json={"file_id": file_id}).raise_for_status()
+        if "first" in name:
+            extract(account, facts_id, file_id)
         asked = {**question(collections=[collection_id]), "instructions": '{"messages": 2, "text": "Said [1]. "}'}
         response = http.post("/v1/responses", json=asked)
         assert response.status_code == 200, response.text
@@ -152,6 +163,7 @@ def holding(front: Front, name: str) -> Holding:
     ids = {
         "collection_id": collection_id,
         "file_id": file_id,
+        "facts_id": facts_id,
         "segmentation_id": member["segmentation"]["id"],
         "response_id": response.json()["id"],
         "thumbnail_id": thumbnails[0]["id"] if thumbnails else "none",
@@ -179,6 +191,8 @@ def routes(answering: Front) -> list[str]:
 def paths(route: str, request: Request, first: Holding, second: Holding) -> Iterator[str]:
     """The route's path with own and foreign ids, in the mixtures that the request asks for."""
     template = route.split(" ", 1)[1]
+    if template.endswith("/entities"):  # of collections of that type
+        template = template.replace("{collection_id}", "{facts_id}")
     names = [name for name in first.ids if f"{{{name}}}" in template]
     for owners in itertools.product((first, second), repeat=len(names)):
         if names and request.own_path != all(owner is second for owner in owners):
@@ -191,7 +205,7 @@ def paths(route: str, request: Request, first: Holding, second: Holding) -> Iter
 
 def everything_of(one: Holding) -> Json:
     """All that its owner can read of it."""
-    collection, file = one["collection_id"], one["file_id"]
+    collection, file, facts = one["collection_id"], one["file_id"], one["facts_id"]
     with one.account.http as http:
         seen = {
             path: http.get(f"/v1{path}").raise_for_status().json()
@@ -205,6 +219,8 @@ def everything_of(one: Holding) -> Json:
                 f"/collections/{collection}/videos/{file}",
                 f"/collections/{collection}/media-descriptions",
                 f"/collections/{collection}/videos/{file}/media-descriptions",
+                f"/collections/{facts}/entities",
+                f"/collections/{facts}/videos/{file}/entities",
                 "/responses",
                 f"/responses/{one['response_id']}",
             )
@@ -220,6 +236,7 @@ def test_every_route_has_a_case(routes: list[str], first: Holding, second: Holdi
 def test_no_route_shows_or_changes_what_another_tenant_has(first: Holding, second: Holding):
     before = everything_of(first)
     assert before[f"/collections/{first['collection_id']}/media-descriptions"]["data"][0]["data"]["speech"]
+    assert before[f"/collections/{first['facts_id']}/entities"]["data"][0]["data"]["entities"]["quote"]
     assert before[f"/responses/{first['response_id']}"]["output"][0]["content"][0]["annotations"]
     assert len(before["picture"]) == 2
     tried = 0
@@ -248,7 +265,7 @@ def _check_own(route: str, reply: httpx.Response, first: Holding, place: str) ->
         shown = shown.replace("talks of the first", "")
     if route == "DELETE /v1/responses/{response_id}":
         return  # it repeats the id that it was given
-    for name in ("collection_id", "file_id", "segmentation_id", "response_id", "thumbnail_id"):
+    for name in ("collection_id", "facts_id", "file_id", "segmentation_id", "response_id", "thumbnail_id"):
         assert first[name] not in shown, place
     for word in SECRETS:
         assert word not in shown.replace("What is said of parsing?", ""), place

@@ -44,7 +44,7 @@ def test_the_sdk_creates_gets_lists_updates_and_deletes_a_collection(account: Ac
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"collection_type": "entities"}, "entities are not offered"),
+        ({"collection_type": "metadata"}, "metadata are not offered"),
         ({"collection_type": "nonsense"}, "collection_type"),
         ({"name": ""}, "name"),
         ({"name": 7}, "name"),

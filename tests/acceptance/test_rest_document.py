@@ -12,9 +12,10 @@ from fastapi.routing import iter_route_contexts
 from services.rest.app import create_app
 from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
 from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
+from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
-from tests.acceptance.described import describe, upload
+from tests.acceptance.described import describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 
 FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
@@ -91,6 +92,10 @@ def test_replies_have_the_documented_shapes(account: Account):
         collection, file_id = made["id"], upload(account)
         member = http.post(f"/v1/collections/{collection}/media", json={"file_id": file_id}).json()
         describe(account, collection, file_id)
+        facts = {"collection_type": "entities", "name": "f", "extract_config": {"prompt": "topics"}}
+        of_facts = http.post("/v1/collections", json=facts).json()["id"]
+        http.post(f"/v1/collections/{of_facts}/media", json={"file_id": file_id}).raise_for_status()
+        extract(account, of_facts, file_id)
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -101,6 +106,9 @@ def test_replies_have_the_documented_shapes(account: Account):
             (CollectionFileList, f"/collections/{collection}/videos"),
             (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
             (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
+            (Collection, f"/collections/{of_facts}"),
+            (FileEntities, f"/collections/{of_facts}/videos/{file_id}/entities"),
+            (CollectionEntitiesList, f"/collections/{of_facts}/entities"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):

@@ -63,6 +63,8 @@ def requests_for(at: Described) -> dict:
             collections.ListMediaDescriptionsRequest(**collection),
             NOT_FOUND,
         ),
+        "arcus.v1.CollectionService/GetEntities": (collections.GetEntitiesRequest(**both), NOT_FOUND),
+        "arcus.v1.CollectionService/ListEntities": (collections.ListEntitiesRequest(**collection), NOT_FOUND),
         "arcus.v1.ResponseService/Create": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Stream": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Get": (responses.GetResponseRequest(response_id=at.response_id), NOT_FOUND),

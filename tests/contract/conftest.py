@@ -16,6 +16,7 @@ from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
 from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
 from services.core.jobs import Jobs
@@ -89,6 +90,7 @@ async def store(database: Database, tmp_path: Path) -> Store:
         collections=Collections(database, shard_count=SHARDS),
         collection_files=CollectionFiles(database),
         descriptions=Descriptions(database),
+        entities=Entities(database),
         log=EmbeddingLog(database),
         full_text=FullText(database),
         jobs=Jobs(database, lease_seconds=30),

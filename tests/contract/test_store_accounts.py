@@ -4,11 +4,13 @@ import inspect
 import pytest
 from sqlalchemy import select
 
+from services.core.entities import FileEntities
 from services.core.errors import ArcusError, Reason
 from services.core.keys import Keys
 from services.core.pages import Page
 from services.core.schema import api_keys
 from services.core.thumbnails import Thumbnails
+from tests.contract.store_steps import WORKER
 
 
 def _body(id: str, status: str = "in_progress") -> dict:
@@ -66,6 +68,8 @@ MISSES = {
     "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
     "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
     "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
+    "Collections.of_type": lambda store, at: store.collections.of_type(store.other, at.facts, "entities"),
+    "Entities.rows": lambda store, at: store.entities.rows(store.other, [at.theirs, at.facts], limit=10),
     "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
 }
 EMPTY = {
@@ -73,6 +77,8 @@ EMPTY = {
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
     "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
+    "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),
+    "Entities.of_files": lambda store, at: store.entities.of_files(store.other, at.facts, [at.file]),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
@@ -88,11 +94,13 @@ MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create"}
 class _At:
     """What the first tenant owns, and a collection of the second."""
 
-    def __init__(self, file: str, collection: str, segment: str, theirs: str) -> None:
-        self.file, self.collection, self.segment, self.theirs = file, collection, segment, theirs
+    def __init__(self, file: str, collection: str, facts: str, segment: str, theirs: str) -> None:
+        self.file, self.collection, self.facts, self.segment, self.theirs = file, collection, facts, segment, theirs
 
 
 def _count(result) -> int:
+    if isinstance(result, FileEntities):
+        return len(result.segments) + (result.entities is not None)
     return getattr(result, "total", 0 if result is None else len(result) if hasattr(result, "__len__") else 1)
 
 
@@ -102,8 +110,12 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     await store.describe(member.description_id)
     await store.begin_response("r1")
     (segment, _) = await store.descriptions.segments(member.segmentation_id)
+    facts = await store.entity_collection()
+    await store.collection_files.add(store.tenant, facts.id, file.id)
+    extracting = await store.extracting(facts, file)
+    await store.entities.write_file(extracting[0], WORKER, extracting[1], {"speaker": "Ann"}, segments_done=2)
     theirs = await store.collection("theirs", tenant=store.other)
-    at = _At(file.id, collection.id, segment.id, theirs.id)
+    at = _At(file.id, collection.id, facts.id, segment.id, theirs.id)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
             await call(store, at)
@@ -114,13 +126,16 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.files.get(store.tenant, file.id)).filename == "talk.mp4"
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
+    assert [row.entities for row in await store.entities.rows(store.tenant, [facts.id], limit=9)] == [
+        {"speaker": "Ann"}
+    ]
     assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2
 
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
-    fields = ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails")
-    for field in (*fields, "response_log"):
+    fields = ("files", "collections", "collection_files", "descriptions", "entities", "full_text", "responses")
+    for field in (*fields, "response_log", "thumbnails"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:
