@@ -6,6 +6,7 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.followups import standalone
 from services.core.questions import is_broad
 
 MAX_PARTS = 6
@@ -21,7 +22,7 @@ _COMPARE = re.compile(
 
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts."""
-    question = request.messages[-1].text
+    question = standalone(request.messages)
     broad = is_broad(question)
     if not request.decompose:
         return pb.PlanResponse(question=question, parts=[question], broad=broad)
