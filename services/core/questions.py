@@ -12,6 +12,12 @@ _WHOLE = re.compile(
     re.I,
 )
 _EVERY = re.compile(r"\b(?:each|every|all)(?: of)?(?: the)? (?:video|clip|file|recording|lecture)s?\b", re.I)
+_FILE = re.compile(
+    r"\w[\w.\-]*\.(?:mp4|m4v|mov|mkv|webm|avi|flv|3gp|ts|mpe?g|wmv|ogv|ogg|mp3|m4a|wav|flac|aac|opus)\b", re.I
+)
+_EXCLUDING = re.compile(r"\b(?:other than|except(?: for| in)?|apart from|besides|not in)\s+(?=\S+\.\w{2,4}\b)", re.I)
+MAX_CHARACTERS = 20_000  # that are read for names
+MAX_NAMES = 20
 _ASKING = frozenset("list name tell give please provide find write".split())
 
 
@@ -21,3 +27,14 @@ def is_broad(question: str) -> bool:
         return True
     # "Tell me of each video" wants all of it; "list what each video says of the moon" wants the moon.
     return _EVERY.search(question) is not None and not set(content_words(_EVERY.sub(" ", question))) - _ASKING
+
+
+def file_names(text: str) -> list[str]:
+    """Names of media files in a text, in order of first mention."""
+    found = dict.fromkeys(match.group() for match in _FILE.finditer(text[:MAX_CHARACTERS]))
+    return list(found)[:MAX_NAMES]
+
+
+def excludes_files(question: str) -> bool:
+    """Whether the files that a question names are those it does not want: "other than talk.mp4"."""
+    return _EXCLUDING.search(question[:MAX_CHARACTERS]) is not None

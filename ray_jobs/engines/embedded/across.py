@@ -20,6 +20,9 @@ MAX_WORDS = 4
 POINTS_PER_SIDE = 2
 # How far below the best video another may be and still be one of those asked for; tuned by `make eval`.
 FILE_MARGIN = 0.16
+EACH_MARGIN = 0.4  # where each video is asked by itself
+TIE = 0.05  # two videos that are this near are told apart by their names
+_SEPARATORS = re.compile(r"[\W_]+")
 _YEAR = re.compile(r"\b(?:1[0-9]{3}|20[0-9]{2})\b(?![,.]\d)")
 
 
@@ -28,7 +31,10 @@ def across(question: str, shape: Shape, sources: Sequence[pb.Source], style: Sty
     if shape.has_sides:
         return _sides(shape, sources, style)
     if shape.kind == "common":
-        return _themes(sources, style)
+        if not shape.is_overview:
+            meant = {point.file_id for _, point in supported(shape.parts[0], sources)}
+            sources = [source for source in sources if source.file_id in meant]
+        return _themes(sources, style) if sources else ("", [])
     if shape.is_overview:
         return "", _whole_files(sources, style)
     return _fitting(question, shape, sources, style)
@@ -40,7 +46,13 @@ def _fitting(question: str, shape: Shape, sources: Sequence[pb.Source], style: S
     best_of: dict[str, tuple[float, Point]] = {}
     for value, point in scored:
         best_of.setdefault(point.file_id, (value, point))
-    fitting = [point for value, point in best_of.values() if value >= scored[0][0] - FILE_MARGIN]
+    margin = EACH_MARGIN if shape.kind == "each" else FILE_MARGIN
+    wanted = stems(shape.parts[0])
+    fitting = [
+        point
+        for value, point in best_of.values()
+        if value >= scored[0][0] - margin or (wanted and wanted <= stems(point.text))
+    ]
     points = fitting[: style.max_points or MAX_FILES]
     lines = [phrase(point, True, style) for point in points]
     lead = ""
@@ -78,6 +90,8 @@ def _sides(shape: Shape, sources: Sequence[pb.Source], style: Style) -> tuple[st
     if not found:
         return "", []
     lead = ""
+    if shape.kind == "order" and missed:
+        return f"I found nothing on “{shortened(missed[0], 80)}”, so I can't tell which came first.", []
     if not missed:
         if shape.kind == "order":
             lead, found = _ordered(found)
@@ -101,8 +115,14 @@ def _of_side(side: str, number: int, sources: Sequence[pb.Source], most: int) ->
     named = [source for source in sources if source.filename.lower() == side.lower()]
     if named:
         return overview(named, most)
-    points = evidence(side, [source for source in sources if source.part == number], MAX_FILES)
-    return in_order([point for point in points if point.file_id == points[0].file_id][:most])
+    its_sources = [source for source in sources if source.part == number]
+    scored = supported(side, its_sources)
+    if not scored:
+        return []
+    near = [point for value, point in scored if value >= scored[0][0] - TIE]
+    wanted = stems(side)
+    best = max(near, key=lambda point: len(wanted & stems(_SEPARATORS.sub(" ", point.filename))))
+    return in_order(evidence(side, [source for source in its_sources if source.file_id == best.file_id], most))
 
 
 def _ordered(found: list[tuple[str, list[Point]]]) -> tuple[str, list[tuple[str, list[Point]]]]:

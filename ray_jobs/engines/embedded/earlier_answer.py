@@ -15,9 +15,6 @@ _PLACE = re.compile(
     r"^(?:In \S+\s*)?(?:,?\s*at \d{1,2}:\d{2}(?::\d{2})?)?\s*[:,]\s*|^At \d{1,2}:\d{2}(?::\d{2})?\s*[:,]\s*", re.I
 )
 _NOTHING = re.compile(r"^I (?:found nothing|could not find)\b", re.I)
-_FILE = re.compile(
-    r"[\w][\w.\-]*\.(?:mp4|m4v|mov|mkv|webm|avi|flv|3gp|ts|mpe?g|wmv|ogv|ogg|mp3|m4a|wav|flac|aac|opus)\b", re.I
-)
 _ALTERNATIVES = re.compile(
     r"(?:between|compare|contrast|either|first|earlier|later|[:,])\s+(?P<one>[^,:]+?)\s+(?:and|or|with|to|versus|vs\.?)\s+(?P<other>[^,:]+)$",
     re.I,
@@ -38,11 +35,6 @@ def points(answer: str) -> list[str]:
         if plain and not _NOTHING.match(plain):
             found.append(plain)
     return found
-
-
-def files(text: str) -> list[str]:
-    """Names of files in a text, in order of first mention."""
-    return list(dict.fromkeys(match.group() for match in _FILE.finditer(text[:MAX_CHARACTERS])))
 
 
 def alternatives(question: str) -> list[str]:

@@ -8,20 +8,19 @@ from collections.abc import AsyncIterator, Sequence
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.across import across
-from ray_jobs.engines.embedded.earlier_answer import files
 from ray_jobs.engines.embedded.evidence import evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.shapes import shape_of
 from ray_jobs.engines.embedded.style import Style
 from ray_jobs.engines.embedded.wording import phrase, shortened
+from services.core.questions import excludes_files, file_names
 
 MAX_POINTS = 4
 MAX_POINTS_BROAD = 12
 REFUSAL = "I could not find anything about that in these videos."
 NOTHING = "There is nothing in these videos to answer from."
 
-_EXCLUDED = re.compile(r"\b(?:other than|except(?: for| in)?|apart from|besides) \S+\.\w{2,4}\b", re.I)
 _TOKEN = re.compile(r"\s*\S+")
 
 
@@ -61,7 +60,7 @@ def compose(request: pb.GenerateRequest) -> str:
         shape = shape_of(question)
         if shape.kind != "fact" and list(shape.parts) == parts:
             lead, lines = across(question, shape, sources, style)
-            return style.write(lines, lead) if lines else REFUSAL
+            return style.write(lines, lead) if lines or lead else REFUSAL
     several_files = len({source.file_id for source in sources}) > 1
     if request.broad:
         points = overview(sources, style.max_points or MAX_POINTS_BROAD)
@@ -84,8 +83,8 @@ def compose(request: pb.GenerateRequest) -> str:
 
 def _of_named_files(question: str, sources: Sequence[pb.Source]) -> list[pb.Source]:
     """Where the question names files that were retrieved, only theirs; where it excludes one, all but that."""
-    named = {name.lower() for name in files(question)}
+    named = {name.lower() for name in file_names(question)}
     theirs = [source for source in sources if source.filename.lower() in named]
-    if _EXCLUDED.search(question):
+    if excludes_files(question):
         return [source for source in sources if source.filename.lower() not in named]
     return theirs or list(sources)

@@ -15,6 +15,7 @@ from ray_jobs.engines.embedded.phrases import (
     Token,
 )
 from ray_jobs.engines.embedded.wording import shortened
+from services.core.questions import file_names
 from services.core.words import STOP_WORDS
 
 MAX_POINT_CHARACTERS = 90
@@ -101,7 +102,7 @@ def pointed_at(asked: Question, previous: Question, answer: str, *, opens: bool)
 
 def named_file(core: str, previous: Question, answer: str, *, fragment: bool) -> str | None:
     """ "in the other video", "in that clip": by the names of files that the last answer gives."""
-    files = earlier_answer.files(answer)
+    files = file_names(answer)
     ordinal = _ORDINAL_FILE.search(core)
     if place := _OTHER_FILE.search(core):
         if len(files) == 2:

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ray_jobs.engines.embedded.earlier_answer import files
-from services.core.questions import is_broad
+from services.core.questions import file_names, is_broad
 from services.core.words import content_words
 
 Kind = Literal["fact", "which", "each", "common", "order", "compare"]
@@ -44,6 +43,10 @@ _BETWEEN = re.compile(
 )
 _PUT = re.compile(r"^(?:please )?(?:put|place|sort|order|arrange)\s+(?P<sides>\S.*?)\s+(?:in|by)\s", re.I)
 _LIST = re.compile(r"[:,]\s+(?P<sides>[^:]+)$")
+_SAID = re.compile(r"^(?:is|are|was|were)\s+(?:said|shown|told|mentioned)\s+(?:about|of|on|in)\s+", re.I)
+_NO_SUBJECT = frozenset(
+    "two three four themes theme topics topic common compare differences difference similar one other".split()
+)
 _STRONG = re.compile(r"\s+(?:with|versus|vs\.?|against|or|(?:differ )?from)\s+", re.I)
 _WEAK = re.compile(r",\s*(?:and |or )?|\s+and\s+", re.I)
 _AROUND = re.compile(
@@ -58,6 +61,7 @@ _VERB_BEFORE = re.compile(
     r"presents?|there|that|which|where|who|someone|text|the (?=words?\b|text\b))\s+)+",
     re.I,
 )
+_ASKING = re.compile(r"^(?:(?:please|list|name|tell|give|show|me|us|what|find)\s+)+", re.I)
 _VERB_AFTER = re.compile(
     r"(?:\s+(?:is|are|was|shown|mentioned|discussed|said|explained|described|appears?|seen|heard|"
     r"presented|visible|on (?:the )?screen|about))+$",
@@ -71,24 +75,16 @@ class Shape:
 
     kind: Kind
     parts: tuple[str, ...]
+    is_overview: bool = False  # asks for the whole of the videos, and not for a thing in them
 
     @property
     def has_sides(self) -> bool:
         return len(self.parts) > 1
 
     @property
-    def is_overview(self) -> bool:
-        """Whether it asks for the whole of the videos, and not for a thing in them."""
-        return (
-            self.kind != "which"
-            and not self.has_sides
-            and (is_broad(self.parts[0]) or self.kind in ("common", "compare"))
-        )
-
-    @property
     def per_file(self) -> bool:
         """Whether every video has to be asked: what is named by its sides is found by them."""
-        return self.kind in ("which", "each") or self.is_overview
+        return self.kind != "fact" and not self.has_sides
 
 
 def shape_of(question: str) -> Shape:
@@ -98,15 +94,28 @@ def shape_of(question: str) -> Shape:
     if which and not (_ORDER.search(text) or _COMMON.search(text)):
         return Shape("which", (_looked_for(next(group for group in which.groups() if group is not None)) or text,))
     if _COMMON.search(text):
-        return Shape("common", _sides(text) or (text,))
+        return _weighed("common", text)
     if _ORDER.search(text) and (sides := _sides(text)):
         return Shape("order", sides)
     if _COMPARE.search(text):
-        return Shape("compare", _sides(text) or (text,))
+        return _weighed("compare", text)
     if each := _EACH.search(text):
-        rest = f"{text[: each.start()]} {text[each.end() :]}".strip(" ,")
-        return Shape("each", (" ".join(rest.split()) if content_words(rest) else "Summarize the videos",))
+        rest = " ".join(f"{text[: each.start()]} {text[each.end() :]}".strip(" ,").split())
+        if is_broad(rest) or not content_words(rest):
+            return Shape("each", ("Summarize the videos",), is_overview=True)
+        return Shape("each", (_looked_for(_ASKING.sub("", rest)) or rest,))
     return Shape("fact", (text,))
+
+
+def _weighed(kind: Kind, text: str) -> Shape:
+    """Sides where they are named, else what all the videos that are meant have to do with, else all of them."""
+    if sides := _sides(text):
+        return Shape(kind, sides)
+    match = _BETWEEN.match(text)
+    subject = _side(match["sides"]) if match else ""
+    if set(content_words(subject)) - _NO_SUBJECT:
+        return Shape(kind, (subject,))
+    return Shape(kind, (text,), is_overview=True)
 
 
 def _looked_for(rest: str) -> str:
@@ -115,7 +124,7 @@ def _looked_for(rest: str) -> str:
 
 def _sides(text: str) -> tuple[str, ...]:
     """The things that are weighed against each other; empty where they are not named, or but one."""
-    if len(named := files(text)) > 1:
+    if len(named := file_names(text)) > 1:
         return tuple(named[:MAX_SIDES])
     match = _PUT.match(text) or (_LIST.search(text) if _ORDER.search(text) else None) or _BETWEEN.match(text)
     if match is None:
@@ -124,6 +133,10 @@ def _sides(text: str) -> tuple[str, ...]:
     pieces = _STRONG.split(sides, maxsplit=1) if _STRONG.search(sides) else _WEAK.split(sides)
     if len(pieces) == 1 and re.search(r"\bto\b", sides):
         pieces = re.split(r"\s+to\s+", sides, maxsplit=1)
-    plain = [_AROUND.sub("", _AROUND.sub("", piece.strip())).strip(" ,") for piece in pieces]
+    plain = [_side(piece) for piece in pieces]
     named = [piece for piece in plain if content_words(piece)]
     return tuple(dict.fromkeys(named))[:MAX_SIDES] if len(named) > 1 else ()
+
+
+def _side(piece: str) -> str:
+    return _SAID.sub("", _AROUND.sub("", _AROUND.sub("", piece.strip()))).strip(" ,")
