@@ -35,6 +35,11 @@ def file_names(text: str) -> list[str]:
     return list(found)[:MAX_NAMES]
 
 
+def without_file_names(text: str) -> str:
+    """A file's name says where to look, not what for."""
+    return _FILE.sub(" ", text)
+
+
 def excludes_files(question: str) -> bool:
     """Whether the files that a question names are those it does not want: "other than talk.mp4"."""
     return _EXCLUDING.search(question[:MAX_CHARACTERS]) is not None

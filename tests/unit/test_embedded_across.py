@@ -209,6 +209,11 @@ def test_only_the_videos_that_a_question_names_may_answer_it() -> None:
     assert "a.mp4" not in answer("What is said about the tides in a video other than a.mp4?", one, other)
 
 
+def test_the_name_of_a_file_is_no_word_that_an_answer_must_hold() -> None:
+    text = answer("What does a.mp4 say about the tides?", source(1, "a.mp4", "the tides rise", 0.25))
+    assert "[1]" in text
+
+
 def test_each_video_is_summarized_by_itself_as_far_as_points_are_asked_for() -> None:
     sources = [source(n, f"{n}.mp4", f"chapter {n}", 0.1) for n in range(1, 6)]
     assert [f"[{n}]" in answer("Summarize each video.", *sources) for n in range(1, 6)] == [True] * 5

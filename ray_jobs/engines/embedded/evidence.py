@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.core.questions import without_file_names
 from services.core.words import stems
 
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
@@ -35,7 +36,7 @@ class Point:
 def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
     """(value, passage) of all that speak to the question, best first: alike by meaning, or by the question's own words and
     some meaning."""
-    wanted = stems(question)
+    wanted = stems(without_file_names(question))
     scored: list[tuple[float, Point]] = []
     for source in sources:
         # That someone speaks is no answer where it is known what is said.
