@@ -80,6 +80,17 @@ def shared_words(item: dict[str, Any], description: dict[str, Any]) -> set[str]:
     return stems(item["question"]) & stems(there)
 
 
+def videos_cited(cited: set[str], needed: list[str]) -> tuple[float, set[str], set[str]]:
+    """(share, missing, wrong): of the videos that a right answer cites, those that are, less for each that is wrong.
+
+    An entry of `needed` may be several names with | between, of which any will do.
+    """
+    groups = [set(names.split("|")) for names in needed]
+    missing = {"|".join(sorted(names)) for names in groups if not names & cited}
+    wrong = cited - set().union(*groups)
+    return (len(groups) - len(missing)) / (len(groups) + len(wrong)), missing, wrong
+
+
 def is_valid(annotation: dict[str, Any], duration_seconds: float, description: dict[str, Any]) -> bool:
     """Whether a citation lies in its file and what it quotes is in the file's description at that time."""
     start, end = annotation["start_time"], annotation["end_time"]

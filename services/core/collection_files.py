@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,8 @@ from services.core.schema import (
     segmentations,
 )
 from services.core.segmentations import canonical, config_hash, parse_segmentation
+
+MAX_NAMED = 100
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,22 @@ class CollectionFiles:
             tie=collection_files.c.file_id,
             build=CollectionFile.from_row,
         )
+
+    async def named(self, tenant_id: str, collection_ids: Sequence[str], names: Sequence[str]) -> set[str]:
+        """Ids of the files of these collections that have one of these names, at most MAX_NAMED."""
+        query = (
+            select(files.c.id)
+            .join(collection_files, collection_files.c.file_id == files.c.id)
+            .where(
+                collection_files.c.tenant_id == tenant_id,
+                collection_files.c.collection_id.in_(collection_ids),
+                files.c.tenant_id == tenant_id,
+                files.c.filename.in_(names),
+            )
+            .limit(MAX_NAMED)
+        )
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
 
     async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
         await self.get(tenant_id, collection_id, file_id)

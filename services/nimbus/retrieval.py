@@ -17,6 +17,7 @@ from services.core.errors import invalid
 from services.core.files import File, Files
 from services.core.full_text import FullText
 from services.core.pages import MAX_LIMIT, Page
+from services.core.questions import excludes_files, file_names
 from services.core.words import content_words, stems
 from services.nimbus.engine import EngineClient, VectorHit
 from services.nimbus.requests import KnowledgeBase
@@ -103,6 +104,16 @@ class Retrieval:
             file_ids = named if file_ids is None else named & file_ids
         every = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
         return Scope(tuple(every), file_ids, cites_collections=False)
+
+    async def narrowed(self, tenant_id: str, scope: Scope, question: str) -> Scope:
+        """Where a question names files of the scope, only those may answer it; else the scope as it is."""
+        names = [] if excludes_files(question) else file_names(question)
+        if not names:
+            return scope
+        ids = await self._members.named(tenant_id, [collection.id for collection in scope.collections], names)
+        if scope.file_ids is not None:
+            ids &= scope.file_ids
+        return replace(scope, file_ids=frozenset(ids)) if ids else scope
 
     async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[Found]:
         """The best `limit` segments, best first. At once up to date with every segment that was written."""

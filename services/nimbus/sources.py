@@ -20,6 +20,7 @@ from services.nimbus.retrieval import Found, Retrieval, Scope
 SEGMENTS = 10  # sources for one question
 SEGMENTS_BROAD = 24  # for a question about whole videos
 SEGMENTS_PER_FILE = 4
+SEGMENTS_WIDE = 48  # whose videos are asked one by one
 MAX_FILES = 12  # videos that are asked one by one
 MAX_CONTEXT_CHARACTERS = 500
 
@@ -95,26 +96,33 @@ class Sources:
 
     async def _gather(self, tenant_id: str, scope: Scope, plan: Plan) -> list[Evidence]:
         """Searches for each part of the plan, and for each video where the plan says so."""
-        limit = SEGMENTS_BROAD if plan.broad else SEGMENTS
-        parts = await asyncio.gather(*(self._retrieval.find(tenant_id, scope, part, limit) for part in plan.parts))
-        evidence = []
-        for part, found in zip(plan.parts, parts, strict=True):
-            if plan.per_file:
-                found = await self._each_file(tenant_id, scope, part, found)
-            evidence.append(Evidence(part, tuple(found)))
-        return evidence
+        return await asyncio.gather(*(self._of_part(tenant_id, scope, plan, part) for part in plan.parts))
+
+    async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str) -> Evidence:
+        scope = await self._retrieval.narrowed(tenant_id, scope, part)
+        found = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_BROAD if plan.broad else SEGMENTS)
+        if plan.per_file:
+            found = await self._each_file(tenant_id, scope, part, found)
+        return Evidence(part, tuple(found))
 
     async def _each_file(self, tenant_id: str, scope: Scope, part: str, found: Sequence[Found]) -> list[Found]:
-        """Adds the best of every video, so that none is left out because another says more."""
-        files = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
+        """Adds the best of every video, so that none is left out because another says more.
+
+        Where there are too many videos, those that speak to the part are asked, and then the newest. The best of each
+        comes first: a short budget leaves out what else they say.
+        """
+        wide = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_WIDE)
+        newest = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
+        files = list(dict.fromkeys([*(item.file.id for item in wide), *newest]))[:MAX_FILES]
         more = await asyncio.gather(
             *(
                 self._retrieval.find(tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE)
                 for id in files
             )
         )
-        merged = {item.key: item for items in [*more, found] for item in items}
-        return list(merged.values())
+        best = [items[0] for items in more if items]
+        rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
+        return list({item.key: item for item in [*best, *found, *rest]}.values())
 
 
 def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:

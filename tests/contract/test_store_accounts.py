@@ -75,6 +75,7 @@ MISSES = {
 EMPTY = {
     "Files.list": lambda store, at: store.files.list(store.other, Page()),
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
+    "CollectionFiles.named": lambda store, at: store.collection_files.named(store.other, [at.collection], ["talk.mp4"]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
     "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
     "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),

@@ -185,6 +185,12 @@ async def test_members_are_listed_in_order_and_filtered(store):
     assert await names(filter=newer) == "ac"
     assert await names(status="completed") == "" and await names(status="pending") == "abc"
     assert await names(added_after=0, added_before=1) == ""
+    named = await store.collection_files.named(store.tenant, [collection.id], ["a.mp4", "c.mp4", "d.mp4"])
+    assert {file.filename for file in (await store.files.get_many(store.tenant, list(named))).values()} == {
+        "a.mp4",
+        "c.mp4",
+    }
+    assert await store.collection_files.named(store.tenant, [], ["a.mp4"]) == set()
     await refused(Reason.NOT_FOUND, store.collection_files.list(store.tenant, "none", Page()))
 
 

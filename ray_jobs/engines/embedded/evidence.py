@@ -1,115 +1,112 @@
-"""The lines of text that values are looked for in, each with its time and the words around it."""
+"""Which retrieved passages answer a question, and which stand for a whole video."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
-from ray_jobs.engines.embedded.mentions import Mention, dates, emails, links, phones, times
-from ray_jobs.engines.embedded.numerals import Number, Token, numbers, tokens
-from ray_jobs.stages.extract import Passage
-from services.core.words import stem
+from arcus.engine.v1 import engine_pb2 as pb
 
-MAX_LINES = 20_000
-LINE_CHARACTERS = 1_000
-NEAR_TOKENS = 8  # on both sides of a value in a long line: speech without punctuation is one line
-_SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[DM]r\.)(?<!\bM[rs]s\.)(?<!\bMs\.)(?<!\bProf\.)\s+(?=[A-Z\"“])|\n+")
-_LABEL = re.compile(r"\s*[-•*]?\s*([^:=]{2,60}?)\s*[:=]\s*(\S.*)")
+from services.core.questions import without_file_names
+from services.core.words import stems
+
+# Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
+SURE_SCORE = 0.42  # alike enough by meaning alone
+WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
+MARGIN = 0.12  # how far below the best a further sentence may be
+
+_WORD = re.compile(r"[a-z0-9']+")
 
 
 @dataclass(frozen=True)
-class Line:
-    """A sentence said, or a line on the screen; `headline` is the first line of its block, `following` the next one."""
+class Point:
+    """One thing to say, with its source."""
 
+    number: int
+    part: int
+    filename: str
     kind: str
     text: str
     start_time: float
-    end_time: float
-    block: int
-    headline: str = ""
-    following: str = ""
-
-    @cached_property
-    def tokens(self) -> list[Token]:
-        return tokens(self.text)
-
-    @cached_property
-    def stems(self) -> list[str]:
-        return [stem(token.text) for token in self.tokens]
-
-    @cached_property
-    def headline_stems(self) -> frozenset[str]:
-        return frozenset(stem(token.text) for token in tokens(self.headline))
-
-    @cached_property
-    def dates(self) -> list[Mention]:
-        return dates(self.text, self.tokens)
-
-    @cached_property
-    def times(self) -> list[Mention]:
-        return times(self.text)
-
-    @cached_property
-    def emails(self) -> list[Mention]:
-        return emails(self.text)
-
-    @cached_property
-    def links(self) -> list[Mention]:
-        return links(self.text)
-
-    @cached_property
-    def phones(self) -> list[Mention]:
-        return phones(self.text)
-
-    @cached_property
-    def numbers(self) -> list[Number]:
-        """Numbers that are not a part of a date, a time, an address or a phone number."""
-        taken = [*self.dates, *self.times, *self.emails, *self.links, *self.phones]
-        return [
-            number
-            for number in numbers(self.text, self.tokens)
-            if not any(number.start < item.end and item.start < number.end for item in taken)
-        ]
-
-    @cached_property
-    def label(self) -> tuple[str, str]:
-        """("Distance", "384,000 km") of "Distance: 384,000 km"; empty where there is no label."""
-        match = _LABEL.fullmatch(self.text)
-        return (match[1], match[2].strip()) if match and "//" not in self.text[: match.end(1) + 3] else ("", "")
-
-    def around(self, start: int, end: int) -> set[str]:
-        """Stems of the words near a place in the text; of all of them in a short line."""
-        if len(self.tokens) <= 2 * NEAR_TOKENS:
-            return set(self.stems)
-        inside = [place for place, token in enumerate(self.tokens) if token.start < end and start < token.end]
-        if not inside:
-            return set(self.stems)
-        return set(self.stems[max(0, inside[0] - NEAR_TOKENS) : inside[-1] + 1 + NEAR_TOKENS])
+    score: float
+    file_id: str = ""
 
 
-def lines_of(passages: Sequence[Passage]) -> list[Line]:
-    """The lines of some passages in order, at most MAX_LINES of them."""
-    found: list[Line] = []
-    for block, passage in enumerate(passages):
-        parts = list(_parts(passage))
-        headline = parts[0] if passage.kind == "scene_text" and len(parts) > 1 else ""
-        for place, text in enumerate(parts):
-            following = parts[place + 1] if passage.kind == "scene_text" and place + 1 < len(parts) else ""
-            times = (passage.start_time, passage.end_time)
-            found.append(Line(passage.kind, text, *times, block, headline, following))
-            if len(found) == MAX_LINES:
-                return found
-    return found
+def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
+    """(value, passage) of all that speak to the question, best first: alike by meaning, or by the question's own words and
+    some meaning."""
+    wanted = stems(without_file_names(question))
+    scored: list[tuple[float, Point]] = []
+    for source in sources:
+        # That someone speaks is no answer where it is known what is said.
+        skipped = {"summary"}
+        if any(passage.kind == "speech" for passage in source.passages):
+            skipped.add("audio_description")
+        for passage in source.passages:
+            if passage.kind in skipped:
+                continue
+            coverage = len(wanted & stems(passage.text)) / len(wanted) if wanted else 0.0
+            if passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE):
+                scored.append((passage.score + 0.25 * coverage, point_of(source, passage)))
+    return sorted(scored, key=lambda item: -item[0])
 
 
-def _parts(passage: Passage) -> Iterable[str]:
-    for text in passage.text.split("\n") if passage.kind == "scene_text" else _SENTENCE.split(passage.text):
-        text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-        while text:
-            cut = len(text) if len(text) <= LINE_CHARACTERS else max(text.rfind(" ", 0, LINE_CHARACTERS), 1)
-            if len(text) > LINE_CHARACTERS and cut == 1:
-                cut = LINE_CHARACTERS
-            yield text[:cut].strip()
-            text = text[cut:].strip()
+def point_of(source: pb.Source, passage: pb.Passage) -> Point:
+    return Point(
+        source.number,
+        source.part,
+        source.filename,
+        passage.kind,
+        passage.text,
+        passage.start_time,
+        passage.score,
+        source.file_id,
+    )
+
+
+def evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """The passages that answer, best first: alike by meaning, or by the question's own words and some meaning."""
+    scored = supported(question, sources)
+    if not scored:
+        return []
+    best, first = scored[0]
+    kept: dict[str, Point] = {}
+    kinds: set[str] = set()
+    for value, point in scored:
+        # What is said and what is shown at the best place stand for each other where one was misheard or misread.
+        other_side = point.number == first.number and point.kind not in kinds
+        if (value >= best - MARGIN or other_side) and len(kept) < most:
+            kinds.add(point.kind)
+            kept.setdefault(" ".join(_WORD.findall(point.text.lower())), point)
+    return list(kept.values())
+
+
+def overview(sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """One point for each segment, in order of time, file by file; spread over all of them when there are too many."""
+    points: dict[tuple[str, float], Point] = {}
+    for source in sources:
+        lead = lead_of(source)
+        if lead is not None:
+            points.setdefault((source.filename + source.file_id, source.start_time), lead)
+    ordered = [points[key] for key in sorted(points)]
+    unique = list({point.text: point for point in reversed(ordered)}.values())[::-1]
+    if len(unique) > most:
+        unique = [unique[round(index * (len(unique) - 1) / max(1, most - 1))] for index in range(most)]
+    return unique
+
+
+def lead_of(source: pb.Source) -> Point | None:
+    """What stands for a segment: text on the screen with what is said, else either, else what is seen."""
+    for kind in ("scene_text", "speech", "visual_scene_description", "audio_description"):
+        said = [passage for passage in source.passages if passage.kind == kind and passage.text.strip()]
+        if said:
+            best = max(said, key=lambda passage: len(passage.text)) if kind == "speech" else said[0]
+            return point_of(source, best)
+    return None
+
+
+def in_order(points: list[Point]) -> list[Point]:
+    """Of one file: in order of time. Of several: the best file first, each in order of time."""
+    order = {name: rank for rank, name in enumerate(dict.fromkeys(point.filename for point in points))}
+    return sorted(points, key=lambda point: (order[point.filename], point.start_time))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ray_jobs.engines.embedded.evidence import Line, lines_of
+from ray_jobs.engines.embedded.extract_lines import Line, lines_of
 from ray_jobs.engines.embedded.values import Found, presence_line, values
 from ray_jobs.engines.embedded.wants import Want, presence, want, words_of
 from ray_jobs.stages.extract import Extracted, ExtractRequest

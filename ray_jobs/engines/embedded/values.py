@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_jobs.engines.embedded import names, phrases
-from ray_jobs.engines.embedded.evidence import Line
+from ray_jobs.engines.embedded.extract_lines import Line
 from ray_jobs.engines.embedded.mentions import Mention, loose_dates
 from ray_jobs.engines.embedded.numerals import Number
 from ray_jobs.engines.embedded.wants import SPECIFIC_ROLES, Presence, Want, words_of
