@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import JSON, ColumnElement, Connection, String, cast, event, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from services.core.comparisons import json_holds, text_is_like
 from services.core.errors import ArcusError, Reason, invalid
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -71,6 +73,13 @@ class Database:
         finally:
             self._writing.release()
 
+    def among(self, column: ColumnElement, ids: Collection[str]) -> ColumnElement[bool]:
+        """Whether a column holds one of the ids, of which there may be more than a statement has parameters for."""
+        array = json.dumps(list(ids))
+        if self.is_sqlite:
+            return column.in_(select(func.json_each(array).table_valued("value").c.value))
+        return column.in_(select(func.json_array_elements_text(cast(cast(array, String), JSON)).column_valued()))
+
     async def migrate(self) -> None:
         """Brings the tables to the newest version. Safe to run from several processes at once."""
         async with self.write() as connection:
@@ -95,6 +104,8 @@ def _upgrade(connection: Connection) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+    connection.create_function("arcus_holds", 4, json_holds, deterministic=True)
+    connection.create_function("arcus_is_like", 2, text_is_like, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

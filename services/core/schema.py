@@ -177,6 +177,7 @@ thumbnails = Table(
     Column("height", Integer, nullable=False),
     Column("object_key", Text, nullable=False),
     Index("thumbnails_by_file", "file_id", "time"),
+    Index("thumbnails_by_segment", "segment_id"),
 )
 
 embeddings = Table(
@@ -256,4 +257,15 @@ responses = Table(
     Column("owner", String(64)),
     Column("created_at", BigInteger, nullable=False),
     Index("responses_by_tenant", "tenant_id", "created_at", "id"),
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("request", JSON, nullable=False),
+    Column("hits", JSON, nullable=False),  # collection, description, segment and score of each, best first
+    Column("created_at", BigInteger, nullable=False),
+    Index("searches_by_tenant", "tenant_id", "created_at", "id"),
 )
