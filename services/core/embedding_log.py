@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
 from services.core.errors import invalid
-from services.core.schema import descriptions, embeddings, index_log, shards
+from services.core.schema import embeddings, index_log, shards
 
 Operation = Literal["add", "remove"]
 PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
@@ -90,17 +90,6 @@ class EmbeddingLog:
         async with self._database.read() as connection:
             rows = await connection.execute(select(*columns).where(embeddings.c.id.in_(wanted)))
             return {row["id"]: Embedding(**row) for row in rows.mappings()}
-
-    async def file_ids(self, ids: Iterable[int]) -> dict[int, str]:
-        """The file of each embedding."""
-        wanted = list(ids)[:PARAMETERS_LIMIT]
-        query = (
-            select(embeddings.c.id, descriptions.c.file_id)
-            .join(descriptions, descriptions.c.id == embeddings.c.description_id)
-            .where(embeddings.c.id.in_(wanted))
-        )
-        async with self._database.read() as connection:
-            return {row.id: row.file_id for row in await connection.execute(query)}
 
     async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
         """Every embedding of these (description, segment) pairs with its vector, in order of making."""
