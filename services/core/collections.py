@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core import collection_files as membership
@@ -113,6 +113,18 @@ class Collections:
         if row is None:
             raise not_found("Collection", id)
         return Collection.from_row(row)
+
+    async def get_many(self, tenant_id: str, ids: Sequence[str]) -> Sequence[Collection]:
+        """In the order of the ids, without counts of files. Raises NOT_FOUND for the first that is not the tenant's."""
+        query = select(collections, literal(0).label("file_count")).where(
+            collections.c.tenant_id == tenant_id, collections.c.id.in_(ids)
+        )
+        async with self._database.read() as connection:
+            found = {row["id"]: Collection.from_row(row) for row in (await connection.execute(query)).mappings()}
+        for id in ids:
+            if id not in found:
+                raise not_found("Collection", id)
+        return [found[id] for id in ids]
 
     async def list(
         self,

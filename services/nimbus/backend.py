@@ -17,11 +17,14 @@ from services.core.keys import Keys
 from services.core.limits import TenantLimit
 from services.core.objects import Objects
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
 from services.nimbus.engine import EngineClient
 from services.nimbus.retrieval import Retrieval
+from services.nimbus.search import Searcher
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class Backend:
     collections: Collections
     collection_files: CollectionFiles
     descriptions: Descriptions
+    segments: Segments
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
     retrieval: Retrieval
+    search: Searcher
     answers: Answers
     tenant_limit: TenantLimit  # shared by both transports
 
@@ -59,14 +64,17 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         descriptions = Descriptions(database)
         members = CollectionFiles(database)
         responses = Responses(database)
+        segments = Segments(database)
+        full_text = FullText(database)
         retrieval = Retrieval(
             engine=engine,
             log=EmbeddingLog(database),
-            full_text=FullText(database),
+            full_text=full_text,
             descriptions=descriptions,
             files=files,
             collections=collections,
             members=members,
+            segments=segments,
         )
         yield Backend(
             settings=settings,
@@ -76,10 +84,18 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             collections=collections,
             collection_files=members,
             descriptions=descriptions,
+            segments=segments,
             thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
             responses=responses,
             engine=engine,
             retrieval=retrieval,
+            search=Searcher(
+                engine=engine,
+                retrieval=retrieval,
+                full_text=full_text,
+                collections=collections,
+                searches=Searches(database),
+            ),
             answers=Answers(settings=settings, engine=engine, retrieval=retrieval, responses=responses),
             tenant_limit=TenantLimit(settings.max_requests_per_tenant),
         )

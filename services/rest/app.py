@@ -22,7 +22,11 @@ from services.rest.responses import model_routes, response_routes
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
 from services.rest.schemas.files import FileUpdate
 from services.rest.schemas.responses import CreateResponse
+from services.rest.schemas.search import SearchRequest
+from services.rest.schemas.segments import UpdateFileSegment
 from services.rest.schemas.shared import Error
+from services.rest.search import search_routes
+from services.rest.segments import segment_routes
 
 BODIES: tuple[type[BaseModel], ...] = (
     AddCollectionFile,
@@ -30,6 +34,8 @@ BODIES: tuple[type[BaseModel], ...] = (
     CreateResponse,
     FileUpdate,
     NewCollection,
+    SearchRequest,
+    UpdateFileSegment,
 )
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is not valid; the error names the field."},
@@ -58,10 +64,12 @@ def create_app(backend: Backend) -> FastAPI:
     app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
     routers = (
         file_routes(backend),
+        segment_routes(backend),
         collection_routes(backend),
         membership_routes(backend, "videos"),
         membership_routes(backend, "media"),
         description_routes(backend),
+        search_routes(backend),
         response_routes(backend),
         model_routes(),
     )

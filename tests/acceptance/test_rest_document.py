@@ -14,6 +14,8 @@ from services.rest.schemas.collections import Collection, CollectionFile, Collec
 from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
+from services.rest.schemas.search import SearchList
+from services.rest.schemas.segments import FileSegment, FileSegmentList, SegmentationList
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
 
@@ -91,6 +93,14 @@ def test_replies_have_the_documented_shapes(account: Account):
         collection, file_id = made["id"], upload(account)
         member = http.post(f"/v1/collections/{collection}/media", json={"file_id": file_id}).json()
         describe(account, collection, file_id)
+        segment = http.get(f"/v1/files/{file_id}/segments").json()["data"][0]["id"]
+        search = {
+            "scope": "file",
+            "collections": [collection],
+            "query": "parsing",
+            "search_modalities": ["ocr_lexical"],
+        }
+        assert http.post("/v1/search", json=search).status_code == 200
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -101,6 +111,10 @@ def test_replies_have_the_documented_shapes(account: Account):
             (CollectionFileList, f"/collections/{collection}/videos"),
             (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
             (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
+            (SegmentationList, f"/files/{file_id}/segmentations"),
+            (FileSegmentList, f"/files/{file_id}/segments"),
+            (FileSegment, f"/files/{file_id}/segments/{segment}"),
+            (SearchList, "/search"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):

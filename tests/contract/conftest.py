@@ -22,6 +22,8 @@ from services.core.jobs import Jobs
 from services.core.keys import Keys
 from services.core.objects import Objects
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 from tests.contract.postgres_server import PostgresServer, migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
@@ -92,6 +94,8 @@ async def store(database: Database, tmp_path: Path) -> Store:
         full_text=FullText(database),
         jobs=Jobs(database, lease_seconds=30),
         responses=Responses(database),
+        searches=Searches(database),
+        segments=Segments(database),
         thumbnails=Thumbnails(database, objects, secret="secret"),
         tenant=tenants[0],
         other=tenants[1],

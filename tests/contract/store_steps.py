@@ -19,6 +19,8 @@ from services.core.keys import Keys
 from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.objects import Objects
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 
 SHARDS = 2
@@ -42,6 +44,8 @@ class Store:
     full_text: FullText
     jobs: Jobs
     responses: Responses
+    searches: Searches
+    segments: Segments
     thumbnails: Thumbnails
     tenant: str
     other: str

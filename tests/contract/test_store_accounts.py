@@ -6,9 +6,11 @@ from sqlalchemy import select
 
 from services.core.errors import ArcusError, Reason
 from services.core.files import CreatedRange
+from services.core.filters import SearchFilter
 from services.core.keys import Keys
 from services.core.pages import Page
 from services.core.schema import api_keys
+from services.core.searches import SearchHit
 from services.core.thumbnails import Thumbnails
 
 
@@ -93,6 +95,14 @@ MISSES = {
     "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
     "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
     "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
+    "Collections.get_many": lambda store, at: store.collections.get_many(store.other, [at.theirs, at.collection]),
+    "Segments.segmentations": lambda store, at: store.segments.segmentations(store.other, at.file, Page()),
+    "Segments.list": lambda store, at: store.segments.list(store.other, at.file, Page()),
+    "Segments.get": lambda store, at: store.segments.get(store.other, at.file, at.segment),
+    "Segments.update": lambda store, at: store.segments.update(
+        store.other, at.file, at.segment, metadata={"by": "them"}
+    ),
+    "Searches.get": lambda store, at: store.searches.get(store.other, "q1"),
     "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
 }
 EMPTY = {
@@ -101,6 +111,12 @@ EMPTY = {
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
     "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
+    "CollectionFiles.newest": lambda store, at: store.collection_files.newest(store.other, [at.collection], 10),
+    "Segments.files_kept": lambda store, at: store.segments.files_kept(store.other, ANY, [at.collection]),
+    "Segments.segments_kept": lambda store, at: store.segments.segments_kept(store.other, ANY),
+    "Searches.list": lambda store, at: store.searches.list(store.other, Page()),
+    "Searches.segments": lambda store, at: _first(store.searches.segments(store.other, hits=[at.hit])),
+    "Searches.files": lambda store, at: _first(store.searches.files(store.other, hits=[at.hit])),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
     "Responses.finish": lambda store, at: store.responses.finish(store.other, _body("r1", "failed")),
@@ -108,14 +124,21 @@ EMPTY = {
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
     "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
 }
-MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create"}
+MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create", "Searches.create"}
+ANY = SearchFilter.from_json(
+    {"video_info": [{"path": "duration_seconds", "operator": "GreaterThan", "valueText": "0", "scope": "segment"}]}
+)
 
 
 class _At:
     """What the first tenant owns, and a collection of the second."""
 
-    def __init__(self, file: str, collection: str, segment: str, theirs: str) -> None:
-        self.file, self.collection, self.segment, self.theirs = file, collection, segment, theirs
+    def __init__(self, file: str, collection: str, segment: str, theirs: str, hit: SearchHit) -> None:
+        self.file, self.collection, self.segment, self.theirs, self.hit = file, collection, segment, theirs, hit
+
+
+async def _first(found):
+    return (await found)[0]
 
 
 def _count(result) -> int:
@@ -129,7 +152,9 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     await store.responses.create(store.tenant, "r1", _body("r1"), {}, owner="front")
     (segment, _) = await store.descriptions.segments(member.segmentation_id)
     theirs = await store.collection("theirs", tenant=store.other)
-    at = _At(file.id, collection.id, segment.id, theirs.id)
+    hit = SearchHit(collection.id, member.description_id, file.id, segment.id, 0.5)
+    await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [hit])
+    at = _At(file.id, collection.id, segment.id, theirs.id, hit)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
             await call(store, at)
@@ -140,12 +165,17 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.files.get(store.tenant, file.id)).filename == "talk.mp4"
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
+    assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}
+    assert (await store.searches.get(store.tenant, "q1")).hits == (hit,)
     assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2
 
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
-    for field in ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails"):
+    for field in (
+        *("files", "collections", "collection_files", "descriptions", "full_text", "responses", "searches"),
+        *("segments", "thumbnails"),
+    ):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:
