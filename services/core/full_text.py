@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from services.core.database import Database
 
 MAX_TERMS = 32
+PREFIX_CHARACTERS = 5
 _WORD = re.compile(r"\w+", re.UNICODE)
 Part = Literal["all", "speech", "scene_text"]
 Distinct = Literal["description", "segment", "file"]
@@ -111,10 +112,15 @@ class FullText:
         terms = [term for word in words for term in _WORD.findall(word.lower())][:MAX_TERMS]
         exact = [found for phrase in phrases if (found := _WORD.findall(phrase.lower())[:MAX_TERMS])][:MAX_TERMS]
         if self._database.is_sqlite:
-            any_word = " OR ".join(f'"{term}"' for term in terms)
+            any_word = " OR ".join(f'"{term}"{"*" if _begins(term, part) else ""}' for term in terms)
             parts = [f'"{" ".join(phrase)}"' for phrase in exact]
             query = " AND ".join([*parts, f"({any_word})"] if any_word else parts)
             return query if part == "all" or not query else f"{part} : ({query})"
-        any_word = " | ".join(f"'{term}'" for term in terms)
+        any_word = " | ".join(f"'{term}'{':*' if _begins(term, part) else ''}" for term in terms)
         parts = ["(" + " <-> ".join(f"'{term}'" for term in phrase) + ")" for phrase in exact]
         return " & ".join([*parts, f"({any_word})"] if any_word else parts)
+
+
+def _begins(term: str, part: Part) -> bool:
+    """Whether longer words count too: a search for president finds presidential, one for car finds no carpet."""
+    return part != "all" and len(term) >= PREFIX_CHARACTERS
