@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, literal, select, update
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core import collection_files as membership
@@ -51,6 +51,10 @@ _file_count = (
     .where(collection_files.c.collection_id == collections.c.id)
     .scalar_subquery()
     .label("file_count")
+)
+
+_many = select(collections, literal(0).label("file_count")).where(
+    collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True))
 )
 
 
@@ -116,11 +120,8 @@ class Collections:
 
     async def get_many(self, tenant_id: str, ids: Sequence[str]) -> Sequence[Collection]:
         """In the order of the ids, without counts of files. Raises NOT_FOUND for the first that is not the tenant's."""
-        query = select(collections, literal(0).label("file_count")).where(
-            collections.c.tenant_id == tenant_id, collections.c.id.in_(ids)
-        )
-        async with self._database.read() as connection:
-            found = {row["id"]: Collection.from_row(row) for row in (await connection.execute(query)).mappings()}
+        rows = await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)})
+        found = {row.id: Collection.from_row(row._mapping) for row in rows}
         for id in ids:
             if id not in found:
                 raise not_found("Collection", id)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
@@ -48,6 +48,9 @@ class Embedding:
     end_time: float
 
 
+_shards = select(shards).where(shards.c.shard.in_(bindparam("wanted", expanding=True)))
+
+
 class EmbeddingLog:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -79,9 +82,8 @@ class EmbeddingLog:
     async def last_sequences(self, shard_numbers: Iterable[int]) -> dict[int, int]:
         """The newest row of each shard: what a search that must see all that was written asks for."""
         wanted = sorted(set(shard_numbers))
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(shards).where(shards.c.shard.in_(wanted)))
-            found = {row.shard: row.last_sequence for row in rows}
+        rows = await self._database.fetch(_shards, {"wanted": wanted})
+        found = {row.shard: row.last_sequence for row in rows}
         return {shard: found.get(shard, 0) for shard in wanted}
 
     async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:

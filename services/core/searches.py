@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, insert, select, tuple_
+from sqlalchemy import RowMapping, and_, bindparam, insert, select, tuple_
 
 from services.core.clock import now_ms
 from services.core.database import Database
@@ -109,6 +109,26 @@ _file_items = (
     .join(files, files.c.id == descriptions.c.file_id)
     .outerjoin(thumbnails, and_(thumbnails.c.file_id == files.c.id, thumbnails.c.segment_id.is_(None)))
 )
+_ids: Any = bindparam("ids", expanding=True)
+_of_tenant = files.c.tenant_id == bindparam("tenant_id")
+_embedded = embeddings.c.id.label("embedding_id")
+# Built once: making a query costs more than running it.
+_segments_kept = _segment_items.where(
+    _of_tenant,
+    tuple_(segment_descriptions.c.description_id, segment_descriptions.c.segment_id).in_(
+        bindparam("keys", expanding=True)
+    ),
+)
+_segments_embedded = _segment_items.add_columns(_embedded).where(
+    _of_tenant,
+    embeddings.c.description_id == segment_descriptions.c.description_id,
+    embeddings.c.segment_id == segment_descriptions.c.segment_id,
+    embeddings.c.id.in_(_ids),
+)
+_files_kept = _file_items.where(_of_tenant, descriptions.c.id.in_(_ids))
+_files_embedded = _file_items.add_columns(_embedded).where(
+    _of_tenant, embeddings.c.description_id == descriptions.c.id, embeddings.c.id.in_(_ids)
+)
 
 
 class Searches:
@@ -120,7 +140,7 @@ class Searches:
     async def create(self, tenant_id: str, id: str, request: dict[str, Any], hits: Sequence[SearchHit]) -> Search:
         """Keeps a search. Those that come while one is being written share the next transaction."""
         search = Search(id, tenant_id, request, tuple(hits), now_ms())
-        row = {**asdict(search), "hits": [list(asdict(hit).values()) for hit in hits]}
+        row = {**vars(search), "hits": [list(vars(hit).values()) for hit in hits]}
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, done))
         if self._writer is None or self._writer.done():
@@ -145,47 +165,36 @@ class Searches:
         self, tenant_id: str, *, hits: Sequence[SearchHit] = (), embedding_ids: Sequence[int] = ()
     ) -> tuple[dict[tuple[str, str], SegmentItem], dict[int, tuple[str, str]]]:
         """(items by description and segment, the same key by embedding) of stored hits or of embeddings."""
-        query = _segment_items.where(segments.c.tenant_id == tenant_id, files.c.tenant_id == tenant_id)
         if embedding_ids:
-            query = _of_embeddings(
-                query,
-                embedding_ids,
-                and_(
-                    embeddings.c.description_id == segment_descriptions.c.description_id,
-                    embeddings.c.segment_id == segment_descriptions.c.segment_id,
-                ),
-            )
+            rows = await self._database.fetch(_segments_embedded, {"tenant_id": tenant_id, "ids": list(embedding_ids)})
         else:
             keys = [(hit.description_id, hit.segment_id) for hit in hits]
-            pair = tuple_(segment_descriptions.c.description_id, segment_descriptions.c.segment_id)
-            query = query.where(pair.in_(keys))
+            rows = await self._database.fetch(_segments_kept, {"tenant_id": tenant_id, "keys": keys})
         items: dict[tuple[str, str], SegmentItem] = {}
         keys_of: dict[int, tuple[str, str]] = {}
-        async with self._database.read() as connection:
-            for row in await connection.execute(query):
-                key = (row.description_id, row.segment_id)
-                if key not in items:
-                    items[key] = SegmentItem(*row[:9])
-                if embedding_ids:
-                    keys_of[row.embedding_id] = key
+        for row in rows:
+            key = (row.description_id, row.segment_id)
+            if key not in items:
+                items[key] = SegmentItem(*row[:9])
+            if embedding_ids:
+                keys_of[row.embedding_id] = key
         return items, keys_of
 
     async def files(
         self, tenant_id: str, *, hits: Sequence[SearchHit] = (), embedding_ids: Sequence[int] = ()
     ) -> tuple[dict[str, FileItem], dict[int, str]]:
         """(items by description, the same key by embedding) of stored hits or of embeddings."""
-        query = _file_items.where(descriptions.c.tenant_id == tenant_id, files.c.tenant_id == tenant_id)
         if embedding_ids:
-            query = _of_embeddings(query, embedding_ids, embeddings.c.description_id == descriptions.c.id)
+            rows = await self._database.fetch(_files_embedded, {"tenant_id": tenant_id, "ids": list(embedding_ids)})
         else:
-            query = query.where(descriptions.c.id.in_([hit.description_id for hit in hits]))
+            ids = [hit.description_id for hit in hits]
+            rows = await self._database.fetch(_files_kept, {"tenant_id": tenant_id, "ids": ids})
         items: dict[str, FileItem] = {}
         keys_of: dict[int, str] = {}
-        async with self._database.read() as connection:
-            for row in await connection.execute(query):
-                items.setdefault(row.description_id, FileItem(*row[:6]))
-                if embedding_ids:
-                    keys_of[row.embedding_id] = row.description_id
+        for row in rows:
+            items.setdefault(row.description_id, FileItem(*row[:6]))
+            if embedding_ids:
+                keys_of[row.embedding_id] = row.description_id
         return items, keys_of
 
     async def _write(self) -> None:
@@ -201,7 +210,3 @@ class Searches:
             for _, done in batch:
                 if not done.done():  # its caller may have gone
                     done.set_result(None) if failure is None else done.set_exception(failure)
-
-
-def _of_embeddings(query: Any, ids: Sequence[int], joined: Any) -> Any:
-    return query.add_columns(embeddings.c.id.label("embedding_id")).where(joined, embeddings.c.id.in_(ids))

@@ -63,14 +63,14 @@ def create_app(backend: Backend) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
     routers = (
+        search_routes(backend),  # first, as they are looked for in this order
+        response_routes(backend),
         file_routes(backend),
         segment_routes(backend),
         collection_routes(backend),
         membership_routes(backend, "videos"),
         membership_routes(backend, "media"),
         description_routes(backend),
-        search_routes(backend),
-        response_routes(backend),
         model_routes(),
     )
     app.include_router(operation_routes(backend), responses={400: FAILURES[400]})
