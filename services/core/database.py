@@ -18,9 +18,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Executable,
     QueuePool,
     Row,
-    Select,
     String,
     cast,
     create_engine,
@@ -79,7 +79,7 @@ class Database:
             async with self._engine.connect() as connection:
                 yield connection
 
-    async def fetch(self, query: Select, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
+    async def fetch(self, query: Executable, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
         """All rows of one query: a `read()` in one trip, for where many requests wait for it.
 
         values: of the query's parameters, for a query that is built once.
@@ -134,7 +134,7 @@ class Database:
             self._reader.dispose()
 
 
-def _fetch(engine: Engine, query: Select, values: Mapping[str, Any]) -> Sequence[Row]:
+def _fetch(engine: Engine, query: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
     with engine.connect() as connection:
         return connection.execute(query, values).all()
 

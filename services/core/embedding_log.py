@@ -48,6 +48,17 @@ class Embedding:
     end_time: float
 
 
+# Built once: making a query costs more than running it.
+_columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
+_some = select(*_columns).where(embeddings.c.id.in_(bindparam("wanted", expanding=True)))
+_passages = (
+    select(*_columns, embeddings.c.vector)
+    .where(
+        embeddings.c.description_id.in_(bindparam("descriptions", expanding=True)),
+        embeddings.c.segment_id.in_(bindparam("segments", expanding=True)),
+    )
+    .order_by(embeddings.c.id)
+)
 _shards = select(shards).where(shards.c.shard.in_(bindparam("wanted", expanding=True)))
 
 
@@ -88,30 +99,19 @@ class EmbeddingLog:
 
     async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
         wanted = list(ids)[:PARAMETERS_LIMIT]
-        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(*columns).where(embeddings.c.id.in_(wanted)))
-            return {row["id"]: Embedding(**row) for row in rows.mappings()}
+        return {row.id: Embedding(*row) for row in await self._database.fetch(_some, {"wanted": wanted})}
 
     async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
         """Every embedding of these (description, segment) pairs with its vector, in order of making."""
         wanted = list(keys)
-        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
-        query = (
-            select(*columns, embeddings.c.vector)
-            .where(
-                embeddings.c.description_id.in_({description_id for description_id, _ in wanted}),
-                embeddings.c.segment_id.in_({segment_id for _, segment_id in wanted}),
-            )
-            .order_by(embeddings.c.id)
-        )
+        values = {
+            "descriptions": list({description_id for description_id, _ in wanted}),
+            "segments": list({segment_id for _, segment_id in wanted}),
+        }
         found: dict[tuple[str, str], list[tuple[Embedding, bytes]]] = {}
-        async with self._database.read() as connection:
-            for row in (await connection.execute(query)).mappings():
-                embedding = Embedding(**{name: row[name] for name in Embedding.__dataclass_fields__})
-                found.setdefault((embedding.description_id, embedding.segment_id), []).append(
-                    (embedding, row["vector"])
-                )
+        for *columns, vector in await self._database.fetch(_passages, values):
+            embedding = Embedding(*columns)
+            found.setdefault((embedding.description_id, embedding.segment_id), []).append((embedding, vector))
         return found
 
 

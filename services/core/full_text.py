@@ -91,8 +91,7 @@ class FullText:
                 narrowing += f" AND {column} IN ({self._elements(name)})"
         statement = text(self._statement(part, distinct, narrowing))
         statement = statement.bindparams(bindparam("collection_ids", expanding=True))
-        async with self._database.read() as connection:
-            return [TextHit(*row) for row in await connection.execute(statement, values)]
+        return [TextHit(*row) for row in await self._database.fetch(statement, values)]
 
     def _statement(self, part: Part, distinct: Distinct, narrowing: str) -> str:
         if self._database.is_sqlite:
