@@ -25,6 +25,9 @@ SERVICERS = [
 ]
 DIMENSIONS = 384
 MAX_TEXTS = 1024
+# Calls that share a pass. A CPU gains little from more, and while one half of the callers waits for its vectors, the
+# other half's are being searched with.
+EMBED_CALLS = 8
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
 MAX_NAMED = 200_000  # files or segments that a search is narrowed to
@@ -51,7 +54,7 @@ class EmbedReplica:
         self._gate = _gate(load_settings())
         engine = EmbeddedEmbedder()
         self._queue: BatchQueue[list[str], Any] = BatchQueue(
-            "embed", lambda calls: _embed_together(engine, calls), max_batch=32, max_waiting=256
+            "embed", lambda calls: _embed_together(engine, calls), max_batch=EMBED_CALLS, max_waiting=256
         )
         await self._queue.in_thread(engine.setup)
         self._queue.start()

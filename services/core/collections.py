@@ -18,7 +18,7 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections
+from services.core.schema import collection_files, collections, shards
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
 COLLECTION_TYPES = ("media-descriptions",)
@@ -53,8 +53,10 @@ _file_count = (
     .label("file_count")
 )
 
-_many = select(collections, literal(0).label("file_count")).where(
-    collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True))
+_many = (
+    select(collections, literal(0).label("file_count"), shards.c.last_sequence)
+    .outerjoin(shards, shards.c.shard == collections.c.shard)
+    .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -118,14 +120,17 @@ class Collections:
             raise not_found("Collection", id)
         return Collection.from_row(row)
 
-    async def get_many(self, tenant_id: str, ids: Sequence[str]) -> Sequence[Collection]:
-        """In the order of the ids, without counts of files. Raises NOT_FOUND for the first that is not the tenant's."""
+    async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], dict[int, int]]:
+        """(collections in the order of the ids, without counts of files; the newest row of each of their shards' logs).
+
+        Raises NOT_FOUND for the first that is not the tenant's.
+        """
         rows = await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)})
         found = {row.id: Collection.from_row(row._mapping) for row in rows}
         for id in ids:
             if id not in found:
                 raise not_found("Collection", id)
-        return [found[id] for id in ids]
+        return [found[id] for id in ids], {row.shard: row.last_sequence or 0 for row in rows}
 
     async def list(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -168,13 +168,24 @@ class Retrieval:
         return list(await self._members.newest(tenant_id, ids, limit, file_ids=scope.file_ids))
 
     async def nearest(
-        self, tenant_id: str, scope: Scope, vector: bytes, limit: int, *, distinct: Distinct = "embedding"
+        self,
+        tenant_id: str,
+        scope: Scope,
+        vector: bytes,
+        limit: int,
+        *,
+        distinct: Distinct = "embedding",
+        sequences: Mapping[int, int] | None = None,
     ) -> list[VectorHit]:
-        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`."""
+        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`.
+
+        sequences: the newest row of each shard's log, where it is known.
+        """
         by_shard: dict[int, list[str]] = defaultdict(list)
         for collection in scope.collections:
             by_shard[collection.shard].append(collection.id)
-        sequences = await self._log.last_sequences(by_shard)
+        if sequences is None:
+            sequences = await self._log.last_sequences(by_shard)
         answers = await asyncio.gather(
             *(
                 self._engine.search(

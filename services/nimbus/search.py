@@ -15,7 +15,7 @@ from services.core.full_text import FullText, Part
 from services.core.pages import Listing, Page
 from services.core.searches import FileItem, Search, Searches, SearchHit, SegmentItem
 from services.core.words import content_words
-from services.nimbus.engine import EngineClient
+from services.nimbus.engine import EngineClient, VectorHit
 from services.nimbus.retrieval import FUSION_CONSTANT, Retrieval, Scope
 from services.nimbus.search_request import SearchRequest
 
@@ -55,7 +55,7 @@ class Searcher:
         if "general_content" in request.modalities:
             vectors = asyncio.create_task(self._engine.embed([request.query]), name="embed-query")
         try:
-            found = await self._collections.get_many(tenant_id, request.collections)
+            found, sequences = await self._collections.to_search(tenant_id, request.collections)
             for collection in found:
                 _check(collection, request.scope)
             scope = await self._retrieval.narrowed(tenant_id, Scope(tuple(found)), request.filter)
@@ -65,7 +65,11 @@ class Searcher:
             for modality in () if scope.is_empty else request.modalities:
                 if modality == "general_content":
                     assert vectors is not None
-                    rankings.append(await self._by_meaning(tenant_id, scope, request, await vectors, depth, items))
+                    (vector,) = await vectors
+                    near = await self._retrieval.nearest(
+                        tenant_id, scope, vector, depth, distinct=request.scope, sequences=sequences
+                    )
+                    rankings.append((await self._shown(tenant_id, request.scope, near, items))[:depth])
                 else:
                     rankings.append(await self._by_words(tenant_id, scope, request, PARTS[modality], depth))
         finally:
@@ -84,22 +88,11 @@ class Searcher:
         search = await self._searches.get(tenant_id, id)
         return _reply(search, await self._items(tenant_id, search.request["scope"], search.hits), link)
 
-    async def _by_meaning(
-        self,
-        tenant_id: str,
-        scope: Scope,
-        request: SearchRequest,
-        vectors: Sequence[bytes],
-        depth: int,
-        items: Items,
-    ) -> list[SearchHit]:
-        """The nearest, best first; what there is to show of them goes into `items`."""
-        is_file = request.scope == "file"
-        near = await self._retrieval.nearest(
-            tenant_id, scope, vectors[0], depth, distinct="file" if is_file else "segment"
-        )
+    async def _shown(self, tenant_id: str, scope: str, near: Sequence[VectorHit], items: Items) -> list[SearchHit]:
+        """Hits of vectors as hits of a search, best first; what there is to show of them goes into `items`."""
         if not near:
             return []
+        is_file = scope == "file"
         load: Any = self._searches.files if is_file else self._searches.segments
         found, keys = await load(tenant_id, embedding_ids=[hit.embedding_id for hit in near])
         items.update(found)
@@ -113,7 +106,7 @@ class Searcher:
                     segment_id or item.file_id,
                     SearchHit(hit.collection_id, item.description_id, item.file_id, segment_id, hit.score),
                 )
-        return list(best.values())[:depth]
+        return list(best.values())
 
     async def _by_words(
         self, tenant_id: str, scope: Scope, request: SearchRequest, part: Part, depth: int
@@ -127,7 +120,7 @@ class Searcher:
             depth,
             phrases=phrases,
             part=part,
-            distinct="file" if is_file else "segment",
+            distinct=request.scope,
             file_ids=scope.file_ids,
             segment_ids=scope.segment_ids,
         )

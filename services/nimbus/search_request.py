@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from services.core.errors import invalid
 from services.core.filters import SearchFilter
@@ -26,7 +26,7 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class SearchRequest:
-    scope: str  # file, segment
+    scope: Literal["file", "segment"]
     collections: tuple[str, ...]
     query: str
     limit: int = DEFAULT_LIMIT

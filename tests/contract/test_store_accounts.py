@@ -95,7 +95,7 @@ MISSES = {
     "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
     "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
     "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
-    "Collections.get_many": lambda store, at: store.collections.get_many(store.other, [at.theirs, at.collection]),
+    "Collections.to_search": lambda store, at: store.collections.to_search(store.other, [at.theirs, at.collection]),
     "Segments.segmentations": lambda store, at: store.segments.segmentations(store.other, at.file, Page()),
     "Segments.list": lambda store, at: store.segments.list(store.other, at.file, Page()),
     "Segments.get": lambda store, at: store.segments.get(store.other, at.file, at.segment),
