@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, RowMapping, and_, case, delete, insert, select, update
+from sqlalchemy import Row, RowMapping, and_, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core import jobs
@@ -159,7 +159,8 @@ class CollectionFiles:
         if added_before is not None:
             query = query.where(collection_files.c.added_at < added_before)
         if filter is not None:
-            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
+            cut = collection_files.c.segmentation_id
+            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite, segmentation_id=cut))
         added = collection_files.c.added_at
         orders = {"added_at": added, "created_at": added, "filename": files.c.filename}
         return await list_page(
@@ -186,6 +187,22 @@ class CollectionFiles:
         )
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
+
+    async def newest(
+        self, tenant_id: str, collection_ids: Sequence[str], limit: int, *, file_ids: Collection[str] | None = None
+    ) -> Sequence[str]:
+        """Files of these collections, those added last first, at most `limit`; only of `file_ids`, where given."""
+        added = func.max(collection_files.c.added_at)
+        query = (
+            select(collection_files.c.file_id)
+            .where(collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id.in_(collection_ids))
+            .group_by(collection_files.c.file_id)
+            .order_by(added.desc(), collection_files.c.file_id)
+        )
+        if file_ids is not None:
+            query = query.where(self._database.among(collection_files.c.file_id, file_ids))
+        async with self._database.read() as connection:
+            return (await connection.execute(query.limit(limit))).scalars().all()
 
     async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
         await self.get(tenant_id, collection_id, file_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core import collection_files as membership
@@ -19,7 +19,7 @@ from services.core.extract_configs import parse_extract_config
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections
+from services.core.schema import collection_files, collections, shards
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
 COLLECTION_TYPES = ("media-descriptions", "entities")
@@ -53,6 +53,12 @@ _file_count = (
     .where(collection_files.c.collection_id == collections.c.id)
     .scalar_subquery()
     .label("file_count")
+)
+
+_many = (
+    select(collections, literal(0).label("file_count"), shards.c.last_sequence)
+    .outerjoin(shards, shards.c.shard == collections.c.shard)
+    .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -132,6 +138,18 @@ class Collections:
                 f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
             )
         return collection
+
+    async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], dict[int, int]]:
+        """(collections in the order of the ids, without counts of files; the newest row of each of their shards' logs).
+
+        Raises NOT_FOUND for the first that is not the tenant's.
+        """
+        rows = await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)})
+        found = {row.id: Collection.from_row(row._mapping) for row in rows}
+        for id in ids:
+            if id not in found:
+                raise not_found("Collection", id)
+        return [found[id] for id in ids], {row.shard: row.last_sequence or 0 for row in rows}
 
     async def list(
         self,

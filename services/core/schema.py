@@ -215,6 +215,7 @@ thumbnails = Table(
     Column("height", Integer, nullable=False),
     Column("object_key", Text, nullable=False),
     Index("thumbnails_by_file", "file_id", "time"),
+    Index("thumbnails_by_segment", "segment_id"),
 )
 
 embeddings = Table(
@@ -311,4 +312,15 @@ response_events = Table(
     Column("entries", JSON, nullable=False),
     Column("engine_text", Text, nullable=False),  # what the engine wrote for these entries
     Column("output_tokens", Integer, nullable=False),
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("request", JSON, nullable=False),
+    Column("hits", JSON, nullable=False),  # collection, description, segment and score of each, best first
+    Column("created_at", BigInteger, nullable=False),
+    Index("searches_by_tenant", "tenant_id", "created_at", "id"),
 )

@@ -20,6 +20,8 @@ from services.core.limits import TenantLimit
 from services.core.objects import Objects
 from services.core.response_log import ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
@@ -28,6 +30,7 @@ from services.nimbus.engine import EngineClient
 from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
 from services.nimbus.running import RunningResponses
+from services.nimbus.search import Searcher
 from services.nimbus.sources import Sources
 
 
@@ -41,10 +44,12 @@ class Backend:
     collection_files: CollectionFiles
     descriptions: Descriptions
     entities: Entities
+    segments: Segments
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
     retrieval: Retrieval
+    search: Searcher
     answers: Answers
     tenant_limit: TenantLimit  # shared by both transports
     loops: tuple[
@@ -70,14 +75,17 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         descriptions = Descriptions(database)
         members = CollectionFiles(database)
         responses = Responses(database)
+        segments = Segments(database)
+        full_text = FullText(database)
         retrieval = Retrieval(
             engine=engine,
             log=EmbeddingLog(database),
-            full_text=FullText(database),
+            full_text=full_text,
             descriptions=descriptions,
             files=files,
             collections=collections,
             members=members,
+            segments=segments,
         )
         sources = Sources(settings=settings, engine=engine, retrieval=retrieval)
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
@@ -116,10 +124,18 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collection_files=members,
                 descriptions=descriptions,
                 entities=Entities(database),
+                segments=segments,
                 thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
                 responses=responses,
                 engine=engine,
                 retrieval=retrieval,
+                search=Searcher(
+                    engine=engine,
+                    retrieval=retrieval,
+                    full_text=full_text,
+                    collections=collections,
+                    searches=Searches(database),
+                ),
                 answers=answers,
                 tenant_limit=tenant_limit,
                 loops=loops,

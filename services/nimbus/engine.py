@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import grpc
 from arcus.engine.v1 import engine_pb2 as pb
@@ -16,6 +17,12 @@ from services.core.errors import ArcusError, Reason
 
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 MAX_MESSAGE_BYTES = 16 * 1024**2
+Distinct = Literal["embedding", "segment", "file"]
+DISTINCT: dict[Distinct, Any] = {
+    "embedding": pb.DISTINCT_EMBEDDING,
+    "segment": pb.DISTINCT_SEGMENT,
+    "file": pb.DISTINCT_FILE,
+}
 
 # The one table of engine failures.
 REASONS = {
@@ -66,11 +73,31 @@ class EngineClient:
         return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
 
     async def search(
-        self, shard: int, tenant_id: str, collection_ids: Sequence[str], vector: bytes, limit: int, min_sequence: int
+        self,
+        shard: int,
+        tenant_id: str,
+        collection_ids: Sequence[str],
+        vector: bytes,
+        limit: int,
+        min_sequence: int,
+        *,
+        file_ids: Collection[str] = (),
+        segment_ids: Collection[str] = (),
+        distinct: Distinct = "embedding",
     ) -> list[VectorHit]:
-        """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least."""
+        """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least.
+
+        Only of these files and segments, where any are named; each hit is of another `distinct`.
+        """
         request = pb.SearchRequest(
-            tenant_id=tenant_id, collection_ids=collection_ids, vector=vector, limit=limit, min_sequence=min_sequence
+            tenant_id=tenant_id,
+            collection_ids=collection_ids,
+            vector=vector,
+            limit=limit,
+            min_sequence=min_sequence,
+            file_ids=file_ids,
+            segment_ids=segment_ids,
+            distinct=DISTINCT[distinct],
         )
         with _mapped():
             stub = pb_grpc.IndexServiceStub(self._channel())

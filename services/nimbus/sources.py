@@ -99,7 +99,7 @@ class Sources:
         return await asyncio.gather(*(self._of_part(tenant_id, scope, plan, part) for part in plan.parts))
 
     async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str) -> Evidence:
-        scope = await self._retrieval.narrowed(tenant_id, scope, part)
+        scope = await self._retrieval.to_named_files(tenant_id, scope, part)
         found = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_BROAD if plan.broad else SEGMENTS)
         if plan.per_file:
             found = await self._each_file(tenant_id, scope, part, found)

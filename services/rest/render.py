@@ -26,8 +26,10 @@ class Links:
         self._thumbnails = backend.thumbnails
 
     def thumbnail(self, thumbnail: Thumbnail) -> str:
-        signature = self._thumbnails.signature(thumbnail.id)
-        return f"{self._base}/v1/thumbnails/{thumbnail.id}.jpg?signature={signature}"
+        return self.of(thumbnail.id)
+
+    def of(self, thumbnail_id: str) -> str:
+        return f"{self._base}/v1/thumbnails/{thumbnail_id}.jpg?signature={self._thumbnails.signature(thumbnail_id)}"
 
 
 def list_reply(listing: Listing[Any], data: list[Json]) -> Json:

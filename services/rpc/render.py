@@ -34,8 +34,11 @@ class Renderer:
         self._backend = backend
 
     def link(self, thumbnail: Thumbnail) -> str:
-        signature = self._backend.thumbnails.signature(thumbnail.id)
-        return f"{self._base}/v1/thumbnails/{thumbnail.id}.jpg?signature={signature}"
+        return self.link_of(thumbnail.id)
+
+    def link_of(self, thumbnail_id: str) -> str:
+        signature = self._backend.thumbnails.signature(thumbnail_id)
+        return f"{self._base}/v1/thumbnails/{thumbnail_id}.jpg?signature={signature}"
 
     async def files(self, files: Sequence[File]) -> list[files_pb2.File]:
         if not files:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.acceptance.bad_searches import (
+    CREATED,
+    PAGES,
+    SEARCH_BODIES,
+    SEARCH_QUERIES,
+    SEARCH_UNKNOWN,
+    SEARCH_WITH_BODY,
+    criterion,
+)
+
 MODEL = "nimbus-001"
 NEW = {"name": "c", "collection_type": "media-descriptions"}
 UNIFORM = {"strategy": "uniform", "uniform_config": {"window_seconds": 20}}
@@ -30,10 +40,6 @@ def ask(**values: Any) -> Json:
 
 def about(**values: Any) -> Json:
     return ask(knowledge_base=values)
-
-
-def criterion(kind: str = "metadata", **values: Any) -> Json:
-    return {kind: [{"path": "a", "operator": "Equal", "valueText": "b", **values}]}
 
 
 def entities(**config: Any) -> Json:
@@ -204,18 +210,19 @@ QUESTION = [
     (about(source="default", filter=criterion("file", path="created_at", valueText="now")), "filter"),
     (about(source="default", filter=criterion(scope="world")), "scope"),
     (about(source="default", filter={"source_metadata": [{}]}), "source_metadata"),
+    (about(source="default", filter=criterion("file", path="id", scope="segment")), "filter.file[0].scope"),
+    (about(source="default", filter=criterion("video_info", path="has_audio", valueText="x")), "true or false"),
 ]
 BODIES = [
     *(("POST", "/collections", body, words) for body, words in COLLECTION),
     *(("PUT", "/collections/{collection_id}", body, words) for body, words in COLLECTION_CHANGE),
     *(("PUT", "/files/{file_id}", body, words) for body, words in FILE_CHANGE),
     *(("POST", "/collections/{collection_id}/media", body, words) for body, words in ADDITION),
+    *SEARCH_BODIES,
     *(("POST", "/responses", body, words) for body, words in QUESTION),
 ]
 
 
-PAGES = ("limit=0", "limit=101", "limit=1.5", "limit=", "offset=-1", "offset=x", "offset=99999999999999999999")
-CREATED = ("created_after=soon", "created_before=2026-02-30", "created_after=2026-01-01T25:00:00")
 ADDED = ("added_after=soon", "added_before=20260101T")
 SORTS = ("order=size", "sort=up")
 FILTERS = ("filter=x", "filter=[]", "filter=%7B%22colour%22:[]%7D", 'filter={"file":[{"path":"bytes"}]}')
@@ -249,6 +256,7 @@ QUERIES = {
         "include_shots=x",
     ),
     "/responses": (*PAGES, *CREATED, "status=ready"),
+    **SEARCH_QUERIES,
 }
 
 
@@ -285,6 +293,7 @@ UNKNOWN = [
     ("POST", "/responses", ask(knowledge_base={"collections": ["{unknown}"]})),
     ("POST", "/responses", ask(knowledge_base={"source": "files", "files": ["{unknown}"]})),
     ("GET", "/models/{unknown}", None),
+    *SEARCH_UNKNOWN,
 ]
 
 
@@ -307,6 +316,7 @@ WITH_BODY = [
     ("PUT", "/files/{file_id}"),
     ("POST", "/collections/{collection_id}/videos"),
     ("POST", "/collections/{collection_id}/media"),
+    *SEARCH_WITH_BODY,
     ("POST", "/responses"),
 ]
 

@@ -86,3 +86,4 @@ async def _describe(account: Account, collection_id: str, file_id: str, spans: S
             rows = (await connection.execute(query)).all()
         index = account.front.engine.index.setdefault(collection_id, {})
         index.update({row.id: vector_of(row.text) for row in rows})
+        account.front.engine.places.update({row.id: (file_id, row.segment_id) for row in rows})

@@ -58,6 +58,10 @@ def question(**knowledge_base: Any) -> Json:
     return {"model": MODEL, "input": "What is said of parsing?", "knowledge_base": knowledge_base}
 
 
+def searching(scope: str, *collections: str, **more: Any) -> Json:
+    return {"scope": scope, "collections": list(collections), "query": "What is said of parsing?", **more}
+
+
 def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
     """Every route with what a second tenant asks of it that names something of the first."""
     foreign_file = {"metadata": [], "file": [{"path": "id", "operator": "Equal", "valueText": first["file_id"]}]}
@@ -79,6 +83,26 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
             NOT_FOUND,
             Request(0, query={"segmentation_id": first["segmentation_id"]}, own_path=True),
         ],
+        "GET /v1/files/{file_id}/segmentations": [NOT_FOUND],
+        "GET /v1/files/{file_id}/segments": [NOT_FOUND],
+        "GET /v1/files/{file_id}/segments/{segment_id}": [NOT_FOUND],
+        "PUT /v1/files/{file_id}/segments/{segment_id}": [Request(404, body={"metadata": {"by": "the second"}})],
+        "POST /v1/search": [
+            *(
+                Request(404, body=searching(scope, *ids, search_modalities=[modality]))
+                for scope in ("segment", "file")
+                for ids in ([first["collection_id"]], [second["collection_id"], first["collection_id"]])
+                for modality in ("general_content", "speech_lexical")
+            ),
+            *(
+                Request(200, body=searching(scope, second["collection_id"], search_modalities=[modality], **more))
+                for scope in ("segment", "file")
+                for modality in ("general_content", "speech_lexical", "ocr_lexical")
+                for more in ({}, {"filter": foreign_file})
+            ),
+        ],
+        "GET /v1/search": [HARMLESS],
+        "GET /v1/search/{search_id}": [NOT_FOUND],
         "GET /v1/collections": [HARMLESS],
         # The same name is free: names are unique in an account, not among all.
         "POST /v1/collections": [
@@ -160,6 +184,9 @@ def holding(front: Front, name: str) -> Holding:
         response = http.post("/v1/responses", json=asked)
         assert response.status_code == 200, response.text
         thumbnails = http.get(f"/v1/files/{file_id}/thumbnails").json()["data"]
+        segments = http.get(f"/v1/files/{file_id}/segments").json()["data"]
+        search = http.post("/v1/search", json=searching("segment", collection_id))
+        assert search.status_code == 200, search.text
     ids = {
         "collection_id": collection_id,
         "file_id": file_id,
@@ -167,6 +194,8 @@ def holding(front: Front, name: str) -> Holding:
         "segmentation_id": member["segmentation"]["id"],
         "response_id": response.json()["id"],
         "thumbnail_id": thumbnails[0]["id"] if thumbnails else "none",
+        "segment_id": segments[0]["id"] if segments else "none",
+        "search_id": search.json()["id"],
         "model": f"nimbus-of-{name}".replace(" ", "-"),
     }
     return Holding(account, ids)
@@ -223,6 +252,11 @@ def everything_of(one: Holding) -> Json:
                 f"/collections/{facts}/videos/{file}/entities",
                 "/responses",
                 f"/responses/{one['response_id']}",
+                f"/files/{file}/segmentations",
+                f"/files/{file}/segments",
+                f"/files/{file}/segments/{one['segment_id']}",
+                "/search",
+                f"/search/{one['search_id']}",
             )
         }
         seen["picture"] = [httpx.get(item["url"]).content for item in seen[f"/files/{file}/thumbnails"]["data"]]
@@ -237,6 +271,7 @@ def test_no_route_shows_or_changes_what_another_tenant_has(first: Holding, secon
     before = everything_of(first)
     assert before[f"/collections/{first['collection_id']}/media-descriptions"]["data"][0]["data"]["speech"]
     assert before[f"/collections/{first['facts_id']}/entities"]["data"][0]["data"]["entities"]["quote"]
+    assert before[f"/search/{first['search_id']}"]["total"] == 2
     assert before[f"/responses/{first['response_id']}"]["output"][0]["content"][0]["annotations"]
     assert len(before["picture"]) == 2
     tried = 0
@@ -265,7 +300,17 @@ def _check_own(route: str, reply: httpx.Response, first: Holding, place: str) ->
         shown = shown.replace("talks of the first", "")
     if route == "DELETE /v1/responses/{response_id}":
         return  # it repeats the id that it was given
-    for name in ("collection_id", "facts_id", "file_id", "segmentation_id", "response_id", "thumbnail_id"):
+    names = (
+        "collection_id",
+        "facts_id",
+        "file_id",
+        "segmentation_id",
+        "segment_id",
+        "response_id",
+        "search_id",
+        "thumbnail_id",
+    )
+    for name in names:
         assert first[name] not in shown, place
     for word in SECRETS:
         assert word not in shown.replace("What is said of parsing?", ""), place

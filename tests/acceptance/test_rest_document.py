@@ -15,6 +15,8 @@ from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, 
 from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
+from services.rest.schemas.search import SearchList
+from services.rest.schemas.segments import FileSegment, FileSegmentList, SegmentationList
 from tests.acceptance.described import describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 
@@ -96,6 +98,14 @@ def test_replies_have_the_documented_shapes(account: Account):
         of_facts = http.post("/v1/collections", json=facts).json()["id"]
         http.post(f"/v1/collections/{of_facts}/media", json={"file_id": file_id}).raise_for_status()
         extract(account, of_facts, file_id)
+        segment = http.get(f"/v1/files/{file_id}/segments").json()["data"][0]["id"]
+        search = {
+            "scope": "file",
+            "collections": [collection],
+            "query": "parsing",
+            "search_modalities": ["ocr_lexical"],
+        }
+        assert http.post("/v1/search", json=search).status_code == 200
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -109,6 +119,10 @@ def test_replies_have_the_documented_shapes(account: Account):
             (Collection, f"/collections/{of_facts}"),
             (FileEntities, f"/collections/{of_facts}/videos/{file_id}/entities"),
             (CollectionEntitiesList, f"/collections/{of_facts}/entities"),
+            (SegmentationList, f"/files/{file_id}/segmentations"),
+            (FileSegmentList, f"/files/{file_id}/segments"),
+            (FileSegment, f"/files/{file_id}/segments/{segment}"),
+            (SearchList, "/search"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):

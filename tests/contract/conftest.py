@@ -24,6 +24,8 @@ from services.core.keys import Keys
 from services.core.objects import Objects
 from services.core.response_log import ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 from tests.contract.postgres_server import PostgresServer, migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
@@ -96,6 +98,8 @@ async def store(database: Database, tmp_path: Path) -> Store:
         jobs=Jobs(database, lease_seconds=30),
         responses=Responses(database),
         response_log=ResponseLog(database),
+        searches=Searches(database),
+        segments=Segments(database),
         thumbnails=Thumbnails(database, objects, secret="secret"),
         tenant=tenants[0],
         other=tenants[1],

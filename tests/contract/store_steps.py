@@ -21,6 +21,8 @@ from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.objects import Objects
 from services.core.response_log import Hold, ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 
 SHARDS = 2
@@ -51,6 +53,8 @@ class Store:
     jobs: Jobs
     responses: Responses
     response_log: ResponseLog
+    searches: Searches
+    segments: Segments
     thumbnails: Thumbnails
     tenant: str
     other: str

@@ -6,9 +6,11 @@ from sqlalchemy import select
 
 from services.core.entities import FileEntities
 from services.core.errors import ArcusError, Reason
+from services.core.filters import SearchFilter
 from services.core.keys import Keys
 from services.core.pages import Page
 from services.core.schema import api_keys
+from services.core.searches import SearchHit
 from services.core.thumbnails import Thumbnails
 from tests.contract.store_steps import WORKER
 
@@ -70,6 +72,14 @@ MISSES = {
     "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
     "Collections.of_type": lambda store, at: store.collections.of_type(store.other, at.facts, "entities"),
     "Entities.rows": lambda store, at: store.entities.rows(store.other, [at.theirs, at.facts], limit=10),
+    "Collections.to_search": lambda store, at: store.collections.to_search(store.other, [at.theirs, at.collection]),
+    "Segments.segmentations": lambda store, at: store.segments.segmentations(store.other, at.file, Page()),
+    "Segments.list": lambda store, at: store.segments.list(store.other, at.file, Page()),
+    "Segments.get": lambda store, at: store.segments.get(store.other, at.file, at.segment),
+    "Segments.update": lambda store, at: store.segments.update(
+        store.other, at.file, at.segment, metadata={"by": "them"}
+    ),
+    "Searches.get": lambda store, at: store.searches.get(store.other, "q1"),
     "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
 }
 EMPTY = {
@@ -81,6 +91,12 @@ EMPTY = {
     "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),
     "Entities.of_files": lambda store, at: store.entities.of_files(store.other, at.facts, [at.file]),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
+    "CollectionFiles.newest": lambda store, at: store.collection_files.newest(store.other, [at.collection], 10),
+    "Segments.files_kept": lambda store, at: store.segments.files_kept(store.other, ANY, [at.collection]),
+    "Segments.segments_kept": lambda store, at: store.segments.segments_kept(store.other, ANY),
+    "Searches.list": lambda store, at: store.searches.list(store.other, Page()),
+    "Searches.segments": lambda store, at: _first(store.searches.segments(store.other, hits=[at.hit])),
+    "Searches.files": lambda store, at: _first(store.searches.files(store.other, hits=[at.hit])),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
     "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
@@ -89,14 +105,22 @@ EMPTY = {
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
     "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
 }
-MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create"}
+MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create", "Searches.create"}
+ANY = SearchFilter.from_json(
+    {"video_info": [{"path": "duration_seconds", "operator": "GreaterThan", "valueText": "0", "scope": "segment"}]}
+)
 
 
 class _At:
     """What the first tenant owns, and a collection of the second."""
 
-    def __init__(self, file: str, collection: str, facts: str, segment: str, theirs: str) -> None:
-        self.file, self.collection, self.facts, self.segment, self.theirs = file, collection, facts, segment, theirs
+    def __init__(self, file: str, collection: str, facts: str, segment: str, theirs: str, hit: SearchHit) -> None:
+        self.file, self.collection, self.facts, self.segment = file, collection, facts, segment
+        self.theirs, self.hit = theirs, hit
+
+
+async def _first(found):
+    return (await found)[0]
 
 
 def _count(result) -> int:
@@ -116,7 +140,9 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     extracting = await store.extracting(facts, file)
     await store.entities.write_file(extracting[0], WORKER, extracting[1], {"speaker": "Ann"}, segments_done=2)
     theirs = await store.collection("theirs", tenant=store.other)
-    at = _At(file.id, collection.id, facts.id, segment.id, theirs.id)
+    hit = SearchHit(collection.id, member.description_id, file.id, segment.id, 0.5)
+    await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [hit])
+    at = _At(file.id, collection.id, facts.id, segment.id, theirs.id, hit)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
             await call(store, at)
@@ -130,13 +156,15 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert [row.entities for row in await store.entities.rows(store.tenant, [facts.id], limit=9)] == [
         {"speaker": "Ann"}
     ]
+    assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}
+    assert (await store.searches.get(store.tenant, "q1")).hits == (hit,)
     assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2
 
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
     fields = ("files", "collections", "collection_files", "descriptions", "entities", "full_text", "responses")
-    for field in (*fields, "response_log", "thumbnails"):
+    for field in (*fields, "response_log", "searches", "segments", "thumbnails"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:

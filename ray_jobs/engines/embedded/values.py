@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ray_jobs.engines.embedded import names, phrases
+from ray_jobs.engines.embedded import key_phrases, names
 from ray_jobs.engines.embedded.extract_lines import Line
 from ray_jobs.engines.embedded.mentions import Mention, loose_dates
 from ray_jobs.engines.embedded.numerals import Number
@@ -189,7 +189,7 @@ def _named(of: Callable[[str], Iterable[str]]) -> Any:
 
 
 def _topics(want: Want, _place: Place, lines: Sequence[Line], _all: Sequence[Line]) -> Iterator[Found]:
-    for phrase, place in phrases.key_phrases([line.text for line in lines], MAX_PHRASES):
+    for phrase, place in key_phrases.key_phrases([line.text for line in lines], MAX_PHRASES):
         yield Found(phrase[:MAX_TEXT], lines[place], frozenset(want.near))
 
 
@@ -204,7 +204,7 @@ def _titles(want: Want, _place: Place, lines: Sequence[Line], _all: Sequence[Lin
 
 def _quotes(want: Want, _place: Place, lines: Sequence[Line], _all: Sequence[Line]) -> Iterator[Found]:
     said = [line for line in lines if line.kind == "speech"] or list(lines)
-    best = phrases.key_sentences([line.text for line in said], MAX_QUOTES)
+    best = key_phrases.key_sentences([line.text for line in said], MAX_QUOTES)
     for place in best:
         yield Found(said[place].text[:MAX_TEXT], said[place], frozenset(want.near))
 

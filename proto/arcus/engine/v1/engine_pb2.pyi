@@ -1,9 +1,19 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Distinct(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DISTINCT_EMBEDDING: _ClassVar[Distinct]
+    DISTINCT_SEGMENT: _ClassVar[Distinct]
+    DISTINCT_FILE: _ClassVar[Distinct]
+DISTINCT_EMBEDDING: Distinct
+DISTINCT_SEGMENT: Distinct
+DISTINCT_FILE: Distinct
 
 class EmbedRequest(_message.Message):
     __slots__ = ("texts",)
@@ -22,18 +32,24 @@ class EmbedResponse(_message.Message):
     def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence")
+    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     MIN_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FILE_IDS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     collection_ids: _containers.RepeatedScalarFieldContainer[str]
     vector: bytes
     limit: int
     min_sequence: int
-    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ...) -> None: ...
+    file_ids: _containers.RepeatedScalarFieldContainer[str]
+    segment_ids: _containers.RepeatedScalarFieldContainer[str]
+    distinct: Distinct
+    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "sequence")
