@@ -75,4 +75,4 @@ def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
     if "services.front" in line:
         return FRONT
-    return line.split("#")[0][:60] if line.startswith("ray::") else process.name()
+    return line.split("#")[0][:60].strip() if line.startswith("ray::") else process.name()
