@@ -21,7 +21,7 @@ from services.core.pages import Listing, Page, list_page
 from services.core.schema import collection_files, collections
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
-COLLECTION_TYPES = ("media-descriptions",)
+COLLECTION_TYPES = ("media-descriptions", "rich-transcripts")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
 MAX_PROMPT = 2000
 
@@ -67,16 +67,20 @@ class Collections:
         collection_type: str,
         description: str | None = None,
         describe_config: dict[str, Any] | None = None,
+        transcribe_config: dict[str, Any] | None = None,
         segmentation_config: dict[str, Any] | None = None,
         thumbnails_config: dict[str, Any] | None = None,
     ) -> Collection:
-        """Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field."""
+        """Of the configurations, the one of the collection's type counts, and the others are ignored.
+
+        Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field.
+        """
         name = _name(name)
         if collection_type not in KNOWN_TYPES:
             raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
         if collection_type not in COLLECTION_TYPES:
             raise invalid(
-                f"Collections of type {collection_type} are not offered by this server; use media-descriptions.",
+                f"Collections of type {collection_type} are not offered by this server; use {' or '.join(COLLECTION_TYPES)}.",
                 field="collection_type",
             )
         if segmentation_config is not None:
@@ -86,6 +90,10 @@ class Collections:
                     field="default_segmentation_config.strategy",
                 )
             parse_segmentation(segmentation_config, field="default_segmentation_config")
+        if collection_type == "rich-transcripts":  # a rich transcript is a description under its transcribe_config
+            describing = describe_settings(transcribe_config, field="transcribe_config")
+        else:
+            describing = describe_settings(describe_config)
         id = str(uuid4())
         values: dict[str, Any] = {
             "id": id,
@@ -93,7 +101,7 @@ class Collections:
             "name": name,
             "description": description,
             "collection_type": collection_type,
-            "describe_config": describe_settings(describe_config).to_json(),
+            "describe_config": describing.to_json(),
             "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
             "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
             "shard": shard_of(id, self._shard_count),
@@ -168,18 +176,18 @@ class Collections:
             )
 
 
-def describe_settings(value: dict[str, Any] | None) -> DescribeConfig:
-    """Reads describe_config; a flag that is absent is on."""
+def describe_settings(value: dict[str, Any] | None, *, field: str = "describe_config") -> DescribeConfig:
+    """Reads describe_config or transcribe_config; a flag that is absent is on."""
     value = {key: item for key, item in (value or {}).items() if item is not None}
     unknown = set(value) - set(DescribeConfig.__dataclass_fields__)
     if unknown:
-        raise invalid(f"describe_config has an unknown key: {sorted(unknown)[0]}", field="describe_config")
+        raise invalid(f"{field} has an unknown key: {sorted(unknown)[0]}", field=field)
     for key, item in value.items():
         kind = str if key == "prompt" else bool
         if not isinstance(item, kind):
-            raise invalid(f"describe_config.{key} must be a {kind.__name__}", field=f"describe_config.{key}")
+            raise invalid(f"{field}.{key} must be a {kind.__name__}", field=f"{field}.{key}")
     if len(value.get("prompt", "")) > MAX_PROMPT:
-        raise invalid(f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt")
+        raise invalid(f"{field}.prompt has at most {MAX_PROMPT} characters", field=f"{field}.prompt")
     return DescribeConfig(**value)
 
 

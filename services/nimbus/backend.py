@@ -20,6 +20,7 @@ from services.core.responses import Responses
 from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
+from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
 from services.nimbus.retrieval import Retrieval
 
@@ -33,6 +34,7 @@ class Backend:
     collections: Collections
     collection_files: CollectionFiles
     descriptions: Descriptions
+    described_files: DescribedFiles
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
@@ -58,6 +60,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
         members = CollectionFiles(database)
+        thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
         retrieval = Retrieval(
             engine=engine,
@@ -76,7 +79,10 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             collections=collections,
             collection_files=members,
             descriptions=descriptions,
-            thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
+            described_files=DescribedFiles(
+                collections=collections, members=members, descriptions=descriptions, files=files, thumbnails=thumbnails
+            ),
+            thumbnails=thumbnails,
             responses=responses,
             engine=engine,
             retrieval=retrieval,

@@ -92,13 +92,18 @@ def thumbnail_reply(thumbnail: Thumbnail, links: Links) -> Json:
 
 
 def collection_reply(collection: Collection) -> Json:
+    is_transcribed = collection.collection_type == "rich-transcripts"
     return {
         "id": collection.id,
         "object": "collection",
         "name": collection.name,
         "description": collection.description,
         "collection_type": collection.collection_type,
-        "describe_config": collection.describe_config,
+        **(
+            {"transcribe_config": {name: flag for name, flag in collection.describe_config.items() if name != "prompt"}}
+            if is_transcribed
+            else {"describe_config": collection.describe_config}
+        ),
         "default_segmentation_config": collection.segmentation_config,
         "default_thumbnails_config": collection.thumbnails_config,
         "created_at": collection.created_at,

@@ -92,12 +92,16 @@ def collection_type_name(value: int) -> str:
 
 def collection_message(collection: Collection) -> collections_pb2.Collection:
     kind = TYPE_PREFIX + collection.collection_type.upper().replace("-", "_")
+    is_transcribed = collection.collection_type == "rich-transcripts"
+    config = {
+        name: value for name, value in collection.describe_config.items() if name != "prompt" or not is_transcribed
+    }
     return collections_pb2.Collection(
         id=collection.id,
         name=collection.name,
         description=collection.description or "",
         collection_type=collections_pb2.CollectionType.Value(kind),
-        describe_config=collections_pb2.DescribeConfig(**collection.describe_config),
+        **{"transcribe_config" if is_transcribed else "describe_config": collections_pb2.DescribeConfig(**config)},
         default_segmentation_config=segmentation_message(collection.segmentation_config),
         enable_segment_thumbnails=bool(collection.thumbnails_config.get("enable_segment_thumbnails")),
         created_at=collection.created_at,

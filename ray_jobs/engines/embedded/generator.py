@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.planner import plan
-from ray_jobs.engines.embedded.wording import Style, phrase, shortened
+from ray_jobs.engines.embedded.titles import shortened
+from ray_jobs.engines.embedded.wording import Style, phrase
 from services.core.words import stems
 
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.

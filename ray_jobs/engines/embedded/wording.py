@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ray_jobs.engines.embedded.titles import shortened
 from services.core.media import clock
 
 if TYPE_CHECKING:
@@ -63,11 +64,6 @@ def phrase(point: Point, several_files: bool, style: Style) -> str:
         case _:
             line = f"{where[:1].upper()}{where[1:]}: {text.rstrip('.')}" if where else text.rstrip(".")
     return f"{line} [{point.number}]."
-
-
-def shortened(text: str, characters: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= characters else text[: characters - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _opening(where: str, middle: str, alone: str) -> str:

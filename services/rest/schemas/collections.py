@@ -12,20 +12,24 @@ from services.rest.schemas.shared import Body, ListReply, Reply, SegmentationCon
 CollectionType = Literal["media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments"]
 
 
-class DescribeConfig(Body):
+class TranscribeConfig(Body):
     enable_summary: bool | None = None
     enable_speech: bool | None = None
     enable_scene_text: bool | None = None
     enable_visual_scene_description: bool | None = None
     enable_audio_description: bool | None = None
+
+
+class DescribeConfig(TranscribeConfig):
     prompt: str | None = Field(None, description="What to look for; at most 2000 characters.")
 
 
 class NewCollection(Body):
-    collection_type: CollectionType = Field(description="This server offers media-descriptions.")
+    collection_type: CollectionType = Field(description="This server offers media-descriptions and rich-transcripts.")
     name: str = Field(description="Unique in the account, 1 to 255 characters.")
     description: str | None = None
-    describe_config: DescribeConfig | None = None
+    describe_config: DescribeConfig | None = Field(None, description="Of media-descriptions.")
+    transcribe_config: TranscribeConfig | None = Field(None, description="Of rich-transcripts.")
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
 
@@ -42,6 +46,7 @@ class Collection(Reply):
     description: str | None = None
     collection_type: CollectionType
     describe_config: DescribeConfig | None = None
+    transcribe_config: TranscribeConfig | None = None
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
     created_at: int = Field(description="Unix time in milliseconds.")
@@ -64,8 +69,8 @@ class AddCollectionFile(Body):
     url: str | None = None
     segmentation_id: str | None = None
     segmentation_config: SegmentationConfig | None = None
-    thumbnails_config: ThumbnailsConfig | None = None
-    metadata: dict[str, Any] | None = None
+    thumbnails_config: ThumbnailsConfig | None = Field(None, description="Else as the upload and the collection say.")
+    metadata: dict[str, Any] | None = Field(None, description="Merged into the file's metadata.")
 
 
 class CollectionFileSegmentation(Reply):
