@@ -35,6 +35,7 @@ IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 SEGMENTS_IN_FLIGHT = 4
+MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 RETRY_SECONDS = (1.0, 5.0, 20.0)
 # A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
@@ -193,21 +194,23 @@ class IngestWorker:
             return
         missing = await self._descriptions.start(job, self.owner)
         if not missing and not await self._descriptions.has_segments(description.segmentation_id):
-            config = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
+            cut = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
             async with self._objects.local_path(file.object_key) as path:
-                spans = await asyncio.to_thread(segment_spans, config, info, path)
+                spans = await asyncio.to_thread(segment_spans, cut, info, path)
             if not spans:
                 raise MediaError(
                     "The segmentation leaves nothing of this file; widen its limits.", Reason.INVALID_ARGUMENT
                 )
             missing = await self._descriptions.start(job, self.owner, spans)
         pictures = await self._descriptions.wants_pictures(description.id)
+        vectors: dict[str, bytes] = {}
         places = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
         async with _first_error(), asyncio.TaskGroup() as group:
             for segment in missing:
                 await places.acquire()
-                made = self._describe_segment(job, file, info, segment, description.describe_config, pictures)
-                task = group.create_task(made)
+                config = description.describe_config
+                work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
+                task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
         await self._descriptions.set_stage(job, self.owner, "summarise")
         title, summary = await self._summarise(description.id, file, info)
@@ -219,11 +222,25 @@ class IngestWorker:
             await self._add_pictures(job, file, info, description)
 
     async def _describe_segment(
-        self, job: Job, file: File, info: MediaInfo, segment: Segment, config: DescribeConfig, picture: bool
+        self,
+        job: Job,
+        file: File,
+        info: MediaInfo,
+        segment: Segment,
+        config: DescribeConfig,
+        picture: bool,
+        vectors: dict[str, bytes],
     ) -> None:
+        """`vectors`: those of texts that were embedded for other segments of this description."""
         described = await self._pipeline.describe(file.object_key, info, segment.span, config, thumbnail=picture)
         found = pieces(described.content, segment.span)
-        vectors = await self._pipeline.embed([piece.text for piece in found]) if found else []
+        # A slide that stays over several segments has the same lines in each.
+        unknown = list(dict.fromkeys(piece.text for piece in found if piece.text not in vectors))
+        if unknown:
+            made = dict(zip(unknown, await self._pipeline.embed(unknown), strict=True))
+            vectors.update(itertools.islice(made.items(), max(0, MAX_KEPT_VECTORS - len(vectors))))
+        else:
+            made = {}
         thumbnail = None
         if described.thumbnail:
             key = f"{_folder(file)}/thumbnails/{segment.id}.jpg"
@@ -237,8 +254,14 @@ class IngestWorker:
                 described.content,
                 full_text(described.content),
                 [
-                    NewEmbedding(piece.kind, piece.text, piece.start_time, piece.end_time, vector)
-                    for piece, vector in zip(found, vectors, strict=True)
+                    NewEmbedding(
+                        piece.kind,
+                        piece.text,
+                        piece.start_time,
+                        piece.end_time,
+                        made.get(piece.text) or vectors[piece.text],
+                    )
+                    for piece in found
                 ],
                 thumbnail,
             )

@@ -249,25 +249,21 @@ class Descriptions:
                     text=text,
                 )
             )
-            embedding_ids = [
-                (
-                    await connection.execute(
-                        insert(embeddings)
-                        .values(
-                            tenant_id=segment.tenant_id,
-                            description_id=id,
-                            segment_id=segment.id,
-                            kind=item.kind,
-                            text=item.text,
-                            start_time=item.start_time,
-                            end_time=item.end_time,
-                            vector=item.vector,
-                        )
-                        .returning(embeddings.c.id)
-                    )
-                ).scalar_one()
+            rows = [
+                {
+                    "tenant_id": segment.tenant_id,
+                    "description_id": id,
+                    "segment_id": segment.id,
+                    "kind": item.kind,
+                    "text": item.text,
+                    "start_time": item.start_time,
+                    "end_time": item.end_time,
+                    "vector": item.vector,
+                }
                 for item in vectors
             ]
+            adding = insert(embeddings).returning(embeddings.c.id, sort_by_parameter_order=True)
+            embedding_ids = list((await connection.execute(adding, rows)).scalars()) if rows else []
             if thumbnail is not None:
                 await self._write_thumbnail(connection, segment, thumbnail)
             waiting = (
