@@ -11,7 +11,12 @@ from fastapi.routing import iter_route_contexts
 
 from services.rest.app import create_app
 from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
-from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
+from services.rest.schemas.descriptions import (
+    CollectionMediaDescriptionsList,
+    CollectionRichTranscriptsList,
+    MediaDescription,
+    RichTranscript,
+)
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
 from tests.acceptance.described import describe, upload
@@ -91,6 +96,9 @@ def test_replies_have_the_documented_shapes(account: Account):
         collection, file_id = made["id"], upload(account)
         member = http.post(f"/v1/collections/{collection}/media", json={"file_id": file_id}).json()
         describe(account, collection, file_id)
+        body = {"collection_type": "rich-transcripts", "name": "t"}
+        transcripts = http.post("/v1/collections", json=body).json()["id"]
+        http.post(f"/v1/collections/{transcripts}/media", json={"file_id": file_id}).raise_for_status()
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -99,8 +107,11 @@ def test_replies_have_the_documented_shapes(account: Account):
             (ThumbnailList, f"/files/{file_id}/thumbnails"),
             (CollectionList, "/collections"),
             (CollectionFileList, f"/collections/{collection}/videos"),
-            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
+            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions?include_chapters=true"),
             (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
+            (RichTranscript, f"/collections/{transcripts}/videos/{file_id}/rich-transcripts"),
+            (CollectionRichTranscriptsList, f"/collections/{transcripts}/rich-transcripts"),
+            (Collection, f"/collections/{transcripts}"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):
