@@ -19,6 +19,9 @@ CHANGED_FRACTION = 0.0002  # a changed digit of a 1080p counter covers 0.0004 of
 CUT_LEVELS = 30  # mean difference of two pictures that have little in common
 LONGEST_PAUSE_SECONDS = 4.0
 MAX_LINES = 100  # of one frame
+# Longer side of what text is looked for in. PaddleOCR's own default; RapidOCR's, 736 for the shorter side, takes 1.4
+# times as long and finds the same lines.
+DETECTION_SIDE = 960
 REMEMBERED_SOURCES, REMEMBERED_PICTURES = 16, 8
 
 
@@ -87,6 +90,8 @@ class SceneTextReader:
                 "Global.log_level": "critical",
                 "Global.use_cls": False,
                 "Global.text_score": self._min_confidence,
+                "Det.limit_type": "max",
+                "Det.limit_side_len": DETECTION_SIDE,
                 # Lines of one batch are padded to the longest: on a CPU each by itself is faster.
                 "Rec.rec_batch_num": 1,
             }
@@ -139,10 +144,12 @@ class SceneTextReader:
         """The lines of one frame, without times."""
         import cv2
 
-        height = frame.shape[0]
-        scale = min(1.0, self._max_side / max(frame.shape[:2]))
-        if scale < 1:
-            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, longer = frame.shape[0], max(frame.shape[:2])
+        # A small picture is enlarged, so that its small letters are found.
+        scale = min(max(1.0, DETECTION_SIDE / longer), self._max_side / longer)
+        if scale != 1:
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=how)
         result = self._ocr(np.ascontiguousarray(frame[:, :, ::-1]))
         lines = []
         boxes = [] if result.boxes is None else result.boxes
