@@ -17,6 +17,7 @@ from services.core.embedding_log import append_adds, append_removal
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.extractions import add_extraction, is_member, queue_extractions
 from services.core.filters import SearchFilter, file_condition
+from services.core.metadata import check_metadata
 from services.core.pages import Listing, Page, list_page
 from services.core.schema import (
     collection_files,
@@ -42,6 +43,7 @@ class CollectionFile:
     description_id: str
     segmentation_id: str
     segmentation_config: dict[str, Any]
+    segment_thumbnails: bool
     added_at: int
     status: str
     stage: str
@@ -88,11 +90,14 @@ class CollectionFiles:
         *,
         segmentation_config: dict[str, Any] | None = None,
         segmentation_id: str | None = None,
+        segment_thumbnails: bool | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> CollectionFile:
         """Adds a file and queues its description; work already done for the same cut and configuration is reused.
 
-        Adding it again as it is changes nothing. Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS
-        (it is there with another segmentation).
+        Pictures of segments are made if `segment_thumbnails` says so; where it is None, if neither the upload nor the
+        collection said no. `metadata` is merged into the file's own. Adding it again as it is changes nothing.
+        Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS (it is there with another segmentation).
         """
         given = canonical(parse_segmentation(segmentation_config)) if segmentation_config is not None else None
         async with self._database.write() as connection:
@@ -115,13 +120,21 @@ class CollectionFiles:
                 )
             ).first()
             if member is None:
-                await _join(connection, collection, file, config)
+                pictures = file.segment_thumbnails and collection.thumbnails_config["enable_segment_thumbnails"]
+                wanted = pictures if segment_thumbnails is None else segment_thumbnails
+                await _join(connection, collection, file, config, wanted)
             elif given is not None and member.segmentation_config != given:
                 raise ArcusError(
                     Reason.ALREADY_EXISTS,
                     "The file is in this collection with another segmentation; remove it first.",
                     field="segmentation_config",
                 )
+            elif segment_thumbnails is not None and segment_thumbnails != member.segment_thumbnails:
+                await _want_pictures(connection, file, member, segment_thumbnails)
+            if metadata:
+                merged = {**file.metadata, **metadata}
+                check_metadata(merged)
+                await connection.execute(update(files).where(files.c.id == file_id).values(metadata=merged))
         return await self.get(tenant_id, collection_id, file_id)
 
     async def get(self, tenant_id: str, collection_id: str, file_id: str) -> CollectionFile:
@@ -277,7 +290,16 @@ async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) 
         )
 
 
-async def _join(connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any]) -> None:
+async def _want_pictures(connection: AsyncConnection, file: Row, member: Row, wanted: bool) -> None:
+    place = (collection_files.c.collection_id == member.collection_id) & (collection_files.c.file_id == file.id)
+    await connection.execute(update(collection_files).where(place).values(segment_thumbnails=wanted))
+    if wanted and file.status == "completed":
+        await jobs.enqueue(connection, file.tenant_id, "describe", member.description_id)
+
+
+async def _join(
+    connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any], segment_thumbnails: bool
+) -> None:
     tenant_id = collection.tenant_id
     segmentation_id = await _find_or_create(
         connection,
@@ -301,6 +323,10 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
             "summary": "",
         },
     )
+    pictured = select(collection_files.c.file_id).where(
+        collection_files.c.segmentation_id == segmentation_id, collection_files.c.segment_thumbnails
+    )
+    needs_pictures = segment_thumbnails and (await connection.execute(pictured.limit(1))).first() is None
     await connection.execute(
         insert(collection_files).values(
             collection_id=collection.id,
@@ -309,6 +335,7 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
             description_id=description_id,
             segmentation_id=segmentation_id,
             segmentation_config=config,
+            segment_thumbnails=segment_thumbnails,
             added_at=now_ms(),
         )
     )
@@ -331,7 +358,7 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
         await connection.execute(
             update(descriptions).where(descriptions.c.id == description_id).values(status="pending", error=None)
         )
-    if description.status in ("pending", "failed") and file.status == "completed":
+    if (description.status in ("pending", "failed") or needs_pictures) and file.status == "completed":
         await jobs.enqueue(connection, tenant_id, "describe", description_id)
     if description.status == "completed":
         await queue_extractions(connection, description_id)

@@ -22,7 +22,7 @@ from services.core.pages import Listing, Page, list_page
 from services.core.schema import collection_files, collections, shards
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
-COLLECTION_TYPES = ("media-descriptions", "entities")
+COLLECTION_TYPES = ("media-descriptions", "rich-transcripts", "entities")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
 MAX_PROMPT = 2000
 
@@ -76,10 +76,11 @@ class Collections:
         description: str | None = None,
         describe_config: dict[str, Any] | None = None,
         extract_config: dict[str, Any] | None = None,
+        transcribe_config: dict[str, Any] | None = None,
         segmentation_config: dict[str, Any] | None = None,
         thumbnails_config: dict[str, Any] | None = None,
     ) -> Collection:
-        """The type says which configuration counts; the others are ignored.
+        """Of the configurations, the one of the collection's type counts, and the others are ignored.
 
         Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field.
         """
@@ -100,7 +101,12 @@ class Collections:
                 )
             parse_segmentation(segmentation_config, field="default_segmentation_config")
         extract = parse_extract_config(extract_config) if collection_type == "entities" else None
-        describe = extract.describe_config if extract else describe_settings(describe_config)
+        if extract is not None:
+            describing = extract.describe_config
+        elif collection_type == "rich-transcripts":  # a rich transcript is a description under its transcribe_config
+            describing = describe_settings(transcribe_config, field="transcribe_config")
+        else:
+            describing = describe_settings(describe_config)
         id = str(uuid4())
         values: dict[str, Any] = {
             "id": id,
@@ -108,7 +114,7 @@ class Collections:
             "name": name,
             "description": description,
             "collection_type": collection_type,
-            "describe_config": describe.to_json(),
+            "describe_config": describing.to_json(),
             "extract_config": extract.to_json() if extract else None,
             "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
             "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
@@ -205,18 +211,18 @@ class Collections:
             )
 
 
-def describe_settings(value: dict[str, Any] | None) -> DescribeConfig:
-    """Reads describe_config; a flag that is absent is on."""
+def describe_settings(value: dict[str, Any] | None, *, field: str = "describe_config") -> DescribeConfig:
+    """Reads describe_config or transcribe_config; a flag that is absent is on."""
     value = {key: item for key, item in (value or {}).items() if item is not None}
     unknown = set(value) - set(DescribeConfig.__dataclass_fields__)
     if unknown:
-        raise invalid(f"describe_config has an unknown key: {sorted(unknown)[0]}", field="describe_config")
+        raise invalid(f"{field} has an unknown key: {sorted(unknown)[0]}", field=field)
     for key, item in value.items():
         kind = str if key == "prompt" else bool
         if not isinstance(item, kind):
-            raise invalid(f"describe_config.{key} must be a {kind.__name__}", field=f"describe_config.{key}")
+            raise invalid(f"{field}.{key} must be a {kind.__name__}", field=f"{field}.{key}")
     if len(value.get("prompt", "")) > MAX_PROMPT:
-        raise invalid(f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt")
+        raise invalid(f"{field}.prompt has at most {MAX_PROMPT} characters", field=f"{field}.prompt")
     return DescribeConfig(**value)
 
 

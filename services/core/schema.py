@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 metadata = MetaData()
@@ -161,6 +162,7 @@ collection_files = Table(
     Column("description_id", String(36), ForeignKey("descriptions.id"), nullable=False),
     Column("segmentation_id", String(36), nullable=False),
     Column("segmentation_config", JSON, nullable=False),
+    Column("segment_thumbnails", Boolean, nullable=False, server_default=true()),
     Column("added_at", BigInteger, nullable=False),
     Index("collection_files_by_description", "description_id"),
     Index("collection_files_by_file", "file_id"),

@@ -26,6 +26,7 @@ from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
 from services.nimbus.background import BackgroundResponses
+from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
 from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
@@ -45,6 +46,7 @@ class Backend:
     descriptions: Descriptions
     entities: Entities
     segments: Segments
+    described_files: DescribedFiles
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
@@ -74,6 +76,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
         members = CollectionFiles(database)
+        thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
         segments = Segments(database)
         full_text = FullText(database)
@@ -124,8 +127,15 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collection_files=members,
                 descriptions=descriptions,
                 entities=Entities(database),
+                described_files=DescribedFiles(
+                    collections=collections,
+                    members=members,
+                    descriptions=descriptions,
+                    files=files,
+                    thumbnails=thumbnails,
+                ),
                 segments=segments,
-                thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
+                thumbnails=thumbnails,
                 responses=responses,
                 engine=engine,
                 retrieval=retrieval,

@@ -104,7 +104,8 @@ class Retrieval:
             for id in base.files:
                 await self._files.get(tenant_id, id)
             named = frozenset(base.files)
-        every = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
+        newest = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
+        every = [collection for collection in newest if collection.collection_type != "entities"]
         return await self.narrowed(tenant_id, Scope(tuple(every), named, cites_collections=False), base.filter)
 
     async def narrowed(self, tenant_id: str, scope: Scope, filter: SearchFilter | None) -> Scope:

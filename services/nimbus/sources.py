@@ -10,6 +10,7 @@ from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.core.errors import invalid
 from services.core.settings import Settings
 from services.nimbus.engine import EngineClient
 from services.nimbus.plan import Plan, unplanned
@@ -75,7 +76,15 @@ class Sources:
 
     async def check(self, tenant_id: str, request: ResponseRequest) -> Scope:
         """What may be searched. Raises NOT_FOUND, INVALID_ARGUMENT."""
-        return await self._retrieval.scope(tenant_id, request.knowledge_base)
+        scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
+        if request.model == "nimbus-001":
+            for collection in scope.collections:
+                if collection.collection_type == "entities":
+                    raise invalid(
+                        f"nimbus-001 can't read collections of type entities: {collection.id}; use nimbus-002-preview.",
+                        field="knowledge_base.collections",
+                    )
+        return scope
 
     async def _plan(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Plan:
         """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""

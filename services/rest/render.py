@@ -94,6 +94,7 @@ def thumbnail_reply(thumbnail: Thumbnail, links: Links) -> Json:
 
 
 def collection_reply(collection: Collection) -> Json:
+    is_transcribed = collection.collection_type == "rich-transcripts"
     return {
         "id": collection.id,
         "object": "collection",
@@ -103,6 +104,12 @@ def collection_reply(collection: Collection) -> Json:
         **(
             {"extract_config": collection.extract_config}
             if collection.extract_config
+            else {
+                "transcribe_config": {
+                    name: flag for name, flag in collection.describe_config.items() if name != "prompt"
+                }
+            }
+            if is_transcribed
             else {"describe_config": collection.describe_config}
         ),
         "default_segmentation_config": collection.segmentation_config,

@@ -97,12 +97,18 @@ def collection_type_name(value: int) -> str:
 def collection_message(collection: Collection) -> collections_pb2.Collection:
     extract = collection.extract_config
     kind = TYPE_PREFIX + collection.collection_type.upper().replace("-", "_")
+    is_transcribed = collection.collection_type == "rich-transcripts"
+    config = {
+        name: value for name, value in collection.describe_config.items() if name != "prompt" or not is_transcribed
+    }
+    shown = collections_pb2.DescribeConfig(**config)
     return collections_pb2.Collection(
         id=collection.id,
         name=collection.name,
         description=collection.description or "",
         collection_type=collections_pb2.CollectionType.Value(kind),
-        describe_config=None if extract else collections_pb2.DescribeConfig(**collection.describe_config),
+        describe_config=None if extract or is_transcribed else shown,
+        transcribe_config=shown if is_transcribed else None,
         extract_config=_extract_message(extract) if extract else None,
         default_segmentation_config=segmentation_message(collection.segmentation_config),
         enable_segment_thumbnails=bool(collection.thumbnails_config.get("enable_segment_thumbnails")),

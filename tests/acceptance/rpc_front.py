@@ -122,10 +122,9 @@ class RpcFront:
             await asyncio.sleep(0.01)
         raise AssertionError("the engine was not freed")
 
-    async def described(self, client: Client) -> Described:
+    async def described(self, client: Client, kinds: Any = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS) -> Described:
         """A file that was understood, in a collection, and a response about it."""
         file = await client.upload()
-        kinds = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS
         new = collections.CreateCollectionRequest(name="talks", collection_type=kinds)
         collection = await client.collections("Create", new)
         add = collections.AddFileRequest(collection_id=collection.id, file_id=file.id)

@@ -71,6 +71,7 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         Request(404, body={"file_id": first["file_id"]}, own_path=True),
         Request(404, body={"url": f"cloudglue://files/{first['file_id']}"}, own_path=True),
         Request(404, body={"file_id": second["file_id"], "segmentation_id": first["segmentation_id"]}, own_path=True),
+        Request(404, body={"file_id": first["file_id"], "metadata": {"by": "the second"}}, own_path=True),
     ]
     picture = {"file": ("own.mp4", b"\x00\x00\x00\x18ftypmp42" + b"\xff" * 100)}
     return {
@@ -131,6 +132,11 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
             Request(404, query={"include_thumbnails": True}),
         ],
         "GET /v1/collections/{collection_id}/entities": [NOT_FOUND],
+        "GET /v1/collections/{collection_id}/videos/{file_id}/rich-transcripts": [
+            NOT_FOUND,
+            Request(404, query={"response_format": "srt", "include_word_timestamps": True}),
+        ],
+        "GET /v1/collections/{collection_id}/rich-transcripts": [NOT_FOUND],
         "POST /v1/responses": [
             Request(404, body=question(source="collections", collections=[first["collection_id"]])),
             Request(404, body=question(collections=[second["collection_id"], first["collection_id"]])),

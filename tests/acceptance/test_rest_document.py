@@ -11,7 +11,12 @@ from fastapi.routing import iter_route_contexts
 
 from services.rest.app import create_app
 from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
-from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
+from services.rest.schemas.descriptions import (
+    CollectionMediaDescriptionsList,
+    CollectionRichTranscriptsList,
+    MediaDescription,
+    RichTranscript,
+)
 from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
@@ -106,6 +111,9 @@ def test_replies_have_the_documented_shapes(account: Account):
             "search_modalities": ["ocr_lexical"],
         }
         assert http.post("/v1/search", json=search).status_code == 200
+        body = {"collection_type": "rich-transcripts", "name": "t"}
+        transcripts = http.post("/v1/collections", json=body).json()["id"]
+        http.post(f"/v1/collections/{transcripts}/media", json={"file_id": file_id}).raise_for_status()
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -114,7 +122,7 @@ def test_replies_have_the_documented_shapes(account: Account):
             (ThumbnailList, f"/files/{file_id}/thumbnails"),
             (CollectionList, "/collections"),
             (CollectionFileList, f"/collections/{collection}/videos"),
-            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
+            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions?include_chapters=true"),
             (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
             (Collection, f"/collections/{of_facts}"),
             (FileEntities, f"/collections/{of_facts}/videos/{file_id}/entities"),
@@ -123,6 +131,9 @@ def test_replies_have_the_documented_shapes(account: Account):
             (FileSegmentList, f"/files/{file_id}/segments"),
             (FileSegment, f"/files/{file_id}/segments/{segment}"),
             (SearchList, "/search"),
+            (RichTranscript, f"/collections/{transcripts}/videos/{file_id}/rich-transcripts"),
+            (CollectionRichTranscriptsList, f"/collections/{transcripts}/rich-transcripts"),
+            (Collection, f"/collections/{transcripts}"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):

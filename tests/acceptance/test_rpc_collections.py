@@ -176,3 +176,46 @@ async def test_a_schema_that_is_wrong_is_refused_by_its_place(front: RpcFront):
         request = getattr(pb, f"{name}Request")(collection_id=made.id)
         error = await refused(grpc.StatusCode.INVALID_ARGUMENT, front.client.collections(name, request))
         assert error.details() == "This collection holds media-descriptions, not entities."
+
+
+async def test_a_rich_transcript_is_read_as_fields_and_as_subtitles(front: RpcFront):
+    call = front.client.collections
+    at = await front.described(front.client, pb.COLLECTION_TYPE_RICH_TRANSCRIPTS)
+    made = await call("Get", pb.GetCollectionRequest(collection_id=at.collection_id))
+    assert made.collection_type == pb.COLLECTION_TYPE_RICH_TRANSCRIPTS
+    assert made.transcribe_config.enable_speech and not made.HasField("describe_config")
+    one = {"collection_id": at.collection_id, "file_id": at.file_id}
+    whole = await call("GetRichTranscript", pb.GetRichTranscriptRequest(**one, include_word_timestamps=True))
+    assert [(item.text, [word.word for word in item.words]) for item in whole.speech] == [(TEXT, ["The"])] * 2
+    cues = pb.GetRichTranscriptRequest(**one, response_format=pb.RESPONSE_FORMAT_SRT, start_time_seconds=4)
+    assert (await call("GetRichTranscript", cues)).content == "1\n00:00:05,000 --> 00:00:05,200\nAnn: The\n"
+    listed = await call("ListRichTranscripts", pb.ListRichTranscriptsRequest(collection_id=at.collection_id))
+    assert ([item.title for item in listed.transcripts], listed.total) == (["A talk"], 1)
+    description = pb.GetMediaDescriptionRequest(**one)
+    assert "rich-transcripts" in str(
+        (await refused(grpc.StatusCode.INVALID_ARGUMENT, call("GetMediaDescription", description))).details()
+    )
+
+
+async def test_a_file_is_added_with_metadata_and_without_pictures(front: RpcFront):
+    call = front.client.collections
+    file = await front.client.upload(metadata={"year": 2024, "by": "Ann"})
+    new = pb.CreateCollectionRequest(name="talks", collection_type=TYPE)
+    collection = await call("Create", new)
+    one = {"collection_id": collection.id, "file_id": file.id}
+    add = pb.AddFileRequest(**one, enable_segment_thumbnails=False)
+    add.metadata.update({"by": "Bob", "count": 3})
+    await call("AddFile", add)
+    await front.ingest(file.id)
+    found = await front.client.files("Get", files.GetFileRequest(file_id=file.id))
+    assert dict(found.metadata) == {"year": 2024, "by": "Bob", "count": 3}
+    described = await call(
+        "GetMediaDescription",
+        pb.GetMediaDescriptionRequest(**one, include_thumbnails=True, include_chapters=True, include_shots=True),
+    )
+    assert not any(part.thumbnail_url for part in described.segment_summary)
+    assert [(item.index, item.start_time, item.end_time, item.description) for item in described.chapters] == [
+        (0, 0, 5, "Part 0"),
+        (1, 5, 10, "Part 1"),
+    ]
+    assert not described.shots

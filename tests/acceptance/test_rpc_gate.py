@@ -80,6 +80,14 @@ def requests_for(at: Described) -> dict:
         ),
         "arcus.v1.SearchService/Get": (search.GetSearchRequest(search_id=at.search_id), NOT_FOUND),
         "arcus.v1.SearchService/List": (search.ListSearchesRequest(), OK),
+        "arcus.v1.CollectionService/GetRichTranscript": (
+            collections.GetRichTranscriptRequest(**both),
+            NOT_FOUND,
+        ),
+        "arcus.v1.CollectionService/ListRichTranscripts": (
+            collections.ListRichTranscriptsRequest(**collection),
+            NOT_FOUND,
+        ),
         "arcus.v1.ResponseService/Create": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Stream": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Get": (responses.GetResponseRequest(response_id=at.response_id), NOT_FOUND),

@@ -31,7 +31,7 @@ from ray_jobs.engines.embedded.references import (
     put_in,
     unbound,
 )
-from ray_jobs.engines.embedded.wording import shortened
+from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import is_broad
 
 MAX_TURNS = 16

@@ -13,7 +13,8 @@ from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.shapes import shape_of
 from ray_jobs.engines.embedded.style import Style
-from ray_jobs.engines.embedded.wording import phrase, shortened
+from ray_jobs.engines.embedded.titles import shortened
+from ray_jobs.engines.embedded.wording import phrase
 from services.core.errors import ArcusError, Reason
 from services.core.questions import excludes_files, file_names
 

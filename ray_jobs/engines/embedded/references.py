@@ -14,7 +14,7 @@ from ray_jobs.engines.embedded.phrases import (
     Question,
     Token,
 )
-from ray_jobs.engines.embedded.wording import shortened
+from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import file_names
 from services.core.words import STOP_WORDS
 

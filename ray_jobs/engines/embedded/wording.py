@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ray_jobs.engines.embedded.titles import shortened
 from services.core.media import clock
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ def place(point: Point, several_files: bool, style: Style) -> str:
     """Where a point stands: "in talk.mp4 at 01:15"."""
     where = f"at {clock(point.start_time)}" if style.timestamps else ""
     return f"in {point.filename} {where}".strip() if several_files else where
-
-
-def shortened(text: str, characters: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= characters else text[: characters - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _opening(where: str, middle: str, alone: str) -> str:

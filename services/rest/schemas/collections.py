@@ -12,12 +12,15 @@ from services.rest.schemas.shared import Body, ListReply, Reply, SegmentationCon
 CollectionType = Literal["media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments"]
 
 
-class DescribeConfig(Body):
+class TranscribeConfig(Body):
     enable_summary: bool | None = None
     enable_speech: bool | None = None
     enable_scene_text: bool | None = None
     enable_visual_scene_description: bool | None = None
     enable_audio_description: bool | None = None
+
+
+class DescribeConfig(TranscribeConfig):
     prompt: str | None = Field(None, description="What to look for; at most 2000 characters.")
 
 
@@ -48,10 +51,13 @@ class ExtractConfig(Body):
 
 
 class NewCollection(Body):
-    collection_type: CollectionType = Field(description="This server offers media-descriptions and entities.")
+    collection_type: CollectionType = Field(
+        description="This server offers media-descriptions, rich-transcripts and entities."
+    )
     name: str = Field(description="Unique in the account, 1 to 255 characters.")
     description: str | None = None
-    describe_config: DescribeConfig | None = None
+    describe_config: DescribeConfig | None = Field(None, description="Of media-descriptions.")
+    transcribe_config: TranscribeConfig | None = Field(None, description="Of rich-transcripts.")
     extract_config: ExtractConfig | None = Field(None, description="Required for entities, else ignored.")
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
@@ -70,6 +76,7 @@ class Collection(Reply):
     collection_type: CollectionType
     describe_config: DescribeConfig | None = None
     extract_config: ExtractConfig | None = None
+    transcribe_config: TranscribeConfig | None = None
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
     created_at: int = Field(description="Unix time in milliseconds.")
@@ -92,8 +99,8 @@ class AddCollectionFile(Body):
     url: str | None = None
     segmentation_id: str | None = None
     segmentation_config: SegmentationConfig | None = None
-    thumbnails_config: ThumbnailsConfig | None = None
-    metadata: dict[str, Any] | None = None
+    thumbnails_config: ThumbnailsConfig | None = Field(None, description="Else as the upload and the collection say.")
+    metadata: dict[str, Any] | None = Field(None, description="Merged into the file's metadata.")
 
 
 class CollectionFileSegmentation(Reply):
