@@ -311,7 +311,7 @@ def _finite(value: Any) -> Any:
 
 def _sql_table(name: str, columns: Sequence[_Column]) -> SqlTable:
     rows = [
-        {f"c{index}": value for index, value in enumerate(row) if value is not None}
+        {f"c{index}": value for index, value in enumerate(row)}
         for row in zip(*(column.values for column in columns), strict=True)
     ]
     content = json.dumps([_finite(row) for row in rows], allow_nan=False, separators=(",", ":"))
