@@ -1,0 +1,151 @@
+"""Questions about entities, from the planner through DuckDB to the answer: python -m loadtests.entities
+
+The records and the questions are in files beside this one. The tuned questions were there while the planner was made; the
+held-out ones were written after it and never led to a change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded import entity_answer, entity_planner
+from services.nimbus.entity_knowledge import Knowledge, run_queries
+from services.nimbus.entity_sql import EntitySql
+from services.nimbus.entity_tables import EntityCollection, MemberFile, build_tables
+
+HERE = Path(__file__).parent
+RECORDS = json.loads((HERE / "entity_records.json").read_text())
+QUESTIONS = json.loads((HERE / "entity_questions.json").read_text())
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    collection_id: str
+    file_id: str
+    segment_id: str | None
+    start_time: float | None
+    end_time: float | None
+    entities: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Score:
+    exact: int
+    unanswered: int
+    wrong: int
+    of: int
+
+
+def knowledge(names: list[str]) -> Knowledge:
+    """The tables of the named collections, as they would be for a request."""
+    collections, files, rows = [], [], []
+    for collection in RECORDS:
+        id = collection["name"]
+        if id not in names:
+            continue
+        collections.append(
+            EntityCollection(id, id, collection["description"], collection["schema"], collection["by_segment"])
+        )
+        for file in collection["files"]:
+            created = int(datetime.fromisoformat(file["created_at"]).timestamp() * 1000)
+            files.append(MemberFile(id, file["filename"], file["filename"], file["duration_seconds"], created))
+            if "entities" in file:
+                rows.append(RecordRow(id, file["filename"], None, None, None, file["entities"]))
+            for number, part in enumerate(file.get("segments", ())):
+                place = (id, file["filename"], f"{file['filename']}-{number}", part["start_time"], part["end_time"])
+                rows.append(RecordRow(*place, part["entities"]))
+    return Knowledge(build_tables(collections, files, rows), "")
+
+
+async def answer(sql: EntitySql, question: str, base: Knowledge) -> str | None:
+    """None where no query was planned."""
+    planned, _ = entity_planner.queries(question, base.tables.described)
+    if not planned:
+        return None
+    calls = await run_queries(sql, base, planned)
+    told = entity_answer.sentences(
+        pb.GenerateRequest(messages=[pb.Message(role="user", text=question)], results=[call.result for call in calls])
+    )
+    return "\n".join(told or ())
+
+
+def verdict(item: Mapping[str, Any], text: str | None) -> str:
+    """exact, unanswered or wrong."""
+    if text is None:
+        return "exact" if item.get("refuse") else "unanswered"
+    if item.get("refuse") or "query failed" in text:
+        return "wrong"
+    if "number" in item:
+        return "exact" if _first_number(item["question"], text) == item["number"] else "wrong"
+    if "groups" in item:
+        lines = dict(line.removeprefix("- ").rsplit(": ", 1) for line in text.split("\n") if line.startswith("- "))
+        return "exact" if {name: float(value) for name, value in lines.items()} == item["groups"] else "wrong"
+    told = {value for value in _candidates(item) if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", _told(text))}
+    return "exact" if told == set(item["items"]) else "wrong"
+
+
+def _told(text: str) -> str:
+    """What an answer lists, without the line that says what it is a list of."""
+    head, _, rest = text.partition(":\n")
+    return rest or text.rsplit(": ", 1)[-1] or head
+
+
+def _first_number(question: str, text: str) -> float:
+    """The number that an answer states first, leaving those that it repeats from the question behind the statement."""
+    if text.startswith(("None of", "Nothing")):
+        return 0
+    if re.match(r"^-?\d", text) or text.startswith("There "):
+        return float(_NUMBER.findall(text)[0].replace(",", ""))
+    return float(_NUMBER.findall(_told(text).rsplit(" ", 1)[-1])[0].replace(",", ""))
+
+
+def _candidates(item: Mapping[str, Any]) -> set[str]:
+    """Everything that could be listed: every file, or every value of the property."""
+    values: set[str] = set(item["items"])
+    for collection in RECORDS:
+        if collection["name"] not in item["base"]:
+            continue
+        for file in collection["files"]:
+            records = [file.get("entities") or {}, *(part["entities"] for part in file.get("segments", ()))]
+            if item["of"] == "filename":
+                values.add(file["filename"])
+            for record in records:
+                value = record.get(item["of"])
+                values.update(value if isinstance(value, list) else [value] if isinstance(value, str) else [])
+    return values
+
+
+async def score(kind: str, *, tell: bool = True) -> Score:
+    sql = EntitySql()
+    verdicts = []
+    try:
+        for item in QUESTIONS[kind]:
+            text = await answer(sql, item["question"], knowledge(item["base"]))
+            verdicts.append(verdict(item, text))
+            if tell and verdicts[-1] != "exact":
+                print(f"  {verdicts[-1]:<10} {item['question']} -> {text}")
+    finally:
+        await sql.close()
+    return Score(verdicts.count("exact"), verdicts.count("unanswered"), verdicts.count("wrong"), len(verdicts))
+
+
+def main() -> int:
+    scores = {kind: asyncio.run(score(kind)) for kind in QUESTIONS}
+    for kind, found in scores.items():
+        print(f"{kind}: {found}")
+    return 0 if all(found.wrong == 0 and found.exact >= 0.8 * found.of for found in scores.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

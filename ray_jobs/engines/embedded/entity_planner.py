@@ -1,0 +1,414 @@
+"""Plans SQL for a question about entities without a language model, or none where the question is not surely understood.
+
+Every word of the question must have its place in the plan: one that has none may change what is asked, and then no query
+is planned, since a number that answers another question is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded.entity_columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.entity_filters import (
+    Condition,
+    adjective_column,
+    read_conditions,
+    row_words,
+)
+from ray_jobs.engines.embedded.entity_queries import Ask, write_query
+from ray_jobs.engines.embedded.entity_words import ADJECTIVES, EXTREMES, FILLERS, FORMS, Token, tokens, words_of
+
+MAX_QUESTION_CHARACTERS = 1_000
+
+_ROWS = frozenset("video clip file recording footage film".split())
+_PARTS = frozenset("segment moment part scene passage event incident time".split())
+_COUNTING = frozenset("many number count".split())
+_LISTING = frozenset("which list what show name find give who where when".split())
+_AVERAGES = {"average": "avg", "mean": "avg", "median": "median", "avg": "avg"}
+_SUMS = frozenset("total sum combined altogether overall".split())
+_GROUPING = frozenset("per each every by across".split())
+_DISTINCT = frozenset("different distinct unique".split())
+_COMMON = frozenset("common frequent popular often frequently commonly".split())
+_LINKS = frozenset(
+    "are is was were do does did have has had with that in by per for each every of about from can there which who cost at "
+    "on over under above below more less not without to between before after since gave got".split()
+)
+
+
+def queries(question: str, tables: Sequence[pb.EntityTable]) -> tuple[list[pb.Query], bool]:
+    """The queries that answer, and whether they do so alone; ([], False) where the question is not understood."""
+    if not tables or len(question) > MAX_QUESTION_CHARACTERS or len(re.findall(r"[?!]|\.\s", question.strip())) > 1:
+        return [], False
+    found: list[pb.Query] = []
+    for table in ("files", "entities", "segment_entities"):
+        if any(item.name == table for item in tables):
+            query = _Reader(question, Columns(tables, table)).read()
+            if query is not None:
+                found.append(query)
+                if table == "files":
+                    break
+    # Two tables that could both answer would say different things.
+    return (found, True) if len(found) == 1 else ([], False)
+
+
+@dataclass
+class _Head:
+    """What is asked for: rows, or a column's values."""
+
+    column: EntityColumn | None = None
+    is_rows: bool = False
+    is_parts: bool = False
+    said: str = ""
+
+
+@dataclass
+class _Reader:
+    text: str
+    columns: Columns
+    words: list[Token] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    is_value_headed: bool = False  # what is asked for is known by a value: "goals"
+
+    def read(self) -> pb.Query | None:
+        self.words = tokens(self.text)
+        ask = Ask(of_segments=self.columns.table == "segment_entities")
+        ask.uses_entities = self.columns.table != "files"
+        kind = self._opening()
+        if kind is None:
+            return None
+        self._read_grouping(ask)
+        top = self._read_extreme(ask)
+        measure = self._read_measure()
+        conditions = read_conditions(
+            self.words, self.columns, several_collections=len(self.columns.collection_names) > 1
+        )
+        if conditions is None:
+            return None
+        self.conditions = ask.conditions = conditions
+        if not self._decide(kind, ask, top, measure):
+            return None
+        used = [column for column in (*ask.columns(), *(item.column for item in conditions)) if column is not None]
+        if self.columns.table != "files" and not any(column.table != "files" for column in used):
+            if not any(item.column is None and "e." in item.sql for item in conditions):
+                return None  # the files alone can tell
+        if any(not self._is_explained(token, used) for token in self.words):
+            return None
+        ask.label = self.columns.label_column()
+        ask.uses_files = any(column.table == "files" for column in used) or any("f." in item.sql for item in conditions)
+        return write_query(ask)
+
+    def _opening(self) -> str | None:
+        """What kind of question it is, by its first words: count or list."""
+        for index, token in enumerate(self.words):
+            if token.word == "how" and index + 1 < len(self.words) and self.words[index + 1].word == "many":
+                return "count"
+            follows = index + 1 < len(self.words) and self.words[index + 1].word == "of"
+            if (token.word in ("number", "count") and follows) or (token.word == "count" and index == 0):
+                return "count"
+        for token in self.words[:4]:
+            if token.word in _LISTING or token.word in _AVERAGES or token.word in _SUMS:
+                return "list"
+        return None
+
+    def _read_grouping(self, ask: Ask) -> None:
+        for index, token in enumerate(self.words):
+            if token.word not in _GROUPING:
+                continue
+            after = index + 1
+            while after < len(self.words) and self.words[after].word in ("each", "every", "of", "the", "different"):
+                after += 1
+            if after >= len(self.words):
+                continue
+            column, is_rows, is_collection = self._groupable(after, surely=token.word == "by")
+            if column is None and not is_rows and not is_collection:
+                continue
+            ask.group, ask.groups_rows, ask.groups_collections = column, is_rows, is_collection
+            for place in range(index, after + 1):
+                self.words[place].is_read = True
+            if index and self.words[index - 1].word in ("for", "in", "by", "grouped", "broken", "down", "of"):
+                self.words[index - 1].is_read = True
+            for item in self.words:
+                item.is_read = item.is_read or item.word in ("grouped", "broken", "down", "breakdown", "split")
+            return
+
+    def _groupable(self, place: int, *, surely: bool) -> tuple[EntityColumn | None, bool, bool]:
+        token = self.words[place]
+        if token.forms[0] == "collection":
+            return None, False, True
+        period = {"year": "year", "month": "month"}.get(token.forms[0])
+        texts = [column for column in self.columns.properties if column.is_text or column.is_flag]
+        column = self.columns.best(token, texts, EXACT if surely else ALIKE)
+        if column is not None:
+            return column, False, False
+        if period and not surely:
+            return None, False, False
+        if self._is_row_word(token) and not surely:
+            return None, True, False
+        return None, False, False
+
+    def _is_row_word(self, token: Token) -> bool:
+        if token.forms[0] in _ROWS:
+            return True
+        return any(token.forms[0] in row_words(name) for name in self.columns.collection_names)
+
+    def _read_extreme(self, ask: Ask) -> Token | None:
+        """The word that asks for the most or least of something; sets how many are wanted."""
+        for index, token in enumerate(self.words):
+            word = token.word
+            following = self.words[index + 1].word if index + 1 < len(self.words) else ""
+            before = self.words[index - 1] if index else None
+            if word in ("most", "least") and before is not None and before.word == "at":
+                continue
+            is_superlative = word in FORMS and word.endswith("st")
+            if word in ("more", "less") or not (word in EXTREMES or is_superlative):
+                continue
+            if word == "top" and not (index + 1 < len(self.words) and self.words[index + 1].number):
+                continue
+            token.is_read = True
+            if word in ("most", "least") and following in _COMMON:
+                self.words[index + 1].is_read = True
+                ask.is_common, ask.descending = True, word == "most"
+            elif word in ("most", "least") and following in ADJECTIVES:
+                self.words[index + 1].is_read = True
+                column = adjective_column(following, self.columns.all)
+                if column is None:
+                    token.is_read = self.words[index + 1].is_read = False
+                    return token
+                ask.order, ask.descending = column, ADJECTIVES[following][1] == (word == "most")
+            elif is_superlative:
+                column = adjective_column(word, self.columns.all)
+                if column is None:
+                    token.is_read = False  # stays unexplained
+                    return token
+                ask.order, ask.descending = column, ADJECTIVES[FORMS[word]][1]
+                for other in self.words:
+                    if column.mentioned_by(other) >= MEANT and other is not token:
+                        other.is_read = True
+            else:
+                ask.descending = EXTREMES[word]
+            for place in (index - 1, index + 1):
+                if 0 <= place < len(self.words):
+                    item = self.words[place]
+                    if (
+                        item.number is not None
+                        and not item.is_read
+                        and item.number == int(item.number)
+                        and item.kind in ("word", "number")
+                    ):
+                        if 1 <= item.number <= 100:
+                            ask.limit, item.is_read = int(item.number), True
+                            ask.is_top = True
+            return token
+        return None
+
+    def _read_measure(self) -> str:
+        for index, token in enumerate(self.words):
+            if token.word in _AVERAGES:
+                token.is_read = True
+                return _AVERAGES[token.word]
+            if token.word in _SUMS and not (token.word == "total" and index and self.words[index - 1].word == "in"):
+                token.is_read = True
+                return "sum"
+            if token.word == "total":
+                token.is_read = self.words[index - 1].is_read = True
+        return ""
+
+    def _head_after(self, kind: str) -> _Head | None:
+        """What stands behind "how many" or "which": the last noun before the sentence goes on."""
+        begin = 0
+        for index, token in enumerate(self.words):
+            if kind == "count" and token.word in _COUNTING:
+                begin = index + 1
+                break
+            if kind == "list" and token.word in _LISTING:
+                begin = index + 1
+                break
+        head: _Head | None = None
+        for token in self.words[begin:]:
+            if (
+                token.word in ("all", "the", "of", "are", "is", "was", "were", "me", "there", "different", "a", "an")
+                and head is None
+            ):
+                continue
+            if token.kind == "mark" or (token.word in _LINKS and head is not None):
+                break
+            found = self._noun(token)
+            if found is not None:
+                head = found
+            elif head is not None and not token.is_read:
+                break
+        return head
+
+    def _noun(self, token: Token) -> _Head | None:
+        if token.kind != "word":
+            return None
+        column = self.columns.best(token, [c for c in self.columns.properties if not c.is_flag], ALIKE)
+        if token.forms[0] in _PARTS and self.columns.table == "segment_entities":
+            return _Head(is_parts=True, said=token.word)
+        if column is not None and (column.mentioned_by(token) == EXACT or not self._is_row_word(token)):
+            return _Head(column=column, said=token.word)
+        if self._is_row_word(token):
+            return _Head(is_rows=True, said=token.word)
+        values = {word for item in self.conditions for value in item.words for word in words_of(value)}
+        if token.is_read and any(token.forms[0] == word or token.word == word for word in values):
+            return _Head(
+                is_rows=self.columns.table != "segment_entities", is_parts=self.columns.table == "segment_entities"
+            )
+        number = self.columns.best(token, [c for c in self.columns.all if c.is_number])
+        if number is not None and not token.is_read:
+            return _Head(column=number, said=token.word)
+        return None
+
+    def _take(self, column: EntityColumn | None) -> None:
+        """Words that speak of a column which is used are read."""
+        for token in self.words:
+            if column is not None and not token.is_read and column.mentioned_by(token):
+                best = max(item.mentioned_by(token) for item in self.columns.all)
+                token.is_read = column.mentioned_by(token) >= min(best, ALIKE)
+
+    def _number_left(self) -> EntityColumn | None:
+        numbers = [column for column in self.columns.all if column.is_number]
+        found = [
+            column
+            for token in self.words
+            if not token.is_read and (column := self.columns.best(token, numbers)) is not None
+        ]
+        strong = {column for column in found}
+        return found[0] if len(strong) == 1 else None
+
+    def _decide(self, kind: str, ask: Ask, top: Token | None, measure: str) -> bool:
+        """Fills in what is counted, listed or measured. False where that can't be told."""
+        head = self._head_after(kind)
+        self.is_value_headed = head is not None and head.is_parts and not head.said
+        opener = next((token.word for token in self.words if token.word in ("who", "where", "when")), "")
+        if kind == "list" and opener and (head is None or head.column is None or not head.column.is_text):
+            who = self._meant_by(opener)
+            if who is None:
+                return False
+            head = _Head(column=who)
+        if measure and not (head and head.column and head.column.is_text and top is not None):
+            return self._decide_measure(ask, measure, top)
+        if ask.is_common:
+            ask.shape, ask.target = "common", head.column if head else None
+            self._take(ask.target)
+            return ask.target is not None and ask.target.is_text and ask.group is None
+        if top is not None:
+            return ask.group is None and self._decide_extreme(ask, head, measure)
+        if head is None:
+            return False
+        if kind == "count":
+            return self._decide_count(ask, head)
+        ask.shape = "list"
+        if head.column is not None:
+            ask.target = head.column
+            self._take(head.column)
+            if not head.column.is_text and not ask.conditions:
+                return False
+            if head.column.is_number or head.column.is_date:
+                ask.shape = "lookup"
+        elif not ask.conditions and self.columns.table != "files":
+            return False
+        ask.is_parts = head.is_parts
+        return ask.group is None
+
+    def _decide_count(self, ask: Ask, head: _Head) -> bool:
+        ask.shape = "count"
+        if any(token.word in _DISTINCT for token in self.words):
+            for token in self.words:
+                token.is_read = token.is_read or token.word in _DISTINCT
+        if head.column is None:
+            ask.is_parts = head.is_parts
+            return True
+        self._take(head.column)
+        ask.target = head.column
+        if head.column.is_number:
+            ask.shape, ask.measure = "measure", "sum"
+            return True
+        return head.column.is_text
+
+    def _decide_measure(self, ask: Ask, measure: str, top: Token | None) -> bool:
+        if top is not None:
+            return False
+        ask.shape, ask.measure, ask.target = "measure", measure, self._number_left()
+        self._take(ask.target)
+        for token in self.words:
+            if token.word in ("number", "amount", "value") and ask.target is not None:
+                token.is_read = True
+        return ask.target is not None
+
+    def _decide_extreme(self, ask: Ask, head: _Head | None, measure: str) -> bool:
+        if ask.order is None and measure:
+            ask.order = self._number_left()
+            if ask.order is None or head is None or head.column is None or not head.column.is_text:
+                return False
+            self._take(ask.order)
+            self._take(head.column)
+            ask.shape, ask.measure, ask.target = "rank_measure", measure, head.column
+            return True
+        if ask.order is None:
+            ask.order = self._number_left()
+            self._take(ask.order)
+        if head is not None and head.column is not None and head.column == ask.order:
+            # "What is the highest price?"
+            ask.shape, ask.measure, ask.target = "measure", "max" if ask.descending else "min", ask.order
+            return not ask.is_top
+        if ask.order is not None:
+            if head is None:
+                return False
+            ask.shape, ask.target = "extreme", head.column
+            ask.is_parts = head.is_parts
+            self._take(head.column)
+            return head.column is None or head.column.is_text
+        # "Which team scored the most goals?": how often the target occurs.
+        if head is None or head.column is None or not head.column.is_text:
+            return False
+        self._take(head.column)
+        counted = [token for token in self.words if self._is_row_word(token) or token.forms[0] in _PARTS]
+        if not counted and not ask.conditions:
+            return False
+        ask.shape, ask.target = "rank_count", head.column
+        ask.is_parts = ask.of_segments and not any(self._is_row_word(token) for token in counted)
+        return True
+
+    def _meant_by(self, opener: str) -> EntityColumn | None:
+        """The column that "who", "where" or "when" asks for."""
+        if opener == "when":
+            dates = [column for column in self.columns.properties if column.is_date]
+            named = [column for column in dates if any(column.mentioned_by(token) >= ALIKE for token in self.words)]
+            dates = named or dates
+            if len(dates) == 1:
+                self._take(dates[0])
+            return dates[0] if len(dates) == 1 else None
+        asked = next(token for token in self.words if token.word == opener)
+        people = [c for c in self.columns.properties if c.is_text and c.mentioned_by(asked) == MEANT]
+        if len(people) > 1:
+            verbs = [t for t in self.words if t is not asked]
+            people = [c for c in people if any(c.mentioned_by(token) >= MEANT for token in verbs)]
+        if len(people) != 1:
+            return None
+        self._take(people[0])
+        return people[0]
+
+    def _is_explained(self, token: Token, used: Sequence[EntityColumn]) -> bool:
+        if token.is_read or token.kind == "mark" or token.word in FILLERS:
+            return True
+        if token.kind != "word":
+            return False
+        if token.word in _LISTING or token.word in ("many", "number", "when", "where"):
+            return True
+        if self._is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
+            return True
+        names = self.columns.collection_names
+        if any(token.forms[1] in {stem_of(word) for word in row_words(name)} for name in names):
+            return True
+        if self.is_value_headed and any(column.mentioned_by(token) == MEANT for column in self.columns.properties):
+            return True  # what is done with it: "how many goals were scored"
+        return any(column.mentioned_by(token) >= MEANT for column in used)
+
+
+def stem_of(word: str) -> str:
+    return tokens(word)[0].forms[1]

@@ -1,0 +1,256 @@
+"""A knowledge base of entities: its collections checked, its tables filled, and the queries that a plan asks for run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from uuid import uuid4
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.core.collection_files import CollectionFiles
+from services.core.collections import Collections
+from services.core.errors import ArcusError, Reason, invalid
+from services.core.files import Files
+from services.core.pages import MAX_LIMIT, Page
+from services.nimbus.entity_sql import EntitySql
+from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, Record, build_tables
+
+MAX_COLLECTIONS = 20
+MAX_DESCRIPTION = 2_000
+MAX_NAME = 200
+MAX_FILES = 5_000
+MAX_RECORDS = 50_000
+MAX_QUERIES = 4
+TOTAL_SECONDS = 15.0
+FIELD = "knowledge_base.entity_backed_knowledge_config"
+
+
+@dataclass(frozen=True)
+class NamedCollection:
+    """A collection of entities as the request names it; what is empty falls back to the collection's own."""
+
+    collection_id: str
+    name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class EntityKnowledgeConfig:
+    """`entity_backed_knowledge_config` of a request."""
+
+    collections: tuple[NamedCollection, ...]
+    description: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any, *, field: str = FIELD) -> EntityKnowledgeConfig:
+        """Raises INVALID_ARGUMENT that names the field."""
+        if not isinstance(value, dict):
+            raise invalid(f"{field} must be an object with entity_collections", field=field)
+        items = value.get("entity_collections")
+        if not isinstance(items, list) or not 1 <= len(items) <= MAX_COLLECTIONS:
+            raise invalid(
+                f"{field}.entity_collections must be an array of 1 to {MAX_COLLECTIONS} objects with collection_id",
+                field=f"{field}.entity_collections",
+            )
+        named = [_named(item, f"{field}.entity_collections[{index}]") for index, item in enumerate(items)]
+        unique = {item.collection_id: item for item in reversed(named)}
+        return cls(tuple(reversed(unique.values())), _text(value, "description", field, MAX_DESCRIPTION))
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a plan may ask of: `tables.described` for PlanRequest.tables, `description` for its tables_description."""
+
+    tables: EntityTables
+    description: str
+    notes: tuple[str, ...] = ()  # what to know before a count is trusted
+    problem: str = ""  # why no query can be run
+
+
+@dataclass(frozen=True)
+class QueryCall:
+    """One query that was run: for the engine, and for whoever reads the response."""
+
+    result: pb.QueryResult
+    item: dict[str, Any]  # an output item of type cloudglue_query_call
+
+
+class EntityRows(Protocol):
+    async def rows(self, tenant_id: str, collection_ids: Sequence[str], *, limit: int) -> Sequence[Record]:
+        """At most `limit` records of the tenant's collections."""
+
+
+class EntityKnowledge:
+    def __init__(
+        self,
+        *,
+        collections: Collections,
+        members: CollectionFiles,
+        files: Files,
+        entities: EntityRows,
+        sql: EntitySql,
+    ) -> None:
+        self._collections = collections
+        self._members = members
+        self._files = files
+        self._entities = entities
+        self._sql = sql
+
+    async def check(self, tenant_id: str, config: EntityKnowledgeConfig) -> list[EntityCollection]:
+        """The collections that are named. Raises NOT_FOUND for one that is not the tenant's, INVALID_ARGUMENT for one
+        that holds no entities."""
+        found = []
+        for index, named in enumerate(config.collections):
+            collection = await self._collections.get(tenant_id, named.collection_id)
+            if collection.collection_type != "entities":
+                raise invalid(
+                    f"Collection {collection.id} holds {collection.collection_type}, not entities; "
+                    "name collections of type entities",
+                    field=f"{FIELD}.entity_collections[{index}].collection_id",
+                )
+            settings = getattr(collection, "extract_config", None) or {}
+            found.append(
+                EntityCollection(
+                    id=collection.id,
+                    name=named.name or collection.name,
+                    description=named.description or collection.description or "",
+                    schema=settings.get("schema") or {},
+                    by_segment=bool(settings.get("enable_segment_level_entities")),
+                )
+            )
+        return _distinctly_named(found)
+
+    async def open(self, tenant_id: str, config: EntityKnowledgeConfig) -> Knowledge:
+        """Checks as `check` does, and reads what the collections hold now."""
+        self._sql.warm()
+        collections = await self.check(tenant_id, config)
+        files: list[MemberFile] = []
+        unread: dict[str, int] = {}
+        for collection in collections:
+            files += await self._read_files(tenant_id, collection.id, unread, MAX_FILES - len(files))
+        records = await self._entities.rows(tenant_id, [item.id for item in collections], limit=MAX_RECORDS + 1)
+        problem = ""
+        if len(files) > MAX_FILES or len(records) > MAX_RECORDS:
+            problem = (
+                f"The collections hold more than {MAX_FILES} videos or {MAX_RECORDS} records, which is more than a query "
+                "may read; name fewer collections"
+            )
+            files, records = [], []
+        lines = [config.description, *(f"{item.name}: {item.description}" for item in collections if item.description)]
+        return Knowledge(
+            tables=build_tables(collections, files, records),
+            description="\n".join(line for line in lines if line),
+            notes=tuple(_unread(status, count) for status, count in sorted(unread.items())),
+            problem=problem,
+        )
+
+    async def run(self, knowledge: Knowledge, queries: Sequence[pb.Query]) -> list[QueryCall]:
+        """Runs the first MAX_QUERIES at once, within TOTAL_SECONDS. A query that fails says so; it does not raise."""
+        return await run_queries(self._sql, knowledge, queries)
+
+    async def _read_files(
+        self, tenant_id: str, collection_id: str, unread: dict[str, int], room: int
+    ) -> list[MemberFile]:
+        """The files whose entities are there; counts the others by status. One more than there is room for, at most."""
+        found: list[MemberFile] = []
+        offset, total = 0, 1
+        while offset < total and len(found) <= room:
+            page = Page(limit=MAX_LIMIT, offset=offset, sort="asc")
+            listing = await self._members.list(tenant_id, collection_id, page)
+            offset, total = offset + MAX_LIMIT, listing.total
+            known = await self._files.get_many(tenant_id, [item.file_id for item in listing.items])
+            for member in listing.items:
+                file = known.get(member.file_id)
+                if file is None:
+                    continue
+                if member.status != "completed":
+                    status = "failed" if member.status == "failed" else "unfinished"
+                    unread[status] = unread.get(status, 0) + 1
+                    continue
+                found.append(
+                    MemberFile(
+                        collection_id=collection_id,
+                        file_id=file.id,
+                        filename=file.filename,
+                        duration_seconds=file.media_info.duration_seconds if file.media_info else None,
+                        created_at=file.created_at,
+                        metadata=file.metadata,
+                    )
+                )
+        return found
+
+
+async def run_queries(sql: EntitySql, knowledge: Knowledge, queries: Sequence[pb.Query]) -> list[QueryCall]:
+    async def one(query: pb.Query) -> QueryCall:
+        result = pb.QueryResult(purpose="; ".join((query.purpose, *knowledge.notes)), sql=query.sql)
+        try:
+            if knowledge.problem:
+                raise invalid(knowledge.problem)
+            async with asyncio.timeout_at(deadline):
+                found = await sql.query(knowledge.tables.sql, query.sql)
+            result.columns.extend(found.columns)
+            result.rows = json.dumps(found.rows)
+            result.row_count, result.truncated = len(found.rows), found.truncated
+        except ArcusError as error:
+            # What is our own fault is told as such, and no more of it.
+            result.error = error.message if error.reason is not Reason.INTERNAL else "The query could not be run"
+        except TimeoutError:
+            result.error = f"The queries took more than {TOTAL_SECONDS:g} s"
+        return QueryCall(result, _item(result))
+
+    deadline = asyncio.get_running_loop().time() + TOTAL_SECONDS
+    return list(await asyncio.gather(*(one(query) for query in queries[:MAX_QUERIES])))
+
+
+def _item(result: pb.QueryResult) -> dict[str, Any]:
+    known = not result.error and not result.truncated
+    return {
+        "type": "cloudglue_query_call",
+        "id": f"query_{uuid4().hex}",
+        "status": "failed" if result.error else "completed",
+        "sql": result.sql,
+        "row_count": result.row_count,
+        "total_rows": result.row_count if known else None,
+        "truncated": result.truncated,
+        "error": result.error or None,
+    }
+
+
+def _named(item: Any, field: str) -> NamedCollection:
+    if not isinstance(item, dict) or not isinstance(item.get("collection_id"), str) or not item["collection_id"]:
+        raise invalid(f"{field}.collection_id must be the id of a collection", field=f"{field}.collection_id")
+    return NamedCollection(
+        item["collection_id"], _text(item, "name", field, MAX_NAME), _text(item, "description", field, MAX_DESCRIPTION)
+    )
+
+
+def _text(value: dict[str, Any], name: str, field: str, most: int) -> str:
+    text = value.get(name)
+    if text is not None and (not isinstance(text, str) or len(text) > most):
+        raise invalid(f"{field}.{name} must be a string of at most {most} characters", field=f"{field}.{name}")
+    return text or ""
+
+
+def _distinctly_named(collections: list[EntityCollection]) -> list[EntityCollection]:
+    """Two collections that a request gives the same name stay apart."""
+    taken: set[str] = set()
+    found = []
+    for collection in collections:
+        name, number = collection.name, 1
+        while name in taken:
+            number += 1
+            name = f"{collection.name} {number}"
+        taken.add(name)
+        found.append(replace(collection, name=name))
+    return found
+
+
+def _unread(status: str, count: int) -> str:
+    who = "1 video" if count == 1 else f"{count} videos"
+    if status == "failed":
+        return f"{who} could not be read and {'is' if count == 1 else 'are'} not counted"
+    return f"{who} {'is' if count == 1 else 'are'} still being read and not counted"

@@ -1,0 +1,346 @@
+"""The virtual tables of a knowledge base: rows and types for DuckDB, and their description for whoever plans queries.
+
+Each top-level property of the collections' schemas is a column of its own. Its type holds every value that occurs: where
+collections disagree, integers widen to DOUBLE, dates to TIMESTAMP or VARCHAR, and anything else to JSON. A property whose
+name is taken, without regard to case, gets a number behind it (filename_2); one whose name has control characters is
+called property_N. Names are kept as they are otherwise, so that queries must quote them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from math import isfinite
+from typing import Any, Protocol
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.nimbus.entity_sql import SqlTable
+
+MAX_PROPERTIES = 100
+MAX_NAME = 100
+TEXT_EXAMPLES, OTHER_EXAMPLES = 60, 8
+EXAMPLE_CHARACTERS, COLUMN_EXAMPLE_CHARACTERS = 80, 2_000
+_INTEGERS = range(-(2**63), 2**63)
+
+FILES = "files"
+ENTITIES = "entities"
+SEGMENT_ENTITIES = "segment_entities"
+
+_PLACE = {
+    "collection_id": ("VARCHAR", "id of the collection"),
+    "collection_name": ("VARCHAR", "name of the collection"),
+    "file_id": ("VARCHAR", "id of the video"),
+    "filename": ("VARCHAR", "name of the video's file"),
+}
+_SEGMENT = {
+    "segment_id": ("VARCHAR", "id of the segment"),
+    "start_time": ("DOUBLE", "where the segment begins in the video, in seconds"),
+    "end_time": ("DOUBLE", "where the segment ends in the video, in seconds"),
+}
+_FILE = {
+    "file_id": ("VARCHAR", "id of the video"),
+    "filename": ("VARCHAR", "name of the video's file"),
+    "duration_seconds": ("DOUBLE", "length of the video in seconds"),
+    "created_at": ("TIMESTAMP", "when the video was uploaded, in UTC"),
+    "collection_id": ("VARCHAR", "id of the collection"),
+    "collection_name": ("VARCHAR", "name of the collection"),
+    "metadata": ("JSON", "what the uploader noted of the video"),
+}
+_WHOLE = ("JSON", "all properties together")
+
+
+class Record(Protocol):
+    """What was extracted from a whole file, or from one segment where segment_id is given."""
+
+    collection_id: str
+    file_id: str
+    segment_id: str | None
+    start_time: float | None
+    end_time: float | None
+    entities: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EntityCollection:
+    id: str
+    name: str
+    description: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)  # JSON Schema of one record
+    by_segment: bool = False  # whether segments have records, rather than files
+
+
+@dataclass(frozen=True)
+class MemberFile:
+    """A file in a collection; the same file may be in several."""
+
+    collection_id: str
+    file_id: str
+    filename: str
+    duration_seconds: float | None = None
+    created_at: int = 0  # Unix milliseconds
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EntityTables:
+    sql: tuple[SqlTable, ...]
+    described: tuple[pb.EntityTable, ...]
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    type: str
+    description: str
+    values: Sequence[Any]
+
+
+def build_tables(
+    collections: Sequence[EntityCollection], files: Sequence[MemberFile], records: Iterable[Record]
+) -> EntityTables:
+    """All three tables for DuckDB; described are `files` and those in which the collections keep their records."""
+    by_id = {collection.id: collection for collection in collections}
+    members = {(member.collection_id, member.file_id): member for member in files}
+    known = [record for record in records if (record.collection_id, record.file_id) in members]
+    tables: list[SqlTable] = []
+    described: list[pb.EntityTable] = []
+
+    def add(name: str, columns: Sequence[_Column], description: str, *, is_used: bool) -> None:
+        tables.append(_sql_table(name, columns))
+        if is_used:
+            described.append(_described(name, columns, description))
+
+    add(
+        FILES,
+        _file_columns(files, by_id),
+        "One row for each video of each collection; a video may be in several.",
+        is_used=True,
+    )
+    for name, of_segments in ((ENTITIES, False), (SEGMENT_ENTITIES, True)):
+        rows = [record for record in known if (record.segment_id is not None) == of_segments]
+        sources = [item for item in collections if item.by_segment == of_segments]
+        add(
+            name,
+            [*_place_columns(rows, members, by_id, of_segments), *_property_columns(rows, sources, of_segments)],
+            f"One row for each {'segment' if of_segments else 'video'} from which something was extracted.",
+            is_used=bool(rows or sources),
+        )
+    return EntityTables(tuple(tables), tuple(described))
+
+
+def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollection]) -> list[_Column]:
+    values = [
+        (
+            item.file_id,
+            item.filename,
+            item.duration_seconds,
+            datetime.fromtimestamp(item.created_at / 1000, UTC).replace(tzinfo=None).isoformat(),
+            item.collection_id,
+            by_id[item.collection_id].name,
+            dict(item.metadata),
+        )
+        for item in files
+    ]
+    return _fixed(_FILE, values)
+
+
+def _place_columns(
+    rows: Sequence[Record],
+    members: Mapping[tuple[str, str], MemberFile],
+    by_id: Mapping[str, EntityCollection],
+    of_segments: bool,
+) -> list[_Column]:
+    values = []
+    for row in rows:
+        place = (row.collection_id, by_id[row.collection_id].name, row.file_id)
+        filename = members[row.collection_id, row.file_id].filename
+        segment = (row.segment_id, row.start_time, row.end_time) if of_segments else ()
+        values.append((*place, filename, *segment, row.entities))
+    return _fixed({**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}, values)
+
+
+def _fixed(columns: Mapping[str, tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[_Column]:
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    return [
+        _Column(name, kind, description, values)
+        for (name, (kind, description)), values in zip(columns.items(), by_column, strict=True)
+    ]
+
+
+def _property_columns(
+    rows: Sequence[Record], collections: Sequence[EntityCollection], of_segments: bool
+) -> list[_Column]:
+    """In the order of the schemas, then whatever else the records hold."""
+    declared: dict[str, list[Mapping[str, Any]]] = {}
+    for collection in collections:
+        for name, schema in (collection.schema.get("properties") or {}).items():
+            declared.setdefault(name, []).append(schema if isinstance(schema, Mapping) else {})
+    for row in rows:
+        for name in row.entities:
+            declared.setdefault(name, [])
+    taken = {name.lower() for name in (*_PLACE, "entities", *(_SEGMENT if of_segments else ()))}
+    columns = []
+    for number, (name, schemas) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
+        values = [_finite(row.entities.get(name)) for row in rows]
+        kind = _kind_of(values, {_declared_kind(schema) for schema in schemas})
+        called = _free_name(name, number, taken)
+        notes = [str(schema.get("description") or schema.get("title") or "").strip() for schema in schemas]
+        if called != name:
+            notes.append(f"the property {name!r}")
+        description = "; ".join(dict.fromkeys(note for note in notes if note))
+        columns.append(_Column(called, kind, description, [_as(kind, value) for value in values]))
+    return columns
+
+
+def _free_name(name: str, number: int, taken: set[str]) -> str:
+    plain = name if name.strip() and len(name) <= MAX_NAME and name.isprintable() else f"property_{number}"
+    called, count = plain, 1
+    while called.lower() in taken:
+        count += 1
+        called = f"{plain}_{count}"
+    taken.add(called.lower())
+    return called
+
+
+def _declared_kind(schema: Mapping[str, Any]) -> str:
+    """The type of a column by its schema alone; empty where that does not tell."""
+    kinds = schema.get("type")
+    given = [kinds] if isinstance(kinds, str) else [kind for kind in kinds or () if kind != "null"]
+    match given:
+        case ["string"]:
+            return {"date": "DATE", "date-time": "TIMESTAMP"}.get(str(schema.get("format")), "VARCHAR")
+        case ["integer"]:
+            return "BIGINT"
+        case ["number"]:
+            return "DOUBLE"
+        case ["boolean"]:
+            return "BOOLEAN"
+        case ["object"]:
+            return "JSON"
+        case ["array"]:
+            items = schema.get("items")
+            return f"{_declared_kind(items) or 'JSON'}[]" if isinstance(items, Mapping) else "JSON"
+    return ""
+
+
+def _kind_of(values: Sequence[Any], declared: set[str]) -> str:
+    """The narrowest type that holds every value; without values, what the schemas agree on."""
+    present = [value for value in values if value is not None]
+    if not present:
+        (kind, *others) = sorted(declared - {""}) or ["JSON"]
+        return kind if not others and not kind.endswith("[][]") else "JSON"
+    if all(isinstance(value, list) for value in present):
+        items = [item for value in present for item in value]
+        inner = {kind.removesuffix("[]") for kind in declared if kind.endswith("[]")}
+        kind = _kind_of(items, inner)
+        return "JSON" if kind.endswith("[]") else f"{kind}[]"
+    kinds = {_scalar_kind(value) for value in present}
+    if kinds == {"BIGINT", "DOUBLE"}:
+        return "DOUBLE"
+    if kinds == {"BIGINT"} and "DOUBLE" in declared:
+        return "DOUBLE"
+    if len(kinds) > 1:
+        return "JSON"
+    (kind,) = kinds
+    if kind != "VARCHAR":
+        return kind
+    if all(_day(value) is not None for value in present):
+        return "TIMESTAMP" if "TIMESTAMP" in declared else "DATE"
+    if declared & {"DATE", "TIMESTAMP"} and all(_moment(value) is not None for value in present):
+        return "TIMESTAMP"
+    return "VARCHAR"
+
+
+def _scalar_kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "BOOLEAN"
+        case int():
+            return "BIGINT" if value in _INTEGERS else "JSON"
+        case float():
+            return "DOUBLE"
+        case str():
+            return "VARCHAR"
+    return "JSON"
+
+
+def _as(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind.endswith("[]"):
+        return [_as(kind[:-2], item) for item in value]
+    if kind == "TIMESTAMP":
+        return _moment(value)
+    return float(value) if kind == "DOUBLE" else value
+
+
+def _day(value: str) -> str | None:
+    try:
+        return date.fromisoformat(value).isoformat() if len(value) == 10 else None
+    except ValueError:
+        return None
+
+
+def _moment(value: str) -> str | None:
+    """In UTC, without a zone."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat()
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and DuckDB's strings no NUL."""
+    match value:
+        case float():
+            return value if isfinite(value) else None
+        case str():
+            return value.replace("\0", "")
+        case list():
+            return [_finite(item) for item in value]
+        case dict():
+            return {_finite(key): _finite(item) for key, item in value.items()}
+    return value
+
+
+def _sql_table(name: str, columns: Sequence[_Column]) -> SqlTable:
+    rows = [
+        {f"c{index}": value for index, value in enumerate(row)}
+        for row in zip(*(column.values for column in columns), strict=True)
+    ]
+    content = json.dumps([_finite(row) for row in rows], allow_nan=False, separators=(",", ":"))
+    return SqlTable(name, tuple((column.name, column.type) for column in columns), content.encode())
+
+
+def _described(name: str, columns: Sequence[_Column], description: str) -> pb.EntityTable:
+    return pb.EntityTable(name=name, columns=[_column(column) for column in columns], description=description)
+
+
+def _column(column: _Column) -> pb.Column:
+    """Examples are the commonest values of a text, and some from smallest to largest of anything else."""
+    values = [item for value in column.values for item in (value if isinstance(value, list) else [value])]
+    present = [value for value in values if value is not None and not isinstance(value, dict | list)]
+    description = column.description
+    if column.name.endswith("_id") or column.type.startswith("JSON"):
+        examples: list[str] = []
+    elif column.type.startswith("VARCHAR"):
+        counts = Counter(value for value in present if value.strip())
+        short = [value for value in counts if len(value) <= EXAMPLE_CHARACTERS]
+        examples = sorted(short, key=lambda value: (-counts[value], value))[:TEXT_EXAMPLES]
+        while sum(map(len, examples)) > COLUMN_EXAMPLE_CHARACTERS:
+            examples.pop()
+        description = f"{description} ({len(counts)} different values)".strip()
+    else:
+        ordered = sorted(set(present))
+        last = len(ordered) - 1
+        places = (
+            {round(index * last / max(1, OTHER_EXAMPLES - 1)) for index in range(OTHER_EXAMPLES)} if ordered else ()
+        )
+        examples = [json.dumps(ordered[place]).strip('"') for place in sorted(places)]
+    return pb.Column(name=column.name, type=column.type, description=description, examples=examples)
