@@ -6,6 +6,7 @@ Replicas read their settings from the environment of their process.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,6 +31,7 @@ MAX_TEXTS = 1024
 EMBED_CALLS = 8
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
+MAX_SEARCHES = 64
 MAX_NAMED = 200_000  # files or segments that a search is narrowed to
 DISTINCT: dict[int, Any] = {
     pb.DISTINCT_EMBEDDING: "embedding",
@@ -106,6 +108,14 @@ class IndexReplica:
 
     async def Search(self, request: pb.SearchRequest, grpc_context: Any) -> pb.SearchResponse:
         return await self._gate.unary(grpc_context, self._search, request, pb.SearchResponse())
+
+    async def SearchMany(self, request: pb.SearchManyRequest, grpc_context: Any) -> pb.SearchManyResponse:
+        return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
+
+    async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
+        if len(request.searches) > MAX_SEARCHES:
+            raise invalid(f"At most {MAX_SEARCHES} searches can be made in one call.", field="searches")
+        return pb.SearchManyResponse(responses=await asyncio.gather(*map(self._search, request.searches)))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
         import numpy as np

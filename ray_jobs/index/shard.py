@@ -1,4 +1,4 @@
-"""One shard of the vector index: exact inner-product search over one FAISS sub-index per collection."""
+"""One shard of the vector index: exact inner-product search over one sub-index per collection."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ray_jobs.index.rows import Rows
+from ray_jobs.index.vectors import Vectors
 from services.core.embedding_log import LogRow
 
-PRODUCT_QUERIES = 4
-LOOP_THRESHOLD = 1 << 30
 PIECES = 4  # embeddings looked at for each segment or file wanted, at first
 DEEPER = 8  # times as many, while there are too few
 Distinct = Literal["embedding", "segment", "file"]
@@ -48,7 +47,7 @@ class Hit:
 
 @dataclass
 class _SubIndex:
-    vectors: Any  # faiss.IndexFlatIP
+    vectors: Vectors
     rows: Rows = field(default_factory=Rows)
 
 
@@ -71,7 +70,7 @@ class Shard:
     @property
     def size(self) -> int:
         """Vectors held."""
-        return sum(sub_index.vectors.ntotal for sub_index in self._sub_indexes.values())
+        return sum(sub_index.vectors.count for sub_index in self._sub_indexes.values())
 
     def apply(self, rows: Iterable[LogRow]) -> None:
         """Applies rows in sequence. Rows at or before `sequence` were applied already and are skipped."""
@@ -117,9 +116,7 @@ class Shard:
         return [_best(hits, query.limit) for query, hits in zip(queries, found, strict=True)]
 
     def _add(self, key: tuple[str, str], rows: list[LogRow]) -> None:
-        import faiss
-
-        sub_index = self._sub_indexes.get(key) or _SubIndex(faiss.IndexFlatIP(self._dimensions))
+        sub_index = self._sub_indexes.get(key) or _SubIndex(Vectors(self._dimensions))
         vectors = sub_index.rows.add(rows)
         if vectors:
             matrix = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), self._dimensions)
@@ -134,8 +131,8 @@ class Shard:
         if file_id:
             gone = sub_index.rows.remove_file(file_id)
             if gone.size:
-                sub_index.vectors.remove_ids(gone)  # keeps the order of the others
-        if not file_id or not sub_index.vectors.ntotal:
+                sub_index.vectors.remove(gone)
+        if not file_id or not sub_index.vectors.count:
             del self._sub_indexes[key]
 
 
@@ -143,47 +140,33 @@ def _nearest(sub_index: _SubIndex, collection_id: str, queries: Sequence[Query])
     """The hits of each query in one sub-index, each with what it must be distinct by."""
     if not queries:
         return []
-    import faiss
-
-    # One matrix product for a batch, FAISS's own loop for a query or two: on 100k x 384 and one thread, 16 at
-    # once go from 158 to 767 queries/s by the product, and one at a time would fall from 158 to 78.
-    faiss.cvar.distance_compute_blas_threshold = 1 if len(queries) >= PRODUCT_QUERIES else LOOP_THRESHOLD
-    total = sub_index.vectors.ntotal
+    total = sub_index.vectors.count
     depth = min(max(_depth(query) for query in queries), total)
-    scores, rows = sub_index.vectors.search(np.stack([query.vector for query in queries]), depth)
+    found = sub_index.vectors.search(np.stack([query.vector for query in queries]), depth)
     answers = []
-    for number, query in enumerate(queries):
-        hits = _hits(sub_index.rows, collection_id, query, scores[number], rows[number])
+    for query, (scores, rows) in zip(queries, found, strict=True):
+        hits = _hits(sub_index.rows, collection_id, query, scores, rows)
         deeper = depth
         while len(hits) < query.limit and deeper < total:
             deeper = min(deeper * DEEPER, total)
-            more = sub_index.vectors.search(query.vector[None], deeper)
-            hits = _hits(sub_index.rows, collection_id, query, more[0][0], more[1][0])
+            ((scores, rows),) = sub_index.vectors.search(query.vector[None], deeper)
+            hits = _hits(sub_index.rows, collection_id, query, scores, rows)
         answers.append(hits)
     return answers
 
 
 def _nearest_of_some(sub_index: _SubIndex, collection_id: str, query: Query) -> list[tuple[Hit, Any]]:
-    """The hits among the rows that a query is narrowed to: exact, as no other row is scored.
-
-    A selector is for indexes on the CPU: classic GPU indexes accept one and ignore it.
-    """
-    import faiss
-
+    """The hits among the rows that a query is narrowed to: exact, as no other row is scored."""
     kept = sub_index.rows.kept(query.file_ids, query.segment_ids)
     total = int(kept.sum())
-    if not total:
-        return []
-    faiss.cvar.distance_compute_blas_threshold = LOOP_THRESHOLD
-    selector = faiss.IDSelectorBitmap(np.packbits(kept, bitorder="little"))  # type: ignore
     depth = min(_depth(query), total)
-    while True:
-        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, rows = sub_index.vectors.search(query.vector[None], depth, params=parameters)
-        hits = _hits(sub_index.rows, collection_id, query, scores[0], rows[0])
+    while depth:
+        scores, rows = sub_index.vectors.search_some(query.vector, depth, kept)
+        hits = _hits(sub_index.rows, collection_id, query, scores, rows)
         if len(hits) >= query.limit or depth == total:
             return hits
         depth = min(depth * DEEPER, total)
+    return []
 
 
 def _depth(query: Query) -> int:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import grpc
@@ -14,7 +15,11 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.errors import ArcusError, Reason
+from services.nimbus.together import Together
 
+# Of one call; two are under way at once, so that one half of many callers is served while the other is embedded.
+EMBED_TEXTS = 8
+SEARCHES = 32
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
@@ -57,6 +62,8 @@ class EngineClient:
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
         ]
         self._next = itertools.cycle(self._channels)
+        self._embedding: Together[str, bytes] = Together("embed", self._embed, max_items=EMBED_TEXTS)
+        self._searching: dict[int, Together[pb.SearchRequest, pb.SearchResponse]] = {}
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -64,6 +71,9 @@ class EngineClient:
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
+        return list(await asyncio.gather(*map(self._embedding.put, texts)))
+
+    async def _embed(self, texts: list[str]) -> Sequence[bytes]:
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
             reply = await stub.Embed(
@@ -99,10 +109,22 @@ class EngineClient:
             segment_ids=segment_ids,
             distinct=DISTINCT[distinct],
         )
+        if file_ids or segment_ids:  # which may be many, and share no pass
+            (reply,) = await self._search(shard, [request])
+        else:
+            if shard not in self._searching:
+                self._searching[shard] = Together(f"search-{shard}", partial(self._search, shard), max_items=SEARCHES)
+            reply = await self._searching[shard].put(request)
+        return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
+
+    async def _search(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
+        metadata = self._metadata(f"index-{shard}")
         with _mapped():
             stub = pb_grpc.IndexServiceStub(self._channel())
-            reply = await stub.Search(request, metadata=self._metadata(f"index-{shard}"), timeout=self._timeout_seconds)
-        return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
+            if len(requests) == 1:
+                return [await stub.Search(requests[0], metadata=metadata, timeout=self._timeout_seconds)]
+            many = pb.SearchManyRequest(searches=requests)
+            return (await stub.SearchMany(many, metadata=metadata, timeout=self._timeout_seconds)).responses
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""

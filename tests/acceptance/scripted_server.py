@@ -61,6 +61,9 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
             hits = list({self.places[hit.embedding_id][column]: hit for hit in reversed(hits)}.values())[::-1]
         return pb.SearchResponse(hits=hits[: request.limit], sequence=request.min_sequence)
 
+    async def SearchMany(self, request: Any, context: Any) -> Any:
+        return pb.SearchManyResponse(responses=[await self.Search(search, context) for search in request.searches])
+
     def _is_named(self, request: Any, id: int) -> bool:
         file_id, segment_id = self.places.get(id, ("", ""))
         is_of_file = not request.file_ids or file_id in request.file_ids

@@ -115,6 +115,11 @@ class IndexServiceStub(object):
                 request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchRequest.SerializeToString,
                 response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.SearchMany = channel.unary_unary(
+                '/arcus.engine.v1.IndexService/SearchMany',
+                request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.SerializeToString,
+                response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.FromString,
+                _registered_method=True)
 
 
 class IndexServiceServicer(object):
@@ -128,6 +133,13 @@ class IndexServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchMany(self, request, context):
+        """Several searches in one round trip and one pass; fails if one of them does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IndexServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +147,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchRequest.FromString,
                     response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchResponse.SerializeToString,
+            ),
+            'SearchMany': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMany,
+                    request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.FromString,
+                    response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -165,6 +182,33 @@ class IndexService(object):
             '/arcus.engine.v1.IndexService/Search',
             arcus_dot_engine_dot_v1_dot_engine__pb2.SearchRequest.SerializeToString,
             arcus_dot_engine_dot_v1_dot_engine__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.engine.v1.IndexService/SearchMany',
+            arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.SerializeToString,
+            arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,62 @@
+"""Calls that come while others are under way share the next one: a busy caller pays for one round trip, not for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Together(Generic[Item, Result]):
+    """`call` gets 1 to max_items items and returns a result for each, in order; at most max_calls of it are under way.
+
+    Whoever comes alone is called for at once. A failure is that of everyone who shared the call.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        call: Callable[[list[Item]], Awaitable[Sequence[Result]]],
+        *,
+        max_items: int,
+        max_calls: int = 2,
+    ) -> None:
+        self._name = name
+        self._call = call
+        self._max_items = max_items
+        self._max_calls = max_calls
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._callers: set[asyncio.Task[None]] = set()
+
+    async def put(self, item: Item) -> Result:
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if len(self._callers) < self._max_calls:
+            caller = asyncio.create_task(self._serve(), name=self._name)
+            self._callers.add(caller)
+            caller.add_done_callback(self._callers.discard)
+        return await answer
+
+    async def _serve(self) -> None:
+        """Calls until nobody waits."""
+        while self._waiting:
+            batch = self._waiting[: self._max_items]
+            del self._waiting[: self._max_items]
+            batch = [(item, answer) for item, answer in batch if not answer.done()]  # less those who gave up
+            if not batch:
+                continue
+            try:
+                results = await self._call([item for item, _ in batch])
+            except BaseException as error:
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error) if isinstance(error, Exception) else answer.cancel()
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for (_, answer), result in zip(batch, results, strict=True):
+                if not answer.done():
+                    answer.set_result(result)

@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+
+from services.nimbus.together import Together
+
+
+class Doubler:
+    """Doubles numbers once it is let go; a batch that holds 13 fails."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+
+    async def __call__(self, numbers: list[int]) -> list[int]:
+        self.batches.append(numbers)
+        await self.go.wait()
+        if 13 in numbers:
+            raise ValueError("unlucky")
+        return [2 * number for number in numbers]
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_who_comes_alone_is_called_for_at_once_and_the_rest_share():
+    call = Doubler()
+    together = Together("double", call, max_items=3)
+    tasks = []
+    for number in range(8):
+        tasks.append(asyncio.create_task(together.put(number)))
+        await settled()
+    assert call.batches == [[0], [1]]
+    call.go.set()
+    assert await asyncio.gather(*tasks) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert call.batches == [[0], [1], [2, 3, 4], [5, 6, 7]]
+    assert await together.put(50) == 100
+
+
+async def test_a_failure_is_that_of_its_batch_only():
+    call = Doubler()
+    together = Together("double", call, max_items=2, max_calls=1)
+    tasks = [asyncio.create_task(together.put(number)) for number in (1, 12, 13, 14, 15)]
+    call.go.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [result if isinstance(result, int) else str(result) for result in results] == [
+        2,
+        24,
+        "unlucky",
+        "unlucky",
+        30,
+    ]
+
+
+async def test_who_gives_up_is_not_called_for():
+    call = Doubler()
+    together = Together("double", call, max_items=8, max_calls=1)
+    tasks = [asyncio.create_task(together.put(number)) for number in (1, 2, 3)]
+    await settled()
+    late = asyncio.create_task(together.put(4))
+    await settled()
+    late.cancel()
+    tasks[0].cancel()
+    call.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[0]
+    assert await asyncio.gather(*tasks[1:]) == [4, 6]
+    assert call.batches == [[1, 2, 3]] and await together.put(5) == 10
