@@ -91,7 +91,10 @@ def verdict(item: Mapping[str, Any], text: str | None) -> str:
     if "groups" in item:
         lines = dict(line.removeprefix("- ").rsplit(": ", 1) for line in text.split("\n") if line.startswith("- "))
         return "exact" if {name: float(value) for name, value in lines.items()} == item["groups"] else "wrong"
-    told = {value for value in _candidates(item) if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", _told(text))}
+    listed, told = _told(text), set()
+    for value in sorted(_candidates(item), key=len, reverse=True):  # "Nova 3 Pro" is not "Nova 3"
+        listed, count = re.subn(rf"(?<!\w){re.escape(value)}(?!\w)", " ", listed)
+        told |= {value} if count else set()
     return "exact" if told == set(item["items"]) else "wrong"
 
 

@@ -100,17 +100,16 @@ class Columns:
     def __init__(self, tables: Sequence[pb.EntityTable], table: str) -> None:
         self.table = table
         self.all: list[EntityColumn] = []
+        self.elsewhere: list[EntityColumn] = []  # of the other table, which this plan may not use
         self.collection_names: tuple[str, ...] = ()
         for item in tables:
-            if item.name not in ("files", table):
-                continue
             for column in item.columns:
                 if column.name == "collection_name" and item.name == "files":
                     self.collection_names = tuple(column.examples)
                 if column.name in _PLACES or column.type.startswith("JSON") or column.name in ("entities", "metadata"):
                     continue
                 counted = _COUNTED.search(column.description)
-                self.all.append(
+                (self.all if item.name in ("files", table) else self.elsewhere).append(
                     EntityColumn(
                         item.name,
                         column.name,

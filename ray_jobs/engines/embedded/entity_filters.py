@@ -17,10 +17,21 @@ from ray_jobs.engines.embedded.entity_columns import (
     literal,
 )
 from ray_jobs.engines.embedded.entity_dates import period_at
-from ray_jobs.engines.embedded.entity_words import ADJECTIVES, CONCEPTS, FORMS, NEGATIONS, Token, singular, words_of
+from ray_jobs.engines.embedded.entity_words import (
+    ADJECTIVES,
+    CONCEPTS,
+    FILLERS,
+    FORMS,
+    NEGATIONS,
+    Token,
+    singular,
+    words_of,
+)
 
 _MORE = frozenset("more over above exceeding greater higher beyond larger bigger".split())
 _LESS = frozenset("less under below fewer lower smaller".split())
+_OR_MORE = frozenset("more higher above greater better longer over".split())
+_OR_LESS = frozenset("less lower below fewer shorter under".split())
 _SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600}
 _GRAMS = {"gram": 1, "g": 1, "kilogram": 1000, "kg": 1000, "kilo": 1000}
 _MONEY = frozenset("dollar usd euro eur buck".split())
@@ -142,11 +153,11 @@ def _comparison(question: Sequence[Token], index: int) -> tuple[int, int, str, s
         if other is not None:
             question[after + 1].is_read = True
             return index - 1, after + 2, "BETWEEN", "", other
-    if word(after) == "or":
-        if word(after + 1) in {"more", "higher", "above", "greater", "better", "longer", "over"}:
-            return index, after + 2, ">=", "of at least", None
-        if word(after + 1) in {"less", "lower", "below", "fewer", "shorter", "under"}:
-            return index, after + 2, "<=", "of at most", None
+    for end in (after, after + 1):  # "4 or more", "4 stars or more"
+        if word(end) == "or" and word(end + 1) in _OR_MORE | _OR_LESS:
+            question[end].is_read = question[end + 1].is_read = True
+            sign, said = (">=", "of at least") if word(end + 1) in _OR_MORE else ("<=", "of at most")
+            return index, after if end > after else after + 2, sign, said, None
     if question[index].kind == "plus":
         return index, after, ">=", "of at least", None
     before, second = word(index - 1), word(index - 2)
@@ -157,6 +168,8 @@ def _comparison(question: Sequence[Token], index: int) -> tuple[int, int, str, s
         return index - 2, after, ">=" if before == "least" else "<=", f"of at {before}", None
     if before == "exactly":
         return index - 1, after, "=", "of exactly", None
+    if second in ("after", "before", "past") and question[index - 1].kind == "word":  # "after minute 50"
+        return index - 2, after, "<" if second == "before" else ">", "under" if second == "before" else "over", None
     start, compared = (index - 2, second) if before == "than" else (index - 1, before)
     operator = ">" if compared in _MORE else "<" if compared in _LESS else ""
     if not operator and before == "than" and compared in FORMS:
@@ -178,6 +191,9 @@ def _number_column(
     comparing = next((item.word for item in question[first:index] if item.word in FORMS), "")
     if comparing:
         column = adjective_column(comparing, numbers)
+    if first == index - 2 and question[first].word in ("after", "before", "past"):
+        column = Columns.best(_only(numbers), question[index - 1], least=ALIKE)
+        return column, 1.0
     measured = next((units for units in (_SECONDS, _GRAMS) if named in units), None)
     is_scale = named in _SCALES or named in _MONEY
     if column is None and unit >= 0 and measured is None and not is_scale:
@@ -208,7 +224,8 @@ def _number_column(
     elif named and (is_scale or column.mentioned_by(question[unit])):
         question[unit].is_read = True
     for place in range(max(0, first - 5), min(len(question), index + 4)):
-        if column.mentioned_by(question[place]) >= MEANT:
+        rivals = max((item.mentioned_by(question[place]) for item in numbers if item is not column), default=0)
+        if column.mentioned_by(question[place]) > (0 if rivals == 0 else MEANT - 1):
             question[place].is_read = True
     return column, factor
 
@@ -287,6 +304,11 @@ def _read_values(question: Sequence[Token], columns: Columns) -> list[Condition]
             for place in range(negated, best.start):
                 question[place].is_read = True
     chosen.sort(key=lambda item: item[0].start)
+    for place, (span, _) in enumerate(chosen[1:], 1):
+        last, was_negated = chosen[place - 1]
+        between = {token.word for token in question[last.end : span.start]}
+        if was_negated and span.column == last.column and between <= {"or", "nor", "and", ","}:
+            chosen[place] = (span, True)
     by_column: dict[tuple[EntityColumn, bool], list[ValueSpan]] = {}
     for span, is_negated in chosen:
         by_column.setdefault((span.column, is_negated), []).append(span)
@@ -302,6 +324,11 @@ def _choose(question: Sequence[Token], rivals: list[ValueSpan], columns: Columns
     def spoken(span: ValueSpan) -> int:
         return max((span.column.mentioned_by(token) for token in outside), default=0)
 
+    # A name is written as it is: "Cells" is the title rather than the topic "cells".
+    written = " ".join(token.text for token in question[start:end])
+    as_written = [span for span in whole if span.value == written]
+    if question[start].is_capital and len(as_written) == 1:
+        whole = as_written
     # A word that names a column is that column, unless the column of the value is spoken of as well.
     names_column = end - start == 1 and any(
         column.mentioned_by(question[start]) >= ALIKE and column not in [span.column for span in whole]
@@ -316,12 +343,14 @@ def _choose(question: Sequence[Token], rivals: list[ValueSpan], columns: Columns
 
 
 def _negation(question: Sequence[Token], start: int) -> int | None:
+    """Where the "not" of what stands at `start` is; only words of grammar may stand between them."""
     for place in range(start - 1, max(-1, start - 4), -1):
-        if question[place].word in NEGATIONS or (
-            question[place].word == "than" and question[place - 1].word == "other"
-        ):
-            return place - (question[place].word == "than")
-        if question[place].kind == "mark" or question[place].is_read:
+        word = question[place].word
+        if word in NEGATIONS:
+            return place
+        if word == "than" and place and question[place - 1].word == "other":
+            return place - 1
+        if question[place].is_read or word not in FILLERS:
             return None
     return None
 
@@ -330,7 +359,7 @@ def _value_condition(
     question: Sequence[Token], column: EntityColumn, spans: list[ValueSpan], is_negated: bool
 ) -> Condition:
     between = {question[place].word for place in range(spans[0].end, spans[-1].start)}
-    joined = " OR " if "or" in between or not column.is_list else " AND "
+    joined = " OR " if "or" in between or is_negated or not column.is_list else " AND "
     tests = []
     for span in spans:
         if column.is_list and span.is_whole:

@@ -20,7 +20,17 @@ from ray_jobs.engines.embedded.entity_filters import (
     row_words,
 )
 from ray_jobs.engines.embedded.entity_queries import Ask, write_query
-from ray_jobs.engines.embedded.entity_words import ADJECTIVES, EXTREMES, FILLERS, FORMS, Token, tokens, words_of
+from ray_jobs.engines.embedded.entity_words import (
+    ADJECTIVES,
+    EXTREMES,
+    FILLERS,
+    FORMS,
+    LIGHT,
+    SCORES,
+    Token,
+    tokens,
+    words_of,
+)
 
 MAX_QUESTION_CHARACTERS = 1_000
 
@@ -71,7 +81,6 @@ class _Reader:
     columns: Columns
     words: list[Token] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
-    is_value_headed: bool = False  # what is asked for is known by a value: "goals"
 
     def read(self) -> pb.Query | None:
         self.words = tokens(self.text)
@@ -106,6 +115,9 @@ class _Reader:
         for index, token in enumerate(self.words):
             if token.word == "how" and index + 1 < len(self.words) and self.words[index + 1].word == "many":
                 return "count"
+            if token.word == "how" and index == 0 and len(self.words) > 1:
+                self.words[1].is_read = self.words[1].word in ADJECTIVES
+                return "degree" if self.words[1].is_read or self.words[1].word == "much" else None
             follows = index + 1 < len(self.words) and self.words[index + 1].word == "of"
             if (token.word in ("number", "count") and follows) or (token.word == "count" and index == 0):
                 return "count"
@@ -258,6 +270,11 @@ class _Reader:
             return _Head(
                 is_rows=self.columns.table != "segment_entities", is_parts=self.columns.table == "segment_entities"
             )
+        flags = [item.column for item in self.conditions if item.column is not None and item.column.is_flag]
+        if token.is_read and any(column.mentioned_by(token) == EXACT for column in flags):
+            return _Head(
+                is_rows=self.columns.table != "segment_entities", is_parts=self.columns.table == "segment_entities"
+            )
         number = self.columns.best(token, [c for c in self.columns.all if c.is_number])
         if number is not None and not token.is_read:
             return _Head(column=number, said=token.word)
@@ -283,8 +300,11 @@ class _Reader:
     def _decide(self, kind: str, ask: Ask, top: Token | None, measure: str) -> bool:
         """Fills in what is counted, listed or measured. False where that can't be told."""
         head = self._head_after(kind)
-        self.is_value_headed = head is not None and head.is_parts and not head.said
         opener = next((token.word for token in self.words if token.word in ("who", "where", "when")), "")
+        if kind == "degree":
+            head = _Head(column=self._degree())
+            if head.column is None:
+                return False
         if kind == "list" and opener and (head is None or head.column is None or not head.column.is_text):
             who = self._meant_by(opener)
             if who is None:
@@ -374,6 +394,13 @@ class _Reader:
         ask.is_parts = ask.of_segments and not any(self._is_row_word(token) for token in counted)
         return True
 
+    def _degree(self) -> EntityColumn | None:
+        """What "how heavy" and "how much does it cost" ask for."""
+        word = self.words[1]
+        if word.word == "much":
+            return self._number_left()
+        return adjective_column(word.word, [column for column in self.columns.all if column.is_number])
+
     def _meant_by(self, opener: str) -> EntityColumn | None:
         """The column that "who", "where" or "when" asks for."""
         if opener == "when":
@@ -403,10 +430,13 @@ class _Reader:
         if self._is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
             return True
         names = self.columns.collection_names
+        known = [*self.columns.all, *self.columns.elsewhere]
+        if any(column.mentioned_by(token) == EXACT for column in known if column not in used):
+            return False
         if any(token.forms[1] in {stem_of(word) for word in row_words(name)} for name in names):
             return True
-        if self.is_value_headed and any(column.mentioned_by(token) == MEANT for column in self.columns.properties):
-            return True  # what is done with it: "how many goals were scored"
+        if token.word in LIGHT and any(item.forms[0] in SCORES for item in self.words):
+            return True
         return any(column.mentioned_by(token) >= MEANT for column in used)
 
 

@@ -41,6 +41,10 @@ NEGATIONS = frozenset(
     "not no never without non n't isn't aren't wasn't weren't don't doesn't didn't haven't hasn't excluding except".split()
 )
 
+# What "scored" adds nothing to; alone it says which events are meant, and that is not known here.
+SCORES = frozenset("goal point try run penalty touchdown basket".split())
+LIGHT = frozenset("score scores scored scoring".split())
+
 # What a column may be called, and the words that speak of it. The first group is matched against the column's name.
 CONCEPTS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
     (frozenset(names.split()), frozenset(words.split()))
@@ -49,12 +53,13 @@ CONCEPTS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
         ("weight mass grams kg", "weigh weight heavy light gram grams kilogram kilograms kg"),
         ("rating rate score stars grade", "rated rating star stars score scored grade graded"),
         ("duration length runtime", "duration length long short run runtime minutes hours seconds"),
-        ("attendee attendance audience crowd spectator viewer", "attend attended audience crowd people spectators viewers"),
+        ("attendee attendance audience crowd spectator viewer", "attend attended attendance audience crowd people "
+         "spectators viewers"),
         ("speaker presenter lecturer host instructor teacher", "who by give gave given speak speaks present presented "
          "teach teaches taught hosted lecturer speaker presenter instructor teacher host professor"),
         ("reviewer critic", "who by reviewed reviewer critic"),
         ("author writer", "who by wrote written author writer"),
-        ("player scorer athlete", "who by score scored scorer player"),
+        ("player scorer athlete", "who by scorer player"),
         ("chef cook", "who by cook cooked chef"),
         ("director", "who by directed director"),
         ("person name guest people", "who people persons guest guests"),
