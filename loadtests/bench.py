@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tokens", "search", "decode", "ingest", "memory")
+BENCHMARKS = ("tokens", "search", "front_search", "decode", "ingest", "memory")
 OUT = Path(__file__).parent / "out"
 LIMIT_SECONDS = 3600
 

@@ -84,7 +84,9 @@ def verdict(item: Mapping[str, Any], text: str | None) -> str:
     """exact, unanswered or wrong."""
     if text is None:
         return "exact" if item.get("refuse") else "unanswered"
-    if item.get("refuse") or "query failed" in text:
+    if "the query failed" in text:
+        return "unanswered"
+    if item.get("refuse"):
         return "wrong"
     if "number" in item:
         return "exact" if _first_number(item["question"], text) == item["number"] else "wrong"

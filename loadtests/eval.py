@@ -16,6 +16,7 @@ from typing import Any
 
 from loadtests import scores
 from loadtests.running import EXAMPLE, MEDIA, System, running_system
+from loadtests.spanning import MODELS, Ask, follow_ups, spanning
 from services.cli.client import Client
 from services.core.errors import ArcusError
 from services.nimbus.backend import open_backend
@@ -60,7 +61,13 @@ def main() -> int:
     with running_system() as system, Client(system.url, system.key) as client:
         library = upload_all(client)
         print(f"understood {len(library.descriptions)} files in {time.monotonic() - started:.0f} s", flush=True)
-        metrics = [*understanding(library), *asyncio.run(ranking(system, library)), *answers(client, library)]
+        metrics = [
+            *understanding(library),
+            *asyncio.run(ranking(system, library)),
+            *answers(client, library),
+            *across_videos(client, library),
+            *asyncio.run(conversations(system, client, library)),
+        ]
     print(f"\n{'metric':<48} {'value':>7} {'target':>7} {'of':>4}")
     for metric in metrics:
         target = "" if metric.target is None else f"{metric.target:.2f}"
@@ -211,11 +218,52 @@ def answers(client: Client, library: Library) -> list[Metric]:
     ]
 
 
-def ask(client: Client, library: Library, question: str) -> tuple[str, list[dict[str, Any]]]:
+def across_videos(client: Client, library: Library) -> list[Metric]:
+    first, second = MODELS
+    result = spanning(_asker(client, library))
+    gain = result.cited[second] - result.cited[first]
+    return [
+        Metric(f"videos needed cited, {first}", result.cited[first], None, result.questions),
+        Metric(f"videos needed cited, {second}", result.cited[second], 0.9, result.questions),
+        Metric(f"{second} ahead of {first}", gain, 0.01, result.questions),
+        Metric(f"words held, {first}", result.worded[first], None, result.with_words),
+        Metric(f"words held, {second}", result.worded[second], 0.9, result.with_words),
+        Metric(f"refused across videos, {first}", result.refused[first], None, result.unanswerable),
+        Metric(f"refused across videos, {second}", result.refused[second], 0.9, result.unanswerable),
+    ]
+
+
+async def conversations(system: System, client: Client, library: Library) -> list[Metric]:
+    async with open_backend(system.settings) as backend:
+        tenant_id = await backend.keys.authenticate(system.key)
+        scope = await backend.retrieval.scope(tenant_id, KnowledgeBase("collections", (library.collection_id,)))
+        raw, rewritten, right, total = await follow_ups(backend, tenant_id, scope, _asker(client, library))
+    return [
+        Metric("follow-ups, hit@1 as they are", raw, None, total),
+        Metric("follow-ups, hit@1 as rewritten", rewritten, 0.8, total),
+        Metric("follow-ups answered from the right video", right, 0.8, total),
+    ]
+
+
+def _asker(client: Client, library: Library) -> Ask:
+    names = {id: name for name, id in library.ids.items()}
+
+    def asked(model: str, question: Any, within: list[str] | None) -> tuple[str, set[str]]:
+        text, annotations = ask(client, library, question, model, within)
+        return text, {names[annotation["file_id"]] for annotation in annotations}
+
+    return asked
+
+
+def ask(
+    client: Client, library: Library, question: Any, model: str = "nimbus-001", within: list[str] | None = None
+) -> tuple[str, list[dict[str, Any]]]:
+    """Asks the whole library, or only the files named in `within`."""
+    base = {"source": "files", "files": [library.ids[name] for name in within]} if within else None
     body = {
-        "model": "nimbus-001",
+        "model": model,
         "input": question,
-        "knowledge_base": {"collections": [library.collection_id]},
+        "knowledge_base": base or {"collections": [library.collection_id]},
         "include": ["cloudglue_citations.media_descriptions"],
     }
     content = client.post("/responses", body)["output"][0]["content"][0]

@@ -1,7 +1,8 @@
 """Ingest as a whole against its slowest stage alone: python -m loadtests.ingest [--json PATH]
 
 The same video, several times: once through the running system, and once through each stage by itself in as many
-processes as there are cores. The segments are counted on both sides.
+processes as there are cores. The segments are counted on both sides. Where the time of the whole went is told in
+processor seconds of each kind of process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from loadtests.processes import Usage, watched
 from loadtests.running import EXAMPLE, running_system
 from services.cli.client import Client
 
@@ -43,8 +45,8 @@ def warm(_number: int) -> None:
     time.sleep(0.2)
 
 
-def run_stage(stage: str, start: float, end: float) -> float:
-    """One segment through one stage; frames for reading are decoded outside the clock. Returns the seconds it took."""
+def run_stage(stage: str, start: float, end: float) -> tuple[float, float]:
+    """One segment through one stage; frames for reading are decoded outside the clock. Returns (seconds, CPU seconds)."""
     from ray_jobs.stages.describe import Sampling, hear, sample_frames
     from ray_jobs.stages.probe import ProbeLimits, probe
     from services.core.media import Span
@@ -52,7 +54,7 @@ def run_stage(stage: str, start: float, end: float) -> float:
     span, sampling = Span(start, end), Sampling(2.0, 16, 1280)
     info = _engine.setdefault("info", probe(EXAMPLE, ProbeLimits()))
     frames = sample_frames(EXAMPLE, info, span, sampling) if stage == "read" else None
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     if stage == "decode":
         sample_frames(EXAMPLE, info, span, sampling)
     elif stage == "transcribe":
@@ -60,20 +62,21 @@ def run_stage(stage: str, start: float, end: float) -> float:
     else:
         assert frames is not None
         _engine["stage"].read(frames.images, frames.times, end)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - spent
 
 
-def stage_seconds(stage: str, spans: list[tuple[float, float]]) -> float:
-    """Seconds for all segments, with every core at work on this stage."""
+def stage_seconds(stage: str, spans: list[tuple[float, float]]) -> tuple[float, float]:
+    """(seconds, CPU seconds) for all segments, with every core at work on this stage."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, initializer=set_up, initargs=(stage,)) as pool:
         list(pool.map(warm, range(cores * 2)))
         jobs = [pool.submit(run_stage, stage, start, end) for start, end in spans]
-        return sum(job.result() for job in jobs) / cores
+        results = [job.result() for job in jobs]
+    return sum(seconds for seconds, _ in results) / cores, sum(spent for _, spent in results)
 
 
-def whole_seconds() -> tuple[float, int, float]:
-    """(seconds, segments, seconds of video) of COPIES files through the running system."""
+def whole_seconds() -> tuple[float, int, float, Usage]:
+    """(seconds, segments, seconds of video, what the processes took) of COPIES files through the running system."""
     with running_system({"ARCUS_INGEST_CONCURRENCY": str(COPIES)}) as system, Client(system.url, system.key) as client:
         # Each copy goes into a collection with a prompt of its own: equal work would be done once.
         pairs = []
@@ -84,25 +87,26 @@ def whole_seconds() -> tuple[float, int, float]:
         while any(client.get(f"/files/{file}")["status"] != "completed" for _, file in pairs):
             time.sleep(0.1)
         seconds_of_video = client.get(f"/files/{pairs[0][1]}")["media_info"]["duration_seconds"]
-        started = time.perf_counter()
-        for collection, file in pairs:
-            client.post(f"/collections/{collection}/media", {"file_id": file})
-        states: list[dict] = []
-        while len(states) < COPIES:
-            states = [client.get(f"/collections/{collection}/media/{file}") for collection, file in pairs]
-            states = [state for state in states if state["status"] in ("completed", "failed")]
-            time.sleep(0.1)
-        seconds = time.perf_counter() - started
+        with watched(system.pid) as usage:
+            started = time.perf_counter()
+            for collection, file in pairs:
+                client.post(f"/collections/{collection}/media", {"file_id": file})
+            states: list[dict] = []
+            while len(states) < COPIES:
+                states = [client.get(f"/collections/{collection}/media/{file}") for collection, file in pairs]
+                states = [state for state in states if state["status"] in ("completed", "failed")]
+                time.sleep(0.5)
+            seconds = time.perf_counter() - started
     if any(state["status"] != "completed" for state in states):
         raise SystemExit("A file failed.")
-    return seconds, sum(state["progress"]["segments_done"] for state in states), seconds_of_video
+    return seconds, sum(state["progress"]["segments_done"] for state in states), seconds_of_video, usage
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    whole, segments, length = whole_seconds()
+    whole, segments, length, usage = whole_seconds()
     spans = []
     start = 0.0
     while start < length:
@@ -111,16 +115,25 @@ def main() -> None:
     if segments != COPIES * len(spans):
         raise SystemExit(f"{segments} segments were described, {COPIES * len(spans)} were expected.")
     alone = {stage: stage_seconds(stage, spans * COPIES) for stage in STAGES}
-    slowest = max(alone, key=lambda stage: alone[stage])
+    slowest = max(alone, key=lambda stage: alone[stage][0])
     video = COPIES * length
     result: dict[str, Any] = {
         "segments": segments,
         "whole_video_seconds_per_second": round(video / whole, 2),
-        "stages_alone_video_seconds_per_second": {stage: round(video / seconds, 2) for stage, seconds in alone.items()},
+        "stages_alone_video_seconds_per_second": {
+            stage: round(video / seconds, 2) for stage, (seconds, _) in alone.items()
+        },
+        "stages_alone_cpu_seconds": {stage: round(spent, 1) for stage, (_, spent) in alone.items()},
+        "whole_cpu_seconds": {
+            name: round(seconds, 1)
+            for name, seconds in sorted(usage.cpu_seconds.items(), key=lambda item: -item[1])
+            if seconds >= 0.1
+        },
+        "cores_busy": round(usage.total_cpu_seconds / whole, 2),
         "slowest_stage": slowest,
-        "ratio_to_slowest_stage": round(alone[slowest] / whole, 3),
-        # The stages share the cores: no order of work can be faster than all their work spread over all cores.
-        "ratio_to_all_stages_together": round(sum(alone.values()) / whole, 3),
+        "ratio_to_slowest_stage": round(alone[slowest][0] / whole, 3),
+        # The stages share the cores: with every core at work all the time, the ratio would be this.
+        "ratio_at_most": round(alone[slowest][1] / usage.total_cpu_seconds, 3),
     }
     print(json.dumps(result, indent=1))
     if given.json:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import selectors
-import signal
 import socket
 import subprocess
 import sys
@@ -15,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.core.errors import ArcusError, Reason
+from services.cli.demo import EXAMPLE
+from services.cli.instance import LOG_CHARACTERS, ROOT, start_instance
 from services.core.settings import Settings
 
-START_SECONDS = 180
-MEDIA = Path(__file__).parents[2] / "shared" / "media"
-EXAMPLE = Path(__file__).parents[1] / "examples" / "lecture" / "lecture.mp4"
+__all__ = ["EXAMPLE", "MEDIA", "System", "running_system"]
+
+MEDIA = ROOT.parent / "shared" / "media"
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class System:
 
 @contextmanager
 def running_system(environment: Mapping[str, str] = {}) -> Iterator[System]:
-    """Stops it at the end, whatever happened. Its log is printed if it does not start."""
+    """Stops it at the end, whatever happened. Its log is printed if something goes wrong."""
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as folder:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -45,36 +43,17 @@ def running_system(environment: Mapping[str, str] = {}) -> Iterator[System]:
             "ARCUS_ENGINE_SECRET": secrets.token_hex(16),
             **environment,
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
         log = Path(folder) / "arcus.log"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli.main", "up", "--http-port", "0", "--grpc-port", "0"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**inherited, **own},
-            )
+        instance = start_instance(Path(own["ARCUS_DATA_DIR"]), log, own)
         try:
-            assert process.stdout is not None
-            with selectors.DefaultSelector() as selector:
-                selector.register(process.stdout, selectors.EVENT_READ)
-                selector.select(START_SECONDS)
-            line = process.stdout.readline().decode() if process.poll() is None else ""
-            if not line.startswith("ready "):
-                sys.stderr.write(log.read_text(errors="replace")[-4000:])
-                raise ArcusError(Reason.INTERNAL, "Arcus did not start; the lines above say why.")
-            said = dict(word.split("=", 1) for word in line.split()[1:])
             values = {name.removeprefix("ARCUS_").lower(): value for name, value in own.items()}
             settings = Settings(**values)  # type: ignore[arg-type]
-            yield System(said["http"], said["grpc"], said["key"], process.pid, settings)
+            yield System(instance.http, instance.grpc, instance.key, instance.process.pid, settings)
         except BaseException:
-            sys.stderr.write(log.read_text(errors="replace")[-4000:])
+            sys.stderr.write(log.read_text(errors="replace")[-LOG_CHARACTERS:])
             raise
         finally:
-            process.send_signal(signal.SIGINT)
             try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                instance.stop()
+            except subprocess.TimeoutExpired:  # it is killed by then
+                pass

@@ -11,6 +11,10 @@ from services.core.words import stems
 SHOT_TOLERANCE_SECONDS = {"slides_lorem_1fps.mp4": 1.0}
 
 
+# The first fifth of a clip shows what the whole shows, with equal scores: which of them comes first says nothing.
+COPIES = {"bad_truncated_20pct.webm": "screencast_launching_apps.webm"}
+
+
 def normal(text: str) -> str:
     """Letters and digits only: spacing and punctuation are typography."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
@@ -66,7 +70,8 @@ def shot_boundaries(media: Path, truth: dict[str, Any]) -> tuple[float, int]:
 
 def is_right(filename: str, segment: Any, item: dict[str, Any]) -> bool:
     """Whether a segment is of the right file and shares time with the truth."""
-    return filename == item["file"] and segment.start_time < item["end"] and segment.end_time > item["start"]
+    whole = COPIES.get(filename, filename)
+    return whole == item["file"] and segment.start_time < item["end"] and segment.end_time > item["start"]
 
 
 def shared_words(item: dict[str, Any], description: dict[str, Any]) -> set[str]:
@@ -78,6 +83,17 @@ def shared_words(item: dict[str, Any], description: dict[str, Any]) -> set[str]:
         if part["start_time"] < item["end"] and part["end_time"] > item["start"]
     )
     return stems(item["question"]) & stems(there)
+
+
+def videos_cited(cited: set[str], needed: list[str]) -> tuple[float, set[str], set[str]]:
+    """(share, missing, wrong): of the videos that a right answer cites, those that are, less for each that is wrong.
+
+    An entry of `needed` may be several names with | between, of which any will do.
+    """
+    groups = [set(names.split("|")) for names in needed]
+    missing = {"|".join(sorted(names)) for names in groups if not names & cited}
+    wrong = cited - set().union(*groups)
+    return (len(groups) - len(missing)) / (len(groups) + len(wrong)), missing, wrong
 
 
 def is_valid(annotation: dict[str, Any], duration_seconds: float, description: dict[str, Any]) -> bool:

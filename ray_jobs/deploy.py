@@ -25,8 +25,17 @@ SERVICERS = [
 ]
 DIMENSIONS = 384
 MAX_TEXTS = 1024
+# Calls that share a pass. A CPU gains little from more, and while one half of the callers waits for its vectors, the
+# other half's are being searched with.
+EMBED_CALLS = 8
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
+MAX_NAMED = 200_000  # files or segments that a search is narrowed to
+DISTINCT: dict[int, Any] = {
+    pb.DISTINCT_EMBEDDING: "embedding",
+    pb.DISTINCT_SEGMENT: "segment",
+    pb.DISTINCT_FILE: "file",
+}
 # A share of the logical CPUs given to Ray: it places replicas, it does not limit what they use.
 REPLICA = {"num_cpus": 0.1}
 
@@ -45,7 +54,7 @@ class EmbedReplica:
         self._gate = _gate(load_settings())
         engine = EmbeddedEmbedder()
         self._queue: BatchQueue[list[str], Any] = BatchQueue(
-            "embed", lambda calls: _embed_together(engine, calls), max_batch=32, max_waiting=256
+            "embed", lambda calls: _embed_together(engine, calls), max_batch=EMBED_CALLS, max_waiting=256
         )
         await self._queue.in_thread(engine.setup)
         self._queue.start()
@@ -109,11 +118,16 @@ class IndexReplica:
             raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
         if len(request.collection_ids) > MAX_COLLECTIONS:
             raise invalid(f"At most {MAX_COLLECTIONS} collections can be searched.", field="collection_ids")
+        if max(len(request.file_ids), len(request.segment_ids)) > MAX_NAMED:
+            raise invalid(f"At most {MAX_NAMED} files or segments can be named.", field="file_ids")
         query = Query(
             request.tenant_id,
             tuple(request.collection_ids),
             np.frombuffer(request.vector, "<f4"),
             request.limit,
+            tuple(request.file_ids),
+            tuple(request.segment_ids),
+            DISTINCT.get(request.distinct, "embedding"),
         )
         hits, sequence = await self._replica.search(query, request.min_sequence)
         return pb.SearchResponse(

@@ -1,4 +1,4 @@
-"""The ingest application: claims jobs, probes files, describes segments, and writes each result at once."""
+"""The ingest application: claims jobs, probes files, describes and extracts, and writes each result at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import structlog
 
+from ray_jobs.extraction import ExtractionWork
 from ray_jobs.pipeline import Pipeline
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
@@ -21,11 +22,11 @@ from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
 from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.deletions import sweep
-from services.core.descriptions import Descriptions, LeaseLostError, NewEmbedding, Segment
+from services.core.descriptions import Description, Descriptions, LeaseLostError, NewEmbedding, Segment
 from services.core.errors import ArcusError, MediaError, Reason
 from services.core.files import File, Files
 from services.core.jobs import Job, Jobs
-from services.core.media import MediaInfo
+from services.core.media import DescribeConfig, MediaInfo
 from services.core.objects import Objects
 from services.core.segmentations import parse_segmentation
 from services.core.settings import Settings
@@ -35,6 +36,7 @@ IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 SEGMENTS_IN_FLIGHT = 4
+MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 RETRY_SECONDS = (1.0, 5.0, 20.0)
 # A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
@@ -56,6 +58,7 @@ class IngestWorker:
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
         self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
         self._descriptions = Descriptions(self._database)
+        self._extraction = ExtractionWork(self._database, pipeline)
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
@@ -137,6 +140,8 @@ class IngestWorker:
     async def _fail_subject(self, job: Job, message: str) -> None:
         if job.kind == "probe":
             await self._files.set_failed(job.subject_id, message)
+        elif job.kind == "extract":
+            await self._extraction.set_failed(job, message)
         else:
             await self._descriptions.set_failed(job.subject_id, message)
 
@@ -147,6 +152,8 @@ class IngestWorker:
             )
         if job.kind == "probe":
             await self._probe(job)
+        elif job.kind == "extract":
+            await self._extraction.run(job, self.owner)
         else:
             await self._describe(job)
 
@@ -182,27 +189,34 @@ class IngestWorker:
 
     async def _describe(self, job: Job) -> None:
         description = await self._descriptions.find(job.subject_id)
-        if description is None or description.status == "completed":
+        if description is None:
             return
         file = await self._files.find(description.file_id)
         if file is None or file.media_info is None:
             return
         info = file.media_info
+        if description.status == "completed":
+            await self._add_pictures(job, file, info, description)
+            return
         missing = await self._descriptions.start(job, self.owner)
-        if not await self._descriptions.segments(description.segmentation_id):
-            config = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
+        if not missing and not await self._descriptions.has_segments(description.segmentation_id):
+            cut = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
             async with self._objects.local_path(file.object_key) as path:
-                spans = await asyncio.to_thread(segment_spans, config, info, path)
+                spans = await asyncio.to_thread(segment_spans, cut, info, path)
             if not spans:
                 raise MediaError(
                     "The segmentation leaves nothing of this file; widen its limits.", Reason.INVALID_ARGUMENT
                 )
             missing = await self._descriptions.start(job, self.owner, spans)
+        pictures = await self._descriptions.wants_pictures(description.id)
+        vectors: dict[str, bytes] = {}
         places = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
         async with _first_error(), asyncio.TaskGroup() as group:
             for segment in missing:
                 await places.acquire()
-                task = group.create_task(self._describe_segment(job, file, info, segment, description.describe_config))
+                config = description.describe_config
+                work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
+                task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
         await self._descriptions.set_stage(job, self.owner, "summarise")
         title, summary = await self._summarise(description.id, file, info)
@@ -210,13 +224,29 @@ class IngestWorker:
         await self._descriptions.finish(
             job, self.owner, title=title if enabled else "", summary=summary if enabled else ""
         )
+        if not pictures:  # a collection that wants them may have come meanwhile
+            await self._add_pictures(job, file, info, description)
 
-    async def _describe_segment(self, job: Job, file: File, info: MediaInfo, segment: Segment, config) -> None:
-        described = await self._pipeline.describe(
-            file.object_key, info, segment.span, config, thumbnail=file.segment_thumbnails
-        )
+    async def _describe_segment(
+        self,
+        job: Job,
+        file: File,
+        info: MediaInfo,
+        segment: Segment,
+        config: DescribeConfig,
+        picture: bool,
+        vectors: dict[str, bytes],
+    ) -> None:
+        """`vectors`: those of texts that were embedded for other segments of this description."""
+        described = await self._pipeline.describe(file.object_key, info, segment.span, config, thumbnail=picture)
         found = pieces(described.content, segment.span)
-        vectors = await self._pipeline.embed([piece.text for piece in found]) if found else []
+        # A slide that stays over several segments has the same lines in each.
+        unknown = list(dict.fromkeys(piece.text for piece in found if piece.text not in vectors))
+        if unknown:
+            made = dict(zip(unknown, await self._pipeline.embed(unknown), strict=True))
+            vectors.update(itertools.islice(made.items(), max(0, MAX_KEPT_VECTORS - len(vectors))))
+        else:
+            made = {}
         thumbnail = None
         if described.thumbnail:
             key = f"{_folder(file)}/thumbnails/{segment.id}.jpg"
@@ -230,8 +260,14 @@ class IngestWorker:
                 described.content,
                 full_text(described.content),
                 [
-                    NewEmbedding(piece.kind, piece.text, piece.start_time, piece.end_time, vector)
-                    for piece, vector in zip(found, vectors, strict=True)
+                    NewEmbedding(
+                        piece.kind,
+                        piece.text,
+                        piece.start_time,
+                        piece.end_time,
+                        made.get(piece.text) or vectors[piece.text],
+                    )
+                    for piece in found
                 ],
                 thumbnail,
             )
@@ -239,6 +275,24 @@ class IngestWorker:
             if thumbnail is not None:
                 await asyncio.shield(self._discard_unless_known(file, thumbnail.object_key))
             raise
+
+    async def _add_pictures(self, job: Job, file: File, info: MediaInfo, description: Description) -> None:
+        """Makes the pictures that a collection wants of segments which were described without."""
+        if info.media_type != "video" or not await self._descriptions.wants_pictures(description.id):
+            return
+        async with self._objects.local_path(file.object_key) as path:
+            for segment in await self._descriptions.unpictured(description.segmentation_id):
+                middle = (segment.start_time + segment.end_time) / 2
+                try:
+                    frames = await asyncio.to_thread(decode_frames, path, info, [middle], self._settings.frame_max_side)
+                except MediaError:  # a part of the file that is damaged
+                    continue
+                picture = await self._keep_thumbnail(file, segment.id, frames.images[0], float(frames.times[0]))
+                try:
+                    await self._descriptions.write_picture(job, self.owner, segment, picture)
+                except BaseException:
+                    await asyncio.shield(self._discard_unless_known(file, picture.object_key))
+                    raise
 
     async def _discard_unless_known(self, file: File, key: str) -> None:
         """Deletes a picture whose row was not written, as happens when what it belongs to is deleted meanwhile."""

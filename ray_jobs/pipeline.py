@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ray_jobs.stages.describe import Sampling, hear, look, sample_frames
+from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 
 
@@ -30,6 +31,8 @@ class Pipeline(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]: ...
 
+    async def extract(self, request: ExtractRequest) -> Extracted: ...
+
 
 class ThreadPipeline:
     """Every stage in this process, one segment at a time: tests, and measuring a stage by itself."""
@@ -42,11 +45,13 @@ class ThreadPipeline:
     def setup(self) -> None:
         from ray_jobs.engines.embedded.describer import EmbeddedDescriber
         from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+        from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
         from ray_jobs.engines.embedded.scene_text import SceneTextReader
         from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
 
         self._engines = (EmbeddedTranscriber(), SceneTextReader(), EmbeddedDescriber())
         self._embedder = EmbeddedEmbedder()
+        self._extractor = EmbeddedExtractor()
         for engine in (*self._engines, self._embedder):
             engine.setup()
 
@@ -59,6 +64,9 @@ class ThreadPipeline:
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         vectors = await asyncio.to_thread(self._embedder.embed, list(texts))
         return [row.astype("<f4").tobytes() for row in vectors]
+
+    async def extract(self, request: ExtractRequest) -> Extracted:
+        return await self._extractor.extract(request)
 
     def _describe(self, path: Path, info: MediaInfo, span: Span, config: DescribeConfig, thumbnail: bool) -> Described:
         transcriber, reader, describer = self._engines

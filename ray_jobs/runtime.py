@@ -99,6 +99,9 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_worker_niceness": "0",
         # A replica that holds the interpreter for seconds is slow to say how busy it is, not dead.
         "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
+        # Ten looks a second of the controller at what seldom changes took 0.06 of a core.
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
+        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
         "RAY_SERVE_MAX_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "30",
         # Spinning OpenMP threads hold the cores that others wait for. Measured on 2 busy cores, one text embedded by
         # 2 threads: 52 ms, not 905 ms.

@@ -18,6 +18,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from ray_jobs.pipeline import Described, pictured
+from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest
 from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, MediaInfo, Span
@@ -130,11 +131,13 @@ class ServePipeline:
         transcriber: DeploymentHandle,
         describer: DeploymentHandle,
         embedder: DeploymentHandle,
+        extractor: Extractor,
     ) -> None:
         self._decoder = decoder
         self._transcriber = transcriber
         self._describer = describer
         self._embedder = embedder
+        self._extractor = extractor
 
     async def describe(
         self, object_key: str, info: MediaInfo, span: Span, config: DescribeConfig, *, thumbnail: bool
@@ -158,6 +161,9 @@ class ServePipeline:
             async with _answer(call):
                 vectors += [row.astype("<f4").tobytes() for row in await call]
         return vectors
+
+    async def extract(self, request: ExtractRequest) -> Extracted:
+        return await self._extractor.extract(request)
 
 
 @contextlib.asynccontextmanager
@@ -188,11 +194,14 @@ class IngestReplica:
     async def __init__(  # type: ignore[misc]
         self, decoder: DeploymentHandle, transcriber: DeploymentHandle, describer: DeploymentHandle
     ) -> None:
+        from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
         from ray_jobs.ingest import IngestWorker
 
         _step_back()
         embedder = serve.get_app_handle("embed")
-        worker = IngestWorker(load_settings(), ServePipeline(decoder, transcriber, describer, embedder))
+        # Extraction reads text alone and is quick, so it needs no replica of its own.
+        pipeline = ServePipeline(decoder, transcriber, describer, embedder, EmbeddedExtractor())
+        worker = IngestWorker(load_settings(), pipeline)
         self._run = asyncio.create_task(worker.run(), name="ingest")
 
     async def check_health(self) -> None:

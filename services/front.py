@@ -12,17 +12,15 @@ import signal
 import socket
 import sys
 
-import structlog
 import uvicorn
 
 from services.core.errors import ArcusError
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
-from services.nimbus.backend import Backend, open_backend
+from services.nimbus.backend import open_backend
 from services.rest.app import create_app
 from services.rpc.server import create_server
 
-ABANDONED_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 
 
@@ -46,32 +44,19 @@ async def serve(settings: Settings) -> None:
         rpc, grpc_port = create_server(backend, f"{settings.host}:{settings.grpc_port}")
         await rpc.start()
         http_task = asyncio.create_task(_http(http, listener), name="http")
-        sweep_task = asyncio.create_task(_end_abandoned(backend), name="abandoned-responses")
         while not http.started and not http_task.done():  # noqa: ASYNC110  uvicorn offers no event
             await asyncio.sleep(0.01)
         print(json.dumps({"http_port": listener.getsockname()[1], "grpc_port": grpc_port}), flush=True)
         stopping = asyncio.create_task(stop.wait(), name="stop")
         # A loop that dies takes the process down: whoever runs it starts it anew.
-        await asyncio.wait({stopping, http_task, sweep_task}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, http_task, *backend.loops}, return_when=asyncio.FIRST_COMPLETED)
         http.should_exit = True
-        sweep_task.cancel()
         await asyncio.gather(rpc.stop(GRACE_SECONDS), http_task)
 
 
 async def _http(http: uvicorn.Server, listener: socket.socket) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await http._serve([listener])
-
-
-async def _end_abandoned(backend: Backend) -> None:
-    """Responses of a front that was killed are told to have failed, once no front can still be writing them."""
-    limit_ms = int((backend.settings.engine_timeout_seconds + ABANDONED_SECONDS) * 1000)
-    while True:
-        try:
-            await backend.responses.fail_abandoned(owner=backend.answers.owner, older_than_ms=limit_ms)
-        except ArcusError as error:
-            structlog.get_logger().warning("sweep_failed", reason=error.reason)
-        await asyncio.sleep(ABANDONED_SECONDS)
 
 
 def _listen(host: str, port: int) -> socket.socket:

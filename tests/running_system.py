@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -15,21 +12,15 @@ from pathlib import Path
 import httpx
 import psutil
 
-ROOT = Path(__file__).parents[1]
+from services.cli.instance import ROOT, Instance, start_instance
+
 MEDIA = ROOT.parent / "shared" / "media"
 LECTURE = ROOT / "examples" / "lecture" / "lecture.mp4"
-START_SECONDS = 150
-STOP_SECONDS = 20
 
 
-@dataclass
-class RunningSystem:
-    process: subprocess.Popen[bytes]
-    http: str  # with /v1
-    grpc: str
-    key: str
+@dataclass(frozen=True)
+class RunningSystem(Instance):
     data_dir: Path
-    ready_line: str
 
     def client(self, key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key or self.key}"}
@@ -57,43 +48,12 @@ class RunningSystem:
                 found.append(process)
         return found
 
-    def stop(self) -> int:
-        """Ends it as Ctrl-C would; returns its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(STOP_SECONDS)
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-
 
 def start_system(data_dir: Path, *, environment: Mapping[str, str] = {}, log: Path | None = None) -> RunningSystem:
     """Starts it and waits for its ready line. Its log goes to `log`, or arcus.log in the data folder."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    log = log or data_dir / "arcus.log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli.main", "up", "--http-port", "0", "--grpc-port", "0"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**inherited, "ARCUS_DATA_DIR": str(data_dir), **environment},
-            cwd=ROOT,
-        )
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        selector.select(START_SECONDS)
-    line = process.stdout.readline().decode() if process.poll() is None else ""
-    if not line.startswith("ready "):
-        process.kill()
-        process.wait()
-        raise AssertionError(f"not ready: {line!r}\n{log.read_text(errors='replace')[-4000:]}")
-    values = dict(word.split("=", 1) for word in line.split()[1:])
-    return RunningSystem(process, values["http"], values["grpc"], values["key"], data_dir, line)
+    instance = start_instance(data_dir, log or data_dir / "arcus.log", environment)
+    return RunningSystem(**instance.__dict__, data_dir=data_dir)
 
 
 def wait_for(client: httpx.Client, path: str, *, seconds: float = 120) -> dict:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse
+from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, ToolCall
 
 from services.core.errors import ArcusError, Reason, invalid
 
 MAX_MESSAGES = 1_000_000
 MAX_TOKENS_PER_MESSAGE = 10_000
+WORDS = (
+    *("tide ", "wave", " moon", "é", "→ ", "\n", "\n- ", '"', "\\", "[", "]", " [", "1", ", "),
+    *("[1]", " [1]", "[2]", " [2, 1]", "[3;1] ", "[99]", " [0]", "[1,", "[12345]", "𝄞", "\u2028", "data: "),
+)
 
 
 @dataclass(frozen=True)
 class Script:
     """What to emit: `messages` chunks of `tokens_per_message` words, one every `interval_seconds`.
 
-    `text` replaces the words of the first chunk. After `fail_after` chunks the engine fails with `fail_reason`.
+    `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
+    and of some that do not among them. `call` is a function call that comes after them, if that function is offered.
+    After `fail_after` chunks the engine fails with `fail_reason`.
     """
 
     messages: int = 8
     tokens_per_message: int = 4
     interval_seconds: float = 0.0
     text: str = ""
+    seed: int | None = None
+    call: dict[str, str] | None = None
     fail_after: int = -1
     fail_reason: str = "INTERNAL"
 
@@ -49,6 +58,20 @@ class Script:
         except (TypeError, ValueError) as error:
             raise invalid(f"The instructions are not a script: {error}", field="instructions") from error
 
+    def texts(self, request: GenerateRequest) -> Iterator[str]:
+        """The chunks. The same script and request give the same ones."""
+        words = " ".join(["word"] * self.tokens_per_message) + " "
+        lot = None if self.seed is None else random.Random(self.seed)
+        for number in range(self.messages):
+            if lot is not None:
+                yield "".join(lot.choice(WORDS) for _ in range(self.tokens_per_message))
+            elif number == 0 and self.text:
+                yield self.text
+            elif not self.text and number < len(request.sources):
+                yield f"{words[:-1]} [{request.sources[number].number}] "
+            else:
+                yield words
+
 
 class ScriptedEngine:
     """`streams` counts the answers being written now: a cancelled one must leave it."""
@@ -67,26 +90,42 @@ class ScriptedEngine:
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""
         script = Script.parse(request.instructions)
-        words = " ".join(["word"] * script.tokens_per_message) + " "
         self.streams += 1
         try:
-            output_tokens = 0
-            for number in range(script.messages):
+            output_tokens = request.output_tokens_written
+            skip = len(request.written)
+            for number, text in enumerate(script.texts(request)):
+                if skip >= len(text):
+                    skip -= len(text)
+                    continue
+                text, skip = text[skip:], 0
                 if number == script.fail_after:
                     raise ArcusError(Reason[script.fail_reason], "The script says to fail here.")
                 if request.max_output_tokens and output_tokens >= request.max_output_tokens:
                     break
                 # Even at full speed every chunk lets other streams have their turn.
                 await asyncio.sleep(script.interval_seconds)
-                text = words
-                if number == 0 and script.text:
-                    text = script.text
-                elif not script.text and number < len(request.sources):
-                    text = f"{words[:-1]} [{request.sources[number].number}] "
                 output_tokens += script.tokens_per_message
                 yield GenerateChunk(text=text, output_tokens=script.tokens_per_message)
+            async for chunk in _call(script, request):
+                yield chunk
             cut = bool(request.max_output_tokens) and output_tokens >= request.max_output_tokens
             input_tokens = sum(len(message.text.split()) for message in request.messages)
             yield GenerateChunk(finish_reason="length" if cut else "stop", input_tokens=input_tokens)
         finally:
             self.streams -= 1
+
+
+async def _call(script: Script, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
+    """The script's call in pieces, unless the function is not offered or has answered already."""
+    answered = any(message.role == "tool" for message in request.messages)
+    if script.call is None or answered or script.call["name"] not in {tool.name for tool in request.tools}:
+        return
+    arguments = script.call["arguments"]
+    done = len(request.tool_calls_written[0].arguments) if request.tool_calls_written else 0
+    id = f"call_{request.request_id.replace('-', '')}"
+    for start in range(done, len(arguments), 4):
+        await asyncio.sleep(script.interval_seconds)
+        yield GenerateChunk(
+            tool_call=ToolCall(id=id, name=script.call["name"], arguments=arguments[start : start + 4]), output_tokens=1
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.core.errors import MediaError
+from services.core.media import Chapter
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -20,6 +21,7 @@ _FORMATS = (
     "gif,apng,wav,w64,flac,mp3,aac,ac3,eac3,aiff,au,caf,amr,dts,opus,ape,wv,tta,voc,nut,dv,"
     "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,jpegxl_pipe"
 )
+MAX_CHAPTERS, MAX_TITLE_CHARACTERS = 1000, 300
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 
 
@@ -58,6 +60,20 @@ def video_stream(container: InputContainer) -> Any | None:
 def audio_stream(container: InputContainer) -> Any | None:
     """The audio stream that goes with the video stream, or None."""
     return container.streams.best("audio", related=video_stream(container))
+
+
+def chapters(container: InputContainer, duration_seconds: float) -> tuple[Chapter, ...]:
+    """The chapter marks that lie inside the media, in order of time, at most MAX_CHAPTERS."""
+    start, found = start_seconds(container), []
+    for mark in container.chapters()[:MAX_CHAPTERS]:
+        if mark["time_base"] is None:
+            continue
+        begin, end = (float(mark[name] * mark["time_base"]) - start for name in ("start", "end"))
+        begin, end = max(0.0, begin), min(end, duration_seconds)
+        if end > begin:
+            title = mark["metadata"].get("title", "").replace("\0", "").strip()
+            found.append(Chapter(title[:MAX_TITLE_CHARACTERS], begin, end))
+    return tuple(sorted(found, key=lambda chapter: chapter.start_time))
 
 
 def start_seconds(container: InputContainer) -> float:

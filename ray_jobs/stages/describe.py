@@ -78,7 +78,7 @@ def look(
     """The description of a segment whose frames are decoded and whose speech is known."""
     scene_text: tuple[TimedText, ...] = ()
     if len(frames) and (config.enable_scene_text or config.enable_summary):
-        scene_text = reader.read(frames.images, frames.times, span.end_time)
+        scene_text = reader.read(frames.images, frames.times, span.end_time, source=str(path))
     samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
     return describer.describe(frames.images, frames.times, span, speech, scene_text, samples, SAMPLE_RATE, config)
 

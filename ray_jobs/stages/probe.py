@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import audio_stream, open_media, start_seconds, video_stream
+from ray_jobs.stages.container import audio_stream, chapters, open_media, start_seconds, video_stream
 from services.core.errors import MediaError, Reason
 from services.core.media import MediaInfo
 
@@ -81,6 +81,7 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             channels=sound.layout.nb_channels if sound is not None else None,
             bitrate=round(path.stat().st_size * 8 / duration_seconds) if duration_seconds else None,
             has_subtitles=any(stream.type == "subtitle" for stream in container.streams),
+            chapters=chapters(container, duration_seconds),
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, RowMapping, delete, insert, select, update
+from sqlalchemy import Row, RowMapping, and_, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core import jobs
@@ -14,15 +15,27 @@ from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.embedding_log import append_adds, append_removal
 from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.extractions import add_extraction, is_member, queue_extractions
 from services.core.filters import SearchFilter, file_condition
+from services.core.metadata import check_metadata
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections, descriptions, embeddings, files, segmentations
+from services.core.schema import (
+    collection_files,
+    collections,
+    descriptions,
+    embeddings,
+    extractions,
+    files,
+    segmentations,
+)
 from services.core.segmentations import canonical, config_hash, parse_segmentation
+
+MAX_NAMED = 100
 
 
 @dataclass(frozen=True)
 class CollectionFile:
-    """A file's state in a collection: that of its description, and how far it has come."""
+    """A file's state in a collection: that of its description, then of its entities, and how far it has come."""
 
     collection_id: str
     file_id: str
@@ -30,6 +43,7 @@ class CollectionFile:
     description_id: str
     segmentation_id: str
     segmentation_config: dict[str, Any]
+    segment_thumbnails: bool
     added_at: int
     status: str
     stage: str
@@ -42,14 +56,26 @@ class CollectionFile:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
-_members = select(
-    collection_files,
-    descriptions.c.status,
-    descriptions.c.stage,
-    descriptions.c.segments_done,
-    descriptions.c.segments_total,
-    descriptions.c.error,
-).join(descriptions, descriptions.c.id == collection_files.c.description_id)
+_is_extracting = and_(extractions.c.id.is_not(None), descriptions.c.status == "completed")
+_status = case(
+    (and_(_is_extracting, extractions.c.status == "pending"), "processing"),
+    (_is_extracting, extractions.c.status),
+    else_=descriptions.c.status,
+)
+_members = (
+    select(
+        collection_files,
+        _status.label("status"),
+        case((and_(_is_extracting, extractions.c.status != "completed"), "extract"), else_=descriptions.c.stage).label(
+            "stage"
+        ),
+        case((_is_extracting, extractions.c.segments_done), else_=descriptions.c.segments_done).label("segments_done"),
+        descriptions.c.segments_total,
+        case((_is_extracting, extractions.c.error), else_=descriptions.c.error).label("error"),
+    )
+    .join(descriptions, descriptions.c.id == collection_files.c.description_id)
+    .outerjoin(extractions, is_member)
+)
 
 
 class CollectionFiles:
@@ -64,11 +90,14 @@ class CollectionFiles:
         *,
         segmentation_config: dict[str, Any] | None = None,
         segmentation_id: str | None = None,
+        segment_thumbnails: bool | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> CollectionFile:
         """Adds a file and queues its description; work already done for the same cut and configuration is reused.
 
-        Adding it again as it is changes nothing. Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS
-        (it is there with another segmentation).
+        Pictures of segments are made if `segment_thumbnails` says so; where it is None, if neither the upload nor the
+        collection said no. `metadata` is merged into the file's own. Adding it again as it is changes nothing.
+        Raises NOT_FOUND, INVALID_ARGUMENT (the file failed), ALREADY_EXISTS (it is there with another segmentation).
         """
         given = canonical(parse_segmentation(segmentation_config)) if segmentation_config is not None else None
         async with self._database.write() as connection:
@@ -91,13 +120,21 @@ class CollectionFiles:
                 )
             ).first()
             if member is None:
-                await _join(connection, collection, file, config)
+                pictures = file.segment_thumbnails and collection.thumbnails_config["enable_segment_thumbnails"]
+                wanted = pictures if segment_thumbnails is None else segment_thumbnails
+                await _join(connection, collection, file, config, wanted)
             elif given is not None and member.segmentation_config != given:
                 raise ArcusError(
                     Reason.ALREADY_EXISTS,
                     "The file is in this collection with another segmentation; remove it first.",
                     field="segmentation_config",
                 )
+            elif segment_thumbnails is not None and segment_thumbnails != member.segment_thumbnails:
+                await _want_pictures(connection, file, member, segment_thumbnails)
+            if metadata:
+                merged = {**file.metadata, **metadata}
+                check_metadata(merged)
+                await connection.execute(update(files).where(files.c.id == file_id).values(metadata=merged))
         return await self.get(tenant_id, collection_id, file_id)
 
     async def get(self, tenant_id: str, collection_id: str, file_id: str) -> CollectionFile:
@@ -129,13 +166,14 @@ class CollectionFiles:
             collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id == collection_id
         )
         if status is not None:
-            query = query.where(descriptions.c.status == status)
+            query = query.where(_status == status)
         if added_after is not None:
             query = query.where(collection_files.c.added_at >= added_after)
         if added_before is not None:
             query = query.where(collection_files.c.added_at < added_before)
         if filter is not None:
-            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
+            cut = collection_files.c.segmentation_id
+            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite, segmentation_id=cut))
         added = collection_files.c.added_at
         orders = {"added_at": added, "created_at": added, "filename": files.c.filename}
         return await list_page(
@@ -146,6 +184,38 @@ class CollectionFiles:
             tie=collection_files.c.file_id,
             build=CollectionFile.from_row,
         )
+
+    async def named(self, tenant_id: str, collection_ids: Sequence[str], names: Sequence[str]) -> set[str]:
+        """Ids of the files of these collections that have one of these names, at most MAX_NAMED."""
+        query = (
+            select(files.c.id)
+            .join(collection_files, collection_files.c.file_id == files.c.id)
+            .where(
+                collection_files.c.tenant_id == tenant_id,
+                collection_files.c.collection_id.in_(collection_ids),
+                files.c.tenant_id == tenant_id,
+                files.c.filename.in_(names),
+            )
+            .limit(MAX_NAMED)
+        )
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def newest(
+        self, tenant_id: str, collection_ids: Sequence[str], limit: int, *, file_ids: Collection[str] | None = None
+    ) -> Sequence[str]:
+        """Files of these collections, those added last first, at most `limit`; only of `file_ids`, where given."""
+        added = func.max(collection_files.c.added_at)
+        query = (
+            select(collection_files.c.file_id)
+            .where(collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id.in_(collection_ids))
+            .group_by(collection_files.c.file_id)
+            .order_by(added.desc(), collection_files.c.file_id)
+        )
+        if file_ids is not None:
+            query = query.where(self._database.among(collection_files.c.file_id, file_ids))
+        async with self._database.read() as connection:
+            return (await connection.execute(query.limit(limit))).scalars().all()
 
     async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
         await self.get(tenant_id, collection_id, file_id)
@@ -220,7 +290,16 @@ async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) 
         )
 
 
-async def _join(connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any]) -> None:
+async def _want_pictures(connection: AsyncConnection, file: Row, member: Row, wanted: bool) -> None:
+    place = (collection_files.c.collection_id == member.collection_id) & (collection_files.c.file_id == file.id)
+    await connection.execute(update(collection_files).where(place).values(segment_thumbnails=wanted))
+    if wanted and file.status == "completed":
+        await jobs.enqueue(connection, file.tenant_id, "describe", member.description_id)
+
+
+async def _join(
+    connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any], segment_thumbnails: bool
+) -> None:
     tenant_id = collection.tenant_id
     segmentation_id = await _find_or_create(
         connection,
@@ -244,6 +323,10 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
             "summary": "",
         },
     )
+    pictured = select(collection_files.c.file_id).where(
+        collection_files.c.segmentation_id == segmentation_id, collection_files.c.segment_thumbnails
+    )
+    needs_pictures = segment_thumbnails and (await connection.execute(pictured.limit(1))).first() is None
     await connection.execute(
         insert(collection_files).values(
             collection_id=collection.id,
@@ -252,9 +335,12 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
             description_id=description_id,
             segmentation_id=segmentation_id,
             segmentation_config=config,
+            segment_thumbnails=segment_thumbnails,
             added_at=now_ms(),
         )
     )
+    if collection.collection_type == "entities":
+        await add_extraction(connection, tenant_id, collection.id, file.id)
     # Whoever writes a segment of this description locks the same row first, so none is missed or indexed twice.
     description = (
         await connection.execute(select(descriptions).where(descriptions.c.id == description_id).with_for_update())
@@ -272,8 +358,10 @@ async def _join(connection: AsyncConnection, collection: Row, file: Row, config:
         await connection.execute(
             update(descriptions).where(descriptions.c.id == description_id).values(status="pending", error=None)
         )
-    if description.status in ("pending", "failed") and file.status == "completed":
+    if (description.status in ("pending", "failed") or needs_pictures) and file.status == "completed":
         await jobs.enqueue(connection, tenant_id, "describe", description_id)
+    if description.status == "completed":
+        await queue_extractions(connection, description_id)
 
 
 async def _find_or_create(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core import collection_files as membership
@@ -15,13 +15,14 @@ from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.embedding_log import shard_of
 from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.extract_configs import parse_extract_config
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections
+from services.core.schema import collection_files, collections, shards
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 
-COLLECTION_TYPES = ("media-descriptions",)
+COLLECTION_TYPES = ("media-descriptions", "rich-transcripts", "entities")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
 MAX_PROMPT = 2000
 
@@ -36,6 +37,7 @@ class Collection:
     describe_config: dict[str, Any]
     segmentation_config: dict[str, Any]
     thumbnails_config: dict[str, Any]
+    extract_config: dict[str, Any] | None  # of the type entities alone
     shard: int
     created_at: int
     file_count: int
@@ -53,6 +55,12 @@ _file_count = (
     .label("file_count")
 )
 
+_many = (
+    select(collections, literal(0).label("file_count"), shards.c.last_sequence)
+    .outerjoin(shards, shards.c.shard == collections.c.shard)
+    .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
+)
+
 
 class Collections:
     def __init__(self, database: Database, *, shard_count: int) -> None:
@@ -67,16 +75,22 @@ class Collections:
         collection_type: str,
         description: str | None = None,
         describe_config: dict[str, Any] | None = None,
+        extract_config: dict[str, Any] | None = None,
+        transcribe_config: dict[str, Any] | None = None,
         segmentation_config: dict[str, Any] | None = None,
         thumbnails_config: dict[str, Any] | None = None,
     ) -> Collection:
-        """Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field."""
+        """Of the configurations, the one of the collection's type counts, and the others are ignored.
+
+        Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field.
+        """
         name = _name(name)
         if collection_type not in KNOWN_TYPES:
             raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
         if collection_type not in COLLECTION_TYPES:
             raise invalid(
-                f"Collections of type {collection_type} are not offered by this server; use media-descriptions.",
+                f"Collections of type {collection_type} are not offered by this server; "
+                f"use one of: {', '.join(COLLECTION_TYPES)}.",
                 field="collection_type",
             )
         if segmentation_config is not None:
@@ -86,6 +100,13 @@ class Collections:
                     field="default_segmentation_config.strategy",
                 )
             parse_segmentation(segmentation_config, field="default_segmentation_config")
+        extract = parse_extract_config(extract_config) if collection_type == "entities" else None
+        if extract is not None:
+            describing = extract.describe_config
+        elif collection_type == "rich-transcripts":  # a rich transcript is a description under its transcribe_config
+            describing = describe_settings(transcribe_config, field="transcribe_config")
+        else:
+            describing = describe_settings(describe_config)
         id = str(uuid4())
         values: dict[str, Any] = {
             "id": id,
@@ -93,7 +114,8 @@ class Collections:
             "name": name,
             "description": description,
             "collection_type": collection_type,
-            "describe_config": describe_settings(describe_config).to_json(),
+            "describe_config": describing.to_json(),
+            "extract_config": extract.to_json() if extract else None,
             "segmentation_config": segmentation_config or DEFAULT_SEGMENTATION,
             "thumbnails_config": thumbnails_config or {"enable_segment_thumbnails": True},
             "shard": shard_of(id, self._shard_count),
@@ -113,6 +135,27 @@ class Collections:
         if row is None:
             raise not_found("Collection", id)
         return Collection.from_row(row)
+
+    async def of_type(self, tenant_id: str, id: str, collection_type: str) -> Collection:
+        """Raises NOT_FOUND, or INVALID_ARGUMENT where the collection is of another type."""
+        collection = await self.get(tenant_id, id)
+        if collection.collection_type != collection_type:
+            raise invalid(
+                f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
+            )
+        return collection
+
+    async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], dict[int, int]]:
+        """(collections in the order of the ids, without counts of files; the newest row of each of their shards' logs).
+
+        Raises NOT_FOUND for the first that is not the tenant's.
+        """
+        rows = await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)})
+        found = {row.id: Collection.from_row(row._mapping) for row in rows}
+        for id in ids:
+            if id not in found:
+                raise not_found("Collection", id)
+        return [found[id] for id in ids], {row.shard: row.last_sequence or 0 for row in rows}
 
     async def list(
         self,
@@ -168,18 +211,18 @@ class Collections:
             )
 
 
-def describe_settings(value: dict[str, Any] | None) -> DescribeConfig:
-    """Reads describe_config; a flag that is absent is on."""
+def describe_settings(value: dict[str, Any] | None, *, field: str = "describe_config") -> DescribeConfig:
+    """Reads describe_config or transcribe_config; a flag that is absent is on."""
     value = {key: item for key, item in (value or {}).items() if item is not None}
     unknown = set(value) - set(DescribeConfig.__dataclass_fields__)
     if unknown:
-        raise invalid(f"describe_config has an unknown key: {sorted(unknown)[0]}", field="describe_config")
+        raise invalid(f"{field} has an unknown key: {sorted(unknown)[0]}", field=field)
     for key, item in value.items():
         kind = str if key == "prompt" else bool
         if not isinstance(item, kind):
-            raise invalid(f"describe_config.{key} must be a {kind.__name__}", field=f"describe_config.{key}")
+            raise invalid(f"{field}.{key} must be a {kind.__name__}", field=f"{field}.{key}")
     if len(value.get("prompt", "")) > MAX_PROMPT:
-        raise invalid(f"describe_config.prompt has at most {MAX_PROMPT} characters", field="describe_config.prompt")
+        raise invalid(f"{field}.prompt has at most {MAX_PROMPT} characters", field=f"{field}.prompt")
     return DescribeConfig(**value)
 
 

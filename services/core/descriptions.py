@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 
 from services.core.database import Database
 from services.core.embedding_log import append_adds
+from services.core.extractions import queue_extractions
 from services.core.jobs import Job, is_held
 from services.core.media import DescribeConfig, SegmentDescription, Span
 from services.core.schema import (
@@ -111,6 +112,45 @@ class Descriptions:
         async with self._database.read() as connection:
             return [Segment.from_row(row) for row in (await connection.execute(query)).mappings()]
 
+    async def has_segments(self, segmentation_id: str) -> bool:
+        query = select(segments.c.id).where(segments.c.segmentation_id == segmentation_id).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
+    async def shots(self, file_id: str) -> list[Span]:
+        """The shots of a file, in order, from its newest cut by the shot detector; empty where it has none."""
+        cut = (
+            select(segmentations.c.id)
+            .where(
+                segmentations.c.file_id == file_id,
+                segmentations.c.status == "completed",
+                segmentations.c.config["strategy"].as_string() == "shot-detector",
+            )
+            .order_by(segmentations.c.created_at.desc(), segmentations.c.id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(segments.c.start_time, segments.c.end_time).where(segments.c.segmentation_id == cut)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(segments.c.position))
+            return [Span(row.start_time, row.end_time) for row in rows]
+
+    async def wants_pictures(self, id: str) -> bool:
+        """Whether any collection that the description is made for wants pictures of its segments."""
+        query = select(collection_files.c.file_id).where(
+            collection_files.c.description_id == id, collection_files.c.segment_thumbnails
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+    async def unpictured(self, segmentation_id: str) -> list[Segment]:
+        """The segments that have no picture, in order of time."""
+        pictured = select(thumbnails.c.segment_id).where(thumbnails.c.segmentation_id == segmentation_id)
+        query = select(segments).where(segments.c.segmentation_id == segmentation_id, segments.c.id.not_in(pictured))
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(segments.c.position))
+            return [Segment.from_row(row) for row in rows.mappings()]
+
     async def segments_by_id(self, ids: Sequence[str]) -> dict[str, Segment]:
         query = select(segments).where(segments.c.id.in_(list(ids)))
         async with self._database.read() as connection:
@@ -210,25 +250,21 @@ class Descriptions:
                     text=text,
                 )
             )
-            embedding_ids = [
-                (
-                    await connection.execute(
-                        insert(embeddings)
-                        .values(
-                            tenant_id=segment.tenant_id,
-                            description_id=id,
-                            segment_id=segment.id,
-                            kind=item.kind,
-                            text=item.text,
-                            start_time=item.start_time,
-                            end_time=item.end_time,
-                            vector=item.vector,
-                        )
-                        .returning(embeddings.c.id)
-                    )
-                ).scalar_one()
+            rows = [
+                {
+                    "tenant_id": segment.tenant_id,
+                    "description_id": id,
+                    "segment_id": segment.id,
+                    "kind": item.kind,
+                    "text": item.text,
+                    "start_time": item.start_time,
+                    "end_time": item.end_time,
+                    "vector": item.vector,
+                }
                 for item in vectors
             ]
+            adding = insert(embeddings).returning(embeddings.c.id, sort_by_parameter_order=True)
+            embedding_ids = list((await connection.execute(adding, rows)).scalars()) if rows else []
             if thumbnail is not None:
                 await self._write_thumbnail(connection, segment, thumbnail)
             waiting = (
@@ -252,13 +288,26 @@ class Descriptions:
                 .values(segments_done=descriptions.c.segments_done + 1)
             )
 
+    async def write_picture(self, job: Job, owner: str, segment: Segment, thumbnail: NewThumbnail) -> None:
+        """Adds the picture that a described segment lacks."""
+        async with self._database.write() as connection:
+            if not await is_held(connection, job, owner):
+                raise LeaseLostError
+            await self._write_thumbnail(connection, segment, thumbnail)
+
     async def has_thumbnail(self, object_key: str) -> bool:
         query = select(thumbnails.c.id).where(thumbnails.c.object_key == object_key)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def finish(self, job: Job, owner: str, *, title: str, summary: str) -> None:
-        await self._set(job, owner, status="completed", stage="done", title=title, summary=summary, error=None)
+        """Marks a description as complete, and queues what waits for that."""
+        values = {"status": "completed", "stage": "done", "title": title, "summary": summary, "error": None}
+        async with self._database.write() as connection:
+            if not await is_held(connection, job, owner):
+                raise LeaseLostError
+            await connection.execute(update(descriptions).where(descriptions.c.id == job.subject_id).values(**values))
+            await queue_extractions(connection, job.subject_id)
 
     async def set_stage(self, job: Job, owner: str, stage: str) -> None:
         await self._set(job, owner, stage=stage)

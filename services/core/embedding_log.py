@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
 from services.core.errors import invalid
-from services.core.schema import descriptions, embeddings, index_log, shards
+from services.core.schema import embeddings, index_log, shards
 
 Operation = Literal["add", "remove"]
 PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
@@ -48,6 +48,20 @@ class Embedding:
     end_time: float
 
 
+# Built once: making a query costs more than running it.
+_columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
+_some = select(*_columns).where(embeddings.c.id.in_(bindparam("wanted", expanding=True)))
+_passages = (
+    select(*_columns, embeddings.c.vector)
+    .where(
+        embeddings.c.description_id.in_(bindparam("descriptions", expanding=True)),
+        embeddings.c.segment_id.in_(bindparam("segments", expanding=True)),
+    )
+    .order_by(embeddings.c.id)
+)
+_shards = select(shards).where(shards.c.shard.in_(bindparam("wanted", expanding=True)))
+
+
 class EmbeddingLog:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -79,48 +93,25 @@ class EmbeddingLog:
     async def last_sequences(self, shard_numbers: Iterable[int]) -> dict[int, int]:
         """The newest row of each shard: what a search that must see all that was written asks for."""
         wanted = sorted(set(shard_numbers))
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(shards).where(shards.c.shard.in_(wanted)))
-            found = {row.shard: row.last_sequence for row in rows}
+        rows = await self._database.fetch(_shards, {"wanted": wanted})
+        found = {row.shard: row.last_sequence for row in rows}
         return {shard: found.get(shard, 0) for shard in wanted}
 
     async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
         wanted = list(ids)[:PARAMETERS_LIMIT]
-        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(*columns).where(embeddings.c.id.in_(wanted)))
-            return {row["id"]: Embedding(**row) for row in rows.mappings()}
-
-    async def file_ids(self, ids: Iterable[int]) -> dict[int, str]:
-        """The file of each embedding."""
-        wanted = list(ids)[:PARAMETERS_LIMIT]
-        query = (
-            select(embeddings.c.id, descriptions.c.file_id)
-            .join(descriptions, descriptions.c.id == embeddings.c.description_id)
-            .where(embeddings.c.id.in_(wanted))
-        )
-        async with self._database.read() as connection:
-            return {row.id: row.file_id for row in await connection.execute(query)}
+        return {row.id: Embedding(*row) for row in await self._database.fetch(_some, {"wanted": wanted})}
 
     async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
         """Every embedding of these (description, segment) pairs with its vector, in order of making."""
         wanted = list(keys)
-        columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
-        query = (
-            select(*columns, embeddings.c.vector)
-            .where(
-                embeddings.c.description_id.in_({description_id for description_id, _ in wanted}),
-                embeddings.c.segment_id.in_({segment_id for _, segment_id in wanted}),
-            )
-            .order_by(embeddings.c.id)
-        )
+        values = {
+            "descriptions": list({description_id for description_id, _ in wanted}),
+            "segments": list({segment_id for _, segment_id in wanted}),
+        }
         found: dict[tuple[str, str], list[tuple[Embedding, bytes]]] = {}
-        async with self._database.read() as connection:
-            for row in (await connection.execute(query)).mappings():
-                embedding = Embedding(**{name: row[name] for name in Embedding.__dataclass_fields__})
-                found.setdefault((embedding.description_id, embedding.segment_id), []).append(
-                    (embedding, row["vector"])
-                )
+        for *columns, vector in await self._database.fetch(_passages, values):
+            embedding = Embedding(*columns)
+            found.setdefault((embedding.description_id, embedding.segment_id), []).append((embedding, vector))
         return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,13 +15,12 @@ from services.core.database import Database
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.filters import SearchFilter, file_condition
 from services.core.media import MediaInfo
+from services.core.metadata import check_metadata
 from services.core.objects import Objects
 from services.core.pages import Listing, Page, list_page
 from services.core.schema import descriptions, files, object_deletions, thumbnails
 from services.core.thumbnails import NewThumbnail
 
-MAX_METADATA_CHARACTERS = 65_536
-MAX_DIGITS = 300  # what a double can hold
 DAY_MS = 24 * 3600 * 1000
 STATUSES = ("pending", "processing", "completed", "failed", "not_applicable")
 
@@ -241,26 +239,6 @@ class Files:
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")
                 .values(status="failed", error=error)
             )
-
-
-def check_metadata(value: dict[str, Any] | None) -> None:
-    """Raises INVALID_ARGUMENT for what no database keeps: NaN, NUL characters, broken Unicode, or too much of it."""
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-        json.loads(text, parse_int=_bounded_integer)
-    except ValueError as error:
-        raise invalid(f"metadata must be plain JSON: {error}", field="metadata") from error
-    if "\\u0000" in text:
-        raise invalid("metadata must not hold NUL characters (\\u0000)", field="metadata")
-    if len(text) > MAX_METADATA_CHARACTERS:
-        raise invalid(f"metadata has at most {MAX_METADATA_CHARACTERS} characters of JSON", field="metadata")
-
-
-def _bounded_integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
-    return int(digits)
 
 
 def file_id_of(reference: str) -> str:

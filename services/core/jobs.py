@@ -13,7 +13,7 @@ from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.schema import jobs
 
-JobKind = Literal["probe", "describe"]
+JobKind = Literal["probe", "describe", "extract"]
 
 # Job states:
 #   queued     waits until run_after

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from services.core.errors import ArcusError, Reason
 
@@ -15,8 +15,8 @@ class TenantLimit:
         self._max_requests = max_requests
         self._in_progress: dict[str, int] = {}
 
-    @asynccontextmanager
-    async def admit(self, tenant_id: str) -> AsyncIterator[None]:
+    @contextmanager
+    def admit(self, tenant_id: str) -> Iterator[None]:
         """Holds one place until the block ends. Raises LIMIT_EXCEEDED when the tenant has none left."""
         # No await between the look and the count, so that two requests never take one place.
         count = self._in_progress.get(tenant_id, 0)

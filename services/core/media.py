@@ -9,6 +9,15 @@ MediaType = Literal["video", "audio", "image"]
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A chapter as the container marks it."""
+
+    title: str
+    start_time: float
+    end_time: float
+
+
+@dataclass(frozen=True)
 class MediaInfo:
     """What a probe measured, never what a header claimed. Sizes are after rotation; durations in seconds."""
 
@@ -27,13 +36,15 @@ class MediaInfo:
     channels: int | None = None
     bitrate: int | None = None
     has_subtitles: bool = False
+    chapters: tuple[Chapter, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> MediaInfo:
-        return cls(**value)
+        chapters = tuple(Chapter(**item) for item in value.get("chapters") or ())
+        return cls(**{**value, "chapters": chapters})
 
 
 @dataclass(frozen=True)

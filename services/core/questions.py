@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import re
 
-_BROAD = re.compile(
+from services.core.words import content_words
+
+_WHOLE = re.compile(
     r"\b(summar\w+|overview|key (?:topics|points|ideas)|main (?:topics|points|ideas|themes)|topics|themes|"
-    r"what (?:is|are) (?:this|these|the) (?:video|clip|lecture)s? about|what happens|in common|each video|all videos)\b",
+    r"what (?:is|are) (?:this|these|the|each|every) (?:video|clip|lecture|recording)s? about|what happens|in common)\b",
     re.I,
 )
+_EVERY = re.compile(r"\b(?:each|every|all)(?: of)?(?: the)? (?:video|clip|file|recording|lecture)s?\b", re.I)
+_FILE = re.compile(
+    r"\w[\w.\-]*\.(?:mp4|m4v|mov|mkv|webm|avi|flv|3gp|ts|mpe?g|wmv|ogv|ogg|mp3|m4a|wav|flac|aac|opus)\b", re.I
+)
+_EXCLUDING = re.compile(r"\b(?:other than|except(?: for| in)?|apart from|besides|not in)\s+(?=\S+\.\w{2,4}\b)", re.I)
+MAX_CHARACTERS = 20_000  # that are read for names
+MAX_NAMES = 20
+_ASKING = frozenset("list name tell give please provide find write".split())
 
 
 def is_broad(question: str) -> bool:
     """Whether the question asks for the whole of the videos rather than for a fact in them."""
-    return _BROAD.search(question) is not None
+    if _WHOLE.search(question):
+        return True
+    # "Tell me of each video" wants all of it; "list what each video says of the moon" wants the moon.
+    return _EVERY.search(question) is not None and not set(content_words(_EVERY.sub(" ", question))) - _ASKING
+
+
+def file_names(text: str) -> list[str]:
+    """Names of media files in a text, in order of first mention."""
+    found = dict.fromkeys(match.group() for match in _FILE.finditer(text[:MAX_CHARACTERS]))
+    return list(found)[:MAX_NAMES]
+
+
+def without_file_names(text: str) -> str:
+    """A file's name says where to look, not what for."""
+    return _FILE.sub(" ", text)
+
+
+def excludes_files(question: str) -> bool:
+    """Whether the files that a question names are those it does not want: "other than talk.mp4"."""
+    return _EXCLUDING.search(question[:MAX_CHARACTERS]) is not None

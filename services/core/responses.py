@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, literal, select
 
 from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.errors import invalid, not_found
 from services.core.files import CreatedRange
 from services.core.pages import Listing, Page, list_page
+from services.core.response_log import LEASE_MS, Hold
 from services.core.schema import responses
 
+CHAIN_ROWS = 20  # turns read at once
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
 
@@ -28,6 +31,7 @@ class Response:
     instructions: str | None
     request: dict[str, Any]
     body: dict[str, Any]
+    previous_response_id: str | None
     created_at: int
 
     @classmethod
@@ -40,35 +44,57 @@ class Responses:
         self._database = database
 
     async def create(
-        self, tenant_id: str, id: str, body: dict[str, Any], request: dict[str, Any], *, owner: str
+        self,
+        tenant_id: str,
+        body: dict[str, Any],
+        request: dict[str, Any],
+        hold: Hold,
+        *,
+        background: bool = False,
+        previous_response_id: str | None = None,
     ) -> None:
+        """Keeps a response in progress, held by whoever writes its log."""
         async with self._database.write() as connection:
             await connection.execute(
                 insert(responses).values(
-                    id=id,
+                    id=hold.response_id,
                     tenant_id=tenant_id,
                     status=body["status"],
                     model=body["model"],
                     instructions=body["instructions"],
                     request=request,
                     body=body,
-                    owner=owner,
+                    background=background,
+                    previous_response_id=previous_response_id,
+                    owner=hold.owner,
+                    attempts=hold.attempt,
+                    lease_until=now_ms() + LEASE_MS,
                     created_at=now_ms(),
                 )
             )
 
-    async def finish(self, tenant_id: str, body: dict[str, Any]) -> None:
-        """Keeps the final body, unless the response was deleted or ended otherwise meanwhile."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(responses)
-                .where(
-                    responses.c.tenant_id == tenant_id,
-                    responses.c.id == body["id"],
-                    responses.c.status == "in_progress",
-                )
-                .values(status=body["status"], body=body, owner=None)
+    async def chain(self, response: Response, limit: int) -> AsyncIterator[Response]:
+        """A response and those that it continues, newest first, at most `limit`; ends where one was deleted."""
+        yield response
+        previous = response.previous_response_id
+        while previous is not None and limit > 1:
+            query = (
+                select(responses.c.id, responses.c.previous_response_id, literal(0).label("depth"))
+                .where(responses.c.tenant_id == response.tenant_id, responses.c.id == previous)
+                .cte("turns", recursive=True)
             )
+            query = query.union_all(
+                select(responses.c.id, responses.c.previous_response_id, query.c.depth + 1)
+                .join(query, responses.c.id == query.c.previous_response_id)
+                .where(responses.c.tenant_id == response.tenant_id, query.c.depth + 1 < min(CHAIN_ROWS, limit - 1))
+            )
+            turns = select(responses).join(query, query.c.id == responses.c.id).order_by(query.c.depth)
+            async with self._database.read() as connection:
+                rows = (await connection.execute(turns)).mappings().all()
+            for row in rows:
+                yield Response.from_row(row)
+            previous = rows[-1]["previous_response_id"] if rows else None
+            limit -= len(rows)
 
     async def get(self, tenant_id: str, id: str) -> Response:
         query = select(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
@@ -93,24 +119,3 @@ class Responses:
         """Deleting what is not there is not an error."""
         async with self._database.write() as connection:
             await connection.execute(delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id))
-
-    async def fail_abandoned(self, *, owner: str, older_than_ms: int) -> int:
-        """Ends responses whose front process is gone, so that nobody polls them for ever. Returns how many."""
-        query = select(responses).where(
-            responses.c.status == "in_progress",
-            responses.c.owner != owner,
-            responses.c.created_at < now_ms() - older_than_ms,
-        )
-        error = {
-            "message": "The server restarted while it answered; ask again.",
-            "type": "server_error",
-            "code": "interrupted",
-        }
-        async with self._database.write() as connection:
-            rows = (await connection.execute(query.limit(1000))).mappings().all()
-            for row in rows:
-                body = {**row["body"], "status": "failed", "error": error}
-                await connection.execute(
-                    update(responses).where(responses.c.id == row["id"]).values(status="failed", body=body, owner=None)
-                )
-        return len(rows)

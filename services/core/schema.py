@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 metadata = MetaData()
@@ -82,6 +84,7 @@ collections = Table(
     Column("describe_config", JSON, nullable=False),
     Column("segmentation_config", JSON, nullable=False),
     Column("thumbnails_config", JSON, nullable=False),
+    Column("extract_config", JSON(none_as_null=True)),  # of the type entities alone
     Column("shard", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "name", name="collections_name"),
@@ -159,9 +162,46 @@ collection_files = Table(
     Column("description_id", String(36), ForeignKey("descriptions.id"), nullable=False),
     Column("segmentation_id", String(36), nullable=False),
     Column("segmentation_config", JSON, nullable=False),
+    Column("segment_thumbnails", Boolean, nullable=False, server_default=true()),
     Column("added_at", BigInteger, nullable=False),
     Index("collection_files_by_description", "description_id"),
     Index("collection_files_by_file", "file_id"),
+)
+
+# The entities of one file in one collection of type entities. They go with the membership.
+extractions = Table(
+    "extractions",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("collection_id", String(36), nullable=False),
+    Column("file_id", String(36), nullable=False),
+    Column("status", String(16), nullable=False),  # pending, processing, completed, failed
+    Column("segments_done", Integer, nullable=False),
+    Column("error", Text),
+    Column("entities", JSON(none_as_null=True)),  # of the whole file; null: none, or not yet
+    Column("sources", JSON(none_as_null=True)),  # where each value was found
+    Column("created_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["collection_id", "file_id"],
+        ["collection_files.collection_id", "collection_files.file_id"],
+        ondelete="CASCADE",
+        name="extractions_member",
+    ),
+    UniqueConstraint("collection_id", "file_id", name="extractions_file"),
+)
+
+segment_entities = Table(
+    "segment_entities",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("extraction_id", String(36), ForeignKey("extractions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment_id", String(36), ForeignKey("segments.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant_id", String(36), nullable=False),
+    Column("entities", JSON(none_as_null=True)),  # null: the segment supports no record that fits the schema
+    Column("sources", JSON(none_as_null=True)),
+    UniqueConstraint("extraction_id", "segment_id", name="segment_entities_segment"),
+    Index("segment_entities_by_segment", "segment_id"),  # for deleting segments
 )
 
 thumbnails = Table(
@@ -177,6 +217,7 @@ thumbnails = Table(
     Column("height", Integer, nullable=False),
     Column("object_key", Text, nullable=False),
     Index("thumbnails_by_file", "file_id", "time"),
+    Index("thumbnails_by_segment", "segment_id"),
 )
 
 embeddings = Table(
@@ -221,8 +262,8 @@ jobs = Table(
     metadata,
     _id(),
     _tenant(),
-    Column("kind", String(16), nullable=False),  # probe, describe
-    Column("subject_id", String(36), nullable=False),  # a file or a description
+    Column("kind", String(16), nullable=False),  # probe, describe, extract
+    Column("subject_id", String(36), nullable=False),  # a file, a description or an extraction
     Column("state", String(16), nullable=False),  # queued, running, completed, failed
     Column("attempts", Integer, nullable=False),
     Column("owner", String(64)),
@@ -251,9 +292,37 @@ responses = Table(
     Column("status", String(16), nullable=False),  # in_progress, completed, failed, cancelled
     Column("model", Text, nullable=False),
     Column("instructions", Text),
-    Column("request", JSON, nullable=False),
+    Column("request", JSON, nullable=False),  # as it was sent
     Column("body", JSON, nullable=False),  # the response as clients see it
-    Column("owner", String(64)),
+    Column("background", Boolean, nullable=False),
+    Column("previous_response_id", String(36)),
+    Column("prompt", LargeBinary),  # what the engine was given: whoever takes over goes on from it
+    Column("owner", String(64)),  # the front that works on it; its lease keeps the others away
+    Column("lease_until", BigInteger),
+    Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("responses_by_tenant", "tenant_id", "created_at", "id"),
+    Index("responses_in_progress", "status", "lease_until"),
+)
+
+# The log of a response, some entries to a row. Nothing in it is ever changed.
+response_events = Table(
+    "response_events",
+    metadata,
+    Column("response_id", String(36), ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("entries", JSON, nullable=False),
+    Column("engine_text", Text, nullable=False),  # what the engine wrote for these entries
+    Column("output_tokens", Integer, nullable=False),
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("request", JSON, nullable=False),
+    Column("hits", JSON, nullable=False),  # collection, description, segment and score of each, best first
+    Column("created_at", BigInteger, nullable=False),
+    Index("searches_by_tenant", "tenant_id", "created_at", "id"),
 )

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         2048, ge=1, le=128000, description="Tokens of an answer when the request names none."
     )
     context_tokens: int = Field(6000, ge=256, description="Tokens of sources put before the model.")
+    conversation_tokens: int = Field(
+        4000, ge=64, description="Tokens of earlier turns put before the model; the oldest are left out first."
+    )
 
     lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")

@@ -1,45 +1,45 @@
-"""Answers: takes a request from admission to its last event, and keeps the response."""
+"""Answers: takes a request from admission to its last event, in the foreground or behind it, and lets them be read again."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 from uuid import uuid4
 
-import structlog
-from arcus.engine.v1 import engine_pb2 as pb
-
-from services.core.errors import WIRE, ArcusError, Reason
+from services.core.errors import WIRE, ArcusError, Reason, not_found
+from services.core.response_log import Hold, ResponseLog, Stored
 from services.core.responses import Responses
-from services.core.settings import Settings
-from services.nimbus.citations import CitationStream, Cited
+from services.nimbus.background import BackgroundResponses, ended_body
+from services.nimbus.conversation import continued
 from services.nimbus.engine import EngineClient
-from services.nimbus.events import Event, EventLog
-from services.nimbus.plan import Plan, unplanned
-from services.nimbus.prompt import Evidence, Prompt, build_prompt, conversation
-from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
-from services.nimbus.retrieval import Found, Retrieval, Scope
-
-SEGMENTS = 10  # sources for one question
-SEGMENTS_BROAD = 24  # for a question about whole videos
-SEGMENTS_PER_FILE = 4
-MAX_FILES = 12  # videos that are asked one by one
-MAX_CONTEXT_CHARACTERS = 500
-
-log = structlog.get_logger()
+from services.nimbus.events import Event, EventLog, opening_body
+from services.nimbus.failures import failure_entry
+from services.nimbus.following import follow
+from services.nimbus.generation import Generation, Step
+from services.nimbus.log_writer import LogWriter, LostError
+from services.nimbus.requests import ResponseRequest
+from services.nimbus.running import Running, RunningResponses
+from services.nimbus.sources import Sources
 
 
 class Answer:
-    """The events of one response, of which the first is at hand. Closing it stops the engine, begun upon or not."""
+    """The events of one response, of which the first may be at hand. Closing it stops them, begun upon or not."""
 
-    def __init__(self, first: Event, rest: AsyncGenerator[Event, None]) -> None:
+    def __init__(self, first: Event | None, rest: AsyncGenerator[Event, None]) -> None:
         self._first: Event | None = first
         self._rest = rest
+
+    @classmethod
+    async def begun(cls, events: AsyncGenerator[Event, None]) -> Answer:
+        """Raises what the events raise before the first of them."""
+        try:
+            return cls(await anext(events), events)
+        except BaseException:
+            await events.aclose()
+            raise
 
     def __aiter__(self) -> Answer:
         return self
@@ -54,200 +54,204 @@ class Answer:
         await self._rest.aclose()
 
 
-@dataclass
-class _Usage:
-    """Tokens as the engine counts them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    finish_reason: str = ""
-
-    def count(self, chunk: pb.GenerateChunk) -> None:
-        self.output_tokens += chunk.output_tokens
-        if chunk.finish_reason:
-            self.finish_reason, self.input_tokens = chunk.finish_reason, chunk.input_tokens
-
-
 class Answers:
-    def __init__(self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval, responses: Responses) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        *,
+        engine: EngineClient,
+        sources: Sources,
+        responses: Responses,
+        response_log: ResponseLog,
+        writer: LogWriter,
+        running: RunningResponses,
+        background: BackgroundResponses,
+    ) -> None:
         self._engine = engine
-        self._retrieval = retrieval
+        self._sources = sources
         self._responses = responses
-        self._running = 0
-        self.owner = f"{socket.gethostname()}:{uuid4().hex[:12]}"
+        self._log = response_log
+        self._writer = writer
+        self._running = running
+        self._background = background
 
     async def create(self, tenant_id: str, request: ResponseRequest) -> dict[str, Any]:
-        """The whole response at once: what its events add up to. A failure of the engine is raised, and kept too."""
+        """The whole response at once: what its events add up to. A failure of the engine is raised, and kept too.
+
+        A background response is returned as it begins.
+        """
+        if request.background:
+            return await self._start(tenant_id, request)
         async with aclosing(await self.stream(tenant_id, request)) as events:
             async for event in events:
-                if event["type"] == "response.completed":
+                if event["type"] in ("response.completed", "response.cancelled"):
                     return event["response"]
                 if event["type"] == "error":
-                    raise ArcusError(Reason(event["code"].upper()), event["message"])
+                    raise ArcusError(_reason(event["code"]), event["message"])
         raise ArcusError(Reason.INTERNAL)
 
     async def stream(self, tenant_id: str, request: ResponseRequest) -> Answer:
-        """Checks the request, finds its sources and starts the engine, then returns the events. Close it to stop.
+        """Checks the request, finds its sources and starts the engine, then returns the events. Closing them stops it.
 
-        Raises before the first event: NOT_FOUND, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE.
+        Those of a background response are read from its log: closing them stops nothing.
+        Raises before the first event: NOT_FOUND, INVALID_ARGUMENT, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE.
         """
-        if self._running >= self._settings.max_responses:
-            raise ArcusError(Reason.LIMIT_EXCEEDED, "This server is answering as many questions as it can; try again.")
-        events = self._run(tenant_id, request)
-        try:
-            return Answer(await anext(events), events)
-        except BaseException:
-            await events.aclose()
-            raise
+        if request.background:
+            return await self.follow(tenant_id, (await self._start(tenant_id, request))["id"])
+        return await Answer.begun(self._run(tenant_id, request))
 
-    async def _plan(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Plan:
-        """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
-        decompose = request.model == "nimbus-002-preview"
-        if not decompose and not any(message.role == "assistant" for message in request.messages):
-            return unplanned(request.question)
-        planned = await self._engine.plan(
-            pb.PlanRequest(
-                request_id=request_id,
-                tenant_id=tenant_id,
-                model=request.model,
-                instructions=request.guidance,
-                messages=conversation(request),
-                decompose=decompose,
-            )
-        )
-        return Plan.from_message(planned)
+    async def follow(self, tenant_id: str, response_id: str, starting_after: int = -1) -> Answer:
+        """The events after a number, of a response that runs anywhere or has ended. Raises NOT_FOUND."""
+        stored = await self._log.read(tenant_id, response_id)
+        if stored is None:
+            raise not_found("Response", response_id)
+        return Answer(None, follow(self._log, self._writer, response_id, stored, starting_after))
 
-    async def _gather(self, tenant_id: str, scope: Scope, plan: Plan) -> list[Evidence]:
-        """Searches for each part of the plan, and for each video where the plan says so."""
-        limit = SEGMENTS_BROAD if plan.broad else SEGMENTS
-        parts = await asyncio.gather(*(self._retrieval.find(tenant_id, scope, part, limit) for part in plan.parts))
-        evidence = []
-        for part, found in zip(plan.parts, parts, strict=True):
-            if plan.per_file:
-                found = await self._each_file(tenant_id, scope, part, found)
-            evidence.append(Evidence(part, tuple(found)))
-        return evidence
+    async def cancel(self, tenant_id: str, response_id: str) -> dict[str, Any]:
+        """Ends a response that is in progress, wherever it runs; one that has ended stays as it is. Raises NOT_FOUND."""
+        for hold in self._running.holds:
+            if hold.response_id == response_id:  # what was told here is kept before it is cut off
+                with suppress(LostError):
+                    await self._writer.written(hold)
+        stored = await self._log.end(tenant_id, response_id, lambda stored: ended_body(stored, ["cancelled"]))
+        if stored is None:
+            raise not_found("Response", response_id)
+        if stored.status == "cancelled":
+            self._running.stop(response_id)
+        return stored.body
 
-    async def _each_file(self, tenant_id: str, scope: Scope, part: str, found: list[Found]) -> list[Found]:
-        """Adds the best of every video, so that none is left out because another says more."""
-        files = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
-        more = await asyncio.gather(
-            *(
-                self._retrieval.find(tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE)
-                for id in files
-            )
-        )
-        merged = {(item.description_id, item.segment.id): item for items in [*more, found] for item in items}
-        return list(merged.values())
+    async def _start(self, tenant_id: str, request: ResponseRequest) -> dict[str, Any]:
+        """What can be refused is refused now: the knowledge base and the response that is continued."""
+        await self._sources.check(tenant_id, await continued(self._responses, tenant_id, request))
+        body = opening_body(request, str(uuid4()), int(time.time()))
+        hold = Hold(body["id"], self._running.owner, 1)
+        stored = Stored(tenant_id, "in_progress", True, request.sent, body, None, [], "", 0)
+        with self._background.places(tenant_id) as places:
+            await self._store(tenant_id, request, body, hold)
+            self._background.start(hold, stored, places.pop_all())
+        return body
 
     async def _run(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
-        self._running += 1
-        told = finished = False
-        events = EventLog(request, created_at=int(time.time()))
-        # Written while sources are found and the engine begins; it is there before anyone is told its id.
-        storing = asyncio.create_task(self._store(tenant_id, request, events), name=f"store-{events.id}")
+        body = opening_body(request, str(uuid4()), int(time.time()))
+        running = Running(Hold(body["id"], self._running.owner, 1))
+        telling = _Telling(EventLog(body), running, self._writer if request.store else None)
+        with self._running.place():
+            # Written while sources are found and the engine begins; it is there before anyone is told its id.
+            storing = asyncio.create_task(
+                self._store(tenant_id, request, body, running.hold), name=f"store-{body['id']}"
+            )
+            try:
+                request = await continued(self._responses, tenant_id, request)
+                prepared = await self._sources.prepare(tenant_id, request, body["id"])
+                generation = running.begin(Generation(self._engine, prepared, telling.log))
+                async with aclosing(generation.steps()) as steps:
+                    with self._running.listed(running) if request.store else nullcontext():
+                        async with aclosing(self._tell(tenant_id, telling, steps, storing)) as events:
+                            async for event in events:
+                                yield event
+            finally:
+                if not telling.is_over:
+                    await asyncio.shield(self._abandon(tenant_id, telling, storing))
+                self._writer.forget(running.hold)
+
+    async def _tell(
+        self, tenant_id: str, telling: _Telling, steps: AsyncIterator[Step], storing: asyncio.Task[None]
+    ) -> AsyncGenerator[Event, None]:
+        """The events of the steps, and of their failure once one was told."""
         try:
-            scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
-            plan = await self._plan(tenant_id, request, events.id)
-            evidence = await self._gather(tenant_id, scope, plan)
-            prompt = build_prompt(
-                request,
-                plan,
-                evidence,
-                request_id=events.id,
-                tenant_id=tenant_id,
-                max_output_tokens=request.max_output_tokens or self._settings.max_output_tokens,
-                context_tokens=self._settings.context_tokens,
-            )
-            async with self._engine.generate(prompt.request) as chunks:
-                await storing
-                told = True
-                for event in (events.created(), events.in_progress(), events.item_added(), events.part_added()):
+            async for step in steps:
+                if not telling.begun:
+                    await storing
+                for event in await telling.take(step):
+                    telling.begun = True
                     yield event
-                usage = _Usage()
-                citations = CitationStream(prompt.sources.get)
-                try:
-                    async for chunk in chunks:
-                        usage.count(chunk)
-                        for piece in citations.feed(chunk.text):
-                            yield self._told(request, scope, prompt, events, piece)
-                    for piece in citations.end():
-                        yield self._told(request, scope, prompt, events, piece)
-                    if not usage.finish_reason:
-                        raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
-                except Exception as error:
-                    failed = self._failed(events, error)
-                    finished = True
-                    await self._keep(tenant_id, request, events)
-                    yield failed
-                    return
-            for event in (events.text_done(), events.part_done(), events.item_done()):
-                yield event
-            last = events.completed(
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                truncated=usage.finish_reason == "length",
-            )
-            # Kept before it is told: an answer that a client saw completed is never lost.
-            finished = True
-            await self._keep(tenant_id, request, events)
-            yield last
-        finally:
-            self._running -= 1
-            if not finished:
-                events.cancelled()
-                await asyncio.shield(self._abandon(tenant_id, request, events, storing, told))
+            if not telling.is_over:  # stopped by whoever cancelled it, who has kept it too
+                yield telling.last(["cancelled"])
+        except LostError:
+            yield telling.last(await self._lost_entry(tenant_id, telling))
+        except Exception as error:
+            if not telling.begun:
+                raise
+            event = telling.last(failure_entry(telling.log.id, error))
+            with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
+                await telling.keep_last()
+            yield event
 
-    def _told(
-        self, request: ResponseRequest, scope: Scope, prompt: Prompt, events: EventLog, piece: str | Cited
-    ) -> Event:
-        if isinstance(piece, str):
-            return events.delta(piece)
-        return events.annotation_added(self._annotation(request, scope, prompt, piece))
+    async def _lost_entry(self, tenant_id: str, telling: _Telling) -> list[Any]:
+        """Why a response can't be written any more: cancelled, deleted, or its log could not be kept."""
+        stored = await self._log.read(tenant_id, telling.log.id)
+        if stored is None:
+            return ["failed", "The response was deleted.", "not_found"]
+        if stored.status == "cancelled":
+            return ["cancelled"]
+        return ["failed", WIRE[Reason.STORAGE_UNAVAILABLE].message, Reason.STORAGE_UNAVAILABLE.lower()]
 
-    def _failed(self, events: EventLog, error: Exception) -> Event:
-        if isinstance(error, ArcusError):
-            log.warning("response_failed", response_id=events.id, reason=error.reason, cause=str(error.__cause__))
-            return events.failed(message=error.message, code=error.reason)
-        log.exception("response_failed", response_id=events.id, exc_info=error)
-        return events.failed(message=WIRE[Reason.INTERNAL].message, code=Reason.INTERNAL)
-
-    async def _store(self, tenant_id: str, request: ResponseRequest, events: EventLog) -> None:
-        if request.store:
-            await self._responses.create(tenant_id, events.id, dict(events.body), {}, owner=self.owner)
-
-    async def _abandon(
-        self, tenant_id: str, request: ResponseRequest, events: EventLog, storing: asyncio.Task[None], told: bool
-    ) -> None:
+    async def _abandon(self, tenant_id: str, telling: _Telling, storing: asyncio.Task[None]) -> None:
         """The client went away: what it saw is kept as cancelled. A request refused before its first event leaves nothing."""
         await asyncio.wait({storing})
-        if storing.exception() is not None:
+        if storing.exception() is not None or not telling.is_kept:
             return
-        if told:
-            await self._keep(tenant_id, request, events)
-        elif request.store:
-            await self._responses.delete(tenant_id, events.id)
+        if not telling.begun:
+            await self._responses.delete(tenant_id, telling.log.id)
+            return
+        telling.last(["cancelled"])
+        with suppress(LostError):
+            await telling.keep_last()
 
-    async def _keep(self, tenant_id: str, request: ResponseRequest, events: EventLog) -> None:
+    async def _store(self, tenant_id: str, request: ResponseRequest, body: dict[str, Any], hold: Hold) -> None:
         if request.store:
-            await self._responses.finish(tenant_id, events.body)
+            await self._responses.create(
+                tenant_id,
+                body,
+                request.sent,
+                hold,
+                background=request.background,
+                previous_response_id=request.previous_response_id,
+            )
 
-    def _annotation(self, request: ResponseRequest, scope: Scope, prompt: Prompt, cited: Cited) -> dict[str, Any]:
-        found = prompt.sources[cited.number]
-        ranked = sorted(found.passages, key=lambda passage: -passage.score)
-        annotation: dict[str, Any] = {
-            "type": "cloudglue_citation",
-            "file_id": found.file.id,
-            "segment_id": found.segment.id,
-            "start_time": found.segment.start_time,
-            "end_time": found.segment.end_time,
-            "context": " ".join(passage.text for passage in ranked[:3])[:MAX_CONTEXT_CHARACTERS],
-        }
-        if scope.cites_collections:
-            annotation["collection_id"] = found.collection_id
-        if INCLUDE_MEDIA_DESCRIPTIONS in request.include:
-            annotation["relevant_sources"] = [passage.text for passage in ranked[:5]]
-            for kind in ("visual_scene_description", "scene_text", "speech", "audio_description"):
-                annotation[kind] = [passage.text for passage in found.passages if passage.kind == kind]
-        return annotation
+
+class _Telling:
+    """Applies steps to the log of a foreground response, and gives them to the writer if the response is kept."""
+
+    def __init__(self, log: EventLog, running: Running, writer: LogWriter | None) -> None:
+        self.log = log
+        self.begun = False
+        self._hold = running.hold
+        self._writer = writer
+        self._told = 0  # events
+        self._last: list[Any] = []
+
+    @property
+    def is_kept(self) -> bool:
+        return self._writer is not None
+
+    @property
+    def is_over(self) -> bool:
+        return self.log.is_terminal
+
+    async def take(self, step: Step) -> list[Event]:
+        """The events of a step. The end is kept before it is told: an answer that a client saw completed is never lost."""
+        number = self.log.next_number
+        events = [self.log.apply(entry) for entry in step.entries]
+        if self._writer is not None:
+            body = self.log.body if self.log.is_terminal else None
+            full = self._writer.add(self._hold, number, step.entries, step.engine_text, step.output_tokens, body=body)
+            if full or body is not None:
+                await self._writer.written(self._hold)
+        self._told = self.log.next_number
+        return events
+
+    def last(self, entry: list[Any]) -> Event:
+        """Ends the log otherwise than its steps would have, right behind what was told."""
+        self.log.next_number = self._told
+        self._last = entry
+        return self.log.apply(entry)
+
+    async def keep_last(self) -> None:
+        if self._writer is not None:
+            self._writer.add(self._hold, self._told, [self._last], body=self.log.body)
+            await self._writer.written(self._hold)
+
+
+def _reason(code: str) -> Reason:
+    name = code.upper()
+    return Reason(name) if name in Reason.__members__ else Reason.INTERNAL

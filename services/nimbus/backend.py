@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,17 +12,27 @@ from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
 from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
 from services.core.keys import Keys
 from services.core.limits import TenantLimit
 from services.core.objects import Objects
+from services.core.response_log import ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
+from services.nimbus.background import BackgroundResponses
+from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
+from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
+from services.nimbus.running import RunningResponses
+from services.nimbus.search import Searcher
+from services.nimbus.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -33,12 +44,19 @@ class Backend:
     collections: Collections
     collection_files: CollectionFiles
     descriptions: Descriptions
+    entities: Entities
+    segments: Segments
+    described_files: DescribedFiles
     thumbnails: Thumbnails
     responses: Responses
     engine: EngineClient
     retrieval: Retrieval
+    search: Searcher
     answers: Answers
     tenant_limit: TenantLimit  # shared by both transports
+    loops: tuple[
+        asyncio.Task[None], ...
+    ]  # they run as long as the backend is open: whoever serves it ends when one does
 
 
 @asynccontextmanager
@@ -58,31 +76,85 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
         members = CollectionFiles(database)
+        thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
+        segments = Segments(database)
+        full_text = FullText(database)
         retrieval = Retrieval(
             engine=engine,
             log=EmbeddingLog(database),
-            full_text=FullText(database),
+            full_text=full_text,
             descriptions=descriptions,
             files=files,
             collections=collections,
             members=members,
+            segments=segments,
         )
-        yield Backend(
-            settings=settings,
-            database=database,
-            keys=Keys(database),
-            files=files,
-            collections=collections,
-            collection_files=members,
-            descriptions=descriptions,
-            thumbnails=Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value()),
-            responses=responses,
+        sources = Sources(settings=settings, engine=engine, retrieval=retrieval)
+        tenant_limit = TenantLimit(settings.max_requests_per_tenant)
+        response_log = ResponseLog(database)
+        writer = LogWriter(response_log)
+        running = RunningResponses(settings.max_responses)
+        background = BackgroundResponses(
             engine=engine,
-            retrieval=retrieval,
-            answers=Answers(settings=settings, engine=engine, retrieval=retrieval, responses=responses),
-            tenant_limit=TenantLimit(settings.max_requests_per_tenant),
+            sources=sources,
+            responses=responses,
+            response_log=response_log,
+            writer=writer,
+            running=running,
+            tenant_limit=tenant_limit,
         )
+        answers = Answers(
+            engine=engine,
+            sources=sources,
+            responses=responses,
+            response_log=response_log,
+            writer=writer,
+            running=running,
+            background=background,
+        )
+        loops = (
+            asyncio.create_task(writer.run(), name="log-writer"),
+            asyncio.create_task(background.run(), name="background-responses"),
+        )
+        try:
+            yield Backend(
+                settings=settings,
+                database=database,
+                keys=Keys(database),
+                files=files,
+                collections=collections,
+                collection_files=members,
+                descriptions=descriptions,
+                entities=Entities(database),
+                described_files=DescribedFiles(
+                    collections=collections,
+                    members=members,
+                    descriptions=descriptions,
+                    files=files,
+                    thumbnails=thumbnails,
+                ),
+                segments=segments,
+                thumbnails=thumbnails,
+                responses=responses,
+                engine=engine,
+                retrieval=retrieval,
+                search=Searcher(
+                    engine=engine,
+                    retrieval=retrieval,
+                    full_text=full_text,
+                    collections=collections,
+                    searches=Searches(database),
+                ),
+                answers=answers,
+                tenant_limit=tenant_limit,
+                loops=loops,
+            )
+        finally:
+            await background.close()
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
     finally:
         await engine.close()
         await database.close()

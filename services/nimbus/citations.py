@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 # An unfinished marker at the end of a chunk: "[", "[1", "[1, 2". Longer ones are no markers.
 _OPEN = re.compile(r" ?\[[\d,; ]{0,24}$")
@@ -23,10 +22,16 @@ class Cited:
 class CitationStream:
     """Text in, text and first citations out. Holds back at most one unfinished marker."""
 
-    def __init__(self, known: Callable[[int], Any]) -> None:
+    def __init__(self, known: Callable[[int], bool], indexes: Mapping[int, int] = {}) -> None:
+        """`known`: whether a number is that of a source; `indexes`: numbers already cited, as the reader sees them."""
         self._known = known
         self._held = ""
-        self._indexes: dict[int, int] = {}
+        self._indexes = dict(indexes)
+
+    @property
+    def held(self) -> str:
+        """Text that was fed and not yet given back."""
+        return self._held
 
     def feed(self, text: str) -> Iterator[str | Cited]:
         if "[" not in text and not self._held:
@@ -53,7 +58,7 @@ class CitationStream:
             done = match.end()
             indexes = []
             for number in (int(part) for part in re.split(r"[,;]", match.group(1))):
-                if self._known(number) is None:
+                if not self._known(number):
                     continue
                 if number not in self._indexes:
                     self._indexes[number] = len(self._indexes) + 1

@@ -1,4 +1,4 @@
-"""A media description as the API shows it: as parallel arrays over the whole file, or as one readable text."""
+"""A description as the API shows it: as parallel arrays over the whole file, as one readable text, or as subtitles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any
 from services.core.descriptions import DescribedSegment, Description
 from services.core.errors import invalid
 from services.core.media import Speech, TimedText
+from services.nimbus.captions import cues, srt, vtt
 
 Json = dict[str, Any]
 PARTS = ("visual_scene_description", "scene_text", "speech", "audio_description")
 MODALITIES = (*PARTS, "summary", "segment_summary", "title")
+FORMATS = {
+    "media-descriptions": ("json", "markdown"),
+    "rich-transcripts": ("json", "markdown", "srt", "vtt"),
+}
 HEADINGS = {
     "visual_scene_description": "Seen",
     "scene_text": "Text on screen",
@@ -28,12 +33,13 @@ class View:
     modalities: frozenset[str] = frozenset(MODALITIES)
     start_time: float = 0.0
     end_time: float = float("inf")
-    is_markdown: bool = False
+    response_format: str = "json"
     include_words: bool = False
 
     @classmethod
     def of(
         cls,
+        collection_type: str,
         modalities: Sequence[str],
         *,
         response_format: str,
@@ -45,12 +51,12 @@ class View:
         for name in modalities:
             if name not in MODALITIES:
                 raise invalid(f"modalities must be of: {', '.join(MODALITIES)}", field="modalities")
-        if response_format not in ("json", "markdown"):
-            raise invalid("response_format must be json or markdown", field="response_format")
+        if response_format not in (formats := FORMATS[collection_type]):
+            raise invalid(f"response_format must be one of: {', '.join(formats)}", field="response_format")
         start, end = start_time or 0.0, float("inf") if end_time is None else end_time
         if end <= start:
             raise invalid("end_time_seconds must be after start_time_seconds", field="end_time_seconds")
-        return cls(frozenset(modalities or MODALITIES), start, end, response_format == "markdown", include_words)
+        return cls(frozenset(modalities or MODALITIES), start, end, response_format, include_words)
 
     def shows(self, start_time: float, end_time: float) -> bool:
         return start_time < self.end_time and max(end_time, start_time + 1e-9) > self.start_time
@@ -68,8 +74,13 @@ def description_data(
     for name in ("title", "summary"):
         if description is not None and name in view.modalities and getattr(description, name):
             data[name] = getattr(description, name)
-    if view.is_markdown:
-        return data | {"content": _markdown(data, shown, view)}
+    match view.response_format:
+        case "markdown":
+            return data | {"content": _markdown(data, shown, view)}
+        case "srt":
+            return data | {"content": srt(cues(_speech(shown, view)))}
+        case "vtt":
+            return data | {"content": vtt(cues(_speech(shown, view)), include_words=view.include_words)}
     for name in PARTS:
         if name in view.modalities:
             data[name] = [
@@ -83,20 +94,29 @@ def description_data(
     return data
 
 
-def shots(segments: Sequence[DescribedSegment], view: View) -> Json:
-    """Numbered over the whole file, whatever part of it is shown."""
+def numbered(noun: str, spans: Sequence[Json], view: View) -> Json:
+    """The chapters or shots that are shown, numbered over the whole file, and how many they are."""
     found = [
-        {"index": index, "start_time": item.segment.start_time, "end_time": item.segment.end_time}
-        for index, item in enumerate(segments)
-        if view.shows(item.segment.start_time, item.segment.end_time)
+        {"index": index, **span} for index, span in enumerate(spans) if view.shows(span["start_time"], span["end_time"])
     ]
-    return {"shots": found, "total_shots": len(found)}
+    return {noun: found, f"total_{noun}": len(found)}
+
+
+def shots(segments: Sequence[DescribedSegment], view: View) -> Json:
+    """The segments of a cut by shot detector, as shots."""
+    spans = [{"start_time": item.segment.start_time, "end_time": item.segment.end_time} for item in segments]
+    return numbered("shots", spans, view)
 
 
 def timecode(seconds: float) -> str:
     whole = int(seconds)
     clock = f"{whole // 60 % 60:02d}:{whole % 60:02d}"
     return f"{whole // 3600}:{clock}" if whole >= 3600 else clock
+
+
+def _speech(segments: Sequence[DescribedSegment], view: View) -> list[Speech]:
+    wanted = segments if "speech" in view.modalities else ()
+    return [item for segment in wanted for item in segment.content.speech if view.shows(item.start_time, item.end_time)]
 
 
 def _part(part: TimedText | Speech, view: View) -> Json:

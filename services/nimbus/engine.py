@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import grpc
 from arcus.engine.v1 import engine_pb2 as pb
@@ -16,6 +17,12 @@ from services.core.errors import ArcusError, Reason
 
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 MAX_MESSAGE_BYTES = 16 * 1024**2
+Distinct = Literal["embedding", "segment", "file"]
+DISTINCT: dict[Distinct, Any] = {
+    "embedding": pb.DISTINCT_EMBEDDING,
+    "segment": pb.DISTINCT_SEGMENT,
+    "file": pb.DISTINCT_FILE,
+}
 
 # The one table of engine failures.
 REASONS = {
@@ -66,11 +73,31 @@ class EngineClient:
         return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
 
     async def search(
-        self, shard: int, tenant_id: str, collection_ids: Sequence[str], vector: bytes, limit: int, min_sequence: int
+        self,
+        shard: int,
+        tenant_id: str,
+        collection_ids: Sequence[str],
+        vector: bytes,
+        limit: int,
+        min_sequence: int,
+        *,
+        file_ids: Collection[str] = (),
+        segment_ids: Collection[str] = (),
+        distinct: Distinct = "embedding",
     ) -> list[VectorHit]:
-        """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least."""
+        """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least.
+
+        Only of these files and segments, where any are named; each hit is of another `distinct`.
+        """
         request = pb.SearchRequest(
-            tenant_id=tenant_id, collection_ids=collection_ids, vector=vector, limit=limit, min_sequence=min_sequence
+            tenant_id=tenant_id,
+            collection_ids=collection_ids,
+            vector=vector,
+            limit=limit,
+            min_sequence=min_sequence,
+            file_ids=file_ids,
+            segment_ids=segment_ids,
+            distinct=DISTINCT[distinct],
         )
         with _mapped():
             stub = pb_grpc.IndexServiceStub(self._channel())
@@ -84,14 +111,14 @@ class EngineClient:
             return await stub.Plan(request, metadata=self._metadata("generate"), timeout=self._timeout_seconds)
 
     @asynccontextmanager
-    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[pb.GenerateChunk]]:
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
         call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
-        silence = _Silence(call, self._timeout_seconds)
+        chunks = Chunks(call, self._timeout_seconds)
         try:
-            yield silence.watch()
+            yield chunks
         finally:
-            silence.end()
+            chunks.end()
             call.cancel()
 
     async def check(self) -> None:
@@ -109,8 +136,8 @@ class EngineClient:
         return (("application", application), ("x-arcus-secret", self._secret))
 
 
-class _Silence:
-    """Ends a call that says nothing for too long, without a timer for each message."""
+class Chunks:
+    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message."""
 
     def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
         self._call = call
@@ -118,11 +145,15 @@ class _Silence:
         self._received = 0
         self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
 
-    async def watch(self) -> AsyncIterator[pb.GenerateChunk]:
+    async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
         with _mapped():
             async for chunk in self._call:
                 self._received += 1
                 yield chunk
+
+    def cancel(self) -> None:
+        """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
+        self._call.cancel()
 
     def end(self) -> None:
         self._handle.cancel()

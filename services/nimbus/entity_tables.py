@@ -145,7 +145,17 @@ def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollect
         )
         for item in files
     ]
-    return _fixed(_FILE, values)
+    held = "; ".join(
+        f"“{_unquoted(item.name)}” holds {_unquoted(item.description)}" for item in by_id.values() if item.description
+    )
+    columns = dict(_FILE)
+    if held:
+        columns["collection_name"] = ("VARCHAR", f"{columns['collection_name'][1]}: {held}")
+    return _fixed(columns, values)
+
+
+def _unquoted(text: str) -> str:
+    return " ".join(text.translate(str.maketrans("“”;", "'',")).split())
 
 
 def _place_columns(

@@ -1,124 +1,212 @@
-"""The numbered events of a response, and the response that they add up to."""
+"""A response as a log: entries in, numbered events out, and the response that they add up to.
+
+What is stored is the log's entries; what clients see, over SSE or gRPC, live or replayed, are the events made of them
+here. An entry is a piece of the message's text, or a list of a name and its arguments:
+
+    ["created"] ["in_progress"]                            the response begins
+    ["message"] ["part"] text… ["text_done"] ["part_done"] the message
+    ["citation", number, annotation]                       a source is cited first; number is what the engine calls it
+    ["item", item]                                         a query call or function call begins
+    ["arguments", index, text] ["arguments_done", index]   what a function is called with
+    ["item_done", index, changes]                          an item ends
+    ["completed", usage, truncated] ["failed", message, code] ["cancelled"]   the last entry
+"""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 from services.nimbus.requests import ResponseRequest
 
 Event = dict[str, Any]
+Entry = str | list[Any]
 TERMINAL = ("completed", "failed", "cancelled")
 
 
-class EventLog:
-    """Makes the events of one response, in order. The shape is the union of what Cloudglue's and OpenAI's clients read."""
+def opening_body(request: ResponseRequest, id: str, created_at: int) -> dict[str, Any]:
+    """The response as it begins. `created_at`: Unix seconds."""
+    return {
+        "id": id,
+        "object": "response",
+        "status": "in_progress",
+        "created_at": created_at,
+        "model": request.model,
+        "instructions": request.instructions,
+        "output": [],
+        "usage": None,
+        "error": None,
+        "parallel_tool_calls": False,
+        "tool_choice": request.tool_choice,
+        "tools": list(request.tools),
+        "incomplete_details": None,
+        "metadata": request.metadata,
+        "temperature": request.temperature,
+        "max_output_tokens": request.max_output_tokens,
+        "previous_response_id": request.previous_response_id,
+        "background": request.background,
+        "store": request.store,
+    }
 
-    def __init__(self, request: ResponseRequest, created_at: int) -> None:
-        self.id = str(uuid4())
-        self._item_id = f"msg_{self.id.replace('-', '')}"
-        self._sequence_number = -1
-        self._text: list[str] = []
-        self._annotations: list[dict[str, Any]] = []
-        self._place = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-        self.body: dict[str, Any] = {
-            "id": self.id,
-            "object": "response",
+
+class EventLog:
+    """Applies entries in order; the shape is the union of what Cloudglue's and OpenAI's clients read."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        """`body`: the response as it was created, or as it is now: only what never changes is read of it."""
+        self._base = body | {
             "status": "in_progress",
-            "created_at": created_at,
-            "model": request.model,
-            "instructions": request.instructions,
             "output": [],
             "usage": None,
             "error": None,
-            "parallel_tool_calls": False,
-            "tool_choice": "auto",
-            "tools": list(request.tools),
             "incomplete_details": None,
-            "metadata": request.metadata,
-            "temperature": request.temperature,
-            "max_output_tokens": request.max_output_tokens,
         }
+        self.id: str = body["id"]
+        self._hex = self.id.replace("-", "")
+        self._changes: dict[str, Any] = {}
+        self._items: list[dict[str, Any]] = []
+        self._text: list[str] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._message_index = -1
+        self._place: dict[str, Any] = {}
+        self._item_id = ""
+        self.numbers: dict[int, int] = {}  # the engine's number of a source → the reader's
+        self.next_number = 0
 
-    def created(self) -> Event:
-        return self._event("response.created", response=dict(self.body))
+    @property
+    def status(self) -> str:
+        return self._changes.get("status", "in_progress")
 
-    def in_progress(self) -> Event:
-        return self._event("response.in_progress", response=dict(self.body))
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
 
-    def item_added(self) -> Event:
+    @property
+    def body(self) -> dict[str, Any]:
+        """The response as these entries leave it."""
+        return {**self._base, **self._changes}
+
+    @property
+    def message_index(self) -> int | None:
+        """The message's place in the output, once there is one."""
+        return self._message_index if self._message_index >= 0 else None
+
+    @property
+    def item_count(self) -> int:
+        return len(self._items)
+
+    @property
+    def calls(self) -> list[tuple[int, dict[str, Any]]]:
+        """Function calls so far with their index in the output."""
+        return [(index, item) for index, item in enumerate(self._items) if item["type"] == "function_call"]
+
+    def apply(self, entry: Entry) -> Event:
+        number = self.next_number
+        self.next_number = number + 1
+        if isinstance(entry, str):
+            self._text.append(entry)
+            return {
+                "type": "response.output_text.delta",
+                "sequence_number": number,
+                "item_id": self._item_id,
+                "output_index": self._message_index,
+                "content_index": 0,
+                "delta": entry,
+                "logprobs": [],
+            }
+        name, *arguments = entry
+        type, fields = getattr(self, f"_{name}")(*arguments)
+        return {"type": type, "sequence_number": number, **fields}
+
+    # Each method below is the entry of its name.
+
+    def _created(self) -> tuple[str, Event]:
+        return "response.created", {"response": self.body}
+
+    def _in_progress(self) -> tuple[str, Event]:
+        return "response.in_progress", {"response": self.body}
+
+    def _message(self) -> tuple[str, Event]:
+        self._item_id, self._message_index = f"msg_{self._hex}", len(self._items)
+        self._place = {"item_id": self._item_id, "output_index": self._message_index, "content_index": 0}
         item = {"type": "message", "id": self._item_id, "status": "in_progress", "role": "assistant", "content": []}
-        return self._event("response.output_item.added", output_index=0, item=item)
+        self._items.append(item)
+        return "response.output_item.added", {"output_index": self._message_index, "item": dict(item)}
 
-    def part_added(self) -> Event:
+    def _part(self) -> tuple[str, Event]:
         part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
-        return self._event("response.content_part.added", **self._place, part=part)
+        return "response.content_part.added", {**self._place, "part": part}
 
-    def delta(self, text: str) -> Event:
-        self._text.append(text)
-        self._sequence_number += 1
-        return {
-            "type": "response.output_text.delta",
-            "sequence_number": self._sequence_number,
-            "item_id": self._item_id,
-            "output_index": 0,
-            "content_index": 0,
-            "delta": text,
-            "logprobs": [],
-        }
-
-    def annotation_added(self, annotation: dict[str, Any]) -> Event:
+    def _citation(self, number: int, annotation: dict[str, Any]) -> tuple[str, Event]:
         self._annotations.append(annotation)
+        self.numbers[number] = len(self._annotations)
         index = len(self._annotations) - 1
-        return self._event(
-            "response.output_text.annotation.added", **self._place, annotation_index=index, annotation=annotation
-        )
+        fields = {**self._place, "annotation_index": index, "annotation": annotation}
+        return "response.output_text.annotation.added", fields
 
-    def text_done(self) -> Event:
-        return self._event("response.output_text.done", **self._place, text="".join(self._text), logprobs=[])
+    def _text_done(self) -> tuple[str, Event]:
+        return "response.output_text.done", {**self._place, "text": "".join(self._text), "logprobs": []}
 
-    def part_done(self) -> Event:
-        return self._event("response.content_part.done", **self._place, part=self._part())
+    def _part_done(self) -> tuple[str, Event]:
+        return "response.content_part.done", {**self._place, "part": self._content()}
 
-    def item_done(self) -> Event:
-        return self._event("response.output_item.done", output_index=0, item=self._item("completed"))
+    def _item(self, item: dict[str, Any]) -> tuple[str, Event]:
+        self._items.append(dict(item))
+        return "response.output_item.added", {"output_index": len(self._items) - 1, "item": item}
 
-    def completed(self, *, input_tokens: int, output_tokens: int, truncated: bool) -> Event:
-        self.body |= {
+    def _arguments(self, index: int, delta: str) -> tuple[str, Event]:
+        item = self._items[index]
+        item["arguments"] += delta
+        fields = {"item_id": item["id"], "output_index": index, "delta": delta}
+        return "response.function_call_arguments.delta", fields
+
+    def _arguments_done(self, index: int) -> tuple[str, Event]:
+        item = self._items[index]
+        fields = {"item_id": item["id"], "output_index": index, "name": item["name"], "arguments": item["arguments"]}
+        return "response.function_call_arguments.done", fields
+
+    def _item_done(self, index: int, changes: dict[str, Any] | None = None) -> tuple[str, Event]:
+        self._items[index] |= {"status": "completed"} | (changes or {})
+        return "response.output_item.done", {"output_index": index, "item": self._output()[index]}
+
+    def _completed(self, usage: dict[str, int], truncated: bool) -> tuple[str, Event]:
+        self._changes = {
             "status": "completed",
-            "output": [self._item("completed")],
+            "output": self._output(),
             # Cloudglue's clients know no status "incomplete": the reason is told, the status stays completed.
             "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
             "usage": {
-                "input_tokens": input_tokens,
+                "input_tokens": usage["input_tokens"],
                 "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-                "output_tokens": output_tokens,
+                "output_tokens": usage["output_tokens"],
                 "output_tokens_details": {"reasoning_tokens": 0},
-                "total_tokens": input_tokens + output_tokens,
+                "total_tokens": usage["input_tokens"] + usage["output_tokens"],
             },
         }
-        return self._event("response.completed", response=dict(self.body))
+        return "response.completed", {"response": self.body}
 
-    def failed(self, *, message: str, code: str) -> Event:
-        error = {"message": message, "type": "server_error", "code": code.lower()}
-        self.body |= {"status": "failed", "error": error, "output": [self._item("incomplete")] if self._text else []}
-        return self._event("error", error=error, message=message, code=error["code"], param=None)
+    def _failed(self, message: str, code: str) -> tuple[str, Event]:
+        error = {"message": message, "type": "server_error", "code": code}
+        self._changes = {"status": "failed", "error": error, "output": self._told()}
+        return "error", {"error": error, "message": message, "code": code, "param": None}
 
-    def cancelled(self) -> None:
-        self.body |= {"status": "cancelled", "output": [self._item("incomplete")] if self._text else []}
+    def _cancelled(self) -> tuple[str, Event]:
+        self._changes = {"status": "cancelled", "output": self._told()}
+        return "response.cancelled", {"response": self.body}
 
-    def _event(self, type: str, **fields: Any) -> Event:
-        self._sequence_number += 1
-        return {"type": type, "sequence_number": self._sequence_number, **fields}
-
-    def _part(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         return {"type": "output_text", "text": "".join(self._text), "annotations": list(self._annotations)}
 
-    def _item(self, status: str) -> dict[str, Any]:
-        return {
-            "type": "message",
-            "id": self._item_id,
-            "status": status,
-            "role": "assistant",
-            "content": [self._part()],
-        }
+    def _output(self) -> list[dict[str, Any]]:
+        return [
+            {**item, "content": [self._content()]} if index == self._message_index else dict(item)
+            for index, item in enumerate(self._items)
+        ]
+
+    def _told(self) -> list[dict[str, Any]]:
+        """What there is of an answer that was broken off; a message without a word is left out."""
+        items = [item | {"status": "incomplete"} if _is_open(item) else item for item in self._output()]
+        return [item for item in items if item["type"] != "message" or self._text]
+
+
+def _is_open(item: dict[str, Any]) -> bool:
+    return item.get("status") == "in_progress"

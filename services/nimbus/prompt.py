@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.nimbus.plan import Plan
-from services.nimbus.requests import ResponseRequest
+from services.nimbus.requests import Message, ResponseRequest
 from services.nimbus.retrieval import Found
 
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
@@ -37,6 +39,7 @@ def build_prompt(
     tenant_id: str,
     max_output_tokens: int,
     context_tokens: int,
+    conversation_tokens: int,
 ) -> Prompt:
     """Numbers segments by first appearance; a segment found for two parts keeps its number.
 
@@ -65,7 +68,7 @@ def build_prompt(
         tenant_id=tenant_id,
         model=request.model,
         instructions=request.guidance,
-        messages=conversation(request),
+        messages=conversation(request.messages, conversation_tokens),
         sources=rows,
         max_output_tokens=max_output_tokens,
         parts=[item.question for item in evidence],
@@ -74,11 +77,44 @@ def build_prompt(
     )
     if request.temperature is not None:
         message.temperature = request.temperature
+    if request.tools and request.tool_choice != "none":
+        message.tools.extend(_tool(tool) for tool in request.tools)
+        choice = request.tool_choice
+        message.tool_choice = choice if isinstance(choice, str) else choice["name"]
     return Prompt(message, sources)
 
 
-def conversation(request: ResponseRequest) -> list[pb.Message]:
-    return [pb.Message(role=item.role, text=item.text) for item in request.messages if item.role != "developer"]
+def conversation(messages: Sequence[Message], budget_tokens: int) -> list[pb.Message]:
+    """The turns that fit the budget, oldest first. The oldest are left out first; the last question never is."""
+    turns = [message for message in messages if message.role != "developer"]
+    last = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=0)
+    left = budget_tokens * CHARACTERS_PER_TOKEN - sum(map(_size, turns[last:]))
+    first = last
+    while first and (left := left - _size(turns[first - 1])) >= 0:
+        first -= 1
+    while first < last and turns[first].role != "user":  # an answer without its question says nothing
+        first += 1
+    return [
+        pb.Message(
+            role=turn.role,
+            text=turn.text,
+            tool_call_id=turn.call_id,
+            tool_calls=[pb.ToolCall(id=call.call_id, name=call.name, arguments=call.arguments) for call in turn.calls],
+        )
+        for turn in turns[first:]
+    ]
+
+
+def _size(message: Message) -> int:
+    return len(message.text) + sum(len(call.name) + len(call.arguments) for call in message.calls)
+
+
+def _tool(tool: dict[str, Any]) -> pb.Tool:
+    return pb.Tool(
+        name=tool["name"],
+        description=tool.get("description") or "",
+        parameters=json.dumps(tool.get("parameters") or {"type": "object", "properties": {}}),
+    )
 
 
 def _source(number: int, part: int, found: Found) -> pb.Source:

@@ -15,14 +15,34 @@ MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
 MAX_COLLECTIONS = 100
 MAX_FILES = 1_000
+MAX_ENTITY_COLLECTIONS = 20
+MAX_DESCRIPTION = 2_000
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
 TEXT_PARTS = ("input_text", "output_text", "text")
 
 
 @dataclass(frozen=True)
+class FunctionCall:
+    call_id: str
+    name: str
+    arguments: str  # JSON
+
+
+@dataclass(frozen=True)
 class Message:
-    role: Literal["developer", "user", "assistant"]
+    """One turn. An assistant's may hold calls instead of text; a tool's text is what the call `call_id` returned."""
+
+    role: Literal["developer", "user", "assistant", "tool"]
     text: str
+    calls: tuple[FunctionCall, ...] = ()
+    call_id: str = ""
+
+
+@dataclass(frozen=True)
+class EntityCollection:
+    collection_id: str
+    name: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,25 +51,38 @@ class KnowledgeBase:
     collections: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     filter: SearchFilter | None = None
+    entity_collections: tuple[EntityCollection, ...] = ()
+    entity_description: str = ""
+
+    @property
+    def is_entity_only(self) -> bool:
+        """Asks the entities alone: no segments are searched."""
+        return bool(self.entity_collections) and self.source == "collections" and not self.collections
 
 
 @dataclass(frozen=True)
 class ResponseRequest:
     model: str
-    messages: tuple[Message, ...]  # the last one is the user's question
+    messages: tuple[Message, ...]  # the last one is the user's question, or what a function returned
     instructions: str | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None
     knowledge_base: KnowledgeBase = KnowledgeBase()
     include: tuple[str, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str | dict[str, Any] = "auto"
     metadata: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
     store: bool = True
+    background: bool = False
+    previous_response_id: str | None = None
+    names_knowledge_base: bool = False
+    sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
 
     @property
     def question(self) -> str:
-        return self.messages[-1].text
+        """The last thing that the user said."""
+        return next(message.text for message in reversed(self.messages) if message.role == "user")
 
     @property
     def guidance(self) -> str:
@@ -65,13 +98,6 @@ def parse_request(body: Any) -> ResponseRequest:
     model = body.get("model")
     if model not in MODELS:
         raise invalid(f"model must be one of: {', '.join(MODELS)}", field="model")
-    if _typed(body, "background", bool):
-        raise invalid("background responses are not offered by this version; leave background out", field="background")
-    if body.get("previous_response_id"):
-        raise invalid(
-            "previous_response_id is not offered by this version; send the earlier messages in input",
-            field="previous_response_id",
-        )
     temperature = body.get("temperature")
     if temperature is not None and (not _is_number(temperature) or not 0 <= temperature <= 2):
         raise invalid("temperature must be a number from 0 to 2", field="temperature")
@@ -79,37 +105,87 @@ def parse_request(body: Any) -> ResponseRequest:
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 128_000):
         raise invalid("max_output_tokens must be an integer from 1 to 128000", field="max_output_tokens")
     store = _typed(body, "store", bool)
+    background = _typed(body, "background", bool) or False
+    if background and store is False:
+        raise invalid("background needs store: a response that is not stored can't be fetched later", field="store")
+    previous = _typed(body, "previous_response_id", str) or None
+    knowledge_base = _knowledge_base(body.get("knowledge_base"))
+    if knowledge_base.entity_collections and model != "nimbus-002-preview":
+        raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="model")
+    tools = _tools(body.get("tools"))
     return ResponseRequest(
         model=model,
-        messages=_messages(body.get("input")),
+        messages=_messages(body.get("input"), follows=previous is not None),
         instructions=_typed(body, "instructions", str),
         temperature=temperature,
         max_output_tokens=limit,
-        knowledge_base=_knowledge_base(body.get("knowledge_base")),
+        knowledge_base=knowledge_base,
         include=_include(body.get("include")),
-        tools=_tools(body.get("tools")),
+        tools=tools,
+        tool_choice=_tool_choice(body.get("tool_choice"), tools),
         metadata=_typed(body, "metadata", dict) or {},
         stream=_typed(body, "stream", bool) or False,
         store=True if store is None else store,
+        background=background,
+        previous_response_id=previous,
+        names_knowledge_base=body.get("knowledge_base") is not None,
+        sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
     )
 
 
-def _messages(value: Any) -> tuple[Message, ...]:
+def _messages(value: Any, *, follows: bool) -> tuple[Message, ...]:
     if isinstance(value, str):
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_MESSAGES:
         raise invalid(f"input must be a string or an array of 1 to {MAX_MESSAGES} messages", field="input")
-    messages = tuple(_message(item, f"input[{index}]") for index, item in enumerate(value))
-    if messages[-1].role != "user" or not messages[-1].text.strip():
+    messages = tuple(
+        message for index, item in enumerate(value) if (message := _item(item, f"input[{index}]")) is not None
+    )
+    last = messages[-1] if messages else None
+    if last is None or last.role not in ("user", "tool") or (last.role == "user" and not last.text.strip()):
         raise invalid("input must end with a message of the user that has text", field="input")
+    if not follows and not any(message.role == "user" for message in messages):
+        raise invalid("input must hold a message of the user", field="input")
     if sum(len(message.text) for message in messages) > MAX_INPUT_CHARACTERS:
         raise invalid(f"input has more than {MAX_INPUT_CHARACTERS} characters; shorten it", field="input")
     return messages
 
 
-def _message(item: Any, field: str) -> Message:
-    if not isinstance(item, dict) or item.get("type", "message") != "message":
-        raise invalid(f"{field} must be an object of type message", field=field)
+def _item(item: Any, field: str) -> Message | None:
+    """A message, or a turn of a function call. What clients send back of an earlier output without use here is None."""
+    kind = item.get("type", "message") if isinstance(item, dict) else None
+    match kind:
+        case "message":
+            return _message(item, field)
+        case "function_call":
+            texts = {name: _text(item, name, field) for name in ("call_id", "name", "arguments")}
+            return Message("assistant", "", (FunctionCall(**texts),))
+        case "function_call_output":
+            return Message("tool", _output_text(item.get("output"), field), call_id=_text(item, "call_id", field))
+        case "reasoning" | "cloudglue_query_call":
+            return None
+    raise invalid(
+        f"{field} must be an object of type message, function_call or function_call_output", field=f"{field}.type"
+    )
+
+
+def _output_text(value: Any, field: str) -> str:
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else []
+    if not parts or not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts):
+        raise invalid(f"{field}.output must be a string or an array of text parts", field=f"{field}.output")
+    return "\n".join(part["text"] for part in parts)
+
+
+def _text(item: dict[str, Any], name: str, field: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str) or (not value and name != "arguments"):
+        raise invalid(f"{field}.{name} must be a string", field=f"{field}.{name}")
+    return value
+
+
+def _message(item: dict[str, Any], field: str) -> Message:
     named = item.get("role")
     role = ROLES.get(named) if isinstance(named, str) else None
     if role is None:
@@ -137,8 +213,12 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             "knowledge_base.type must be general_question_answering or entity_backed_knowledge",
             field="knowledge_base.type",
         )
+    entities: tuple[EntityCollection, ...] = ()
+    about = ""
     if kind == "entity_backed_knowledge":
-        raise invalid("entity_backed_knowledge is not offered by this version", field="knowledge_base.type")
+        if source != "collections":
+            raise invalid("entity_backed_knowledge needs source: collections", field="knowledge_base.source")
+        entities, about = _entity_config(value.get("entity_backed_knowledge_config"))
     filter = None
     if value.get("filter") is not None:
         filter = SearchFilter.from_json(value["filter"], field="knowledge_base.filter")
@@ -149,9 +229,45 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
             return KnowledgeBase("files", files=tuple(file_id_of(item) for item in references), filter=filter)
         case "collections":
-            ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
-            return KnowledgeBase("collections", collections=ids, filter=filter)
+            ids: tuple[str, ...] = ()
+            if value.get("collections") is not None or not entities:
+                ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
+            return KnowledgeBase("collections", ids, (), filter, entities, about)
     raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
+
+
+def _entity_config(value: Any) -> tuple[tuple[EntityCollection, ...], str]:
+    field = "knowledge_base.entity_backed_knowledge_config"
+    listed = value.get("entity_collections") if isinstance(value, dict) else None
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_ENTITY_COLLECTIONS:
+        raise invalid(
+            f"{field}.entity_collections must be an array of 1 to {MAX_ENTITY_COLLECTIONS} collections",
+            field=f"{field}.entity_collections",
+        )
+    found = []
+    for index, item in enumerate(listed):
+        place = f"{field}.entity_collections[{index}]"
+        if not isinstance(item, dict) or not isinstance(item.get("collection_id"), str) or not item["collection_id"]:
+            raise invalid(f"{place} needs a collection_id", field=place)
+        for name in ("name", "description"):
+            if not isinstance(item.get(name), str | None):
+                raise invalid(f"{place}.{name} must be a string", field=f"{place}.{name}")
+        found.append(EntityCollection(item["collection_id"], item.get("name"), item.get("description")))
+    about = value.get("description") or ""
+    if not isinstance(about, str) or len(about) > MAX_DESCRIPTION:
+        raise invalid(f"{field}.description must be at most {MAX_DESCRIPTION} characters", field=f"{field}.description")
+    return tuple(found), about
+
+
+def _tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
+    if value is None:
+        return "auto"
+    if value in ("auto", "none", "required"):
+        return value
+    name = value.get("name") if isinstance(value, dict) and value.get("type") == "function" else None
+    if name not in {tool["name"] for tool in tools}:
+        raise invalid("tool_choice must be auto, none, required or one of the functions in tools", field="tool_choice")
+    return value
 
 
 def _ids(value: Any, field: str, most: int) -> tuple[str, ...]:
@@ -180,8 +296,10 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
         raise invalid("tools must be an array of at most 128 functions", field="tools")
     for index, tool in enumerate(value):
         named = isinstance(tool, dict) and tool.get("type") == "function" and isinstance(tool.get("name"), str)
-        if not named or not tool["name"] or not isinstance(tool.get("parameters"), dict):
+        if not named or not tool["name"] or not isinstance(tool.get("parameters") or {}, dict):
             raise invalid(f"tools[{index}] must be a function with name and parameters", field=f"tools[{index}]")
+        if not isinstance(tool.get("description"), str | None):
+            raise invalid(f"tools[{index}].description must be a string", field=f"tools[{index}].description")
     return tuple(value)
 
 

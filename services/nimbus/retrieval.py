@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,19 +13,19 @@ from services.core.collection_files import CollectionFiles
 from services.core.collections import Collection, Collections
 from services.core.descriptions import Descriptions, Segment
 from services.core.embedding_log import EmbeddingLog
-from services.core.errors import invalid
 from services.core.files import File, Files
+from services.core.filters import SearchFilter
 from services.core.full_text import FullText
-from services.core.pages import MAX_LIMIT, Page
+from services.core.questions import excludes_files, file_names
+from services.core.segments import Segments
 from services.core.words import content_words, stems
-from services.nimbus.engine import EngineClient, VectorHit
+from services.nimbus.engine import Distinct, EngineClient, VectorHit
 from services.nimbus.requests import KnowledgeBase
 
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
 MIN_COVERAGE = 0.5
 WORDS_WEIGHT = 0.5
 VECTOR_LIMIT = 96
-MAX_VECTOR_LIMIT = 6144
 TEXT_LIMIT = 48
 MAX_DEFAULT_COLLECTIONS = 1_000
 
@@ -34,11 +34,16 @@ Key = tuple[str, str]  # (description id, segment id)
 
 @dataclass(frozen=True)
 class Scope:
-    """What may be searched: collections of the tenant, and, where named, only some of their files."""
+    """What may be searched: collections of the tenant, and, where named, only some of their files and segments."""
 
     collections: tuple[Collection, ...]
     file_ids: frozenset[str] | None = None
     cites_collections: bool = True
+    segment_ids: frozenset[str] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.collections or self.file_ids == frozenset() or self.segment_ids == frozenset()
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Retrieval:
         files: Files,
         collections: Collections,
         members: CollectionFiles,
+        segments: Segments,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -86,34 +92,64 @@ class Retrieval:
         self._files = files
         self._collections = collections
         self._members = members
+        self._segments = segments
 
     async def scope(self, tenant_id: str, base: KnowledgeBase) -> Scope:
         """Raises NOT_FOUND for a collection or file that is not the tenant's."""
-        if base.filter is not None and base.filter != type(base.filter)():
-            file_ids = await self._filtered(tenant_id, base)
-        else:
-            file_ids = None
         if base.source == "collections":
             found = await asyncio.gather(*(self._collections.get(tenant_id, id) for id in base.collections))
-            return Scope(tuple(found), file_ids)
+            return await self.narrowed(tenant_id, Scope(tuple(found)), base.filter)
+        named = None
         if base.source == "files":
             for id in base.files:
                 await self._files.get(tenant_id, id)
             named = frozenset(base.files)
-            file_ids = named if file_ids is None else named & file_ids
-        every = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
-        return Scope(tuple(every), file_ids, cites_collections=False)
+        newest = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
+        every = [collection for collection in newest if collection.collection_type != "entities"]
+        return await self.narrowed(tenant_id, Scope(tuple(every), named, cites_collections=False), base.filter)
+
+    async def narrowed(self, tenant_id: str, scope: Scope, filter: SearchFilter | None) -> Scope:
+        """The scope with only those files and segments that a filter keeps, before anything is ranked."""
+        if filter is None or not filter.criteria:
+            return scope
+        ids = [collection.id for collection in scope.collections] if scope.cites_collections else None
+        segment_ids = None
+        if filter.narrows_segments:
+            kept = await self._segments.segments_kept(tenant_id, filter, ids)
+            segment_ids, file_ids = frozenset(kept), frozenset(kept.values())
+        else:
+            file_ids = await self._segments.files_kept(tenant_id, filter, ids)
+        if scope.file_ids is not None:
+            file_ids &= scope.file_ids
+        return replace(scope, file_ids=file_ids, segment_ids=segment_ids)
+
+    async def to_named_files(self, tenant_id: str, scope: Scope, question: str) -> Scope:
+        """Where a question names files of the scope, only those may answer it; else the scope as it is."""
+        names = [] if excludes_files(question) else file_names(question)
+        if not names:
+            return scope
+        ids = await self._members.named(tenant_id, [collection.id for collection in scope.collections], names)
+        if scope.file_ids is not None:
+            ids &= scope.file_ids
+        return replace(scope, file_ids=frozenset(ids)) if ids else scope
 
     async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[Found]:
         """The best `limit` segments, best first. At once up to date with every segment that was written."""
-        if not scope.collections or scope.file_ids == frozenset():
+        if scope.is_empty:
             return []
-        words = content_words(question)
         ids = [collection.id for collection in scope.collections]
         (vector,), text_hits = await asyncio.gather(
-            self._engine.embed([question]), self._full_text.search(tenant_id, ids, words, TEXT_LIMIT * 4)
+            self._engine.embed([question]),
+            self._full_text.search(
+                tenant_id,
+                ids,
+                content_words(question),
+                TEXT_LIMIT * 4,
+                file_ids=scope.file_ids,
+                segment_ids=scope.segment_ids,
+            ),
         )
-        vector_hits = await self._search(tenant_id, scope, vector, limit)
+        vector_hits = (await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT))[:VECTOR_LIMIT]
         embeddings = await self._log.embeddings(hit.embedding_id for hit in vector_hits)
 
         place: dict[Key, str] = {}
@@ -126,10 +162,9 @@ class Retrieval:
                 by_meaning.setdefault(key, len(by_meaning) + 1)
         by_words: dict[Key, int] = {}
         for text_hit in text_hits:
-            if scope.file_ids is None or text_hit.file_id in scope.file_ids:
-                key = (text_hit.description_id, text_hit.segment_id)
-                place.setdefault(key, text_hit.collection_id)
-                by_words.setdefault(key, len(by_words) + 1)
+            key = (text_hit.description_id, text_hit.segment_id)
+            place.setdefault(key, text_hit.collection_id)
+            by_words.setdefault(key, len(by_words) + 1)
         candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
         wanted = stems(question)
@@ -137,43 +172,49 @@ class Retrieval:
             item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), _coverage(wanted, item))
             for item in found
         }
-        if scope.file_ids is not None:
-            found = [item for item in found if item.file.id in scope.file_ids]
         return sorted(found, key=lambda item: -scores[item.key])[:limit]
 
     async def files_of(self, tenant_id: str, scope: Scope, limit: int) -> list[str]:
         """Files of the scope, those added last first, at most `limit`."""
-        ids: dict[str, None] = {}
-        for collection in scope.collections:
-            page = await self._members.list(tenant_id, collection.id, Page(limit=min(limit, MAX_LIMIT)))
-            ids.update({item.file_id: None for item in page.items})
-            if len(ids) >= limit:
-                break
-        return [id for id in ids if scope.file_ids is None or id in scope.file_ids][:limit]
+        ids = [collection.id for collection in scope.collections]
+        return list(await self._members.newest(tenant_id, ids, limit, file_ids=scope.file_ids))
 
-    async def _search(self, tenant_id: str, scope: Scope, vector: bytes, limit: int) -> list[VectorHit]:
-        """Nearest embeddings of the scope; where only some files count, searches deeper until enough of theirs are in."""
+    async def nearest(
+        self,
+        tenant_id: str,
+        scope: Scope,
+        vector: bytes,
+        limit: int,
+        *,
+        distinct: Distinct = "embedding",
+        sequences: Mapping[int, int] | None = None,
+    ) -> list[VectorHit]:
+        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`.
+
+        sequences: the newest row of each shard's log, where it is known.
+        """
         by_shard: dict[int, list[str]] = defaultdict(list)
         for collection in scope.collections:
             by_shard[collection.shard].append(collection.id)
-        sequences = await self._log.last_sequences(by_shard)
-        depth = VECTOR_LIMIT
-        while True:
-            answers = await asyncio.gather(
-                *(
-                    self._engine.search(shard, tenant_id, ids, vector, depth, sequences[shard])
-                    for shard, ids in by_shard.items()
+        if sequences is None:
+            sequences = await self._log.last_sequences(by_shard)
+        answers = await asyncio.gather(
+            *(
+                self._engine.search(
+                    shard,
+                    tenant_id,
+                    ids,
+                    vector,
+                    limit,
+                    sequences[shard],
+                    file_ids=scope.file_ids or (),
+                    segment_ids=scope.segment_ids or (),
+                    distinct=distinct,
                 )
+                for shard, ids in by_shard.items()
             )
-            hits = sorted((hit for answer in answers for hit in answer), key=lambda hit: -hit.score)
-            if scope.file_ids is None:
-                return hits[:depth]
-            owners = await self._log.file_ids([hit.embedding_id for hit in hits])
-            kept = [hit for hit in hits if owners.get(hit.embedding_id) in scope.file_ids]
-            exhausted = all(len(answer) < depth for answer in answers)
-            if len(kept) >= limit * 4 or exhausted or depth >= MAX_VECTOR_LIMIT:
-                return kept
-            depth *= 8
+        )
+        return sorted((hit for answer in answers for hit in answer), key=lambda hit: -hit.score)
 
     async def _load(
         self,
@@ -204,16 +245,6 @@ class Retrieval:
             ]
             found.append(Found(segment, files[segment.file_id], place[key], key[0], tuple(_folded(scored))))
         return found
-
-    async def _filtered(self, tenant_id: str, base: KnowledgeBase) -> frozenset[str]:
-        ids: list[str] = []
-        while True:
-            page = await self._files.list(tenant_id, Page(limit=MAX_LIMIT, offset=len(ids)), filter=base.filter)
-            ids += [file.id for file in page.items]
-            if len(page.items) < MAX_LIMIT:
-                return frozenset(ids)
-            if len(ids) > 100_000:
-                raise invalid("The filter matches more than 100000 files; make it narrower.", field="filter")
 
 
 def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) -> float:

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from services.nimbus.backend import Backend
 from services.rest.collections import collection_routes
 from services.rest.descriptions import description_routes
+from services.rest.entities import entity_routes
 from services.rest.errors import install_error_handlers
 from services.rest.files import file_routes
 from services.rest.gate import Gate
@@ -22,7 +23,11 @@ from services.rest.responses import model_routes, response_routes
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
 from services.rest.schemas.files import FileUpdate
 from services.rest.schemas.responses import CreateResponse
+from services.rest.schemas.search import SearchRequest
+from services.rest.schemas.segments import UpdateFileSegment
 from services.rest.schemas.shared import Error
+from services.rest.search import search_routes
+from services.rest.segments import segment_routes
 
 BODIES: tuple[type[BaseModel], ...] = (
     AddCollectionFile,
@@ -30,6 +35,8 @@ BODIES: tuple[type[BaseModel], ...] = (
     CreateResponse,
     FileUpdate,
     NewCollection,
+    SearchRequest,
+    UpdateFileSegment,
 )
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is not valid; the error names the field."},
@@ -57,11 +64,15 @@ def create_app(backend: Backend) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
     routers = (
+        search_routes(backend),  # first, as they are looked for in this order
+        response_routes(backend),
         file_routes(backend),
+        segment_routes(backend),
         collection_routes(backend),
         membership_routes(backend, "videos"),
         membership_routes(backend, "media"),
         description_routes(backend),
+        entity_routes(backend),
         response_routes(backend),
         model_routes(),
     )

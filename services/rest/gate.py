@@ -48,7 +48,7 @@ class Gate:
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
                 tenant_id = await self._authenticate(scope)
                 scope.setdefault("state", {})["tenant_id"] = tenant_id
-                async with self._limit.admit(tenant_id):
+                with self._limit.admit(tenant_id):
                     await self._app(scope, receive, watched_send)
             else:
                 await self._app(scope, receive, watched_send)

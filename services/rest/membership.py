@@ -44,17 +44,17 @@ def membership_routes(backend: Backend, noun: str) -> APIRouter:
     async def add(tenant_id: Tenant, request: Request, collection_id: str) -> Response:
         """Queues the file's description; poll GET …/{file_id} until it is completed or failed. Adding it again is harmless."""
         new = await read_model(request, AddCollectionFile)
-        if new.metadata:
-            raise invalid("metadata belongs to the file: set it with PUT /files/{file_id}", field="metadata")
         if new.segmentation_id and new.segmentation_config:
             raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
-        cut = new.segmentation_config
+        cut, pictures = new.segmentation_config, new.thumbnails_config
         member = await backend.collection_files.add(
             tenant_id,
             collection_id,
             referenced_file(new),
             segmentation_config=cut.to_core() if cut else None,
             segmentation_id=new.segmentation_id,
+            segment_thumbnails=pictures.enable_segment_thumbnails if pictures else None,
+            metadata=new.metadata,
         )
         return reply((await replies(request, [member]))[0])
 

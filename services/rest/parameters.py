@@ -59,7 +59,8 @@ def added_range(
 
 def search_filter(
     filter: str | None = Query(
-        None, description="A search filter as JSON: metadata, video_info and file criteria, joined by AND."
+        None,
+        description="A search filter as JSON: metadata, video_info, file and source_metadata criteria, joined by AND.",
     ),
 ) -> SearchFilter | None:
     if not filter:

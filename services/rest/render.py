@@ -26,8 +26,10 @@ class Links:
         self._thumbnails = backend.thumbnails
 
     def thumbnail(self, thumbnail: Thumbnail) -> str:
-        signature = self._thumbnails.signature(thumbnail.id)
-        return f"{self._base}/v1/thumbnails/{thumbnail.id}.jpg?signature={signature}"
+        return self.of(thumbnail.id)
+
+    def of(self, thumbnail_id: str) -> str:
+        return f"{self._base}/v1/thumbnails/{thumbnail_id}.jpg?signature={self._thumbnails.signature(thumbnail_id)}"
 
 
 def list_reply(listing: Listing[Any], data: list[Json]) -> Json:
@@ -92,13 +94,24 @@ def thumbnail_reply(thumbnail: Thumbnail, links: Links) -> Json:
 
 
 def collection_reply(collection: Collection) -> Json:
+    is_transcribed = collection.collection_type == "rich-transcripts"
     return {
         "id": collection.id,
         "object": "collection",
         "name": collection.name,
         "description": collection.description,
         "collection_type": collection.collection_type,
-        "describe_config": collection.describe_config,
+        **(
+            {"extract_config": collection.extract_config}
+            if collection.extract_config
+            else {
+                "transcribe_config": {
+                    name: flag for name, flag in collection.describe_config.items() if name != "prompt"
+                }
+            }
+            if is_transcribed
+            else {"describe_config": collection.describe_config}
+        ),
         "default_segmentation_config": collection.segmentation_config,
         "default_thumbnails_config": collection.thumbnails_config,
         "created_at": collection.created_at,

@@ -35,7 +35,10 @@ def response_routes(backend: Backend) -> APIRouter:
         openapi_extra=body_of(schemas.CreateResponse),
     )
     async def create(tenant_id: Tenant, request: Request) -> Any:
-        """With `stream`, the reply is text/event-stream: one event at a time, then `data: [DONE]`."""
+        """With `stream`, the reply is text/event-stream: one event at a time, then `data: [DONE]`.
+
+        With `background` the answer is written whether or not anyone listens; fetch it, or its events, by its id.
+        """
         asked = parse_request(await read_json(request))
         if asked.stream:
             return EventStream(await backend.answers.stream(tenant_id, asked))
@@ -57,8 +60,23 @@ def response_routes(backend: Backend) -> APIRouter:
         return reply(list_reply(listing, data))
 
     @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response)
-    async def get_response(tenant_id: Tenant, response_id: str) -> Response:
+    async def get_response(
+        tenant_id: Tenant,
+        response_id: str,
+        stream: bool = Query(False, description="Reply with the response's events, those to come included."),
+        starting_after: int = Query(
+            -1, ge=-1, lt=2**53, description="With stream: only events with a greater sequence number."
+        ),
+    ) -> Response:
+        """A stream goes on from any event, while the response is written, by whichever front, and after it ended."""
+        if stream:
+            return EventStream(await backend.answers.follow(tenant_id, response_id, starting_after))
         return reply((await backend.responses.get(tenant_id, response_id)).body)
+
+    @router.post("/{response_id}/cancel", summary="Cancel a response", response_model=schemas.Response)
+    async def cancel(tenant_id: Tenant, response_id: str) -> Response:
+        """Stops a response in progress; one that has ended is returned as it is."""
+        return reply(await backend.answers.cancel(tenant_id, response_id))
 
     @router.delete("/{response_id}", summary="Delete a response", response_model=schemas.ResponseDelete)
     async def delete(tenant_id: Tenant, response_id: str) -> Response:

@@ -6,19 +6,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from arcus.v1 import collections_pb2 as pb
-from arcus.v1 import collections_pb2_grpc, files_pb2
+from arcus.v1 import collections_pb2_grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
 
-from services.core.collection_files import CollectionFile
 from services.core.errors import invalid
 from services.core.files import file_id_of
 from services.nimbus.backend import Backend
-from services.nimbus.description_view import View, description_data, shots
+from services.nimbus.described_files import DescribedFile, Extras
+from services.nimbus.description_view import View, shots
 from services.rpc.gate import tenant
-from services.rpc.render import STATUS_NAMES, STATUSES, Renderer, collection_message, collection_type_name
-from services.rpc.values import filter_of, optional, page_of, range_of
+from services.rpc.render import (
+    STATUS_NAMES,
+    STATUSES,
+    Renderer,
+    collection_message,
+    collection_type_name,
+    entities_message,
+)
+from services.rpc.values import filter_of, optional, page_of, range_of, struct_json
+
+DESCRIPTIONS, TRANSCRIPTS = "media-descriptions", "rich-transcripts"
+FORMATS = {
+    pb.RESPONSE_FORMAT_MARKDOWN: "markdown",
+    pb.RESPONSE_FORMAT_SRT: "srt",
+    pb.RESPONSE_FORMAT_VTT: "vtt",
+}
 
 
 class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
@@ -28,13 +42,14 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
 
     async def Create(self, request: pb.CreateCollectionRequest, _context: Context) -> pb.Collection:
         pictures = optional(request, "enable_segment_thumbnails")
-        describe = _json(request, "describe_config")
         collection = await self._backend.collections.create(
             tenant(),
             name=request.name,
             collection_type=collection_type_name(request.collection_type),
             description=optional(request, "description"),
-            describe_config=describe,
+            describe_config=_json(request, "describe_config"),
+            transcribe_config=_json(request, "transcribe_config"),
+            extract_config=_extract(request),
             segmentation_config=_segmentation(request, "default_segmentation_config"),
             thumbnails_config=None if pictures is None else {"enable_segment_thumbnails": pictures},
         )
@@ -77,6 +92,8 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             file_id_of(request.file_id),
             segmentation_config=cut,
             segmentation_id=request.segmentation_id or None,
+            segment_thumbnails=optional(request, "enable_segment_thumbnails"),
+            metadata=struct_json(request, "metadata"),
         )
         return (await self._render.members([member]))[0]
 
@@ -106,78 +123,121 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
     async def GetMediaDescription(
         self, request: pb.GetMediaDescriptionRequest, _context: Context
     ) -> pb.MediaDescription:
-        view = View.of(
-            request.modalities,
-            response_format=_format(request),
-            start_time=optional(request, "start_time_seconds"),
-            end_time=optional(request, "end_time_seconds"),
-            include_words=request.include_word_timestamps,
-        )
-        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
-        files = await self._render.files_of([member])
-        return await self._described(
-            member,
-            files.get(member.file_id),
-            view,
-            include_thumbnails=request.include_thumbnails,
-            include_shots=request.include_shots and member.segmentation_config["strategy"] == "shot-detector",
-        )
+        link = self._render.link if request.include_thumbnails else None
+        extras = Extras(link, request.include_chapters, request.include_shots)
+        return await self._described(DESCRIPTIONS, request, extras)
+
+    async def GetRichTranscript(self, request: pb.GetRichTranscriptRequest, _context: Context) -> pb.MediaDescription:
+        return await self._described(TRANSCRIPTS, request, Extras())
 
     async def ListMediaDescriptions(
         self, request: pb.ListMediaDescriptionsRequest, _context: Context
     ) -> pb.ListMediaDescriptionsResponse:
-        view = View.of(request.modalities, response_format=_format(request))
+        messages, total = await self._described_page(DESCRIPTIONS, request)
+        return pb.ListMediaDescriptionsResponse(descriptions=messages, total=total)
+
+    async def ListRichTranscripts(
+        self, request: pb.ListRichTranscriptsRequest, _context: Context
+    ) -> pb.ListRichTranscriptsResponse:
+        messages, total = await self._described_page(TRANSCRIPTS, request)
+        return pb.ListRichTranscriptsResponse(transcripts=messages, total=total)
+
+    async def GetEntities(self, request: pb.GetEntitiesRequest, _context: Context) -> pb.FileEntities:
+        await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
+        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        page = page_of(request.page)
+        found = await self._backend.entities.of_file(tenant(), request.collection_id, request.file_id, page)
+        message = entities_message(member, found)
+        if request.include_thumbnails:
+            pictures = await self._pictures([part.segment_id for part in found.segments])
+            for part, shown in zip(found.segments, message.segment_entities, strict=True):
+                shown.thumbnail_url = pictures.get(part.segment_id, "")
+            default = (await self._backend.thumbnails.defaults(tenant(), [member.file_id])).get(member.file_id)
+            message.thumbnail_url = self._render.link(default) if default else ""
+        if request.include_shots and member.segmentation_config["strategy"] == "shot-detector":
+            described = await self._backend.descriptions.described(member.description_id)
+            ParseDict({"shots": shots(described, View())["shots"]}, message)
+        return message
+
+    async def ListEntities(self, request: pb.ListEntitiesRequest, _context: Context) -> pb.ListEntitiesResponse:
+        await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
         added = range_of(request.added)
         listing = await self._backend.collection_files.list(
             tenant(), request.collection_id, page_of(request.page), added_after=added.after, added_before=added.before
         )
-        files = await self._render.files_of(listing.items)
-        return pb.ListMediaDescriptionsResponse(
-            descriptions=[
-                await self._described(member, files[member.file_id], view)
+        ids = [member.file_id for member in listing.items]
+        found = await self._backend.entities.of_files(tenant(), request.collection_id, ids)
+        return pb.ListEntitiesResponse(
+            files=[
+                entities_message(member, found[member.file_id])
                 for member in listing.items
-                if member.file_id in files  # not deleted meanwhile
+                if member.file_id in found  # not removed meanwhile
             ],
             total=listing.total,
         )
 
     async def _described(
         self,
-        member: CollectionFile,
-        file: files_pb2.File | None,
-        view: View,
-        *,
-        include_thumbnails: bool = False,
-        include_shots: bool = False,
+        collection_type: str,
+        request: pb.GetMediaDescriptionRequest | pb.GetRichTranscriptRequest,
+        extras: Extras,
     ) -> pb.MediaDescription:
-        description = await self._backend.descriptions.find(member.description_id)
-        segments = await self._backend.descriptions.described(member.description_id)
-        pictures = await self._pictures([item.segment.id for item in segments]) if include_thumbnails else {}
-        data = description_data(description, segments, view, pictures)
-        if include_shots:
-            data["shots"] = shots(segments, view)["shots"]
-        message = pb.MediaDescription(
-            collection_id=member.collection_id,
-            file_id=member.file_id,
-            added_at=member.added_at,
-            status=STATUSES[member.status],
-            file=file,
+        view = View.of(
+            collection_type,
+            request.modalities,
+            response_format=FORMATS.get(request.response_format, "json"),
+            start_time=optional(request, "start_time_seconds"),
+            end_time=optional(request, "end_time_seconds"),
+            include_words=request.include_word_timestamps,
         )
-        return ParseDict(data, message)
+        described = await self._backend.described_files.get(
+            tenant(), collection_type, request.collection_id, request.file_id, view, extras
+        )
+        return (await self._messages([described]))[0]
 
-    async def _pictures(self, segment_ids: Sequence[str]) -> dict[str, str]:
-        thumbnails = await self._backend.thumbnails.of_segments(tenant(), segment_ids)
-        return {id: self._render.link(thumbnail) for id, thumbnail in thumbnails.items()}
+    async def _described_page(
+        self, collection_type: str, request: pb.ListMediaDescriptionsRequest | pb.ListRichTranscriptsRequest
+    ) -> tuple[list[pb.MediaDescription], int]:
+        view = View.of(
+            collection_type, request.modalities, response_format=FORMATS.get(request.response_format, "json")
+        )
+        listing = await self._backend.described_files.list(
+            tenant(),
+            collection_type,
+            request.collection_id,
+            page_of(request.page),
+            view,
+            range_of(request.added),
+        )
+        return await self._messages(listing.items), listing.total
 
-
-def _format(request: pb.GetMediaDescriptionRequest | pb.ListMediaDescriptionsRequest) -> str:
-    return "markdown" if request.response_format == pb.RESPONSE_FORMAT_MARKDOWN else "json"
+    async def _messages(self, described: Sequence[DescribedFile]) -> list[pb.MediaDescription]:
+        files = await self._render.files([item.file for item in described])
+        messages = []
+        for item, file in zip(described, files, strict=True):
+            message = pb.MediaDescription(
+                collection_id=item.member.collection_id,
+                file_id=item.member.file_id,
+                added_at=item.member.added_at,
+                status=STATUSES[item.member.status],
+                file=file,
+            )
+            data = {name: value for name, value in item.data.items() if not name.startswith("total_")}
+            messages.append(ParseDict(data, message))
+        return messages
 
 
 def _json(message: Any, field: str) -> dict[str, Any] | None:
     if not message.HasField(field):
         return None
     return MessageToDict(getattr(message, field), preserving_proto_field_name=True)
+
+
+def _extract(message: pb.CreateCollectionRequest) -> dict[str, Any] | None:
+    value = _json(message, "extract_config")
+    if value is not None and "schema" in value:
+        value["schema"] = struct_json(message.extract_config, "schema")
+    return value
 
 
 def _segmentation(message: Any, field: str) -> dict[str, Any] | None:

@@ -14,6 +14,12 @@ RESPONSE_STATUSES = {
     for name in ("in_progress", "completed", "failed", "cancelled")
 }
 RESPONSE_STATUS_NAMES = {value: name for name, value in RESPONSE_STATUSES.items()}
+PLAIN = (
+    *("type", "sequence_number", "item_id", "output_index", "content_index"),
+    *("delta", "text", "arguments", "annotation_index"),
+)
+FUNCTION_CALL = ("call_id", "name", "arguments")
+QUERY_CALL = ("sql", "row_count", "total_rows", "truncated", "error")
 CITATION_TEXTS = ("relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")
 
 
@@ -28,11 +34,7 @@ def event_message(event: dict[str, Any]) -> pb.ResponseEvent:
             content_index=event["content_index"],
             delta=event["delta"],
         )
-    fields: dict[str, Any] = {
-        name: event[name]
-        for name in ("type", "sequence_number", "item_id", "output_index", "content_index", "text", "annotation_index")
-        if name in event
-    }
+    fields: dict[str, Any] = {name: event[name] for name in PLAIN if name in event}
     if "annotation" in event:
         fields["annotation"] = _citation(event["annotation"])
     if "part" in event:
@@ -61,17 +63,23 @@ def response_message(body: dict[str, Any]) -> pb.Response:
         error=pb.ResponseError(**body["error"]) if body.get("error") else None,
         incomplete_reason=incomplete["reason"] if incomplete else "",
         metadata=struct_of(body.get("metadata") or {}),
+        previous_response_id=body.get("previous_response_id") or "",
+        background=body.get("background") or False,
     )
 
 
 def _item(item: dict[str, Any]) -> pb.OutputItem:
-    return pb.OutputItem(
-        type=item["type"],
-        id=item["id"],
-        status=item["status"],
-        role=item["role"],
-        content=[_part(part) for part in item["content"]],
-    )
+    message = pb.OutputItem(type=item["type"], id=item["id"], status=item["status"])
+    match item["type"]:
+        case "message":
+            message.role = item["role"]
+            message.content.extend(_part(part) for part in item["content"])
+        case "function_call":
+            message.function_call.CopyFrom(pb.FunctionCall(**{name: item[name] for name in FUNCTION_CALL}))
+        case "cloudglue_query_call":
+            given = {name: item[name] for name in QUERY_CALL if item.get(name) is not None}
+            message.query_call.CopyFrom(pb.QueryCall(**given))
+    return message
 
 
 def _part(part: dict[str, Any]) -> pb.ContentPart:

@@ -54,7 +54,7 @@ class Gate(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
             try:
                 tenant_id = await self._authenticate(context)
-                async with self._limit.admit(tenant_id):
+                with self._limit.admit(tenant_id):
                     _tenant_id.set(tenant_id)
                     return await handle(request, context)
             except ArcusError as error:

@@ -10,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 
 from services.core.collection_files import CollectionFile
 from services.core.collections import Collection
+from services.core.entities import FileEntities
 from services.core.files import File
 from services.core.thumbnails import Thumbnail
 from services.nimbus.backend import Backend
@@ -33,8 +34,11 @@ class Renderer:
         self._backend = backend
 
     def link(self, thumbnail: Thumbnail) -> str:
-        signature = self._backend.thumbnails.signature(thumbnail.id)
-        return f"{self._base}/v1/thumbnails/{thumbnail.id}.jpg?signature={signature}"
+        return self.link_of(thumbnail.id)
+
+    def link_of(self, thumbnail_id: str) -> str:
+        signature = self._backend.thumbnails.signature(thumbnail_id)
+        return f"{self._base}/v1/thumbnails/{thumbnail_id}.jpg?signature={signature}"
 
     async def files(self, files: Sequence[File]) -> list[files_pb2.File]:
         if not files:
@@ -91,17 +95,51 @@ def collection_type_name(value: int) -> str:
 
 
 def collection_message(collection: Collection) -> collections_pb2.Collection:
+    extract = collection.extract_config
     kind = TYPE_PREFIX + collection.collection_type.upper().replace("-", "_")
+    is_transcribed = collection.collection_type == "rich-transcripts"
+    config = {
+        name: value for name, value in collection.describe_config.items() if name != "prompt" or not is_transcribed
+    }
+    shown = collections_pb2.DescribeConfig(**config)
     return collections_pb2.Collection(
         id=collection.id,
         name=collection.name,
         description=collection.description or "",
         collection_type=collections_pb2.CollectionType.Value(kind),
-        describe_config=collections_pb2.DescribeConfig(**collection.describe_config),
+        describe_config=None if extract or is_transcribed else shown,
+        transcribe_config=shown if is_transcribed else None,
+        extract_config=_extract_message(extract) if extract else None,
         default_segmentation_config=segmentation_message(collection.segmentation_config),
         enable_segment_thumbnails=bool(collection.thumbnails_config.get("enable_segment_thumbnails")),
         created_at=collection.created_at,
         file_count=collection.file_count,
+    )
+
+
+def _extract_message(config: dict[str, Any]) -> collections_pb2.ExtractConfig:
+    rest = {name: value for name, value in config.items() if name not in ("schema", "enable_metadata_mode")}
+    return collections_pb2.ExtractConfig(schema=struct_of(config["schema"]), **rest)
+
+
+def entities_message(member: CollectionFile, found: FileEntities) -> collections_pb2.FileEntities:
+    return collections_pb2.FileEntities(
+        collection_id=member.collection_id,
+        file_id=member.file_id,
+        added_at=member.added_at,
+        status=STATUSES[member.status],
+        entities=None if found.entities is None else struct_of(found.entities),
+        entity_sources=[
+            collections_pb2.ValueSource(path=source.path, start_time=source.start_time, end_time=source.end_time)
+            for source in found.sources
+        ],
+        segment_entities=[
+            collections_pb2.SegmentEntities(
+                start_time=part.start_time, end_time=part.end_time, entities=struct_of(part.entities)
+            )
+            for part in found.segments
+        ],
+        total=found.total,
     )
 
 

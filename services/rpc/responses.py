@@ -8,6 +8,7 @@ from typing import Any
 from arcus.v1 import responses_pb2 as pb
 from arcus.v1 import responses_pb2_grpc
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
@@ -42,6 +43,15 @@ class ResponseService(responses_pb2_grpc.ResponseServiceServicer):
             async for event in events:
                 await context.write(event_message(event))
 
+    async def Follow(self, request: pb.FollowResponseRequest, context: Context) -> None:
+        after = request.starting_after if request.HasField("starting_after") else -1
+        async with aclosing(await self._backend.answers.follow(tenant(), request.response_id, after)) as events:
+            async for event in events:
+                await context.write(event_message(event))
+
+    async def Cancel(self, request: pb.CancelResponseRequest, _context: Context) -> pb.Response:
+        return response_message(await self._backend.answers.cancel(tenant(), request.response_id))
+
     async def Get(self, request: pb.GetResponseRequest, _context: Context) -> pb.Response:
         return response_message((await self._backend.responses.get(tenant(), request.response_id)).body)
 
@@ -64,17 +74,43 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
     """The request in the HTTP API's form, read by the same rules. Raises INVALID_ARGUMENT naming the field."""
     body: dict[str, Any] = {
         "model": request.model,
-        "input": [{"role": ROLES.get(item.role, ""), "content": item.text} for item in request.messages],
+        "input": [_item(item) for item in request.messages],
         "instructions": optional(request, "instructions"),
         "temperature": optional(request, "temperature"),
         "max_output_tokens": optional(request, "max_output_tokens"),
         "include": list(request.include),
         "metadata": struct_json(request, "metadata"),
         "store": optional(request, "store"),
+        "background": request.background,
+        "previous_response_id": request.previous_response_id or None,
+        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tool_choice": _tool_choice(request.tool_choice),
     }
     if request.HasField("knowledge_base"):
         body["knowledge_base"] = _knowledge_base(request.knowledge_base)
     return parse_request(body)
+
+
+def _item(item: pb.InputMessage) -> dict[str, Any]:
+    for kind in ("function_call", "function_call_output"):
+        if item.HasField(kind):
+            return {"type": kind} | MessageToDict(getattr(item, kind), preserving_proto_field_name=True)
+    return {"role": ROLES.get(item.role, ""), "content": item.text}
+
+
+def _tool(tool: pb.Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": struct_json(tool, "parameters"),
+    }
+
+
+def _tool_choice(value: str) -> str | dict[str, str] | None:
+    if value in ("", "auto", "none", "required"):
+        return value or None
+    return {"type": "function", "name": value}
 
 
 def _knowledge_base(message: pb.KnowledgeBase) -> dict[str, Any]:
@@ -86,4 +122,20 @@ def _knowledge_base(message: pb.KnowledgeBase) -> dict[str, Any]:
         value["files"] = list(message.files)
     if message.HasField("filter"):
         value["filter"] = filter_json(message.filter)
+    if message.HasField("entity_backed_knowledge"):
+        value |= {
+            "source": "collections",
+            "type": "entity_backed_knowledge",
+            "entity_backed_knowledge_config": {
+                "description": message.entity_backed_knowledge.description,
+                "entity_collections": [
+                    {
+                        "collection_id": item.collection_id,
+                        "name": item.name or None,
+                        "description": item.description or None,
+                    }
+                    for item in message.entity_backed_knowledge.entity_collections
+                ],
+            },
+        }
     return value

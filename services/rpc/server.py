@@ -10,6 +10,10 @@ from arcus.v1 import (
     files_pb2_grpc,
     responses_pb2,
     responses_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+    segments_pb2,
+    segments_pb2_grpc,
 )
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -21,6 +25,8 @@ from services.rpc.files import FileService
 from services.rpc.gate import Gate
 from services.rpc.health import HealthService
 from services.rpc.responses import ResponseService
+from services.rpc.search import SearchService
+from services.rpc.segments import SegmentService
 
 MAX_RECEIVED_BYTES = 8 * 1024**2  # as the HTTP API's largest JSON body
 MAX_SENT_BYTES = 64 * 1024**2
@@ -31,6 +37,8 @@ SERVICES = tuple(
         (files_pb2, "FileService"),
         (collections_pb2, "CollectionService"),
         (responses_pb2, "ResponseService"),
+        (search_pb2, "SearchService"),
+        (segments_pb2, "SegmentService"),
     )
 )
 
@@ -53,6 +61,8 @@ def create_server(backend: Backend, address: str) -> tuple[grpc.aio.Server, int]
     files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)
     collections_pb2_grpc.add_CollectionServiceServicer_to_server(CollectionService(backend), server)
     responses_pb2_grpc.add_ResponseServiceServicer_to_server(ResponseService(backend), server)
+    search_pb2_grpc.add_SearchServiceServicer_to_server(SearchService(backend), server)
+    segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, SERVICES), server)
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection((*SERVICES, health, reflection.SERVICE_NAME), server)

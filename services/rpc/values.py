@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from services.core.files import CreatedRange
-from services.core.filters import SearchFilter
+from services.core.filters import KINDS, SearchFilter
 from services.core.pages import DEFAULT_LIMIT, Page
 
 SORTS = {lists_pb2.SORT_UNSPECIFIED: "", lists_pb2.SORT_ASC: "asc", lists_pb2.SORT_DESC: "desc"}
@@ -37,7 +37,7 @@ def filter_of(message: Any, field: str = "filter") -> SearchFilter | None:
 
 
 def filter_json(filter: lists_pb2.SearchFilter) -> dict[str, Any]:
-    return {kind: [_criterion(item) for item in getattr(filter, kind)] for kind in ("metadata", "video_info", "file")}
+    return {kind: [_criterion(item) for item in getattr(filter, kind)] for kind in KINDS}
 
 
 def _criterion(item: lists_pb2.Criterion) -> dict[str, Any]:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.acceptance.bad_searches import (
+    CREATED,
+    PAGES,
+    SEARCH_BODIES,
+    SEARCH_QUERIES,
+    SEARCH_UNKNOWN,
+    SEARCH_WITH_BODY,
+    criterion,
+)
+
 MODEL = "nimbus-001"
 NEW = {"name": "c", "collection_type": "media-descriptions"}
 UNIFORM = {"strategy": "uniform", "uniform_config": {"window_seconds": 20}}
@@ -32,8 +42,12 @@ def about(**values: Any) -> Json:
     return ask(knowledge_base=values)
 
 
-def criterion(kind: str = "metadata", **values: Any) -> Json:
-    return {kind: [{"path": "a", "operator": "Equal", "valueText": "b", **values}]}
+def entities(**config: Any) -> Json:
+    return {"name": "c", "collection_type": "entities", "extract_config": config}
+
+
+def wanted(**properties: Any) -> Json:
+    return entities(schema={"type": "object", "properties": properties})
 
 
 COLLECTION = [
@@ -52,6 +66,11 @@ COLLECTION = [
     ({**NEW, "describe_config": {"enable_audio_description": []}}, "describe_config.enable_audio_description"),
     ({**NEW, "describe_config": {"prompt": 1}}, "describe_config.prompt"),
     ({**NEW, "describe_config": {"prompt": LONG}}, "describe_config.prompt"),
+    ({**NEW, "collection_type": "rich-transcripts", "transcribe_config": []}, "transcribe_config"),
+    (
+        {**NEW, "collection_type": "rich-transcripts", "transcribe_config": {"enable_speech": "yes"}},
+        "transcribe_config.enable_speech",
+    ),
     ({**NEW, "default_thumbnails_config": {"enable_segment_thumbnails": "no"}}, "enable_segment_thumbnails"),
     ({**NEW, "default_thumbnails_config": True}, "default_thumbnails_config"),
     ({**NEW, "default_segmentation_config": "uniform"}, "default_segmentation_config"),
@@ -76,6 +95,26 @@ COLLECTION = [
     (shots(max_seconds=601), "shot_detector_config.max_seconds"),
     (shots(min_seconds=20, max_seconds=10), "shot_detector_config.max_seconds"),
     (shots(fill_gaps="yes"), "shot_detector_config.fill_gaps"),
+    ({"name": "c", "collection_type": "entities"}, "extract_config is required"),
+    ({"name": "c", "collection_type": "entities", "extract_config": []}, "extract_config"),
+    (entities(), "needs a schema, or a prompt"),
+    (entities(prompt=5), "extract_config.prompt"),
+    (entities(prompt=LONG), "extract_config.prompt"),
+    (entities(schema=[]), "extract_config.schema"),
+    (entities(schema={}), "extract_config.schema.type"),
+    (entities(schema={"type": "array", "items": {"type": "string"}}), "extract_config.schema.type"),
+    (entities(schema={"type": "object", "properties": {}}), "needs properties"),
+    (wanted(a={"type": "strng"}), "extract_config.schema.properties.a.type"),
+    (wanted(a={"type": "string", "pattern": "a"}), "extract_config.schema.properties.a.pattern"),
+    (wanted(a={"$ref": "https://example.com/a.json"}), "extract_config.schema.properties.a.$ref"),
+    (wanted(a={"type": "string", "format": "colour"}), "extract_config.schema.properties.a.format"),
+    (wanted(a={"type": "array"}), "extract_config.schema.properties.a"),
+    (entities(prompt="p", enable_transcript_mode="yes"), "extract_config.enable_transcript_mode"),
+    (entities(prompt="p", enable_metadata_mode=True), "enable_metadata_mode"),
+    (
+        entities(prompt="p", enable_video_level_entities=True, enable_segment_level_entities=True),
+        "enable entities of the video or of its segments, not both",
+    ),
 ]
 COLLECTION_CHANGE = [({"name": ""}, "name"), ({"name": 1}, "name"), ({"description": {}}, "description")]
 FILE_CHANGE = [
@@ -95,7 +134,8 @@ ADDITION = [
     ({"url": "cloudglue://files/"}, "file id"),
     ({"url": "cloudglue://files/a/b"}, "file id"),
     ({"url": 3}, "url"),
-    ({"file_id": "{file_id}", "metadata": {"a": 1}}, "metadata"),
+    ({"file_id": "{file_id}", "metadata": {"a": "\0"}}, "null character"),
+    ({"file_id": "{file_id}", "metadata": {"a": "x" * 70_000}}, "metadata"),
     ({"file_id": "{file_id}", "metadata": 5}, "metadata"),
     ({"file_id": "{file_id}", "segmentation_id": 5}, "segmentation_id"),
     ({"file_id": "{file_id}", "segmentation_id": "x", "segmentation_config": UNIFORM}, "segmentation_id"),
@@ -139,8 +179,10 @@ QUESTION = [
     (ask(store=1), "store"),
     (ask(metadata=[]), "metadata"),
     (ask(background="yes"), "background"),
-    (ask(background=True), "background"),
-    (ask(previous_response_id="x"), "previous_response_id"),
+    (ask(background=True, store=False), "store"),
+    (ask(previous_response_id=5), "previous_response_id"),
+    (ask(tool_choice="sometimes"), "tool_choice"),
+    (ask(input=[{"type": "computer_call"}]), "input[0]"),
     (ask(include="all"), "include"),
     (ask(include=[1]), "include"),
     (ask(include=["cloudglue_citations.media_description"]), "include"),
@@ -174,24 +216,26 @@ QUESTION = [
     (about(source="default", filter=criterion("file", path="created_at", valueText="now")), "filter"),
     (about(source="default", filter=criterion(scope="world")), "scope"),
     (about(source="default", filter={"source_metadata": [{}]}), "source_metadata"),
+    (about(source="default", filter=criterion("file", path="id", scope="segment")), "filter.file[0].scope"),
+    (about(source="default", filter=criterion("video_info", path="has_audio", valueText="x")), "true or false"),
 ]
 BODIES = [
     *(("POST", "/collections", body, words) for body, words in COLLECTION),
     *(("PUT", "/collections/{collection_id}", body, words) for body, words in COLLECTION_CHANGE),
     *(("PUT", "/files/{file_id}", body, words) for body, words in FILE_CHANGE),
     *(("POST", "/collections/{collection_id}/media", body, words) for body, words in ADDITION),
+    *SEARCH_BODIES,
     *(("POST", "/responses", body, words) for body, words in QUESTION),
 ]
 
 
-PAGES = ("limit=0", "limit=101", "limit=1.5", "limit=", "offset=-1", "offset=x", "offset=99999999999999999999")
-CREATED = ("created_after=soon", "created_before=2026-02-30", "created_after=2026-01-01T25:00:00")
 ADDED = ("added_after=soon", "added_before=20260101T")
 SORTS = ("order=size", "sort=up")
 FILTERS = ("filter=x", "filter=[]", "filter=%7B%22colour%22:[]%7D", 'filter={"file":[{"path":"bytes"}]}')
 TEXTS = ("response_format=xml", "modalities=smell", "modalities=speech&modalities=x", "include_metadata=maybe")
 QUERIES = {
     "/files": (*PAGES, *SORTS, *CREATED, *FILTERS, "status=ready"),
+    "/responses/{response_id}": ("stream=maybe", "starting_after=-2", "starting_after=x"),
     "/files/{file_id}/thumbnails": (*PAGES, "is_default=maybe", "type=poster"),
     "/collections": (*PAGES, *SORTS, *CREATED, "collection_type=films", "order=filename"),
     "/collections/{collection_id}/videos": (*PAGES, *SORTS, *ADDED, *FILTERS, "status=ready"),
@@ -210,7 +254,23 @@ QUERIES = {
         "include_chapters=x",
         "include_shots=x",
     ),
+    "/collections/{collection_id}/entities": (*PAGES, *SORTS, *ADDED),
+    "/collections/{collection_id}/videos/{file_id}/entities": (
+        *PAGES,
+        "include_thumbnails=2",
+        "include_chapters=x",
+        "include_shots=x",
+    ),
+    "/collections/{collection_id}/rich-transcripts": (*PAGES, *SORTS, *ADDED, *TEXTS),
+    "/collections/{collection_id}/videos/{file_id}/rich-transcripts": (
+        *TEXTS,
+        "start_time_seconds=-1",
+        "end_time_seconds=nan",
+        "start_time_seconds=5&end_time_seconds=5",
+        "include_word_timestamps=x",
+    ),
     "/responses": (*PAGES, *CREATED, "status=ready"),
+    **SEARCH_QUERIES,
 }
 
 
@@ -240,10 +300,16 @@ UNKNOWN = [
     ("GET", "/collections/{unknown}/media-descriptions", None),
     ("GET", "/collections/{unknown}/videos/{file_id}/media-descriptions", None),
     ("GET", "/collections/{collection_id}/videos/{unknown}/media-descriptions", None),
+    ("GET", "/collections/{unknown}/entities", None),
+    ("GET", "/collections/{unknown}/videos/{file_id}/entities", None),
+    ("GET", "/collections/{facts_id}/videos/{unknown}/entities", None),
+    ("GET", "/collections/{unknown}/rich-transcripts", None),
+    ("GET", "/collections/{unknown}/videos/{file_id}/rich-transcripts", None),
     ("GET", "/responses/{unknown}", None),
     ("POST", "/responses", ask(knowledge_base={"collections": ["{unknown}"]})),
     ("POST", "/responses", ask(knowledge_base={"source": "files", "files": ["{unknown}"]})),
     ("GET", "/models/{unknown}", None),
+    *SEARCH_UNKNOWN,
 ]
 
 
@@ -266,6 +332,7 @@ WITH_BODY = [
     ("PUT", "/files/{file_id}"),
     ("POST", "/collections/{collection_id}/videos"),
     ("POST", "/collections/{collection_id}/media"),
+    *SEARCH_WITH_BODY,
     ("POST", "/responses"),
 ]
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.extraction import ExtractionWork
 from services.core.descriptions import NewEmbedding, NewThumbnail
 from services.core.jobs import Job, Jobs
 from services.core.media import MediaInfo, SegmentDescription, Span, Speech, TimedText, Word
@@ -32,6 +34,23 @@ def upload(account: Account, name: str = "clip.mp4") -> str:
 
 def describe(account: Account, collection_id: str, file_id: str, spans: Sequence[Span] = SPANS) -> None:
     account.front.call(_describe(account, collection_id, file_id, spans))
+
+
+def extract(account: Account, collection_id: str, file_id: str) -> None:
+    """Does the extract job of a described file, as the ingest application does it."""
+    account.front.call(_extract(account, collection_id, file_id))
+
+
+async def _extract(account: Account, collection_id: str, file_id: str) -> None:
+    backend = account.front.backend
+    jobs = Jobs(backend.database, lease_seconds=60)
+    owner = f"tests of {account.tenant_id}"
+    while (job := await jobs.claim(owner)) is not None:
+        if job.kind == "extract" and job.tenant_id == account.tenant_id:
+            await ExtractionWork(backend.database, EmbeddedExtractor()).run(job, owner)
+        await jobs.finish(job, owner)
+    member = await backend.collection_files.get(account.tenant_id, collection_id, file_id)
+    assert member.status == "completed", member
 
 
 async def _describe(account: Account, collection_id: str, file_id: str, spans: Sequence[Span]) -> None:
@@ -67,3 +86,4 @@ async def _describe(account: Account, collection_id: str, file_id: str, spans: S
             rows = (await connection.execute(query)).all()
         index = account.front.engine.index.setdefault(collection_id, {})
         index.update({row.id: vector_of(row.text) for row in rows})
+        account.front.engine.places.update({row.id: (file_id, row.segment_id) for row in rows})

@@ -12,9 +12,11 @@ from typing import Any
 import grpc
 from arcus.engine.v1 import engine_pb2, engine_pb2_grpc
 from arcus.v1 import collections_pb2 as collections
-from arcus.v1 import collections_pb2_grpc, files_pb2_grpc, responses_pb2_grpc
+from arcus.v1 import collections_pb2_grpc, files_pb2_grpc, responses_pb2_grpc, search_pb2_grpc, segments_pb2_grpc
 from arcus.v1 import files_pb2 as files
 from arcus.v1 import responses_pb2 as responses
+from arcus.v1 import search_pb2 as search
+from arcus.v1 import segments_pb2 as segments
 
 from ray_jobs.engines.scripted import ScriptedEngine
 from services.core.descriptions import NewEmbedding, NewThumbnail
@@ -57,6 +59,8 @@ class Client:
         self._files = files_pb2_grpc.FileServiceStub(channel)
         self._collections = collections_pb2_grpc.CollectionServiceStub(channel)
         self._responses = responses_pb2_grpc.ResponseServiceStub(channel)
+        self._search = search_pb2_grpc.SearchServiceStub(channel)
+        self._segments = segments_pb2_grpc.SegmentServiceStub(channel)
 
     def files(self, method: str, request: Any = None, **fields: Any) -> Any:
         return getattr(self._files, method)(request, metadata=self.metadata, timeout=30, **fields)
@@ -66,6 +70,12 @@ class Client:
 
     def responses(self, method: str, request: Any) -> Any:
         return getattr(self._responses, method)(request, metadata=self.metadata, timeout=30)
+
+    def search(self, method: str, request: Any) -> Any:
+        return getattr(self._search, method)(request, metadata=self.metadata, timeout=30)
+
+    def segments(self, method: str, request: Any) -> Any:
+        return getattr(self._segments, method)(request, metadata=self.metadata, timeout=30)
 
     async def upload(self, filename: str = "talk.mp4", chunks: Sequence[bytes] = (b"x" * 1000,), **header: Any) -> Any:
         return await self.files("Upload", upload_messages(filename, chunks, **header))
@@ -82,6 +92,8 @@ class Described:
     file_id: str
     collection_id: str
     response_id: str
+    segment_id: str
+    search_id: str
 
 
 @dataclass(frozen=True)
@@ -110,10 +122,9 @@ class RpcFront:
             await asyncio.sleep(0.01)
         raise AssertionError("the engine was not freed")
 
-    async def described(self, client: Client) -> Described:
+    async def described(self, client: Client, kinds: Any = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS) -> Described:
         """A file that was understood, in a collection, and a response about it."""
         file = await client.upload()
-        kinds = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS
         new = collections.CreateCollectionRequest(name="talks", collection_type=kinds)
         collection = await client.collections("Create", new)
         add = collections.AddFileRequest(collection_id=collection.id, file_id=file.id)
@@ -121,7 +132,11 @@ class RpcFront:
         await self.ingest(file.id)
         question = asks("What moves the tide?", collection.id)
         response = await client.responses("Create", question)
-        return Described(file.id, collection.id, response.id)
+        found = await client.segments("List", segments.ListSegmentsRequest(file_id=file.id))
+        asked = search.SearchRequest(scope="segment", collections=[collection.id], query="tide")
+        asked.search_modalities.append("speech_lexical")
+        searched = await client.search("Search", asked)
+        return Described(file.id, collection.id, response.id, found.segments[0].id, searched.id)
 
     async def ingest(self, file_id: str) -> None:
         """What the ingest application does, without the media."""

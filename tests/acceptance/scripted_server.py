@@ -24,10 +24,11 @@ def vector_of(text: str) -> np.ndarray:
 
 
 class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.GenerateServiceServicer):
-    """`index` holds collection id → embedding id → vector."""
+    """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding."""
 
     def __init__(self) -> None:
         self.index: dict[str, dict[int, np.ndarray]] = {}
+        self.places: dict[int, tuple[str, str]] = {}
         self.engine = ScriptedEngine()
 
     async def start(self) -> str:
@@ -52,9 +53,18 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
             pb.Hit(embedding_id=id, collection_id=collection_id, score=float(vector @ question))
             for collection_id in request.collection_ids
             for id, vector in self.index.get(collection_id, {}).items()
+            if self._is_named(request, id)
         ]
         hits.sort(key=lambda hit: -hit.score)
+        if request.distinct:
+            column = 0 if request.distinct == pb.DISTINCT_FILE else 1
+            hits = list({self.places[hit.embedding_id][column]: hit for hit in reversed(hits)}.values())[::-1]
         return pb.SearchResponse(hits=hits[: request.limit], sequence=request.min_sequence)
+
+    def _is_named(self, request: Any, id: int) -> bool:
+        file_id, segment_id = self.places.get(id, ("", ""))
+        is_of_file = not request.file_ids or file_id in request.file_ids
+        return is_of_file and (not request.segment_ids or segment_id in request.segment_ids)
 
     async def Plan(self, request: Any, context: Any) -> Any:
         return await self.engine.plan(request)

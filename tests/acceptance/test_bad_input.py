@@ -55,12 +55,30 @@ def owner(front: Front) -> tuple[Account, str, str]:
     return account, collection_id, file_id
 
 
+@pytest.fixture(scope="module")
+def facts(owner: tuple[Account, str, str]) -> str:
+    """The owner's collection of type entities, with the same file in it."""
+    account, _, file_id = owner
+    new = {"name": "facts", "collection_type": "entities", "extract_config": {"prompt": "dates"}}
+    with account.http as http:
+        id = http.post("/v1/collections", json=new).json()["id"]
+        http.post(f"/v1/collections/{id}/media", json={"file_id": file_id}).raise_for_status()
+    return id
+
+
+@pytest.fixture(scope="module")
+def segment_id(owner: tuple[Account, str, str]) -> str:
+    account, _, file_id = owner
+    with account.http as http:
+        return http.get(f"/v1/files/{file_id}/segments").json()["data"][0]["id"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"), BODIES, ids=[f"{item[1].split('/')[1]}-{item[3]}" for item in BODIES]
 )
-def test_a_bad_body_is_refused_by_its_field(owner, method: str, path: str, body: Json, words: str):
+def test_a_bad_body_is_refused_by_its_field(owner, segment_id: str, method: str, path: str, body: Json, words: str):
     account, collection_id, file_id = owner
-    names = {"{collection_id}": collection_id, "{file_id}": file_id}
+    names = {"{collection_id}": collection_id, "{file_id}": file_id, "{segment_id}": segment_id}
     text = json.dumps(body)
     for name, id in names.items():
         path, text = path.replace(name, id), text.replace(name, id)
@@ -71,8 +89,9 @@ def test_a_bad_body_is_refused_by_its_field(owner, method: str, path: str, body:
 
 
 @pytest.mark.parametrize(("path", "query"), [(path, query) for path, queries in QUERIES.items() for query in queries])
-def test_a_bad_query_parameter_is_refused_by_its_name(owner, path: str, query: str):
+def test_a_bad_query_parameter_is_refused_by_its_name(owner, facts: str, path: str, query: str):
     account, collection_id, file_id = owner
+    collection_id = facts if path.endswith("/entities") else collection_id
     url = f"/v1{path}".replace("{collection_id}", collection_id).replace("{file_id}", file_id)
     with account.http as http:
         message = check_error(http.get(f"{url}?{query}"), 400)
@@ -93,9 +112,11 @@ def test_every_query_parameter_of_the_document_is_tried(front: Front):
 
 @pytest.mark.parametrize("unknown", ["unknown", "00000000-0000-4000-8000-000000000000", "%27%20OR%201%3D1", "é" * 40])
 @pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
-def test_what_does_not_exist_is_not_found(owner, method: str, path: str, body: Json | None, unknown: str):
+def test_what_does_not_exist_is_not_found(
+    owner, facts: str, segment_id: str, method: str, path: str, body: Json | None, unknown: str
+):
     account, collection_id, file_id = owner
-    text = json.dumps(body) if body else ""
+    text, path = json.dumps(body) if body else "", path.replace("{facts_id}", facts).replace("{segment_id}", segment_id)
     for name, id in (("{collection_id}", collection_id), ("{file_id}", file_id), ("{unknown}", unknown)):
         path, text = path.replace(name, id), text.replace(name, id)
     with account.http as http:
@@ -127,8 +148,9 @@ def test_a_file_that_is_there_with_another_cut_is_a_conflict(owner):
 
 @pytest.mark.parametrize("content", MALFORMED)
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-def test_a_body_that_is_not_an_object_is_refused(owner, method: str, path: str, content: bytes):
+def test_a_body_that_is_not_an_object_is_refused(owner, segment_id: str, method: str, path: str, content: bytes):
     account, collection_id, file_id = owner
+    path = path.replace("{segment_id}", segment_id)
     url = f"/v1{path}".replace("{collection_id}", collection_id).replace("{file_id}", file_id)
     with account.http as http:
         check_error(http.request(method, url, content=content), 400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,57 @@ def test_an_upload_may_want_no_thumbnails_of_segments(studio: Studio) -> None:
     wait_for(studio.client, f"/collections/{collection_id}/media/{id}")
     kinds = [item["type"] for item in studio.client.get(f"/files/{id}/thumbnails").json()["data"]]
     assert kinds == ["file"]
+
+
+def test_pictures_of_segments_are_made_where_collection_or_membership_want_them(studio: Studio) -> None:
+    """Also when a collection wants them of segments that were described without."""
+    off, on = {"enable_segment_thumbnails": False}, {"enable_segment_thumbnails": True}
+    path = MEDIA / "hevc_tiny.mp4"
+    url = f"/files/{studio.file(path)}/thumbnails"
+    studio.add(studio.collection(default_thumbnails_config=off), path)
+    studio.add(studio.collection(), path, thumbnails_config=off)
+    assert [item["type"] for item in studio.client.get(url).json()["data"]] == ["file"]
+    wanting = studio.collection(default_thumbnails_config=off)
+    studio.add(wanting, path, thumbnails_config=on)
+    deadline = time.monotonic() + 60
+    while len(pictures := studio.client.get(url).json()["data"]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert sorted(item["type"] for item in pictures) == ["file", "segment"]
+    (summary,) = studio.described(wanting, path, include_thumbnails=True)["segment_summary"]
+    assert httpx.get(summary["thumbnail_url"]).content.startswith(b"\xff\xd8\xff")
+
+
+def test_the_chapters_of_a_file_are_those_it_marks(studio: Studio) -> None:
+    path = MEDIA / "chapters.mkv"
+    collection_id = studio.collection(describe_config={name: False for name in PARTS})
+    studio.add(collection_id, path)
+    found = studio.described(collection_id, path, include_chapters=True)
+    assert [(item["start_time"], item["description"]) for item in found["chapters"]] == [
+        (0, "Chapter 1"),
+        (2, "Chapter 2"),
+    ]
+    part = studio.described(collection_id, path, include_chapters=True, start_time_seconds=3)
+    assert (part["total_chapters"], part["chapters"][0]["index"]) == (1, 1)
+
+
+def test_a_rich_transcript_of_real_speech_is_read_as_subtitles(studio: Studio) -> None:
+    import av
+
+    body = {
+        "name": "transcripts",
+        "collection_type": "rich-transcripts",
+        "transcribe_config": {"enable_summary": False},
+    }
+    collection_id = studio.client.post("/collections", json=body).raise_for_status().json()["id"]
+    studio.add(collection_id, LIBRIVOX)
+    url = f"/collections/{collection_id}/videos/{studio.file(LIBRIVOX)}/rich-transcripts"
+    spoken = studio.client.get(url, params={"include_word_timestamps": True}).raise_for_status().json()["speech"]
+    words = [word["word"] for item in spoken for word in item["words"]]
+    for name, parser in (("srt", "srt"), ("vtt", "webvtt")):
+        text = studio.client.get(url, params={"response_format": name}).json()["content"]
+        with av.open(io.BytesIO(text.encode()), format=parser) as container:
+            cues = [bytes(packet).decode() for packet in container.demux() if packet.size]
+        assert " ".join(cues).split() == words
 
 
 def test_work_that_was_done_is_not_done_again(studio: Studio, everything: Json) -> None:

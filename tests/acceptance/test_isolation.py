@@ -13,13 +13,14 @@ import pytest
 
 from services.core.settings import Settings
 from tests.acceptance.conftest import Lecture
-from tests.acceptance.described import SPEECH, describe, upload
+from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.scripted_server import ScriptedServer
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
 SECRETS = (*SPEECH, "A talk", "On parsing and streaming", "SLIDE", "secret.mp4", "of the first")
+FACTS = {"type": "object", "properties": {"mentions_parsing": {"type": "boolean"}, "quote": {"type": "string"}}}
 Json = dict[str, Any]
 
 
@@ -57,6 +58,10 @@ def question(**knowledge_base: Any) -> Json:
     return {"model": MODEL, "input": "What is said of parsing?", "knowledge_base": knowledge_base}
 
 
+def searching(scope: str, *collections: str, **more: Any) -> Json:
+    return {"scope": scope, "collections": list(collections), "query": "What is said of parsing?", **more}
+
+
 def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
     """Every route with what a second tenant asks of it that names something of the first."""
     foreign_file = {"metadata": [], "file": [{"path": "id", "operator": "Equal", "valueText": first["file_id"]}]}
@@ -66,6 +71,7 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         Request(404, body={"file_id": first["file_id"]}, own_path=True),
         Request(404, body={"url": f"cloudglue://files/{first['file_id']}"}, own_path=True),
         Request(404, body={"file_id": second["file_id"], "segmentation_id": first["segmentation_id"]}, own_path=True),
+        Request(404, body={"file_id": first["file_id"], "metadata": {"by": "the second"}}, own_path=True),
     ]
     picture = {"file": ("own.mp4", b"\x00\x00\x00\x18ftypmp42" + b"\xff" * 100)}
     return {
@@ -78,6 +84,26 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
             NOT_FOUND,
             Request(0, query={"segmentation_id": first["segmentation_id"]}, own_path=True),
         ],
+        "GET /v1/files/{file_id}/segmentations": [NOT_FOUND],
+        "GET /v1/files/{file_id}/segments": [NOT_FOUND],
+        "GET /v1/files/{file_id}/segments/{segment_id}": [NOT_FOUND],
+        "PUT /v1/files/{file_id}/segments/{segment_id}": [Request(404, body={"metadata": {"by": "the second"}})],
+        "POST /v1/search": [
+            *(
+                Request(404, body=searching(scope, *ids, search_modalities=[modality]))
+                for scope in ("segment", "file")
+                for ids in ([first["collection_id"]], [second["collection_id"], first["collection_id"]])
+                for modality in ("general_content", "speech_lexical")
+            ),
+            *(
+                Request(200, body=searching(scope, second["collection_id"], search_modalities=[modality], **more))
+                for scope in ("segment", "file")
+                for modality in ("general_content", "speech_lexical", "ocr_lexical")
+                for more in ({}, {"filter": foreign_file})
+            ),
+        ],
+        "GET /v1/search": [HARMLESS],
+        "GET /v1/search/{search_id}": [NOT_FOUND],
         "GET /v1/collections": [HARMLESS],
         # The same name is free: names are unique in an account, not among all.
         "POST /v1/collections": [
@@ -101,18 +127,31 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
             Request(404, query={"response_format": "markdown", "include_thumbnails": True}),
         ],
         "GET /v1/collections/{collection_id}/media-descriptions": [NOT_FOUND],
+        "GET /v1/collections/{collection_id}/videos/{file_id}/entities": [
+            NOT_FOUND,
+            Request(404, query={"include_thumbnails": True}),
+        ],
+        "GET /v1/collections/{collection_id}/entities": [NOT_FOUND],
+        "GET /v1/collections/{collection_id}/videos/{file_id}/rich-transcripts": [
+            NOT_FOUND,
+            Request(404, query={"response_format": "srt", "include_word_timestamps": True}),
+        ],
+        "GET /v1/collections/{collection_id}/rich-transcripts": [NOT_FOUND],
         "POST /v1/responses": [
             Request(404, body=question(source="collections", collections=[first["collection_id"]])),
             Request(404, body=question(collections=[second["collection_id"], first["collection_id"]])),
             Request(404, body=question(source="files", files=[first["file_id"]])),
             Request(404, body=question(source="files", files=[f"cloudglue://files/{first['file_id']}"])),
             Request(404, body={**question(collections=[first["collection_id"]]), "stream": True}),
+            Request(404, body={**question(collections=[first["collection_id"]]), "background": True}),
+            Request(404, body={**question(source="default"), "previous_response_id": first["response_id"]}),
             Request(200, body=question(source="default")),
             Request(200, body=question(source="default", filter=foreign_file)),
             Request(200, body={"model": MODEL, "input": "What is said of parsing?"}),
         ],
         "GET /v1/responses": [HARMLESS],
-        "GET /v1/responses/{response_id}": [NOT_FOUND],
+        "GET /v1/responses/{response_id}": [NOT_FOUND, Request(404, query={"stream": True})],
+        "POST /v1/responses/{response_id}/cancel": [NOT_FOUND],
         "DELETE /v1/responses/{response_id}": [HARMLESS],  # deleting what is not there is not an error
         "GET /v1/models": [HARMLESS],
         "GET /v1/models/{model}": [NOT_FOUND],
@@ -142,16 +181,27 @@ def holding(front: Front, name: str) -> Holding:
         member = http.post(f"/v1/collections/{collection_id}/media", json={"file_id": file_id}).json()
         if "first" in name:
             describe(account, collection_id, file_id)
+        facts = {"name": f"facts of {name}", "collection_type": "entities", "extract_config": {"schema": FACTS}}
+        facts_id = http.post("/v1/collections", json=facts).json()["id"]
+        http.post(f"/v1/collections/{facts_id}/media", json={"file_id": file_id}).raise_for_status()
+        if "first" in name:
+            extract(account, facts_id, file_id)
         asked = {**question(collections=[collection_id]), "instructions": '{"messages": 2, "text": "Said [1]. "}'}
         response = http.post("/v1/responses", json=asked)
         assert response.status_code == 200, response.text
         thumbnails = http.get(f"/v1/files/{file_id}/thumbnails").json()["data"]
+        segments = http.get(f"/v1/files/{file_id}/segments").json()["data"]
+        search = http.post("/v1/search", json=searching("segment", collection_id))
+        assert search.status_code == 200, search.text
     ids = {
         "collection_id": collection_id,
         "file_id": file_id,
+        "facts_id": facts_id,
         "segmentation_id": member["segmentation"]["id"],
         "response_id": response.json()["id"],
         "thumbnail_id": thumbnails[0]["id"] if thumbnails else "none",
+        "segment_id": segments[0]["id"] if segments else "none",
+        "search_id": search.json()["id"],
         "model": f"nimbus-of-{name}".replace(" ", "-"),
     }
     return Holding(account, ids)
@@ -176,6 +226,8 @@ def routes(answering: Front) -> list[str]:
 def paths(route: str, request: Request, first: Holding, second: Holding) -> Iterator[str]:
     """The route's path with own and foreign ids, in the mixtures that the request asks for."""
     template = route.split(" ", 1)[1]
+    if template.endswith("/entities"):  # of collections of that type
+        template = template.replace("{collection_id}", "{facts_id}")
     names = [name for name in first.ids if f"{{{name}}}" in template]
     for owners in itertools.product((first, second), repeat=len(names)):
         if names and request.own_path != all(owner is second for owner in owners):
@@ -188,7 +240,7 @@ def paths(route: str, request: Request, first: Holding, second: Holding) -> Iter
 
 def everything_of(one: Holding) -> Json:
     """All that its owner can read of it."""
-    collection, file = one["collection_id"], one["file_id"]
+    collection, file, facts = one["collection_id"], one["file_id"], one["facts_id"]
     with one.account.http as http:
         seen = {
             path: http.get(f"/v1{path}").raise_for_status().json()
@@ -202,8 +254,15 @@ def everything_of(one: Holding) -> Json:
                 f"/collections/{collection}/videos/{file}",
                 f"/collections/{collection}/media-descriptions",
                 f"/collections/{collection}/videos/{file}/media-descriptions",
+                f"/collections/{facts}/entities",
+                f"/collections/{facts}/videos/{file}/entities",
                 "/responses",
                 f"/responses/{one['response_id']}",
+                f"/files/{file}/segmentations",
+                f"/files/{file}/segments",
+                f"/files/{file}/segments/{one['segment_id']}",
+                "/search",
+                f"/search/{one['search_id']}",
             )
         }
         seen["picture"] = [httpx.get(item["url"]).content for item in seen[f"/files/{file}/thumbnails"]["data"]]
@@ -217,6 +276,8 @@ def test_every_route_has_a_case(routes: list[str], first: Holding, second: Holdi
 def test_no_route_shows_or_changes_what_another_tenant_has(first: Holding, second: Holding):
     before = everything_of(first)
     assert before[f"/collections/{first['collection_id']}/media-descriptions"]["data"][0]["data"]["speech"]
+    assert before[f"/collections/{first['facts_id']}/entities"]["data"][0]["data"]["entities"]["quote"]
+    assert before[f"/search/{first['search_id']}"]["total"] == 2
     assert before[f"/responses/{first['response_id']}"]["output"][0]["content"][0]["annotations"]
     assert len(before["picture"]) == 2
     tried = 0
@@ -245,7 +306,17 @@ def _check_own(route: str, reply: httpx.Response, first: Holding, place: str) ->
         shown = shown.replace("talks of the first", "")
     if route == "DELETE /v1/responses/{response_id}":
         return  # it repeats the id that it was given
-    for name in ("collection_id", "file_id", "segmentation_id", "response_id", "thumbnail_id"):
+    names = (
+        "collection_id",
+        "facts_id",
+        "file_id",
+        "segmentation_id",
+        "segment_id",
+        "response_id",
+        "search_id",
+        "thumbnail_id",
+    )
+    for name in names:
         assert first[name] not in shown, place
     for word in SECRETS:
         assert word not in shown.replace("What is said of parsing?", ""), place

@@ -44,7 +44,7 @@ def test_the_sdk_creates_gets_lists_updates_and_deletes_a_collection(account: Ac
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"collection_type": "entities"}, "entities are not offered"),
+        ({"collection_type": "metadata"}, "metadata are not offered"),
         ({"collection_type": "nonsense"}, "collection_type"),
         ({"name": ""}, "name"),
         ({"name": 7}, "name"),
@@ -191,6 +191,58 @@ def test_shots_are_told_of_a_shot_detector_segmentation(account: Account):
     found = account.sdk.collections.get_media_descriptions(collection.id, file_id, include_shots=True)
     assert [(shot.index, shot.start_time, shot.end_time) for shot in found.shots] == [(0, 0.0, 5.0), (1, 5.0, 40.0)]
     assert found.total_shots == 2
+
+
+def test_shots_found_for_another_collection_are_told_and_numbered_over_the_whole_file(account: Account):
+    sdk = account.sdk
+    plain = sdk.collections.create(collection_type="media-descriptions", name="plain")
+    cut = sdk.collections.create(
+        collection_type="media-descriptions",
+        name="shots",
+        default_segmentation_config={"strategy": "shot-detector", "shot_detector_config": {"detector": "content"}},
+    )
+    file_id = upload(account)
+    sdk.collections.add_video(plain.id, file_id=file_id)
+    describe(account, plain.id, file_id)
+    assert sdk.collections.get_media_descriptions(plain.id, file_id, include_shots=True).shots is None
+    sdk.collections.add_video(cut.id, file_id=file_id)
+    describe(account, cut.id, file_id, [Span(0, 5), Span(5, 40)])
+    found = sdk.collections.get_media_descriptions(plain.id, file_id, include_shots=True, start_time_seconds=6)
+    assert [(shot.index, shot.start_time, shot.end_time) for shot in found.shots] == [(1, 5.0, 40.0)]
+
+
+def test_chapters_are_told_when_they_are_asked_for(account: Account, talk: tuple[str, str]):
+    assert account.sdk.collections.get_media_descriptions(*talk).chapters is None
+    found = account.sdk.collections.get_media_descriptions(*talk, include_chapters=True)
+    assert [(item.index, item.start_time, item.end_time, item.description) for item in found.chapters] == [
+        (0, 0.0, 20.0, "Part 1"),
+        (1, 20.0, 40.0, "Part 2"),
+    ]
+    assert found.total_chapters == 2
+
+
+def test_metadata_given_with_a_membership_is_merged_into_the_files_own(account: Account):
+    sdk = account.sdk
+    id = sdk.collections.create(collection_type="media-descriptions", name="c").id
+    file_id = upload(account)
+    sdk.files.update(file_id, metadata={"speaker": "Ann", "year": 2024})
+    with account.http as http:
+        body = {"file_id": file_id, "metadata": {"speaker": "Bob", "topics": ["tides"]}}
+        member = http.post(f"/v1/collections/{id}/media", json=body).raise_for_status().json()
+    merged = {"speaker": "Bob", "year": 2024, "topics": ["tides"]}
+    assert member["file"]["metadata"] == sdk.files.get(file_id).metadata == merged
+
+
+def test_a_collection_that_wants_no_pictures_is_shown_none(account: Account, talk: tuple[str, str]):
+    """The pictures that another collection had made of the same segments stay that one's."""
+    with account.http as http:
+        off = {"default_thumbnails_config": {"enable_segment_thumbnails": False}}
+        body = {"collection_type": "media-descriptions", "name": "bare", **off}
+        other = http.post("/v1/collections", json=body).raise_for_status().json()["id"]
+    account.sdk.collections.add_video(other, file_id=talk[1])
+    for collection_id, is_shown in ((talk[0], True), (other, False)):
+        found = account.sdk.collections.get_media_descriptions(collection_id, talk[1], include_thumbnails=True)
+        assert [bool(part.thumbnail_url) for part in found.segment_summary] == [is_shown] * 2
 
 
 def test_the_descriptions_of_a_collection_are_listed(account: Account, talk: tuple[str, str]):

@@ -11,10 +11,18 @@ from fastapi.routing import iter_route_contexts
 
 from services.rest.app import create_app
 from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
-from services.rest.schemas.descriptions import CollectionMediaDescriptionsList, MediaDescription
+from services.rest.schemas.descriptions import (
+    CollectionMediaDescriptionsList,
+    CollectionRichTranscriptsList,
+    MediaDescription,
+    RichTranscript,
+)
+from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
 from services.rest.schemas.files import File, FileList, ThumbnailList
 from services.rest.schemas.responses import ModelList, ResponseList
-from tests.acceptance.described import describe, upload
+from services.rest.schemas.search import SearchList
+from services.rest.schemas.segments import FileSegment, FileSegmentList, SegmentationList
+from tests.acceptance.described import describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 
 FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
@@ -65,7 +73,7 @@ def test_every_operation_is_described_secured_and_tells_its_failures(document: d
             content = operation["responses"][status]["content"]["application/json"]["schema"]
             assert content == {"$ref": "#/components/schemas/Error"}, place
         assert operation["responses"]["200"]["content"]["application/json"]["schema"].get("$ref"), place
-        assert ("requestBody" in operation) == (method in ("POST", "PUT")), place
+        assert ("requestBody" in operation) == (method in ("POST", "PUT") and not path.endswith("/cancel")), place
     assert len(ids) == len(set(ids))
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 
@@ -91,6 +99,21 @@ def test_replies_have_the_documented_shapes(account: Account):
         collection, file_id = made["id"], upload(account)
         member = http.post(f"/v1/collections/{collection}/media", json={"file_id": file_id}).json()
         describe(account, collection, file_id)
+        facts = {"collection_type": "entities", "name": "f", "extract_config": {"prompt": "topics"}}
+        of_facts = http.post("/v1/collections", json=facts).json()["id"]
+        http.post(f"/v1/collections/{of_facts}/media", json={"file_id": file_id}).raise_for_status()
+        extract(account, of_facts, file_id)
+        segment = http.get(f"/v1/files/{file_id}/segments").json()["data"][0]["id"]
+        search = {
+            "scope": "file",
+            "collections": [collection],
+            "query": "parsing",
+            "search_modalities": ["ocr_lexical"],
+        }
+        assert http.post("/v1/search", json=search).status_code == 200
+        body = {"collection_type": "rich-transcripts", "name": "t"}
+        transcripts = http.post("/v1/collections", json=body).json()["id"]
+        http.post(f"/v1/collections/{transcripts}/media", json={"file_id": file_id}).raise_for_status()
         Collection.model_validate(made)
         CollectionFile.model_validate(member)
         for model, path in (
@@ -99,8 +122,18 @@ def test_replies_have_the_documented_shapes(account: Account):
             (ThumbnailList, f"/files/{file_id}/thumbnails"),
             (CollectionList, "/collections"),
             (CollectionFileList, f"/collections/{collection}/videos"),
-            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions"),
+            (MediaDescription, f"/collections/{collection}/videos/{file_id}/media-descriptions?include_chapters=true"),
             (CollectionMediaDescriptionsList, f"/collections/{collection}/media-descriptions"),
+            (Collection, f"/collections/{of_facts}"),
+            (FileEntities, f"/collections/{of_facts}/videos/{file_id}/entities"),
+            (CollectionEntitiesList, f"/collections/{of_facts}/entities"),
+            (SegmentationList, f"/files/{file_id}/segmentations"),
+            (FileSegmentList, f"/files/{file_id}/segments"),
+            (FileSegment, f"/files/{file_id}/segments/{segment}"),
+            (SearchList, "/search"),
+            (RichTranscript, f"/collections/{transcripts}/videos/{file_id}/rich-transcripts"),
+            (CollectionRichTranscriptsList, f"/collections/{transcripts}/rich-transcripts"),
+            (Collection, f"/collections/{transcripts}"),
             (ResponseList, "/responses"),
             (ModelList, "/models"),
         ):

@@ -182,7 +182,10 @@ def test_an_engine_that_fails_ends_the_stream_with_an_error_event(asker: tuple[A
     [
         ({"model": "gpt-4"}, 400, "model"),
         ({"input": ""}, 400, "input"),
-        ({"background": True}, 400, "background"),
+        ({"background": True, "store": False}, 400, "store"),
+        ({"background": True, "knowledge_base": {"collections": ["unknown"]}}, 404, "unknown"),
+        ({"previous_response_id": "unknown"}, 404, "unknown"),
+        ({"tool_choice": {"type": "function", "name": "unknown"}}, 400, "tool_choice"),
         ({"temperature": 3}, 400, "temperature"),
         ({"knowledge_base": {"collections": ["unknown"]}}, 404, "unknown"),
         ({"knowledge_base": {"collections": []}}, 400, "knowledge_base.collections"),

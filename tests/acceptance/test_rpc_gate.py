@@ -6,6 +6,8 @@ import pytest
 from arcus.v1 import collections_pb2 as collections
 from arcus.v1 import files_pb2 as files
 from arcus.v1 import responses_pb2 as responses
+from arcus.v1 import search_pb2 as search
+from arcus.v1 import segments_pb2 as segments
 from google.protobuf import descriptor_pool, message_factory
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -63,9 +65,34 @@ def requests_for(at: Described) -> dict:
             collections.ListMediaDescriptionsRequest(**collection),
             NOT_FOUND,
         ),
+        "arcus.v1.CollectionService/GetEntities": (collections.GetEntitiesRequest(**both), NOT_FOUND),
+        "arcus.v1.CollectionService/ListEntities": (collections.ListEntitiesRequest(**collection), NOT_FOUND),
+        "arcus.v1.SegmentService/ListSegmentations": (segments.ListSegmentationsRequest(**file), NOT_FOUND),
+        "arcus.v1.SegmentService/List": (segments.ListSegmentsRequest(**file), NOT_FOUND),
+        "arcus.v1.SegmentService/Get": (segments.GetSegmentRequest(**file, segment_id=at.segment_id), NOT_FOUND),
+        "arcus.v1.SegmentService/Update": (
+            segments.UpdateSegmentRequest(**file, segment_id=at.segment_id, metadata={"by": "the second"}),
+            NOT_FOUND,
+        ),
+        "arcus.v1.SearchService/Search": (
+            search.SearchRequest(scope="segment", collections=[at.collection_id], query="tide"),
+            NOT_FOUND,
+        ),
+        "arcus.v1.SearchService/Get": (search.GetSearchRequest(search_id=at.search_id), NOT_FOUND),
+        "arcus.v1.SearchService/List": (search.ListSearchesRequest(), OK),
+        "arcus.v1.CollectionService/GetRichTranscript": (
+            collections.GetRichTranscriptRequest(**both),
+            NOT_FOUND,
+        ),
+        "arcus.v1.CollectionService/ListRichTranscripts": (
+            collections.ListRichTranscriptsRequest(**collection),
+            NOT_FOUND,
+        ),
         "arcus.v1.ResponseService/Create": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Stream": (asks("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ResponseService/Get": (responses.GetResponseRequest(response_id=at.response_id), NOT_FOUND),
+        "arcus.v1.ResponseService/Follow": (responses.FollowResponseRequest(response_id=at.response_id), NOT_FOUND),
+        "arcus.v1.ResponseService/Cancel": (responses.CancelResponseRequest(response_id=at.response_id), NOT_FOUND),
         "arcus.v1.ResponseService/List": (responses.ListResponsesRequest(), OK),
         "arcus.v1.ResponseService/Delete": (responses.DeleteResponseRequest(response_id=at.response_id), OK),
     }
@@ -110,13 +137,13 @@ async def test_a_second_tenant_finds_nothing_of_the_first_by_any_rpc(front: RpcF
         code, message, replies = await ask(front.other, name, methods[name], request)
         assert code is expected, f"{name}: {code} {message}"
         text = str(replies)
-        assert not any(id in text for id in (at.file_id, at.collection_id, at.response_id)), name
+        assert not any(id in text for id in vars(at).values()), name
     assert before == [await front.client.files("Get", files.GetFileRequest(file_id=at.file_id))]
     await front.client.responses("Get", responses.GetResponseRequest(response_id=at.response_id))
 
 
 async def test_every_rpc_needs_a_key(front: RpcFront):
-    methods, table = await reflected(front), requests_for(Described("f", "c", "r"))
+    methods, table = await reflected(front), requests_for(Described("f", "c", "r", "s", "q"))
     wrong = ((), (("authorization", "Bearer cg-wrong"),), (("authorization", "Basic x"),), (("authorization", ""),))
     for name, method in methods.items():
         for metadata in wrong:

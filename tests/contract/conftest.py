@@ -16,12 +16,16 @@ from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
 from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
 from services.core.jobs import Jobs
 from services.core.keys import Keys
 from services.core.objects import Objects
+from services.core.response_log import ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 from tests.contract.postgres_server import PostgresServer, migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
@@ -88,10 +92,14 @@ async def store(database: Database, tmp_path: Path) -> Store:
         collections=Collections(database, shard_count=SHARDS),
         collection_files=CollectionFiles(database),
         descriptions=Descriptions(database),
+        entities=Entities(database),
         log=EmbeddingLog(database),
         full_text=FullText(database),
         jobs=Jobs(database, lease_seconds=30),
         responses=Responses(database),
+        response_log=ResponseLog(database),
+        searches=Searches(database),
+        segments=Segments(database),
         thumbnails=Thumbnails(database, objects, secret="secret"),
         tenant=tenants[0],
         other=tenants[1],

@@ -12,18 +12,27 @@ from services.core.collections import Collection, Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions, NewEmbedding, Segment
 from services.core.embedding_log import EmbeddingLog
+from services.core.entities import Entities, Extraction
 from services.core.files import File, Files
 from services.core.full_text import FullText
 from services.core.jobs import Job, Jobs
 from services.core.keys import Keys
 from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.objects import Objects
+from services.core.response_log import Hold, ResponseLog
 from services.core.responses import Responses
+from services.core.searches import Searches
+from services.core.segments import Segments
 from services.core.thumbnails import Thumbnails
 
 SHARDS = 2
 MAX_UPLOAD_BYTES = 10_000
 WORKER = "worker"
+SCHEMA = {
+    "type": "object",
+    "properties": {"speaker": {"type": "string"}, "turbines": {"type": "integer", "minimum": 0}},
+    "required": ["speaker"],
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,24 @@ class Store:
     collections: Collections
     collection_files: CollectionFiles
     descriptions: Descriptions
+    entities: Entities
     log: EmbeddingLog
     full_text: FullText
     jobs: Jobs
     responses: Responses
+    response_log: ResponseLog
+    searches: Searches
+    segments: Segments
     thumbnails: Thumbnails
     tenant: str
     other: str
+
+    async def begin_response(self, id: str, *, owner: str = "front", background: bool = False, **rest: Any) -> Hold:
+        """A response in progress, held by a front."""
+        body = {"id": id, "status": "in_progress", "model": "nimbus-001", "instructions": None, "output": []}
+        hold = Hold(id, owner, 1)
+        await self.responses.create(self.tenant, body, {"input": id}, hold, background=background, **rest)
+        return hold
 
     async def upload(
         self,
@@ -92,6 +112,22 @@ class Store:
             await self.write(job, segment)
         await self.descriptions.finish(job, WORKER, title="A talk", summary="On tides.")
         await self.jobs.finish(job, WORKER)
+
+    async def entity_collection(self, name: str = "facts", *, tenant: str = "", **config: Any) -> Collection:
+        return await self.collections.create(
+            tenant or self.tenant,
+            name=name,
+            collection_type="entities",
+            extract_config={"schema": SCHEMA, **config},
+        )
+
+    async def extracting(self, collection: Collection, file: File) -> tuple[Job, Extraction]:
+        """The job and the extraction of a file that is described in a collection of type entities."""
+        job = await self.jobs.claim(WORKER)
+        assert job is not None and job.kind == "extract"
+        extraction = await self.entities.find(job.subject_id)
+        assert extraction is not None and extraction.file_id == file.id
+        return job, extraction
 
     def stored(self) -> list[Path]:
         """The objects in the store."""

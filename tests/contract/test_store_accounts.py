@@ -4,12 +4,15 @@ import inspect
 import pytest
 from sqlalchemy import select
 
+from services.core.entities import FileEntities
 from services.core.errors import ArcusError, Reason
-from services.core.files import CreatedRange
+from services.core.filters import SearchFilter
 from services.core.keys import Keys
 from services.core.pages import Page
 from services.core.schema import api_keys
+from services.core.searches import SearchHit
 from services.core.thumbnails import Thumbnails
+from tests.contract.store_steps import WORKER
 
 
 def _body(id: str, status: str = "in_progress") -> dict:
@@ -55,32 +58,6 @@ async def test_fronts_that_start_at_once_make_one_tenant_and_one_key(store):
         await store.keys.create("other", key)
 
 
-async def test_a_response_ends_once(store):
-    await store.responses.create(store.tenant, "r1", _body("r1"), {"model": "nimbus-001"}, owner="front")
-    await store.responses.finish(store.tenant, _body("r1", "completed"))
-    await store.responses.finish(store.tenant, _body("r1", "failed"))
-    got = await store.responses.get(store.tenant, "r1")
-    assert (got.status, got.body["status"]) == ("completed", "completed")
-    assert (await store.responses.list(store.tenant, Page(), status="completed")).total == 1
-    assert (await store.responses.list(store.tenant, Page(), status="failed")).total == 0
-    assert (await store.responses.list(store.tenant, Page(), created=CreatedRange(before=1))).total == 0
-    await store.responses.delete(store.tenant, "r1")
-    await store.responses.delete(store.tenant, "r1")
-    await store.responses.finish(store.tenant, _body("r1", "completed"))
-    with pytest.raises(ArcusError):
-        await store.responses.get(store.tenant, "r1")
-
-
-async def test_responses_of_a_front_that_died_are_told_to_have_failed(store):
-    for id, owner in (("r1", "dead"), ("r2", "alive")):
-        await store.responses.create(store.tenant, id, _body(id), {}, owner=owner)
-    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=60_000) == 0
-    assert await store.responses.fail_abandoned(owner="alive", older_than_ms=-1) == 1
-    failed = await store.responses.get(store.tenant, "r1")
-    assert (failed.status, failed.body["error"]["code"]) == ("failed", "interrupted")
-    assert (await store.responses.get(store.tenant, "r2")).status == "in_progress"
-
-
 # Every public method that takes a tenant, called with another tenant's ids. What is not here fails the test below.
 MISSES = {
     "Files.get": lambda store, at: store.files.get(store.other, at.file),
@@ -93,32 +70,62 @@ MISSES = {
     "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
     "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
     "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
+    "Collections.of_type": lambda store, at: store.collections.of_type(store.other, at.facts, "entities"),
+    "Entities.rows": lambda store, at: store.entities.rows(store.other, [at.theirs, at.facts], limit=10),
+    "Collections.to_search": lambda store, at: store.collections.to_search(store.other, [at.theirs, at.collection]),
+    "Segments.segmentations": lambda store, at: store.segments.segmentations(store.other, at.file, Page()),
+    "Segments.list": lambda store, at: store.segments.list(store.other, at.file, Page()),
+    "Segments.get": lambda store, at: store.segments.get(store.other, at.file, at.segment),
+    "Segments.update": lambda store, at: store.segments.update(
+        store.other, at.file, at.segment, metadata={"by": "them"}
+    ),
+    "Searches.get": lambda store, at: store.searches.get(store.other, "q1"),
     "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
 }
 EMPTY = {
     "Files.list": lambda store, at: store.files.list(store.other, Page()),
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
+    "CollectionFiles.named": lambda store, at: store.collection_files.named(store.other, [at.collection], ["talk.mp4"]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
     "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
+    "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),
+    "Entities.of_files": lambda store, at: store.entities.of_files(store.other, at.facts, [at.file]),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
+    "CollectionFiles.newest": lambda store, at: store.collection_files.newest(store.other, [at.collection], 10),
+    "Segments.files_kept": lambda store, at: store.segments.files_kept(store.other, ANY, [at.collection]),
+    "Segments.segments_kept": lambda store, at: store.segments.segments_kept(store.other, ANY),
+    "Searches.list": lambda store, at: store.searches.list(store.other, Page()),
+    "Searches.segments": lambda store, at: _first(store.searches.segments(store.other, hits=[at.hit])),
+    "Searches.files": lambda store, at: _first(store.searches.files(store.other, hits=[at.hit])),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
-    "Responses.finish": lambda store, at: store.responses.finish(store.other, _body("r1", "failed")),
+    "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
+    "ResponseLog.end": lambda store, at: store.response_log.end(store.other, "r1", lambda stored: stored.body),
     "Thumbnails.list": lambda store, at: store.thumbnails.list(store.other, at.file, Page()),
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
     "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
 }
-MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create"}
+MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create", "Searches.create"}
+ANY = SearchFilter.from_json(
+    {"video_info": [{"path": "duration_seconds", "operator": "GreaterThan", "valueText": "0", "scope": "segment"}]}
+)
 
 
 class _At:
     """What the first tenant owns, and a collection of the second."""
 
-    def __init__(self, file: str, collection: str, segment: str, theirs: str) -> None:
-        self.file, self.collection, self.segment, self.theirs = file, collection, segment, theirs
+    def __init__(self, file: str, collection: str, facts: str, segment: str, theirs: str, hit: SearchHit) -> None:
+        self.file, self.collection, self.facts, self.segment = file, collection, facts, segment
+        self.theirs, self.hit = theirs, hit
+
+
+async def _first(found):
+    return (await found)[0]
 
 
 def _count(result) -> int:
+    if isinstance(result, FileEntities):
+        return len(result.segments) + (result.entities is not None)
     return getattr(result, "total", 0 if result is None else len(result) if hasattr(result, "__len__") else 1)
 
 
@@ -126,10 +133,16 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     collection, file = await store.collection(), await store.ready()
     member = await store.collection_files.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
-    await store.responses.create(store.tenant, "r1", _body("r1"), {}, owner="front")
+    await store.begin_response("r1")
     (segment, _) = await store.descriptions.segments(member.segmentation_id)
+    facts = await store.entity_collection()
+    await store.collection_files.add(store.tenant, facts.id, file.id)
+    extracting = await store.extracting(facts, file)
+    await store.entities.write_file(extracting[0], WORKER, extracting[1], {"speaker": "Ann"}, segments_done=2)
     theirs = await store.collection("theirs", tenant=store.other)
-    at = _At(file.id, collection.id, segment.id, theirs.id)
+    hit = SearchHit(collection.id, member.description_id, file.id, segment.id, 0.5)
+    await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [hit])
+    at = _At(file.id, collection.id, facts.id, segment.id, theirs.id, hit)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
             await call(store, at)
@@ -140,12 +153,18 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.files.get(store.tenant, file.id)).filename == "talk.mp4"
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
+    assert [row.entities for row in await store.entities.rows(store.tenant, [facts.id], limit=9)] == [
+        {"speaker": "Ann"}
+    ]
+    assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}
+    assert (await store.searches.get(store.tenant, "q1")).hits == (hit,)
     assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2
 
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
-    for field in ("files", "collections", "collection_files", "descriptions", "full_text", "responses", "thumbnails"):
+    fields = ("files", "collections", "collection_files", "descriptions", "entities", "full_text", "responses")
+    for field in (*fields, "response_log", "searches", "segments", "thumbnails"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:

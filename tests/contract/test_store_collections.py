@@ -8,6 +8,7 @@ from services.core.files import CreatedRange
 from services.core.filters import SearchFilter
 from services.core.media import Span
 from services.core.pages import Page
+from services.core.thumbnails import NewThumbnail
 from tests.contract.store_steps import WORKER
 
 SHOTS = {"strategy": "shot-detector", "shot_detector_config": {"detector": "content"}}
@@ -146,6 +147,67 @@ async def test_the_same_work_is_done_once_whoever_asks(store):
     assert len(await store.descriptions.start(job, WORKER, [Span(0, 1)])) == 2  # the cut is there already
 
 
+async def test_pictures_are_wanted_as_membership_collection_and_upload_say(store):
+    plain = await store.collection("plain")
+    bare = await store.collection("bare", thumbnails_config={"enable_segment_thumbnails": False})
+    for collection, asked, wanted in (
+        (plain, None, True),
+        (plain, False, False),
+        (bare, None, False),
+        (bare, True, True),
+    ):
+        file = await store.ready()
+        add = store.collection_files.add(store.tenant, collection.id, file.id, segment_thumbnails=asked)
+        member = await add
+        assert member.segment_thumbnails is wanted
+        assert await store.descriptions.wants_pictures(member.description_id) is wanted
+        await store.describe(member.description_id)
+    file = await store.ready()
+    await store.files.update(store.tenant, file.id, segment_thumbnails=False)
+    assert not (await store.collection_files.add(store.tenant, plain.id, file.id)).segment_thumbnails
+
+
+async def test_pictures_that_are_wanted_later_are_work_to_do(store):
+    one, two = await store.collection("one"), await store.collection("two")
+    file = await store.ready()
+    member = await store.collection_files.add(store.tenant, one.id, file.id, segment_thumbnails=False)
+    await store.describe(member.description_id)
+    assert await store.jobs.claim(WORKER) is None
+    same = await store.collection_files.add(store.tenant, two.id, file.id, segment_thumbnails=False)
+    assert same.description_id == member.description_id and await store.jobs.claim(WORKER) is None
+    changed = await store.collection_files.add(store.tenant, two.id, file.id, segment_thumbnails=True)
+    assert (changed.segment_thumbnails, changed.status) == (True, "completed")
+    job = await store.claim("describe", member.description_id)
+    (first, second) = await store.descriptions.unpictured(member.segmentation_id)
+    await store.descriptions.write_picture(job, WORKER, first, NewThumbnail(1.0, 64, 36, "a.jpg"))
+    assert await store.descriptions.unpictured(member.segmentation_id) == [second]
+    await store.jobs.finish(job, WORKER)
+    with pytest.raises(LeaseLostError):
+        await store.descriptions.write_picture(job, WORKER, second, NewThumbnail(1.0, 64, 36, "b.jpg"))
+
+
+async def test_metadata_of_a_membership_is_merged_in_the_same_transaction(store):
+    collection, file = await store.collection(), await store.ready(metadata={"by": "Ann", "year": 1})
+    add = store.collection_files.add
+    await add(store.tenant, collection.id, file.id, metadata={"by": "Bob"})
+    assert (await store.files.get(store.tenant, file.id)).metadata == {"by": "Bob", "year": 1}
+    for change in ({"segmentation_config": SHOTS, "metadata": {"year": 2}}, {"metadata": {"year": "x" * 70_000}}):
+        with pytest.raises(ArcusError):
+            await add(store.tenant, collection.id, file.id, **change)
+    assert (await store.files.get(store.tenant, file.id)).metadata == {"by": "Bob", "year": 1}
+
+
+async def test_shots_are_those_of_the_newest_cut_by_the_detector(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    assert await store.descriptions.shots(file.id) == []
+    shots = await store.collection("shots", segmentation_config=SHOTS)
+    member = await store.collection_files.add(store.tenant, shots.id, file.id)
+    await store.begin(member.description_id, [Span(0, 3), Span(3, 10)])
+    assert await store.descriptions.shots(file.id) == [Span(0, 3), Span(3, 10)]
+
+
 async def test_a_cut_of_another_file_is_refused(store):
     collection = await store.collection()
     one, two = await store.ready("1.mp4"), await store.ready("2.mp4")
@@ -185,6 +247,12 @@ async def test_members_are_listed_in_order_and_filtered(store):
     assert await names(filter=newer) == "ac"
     assert await names(status="completed") == "" and await names(status="pending") == "abc"
     assert await names(added_after=0, added_before=1) == ""
+    named = await store.collection_files.named(store.tenant, [collection.id], ["a.mp4", "c.mp4", "d.mp4"])
+    assert {file.filename for file in (await store.files.get_many(store.tenant, list(named))).values()} == {
+        "a.mp4",
+        "c.mp4",
+    }
+    assert await store.collection_files.named(store.tenant, [], ["a.mp4"]) == set()
     await refused(Reason.NOT_FOUND, store.collection_files.list(store.tenant, "none", Page()))
 
 

@@ -52,9 +52,9 @@ METADATA = [
     ("metadata.speaker", "Equal", "Bob", "b"),
     ("speaker", "NotEqual", "Bob", "ac"),  # a missing field is not equal
     ("year", "Equal", "2024", "ac"),  # a number and its text are one
-    ("year", "Equal", "2024.0", "a"),
+    ("year", "Equal", "2024.0", "ac"),  # so do two texts of one number
     ("year", "NotEqual", "2024", "b"),
-    ("year", "GreaterThan", "9", "ab"),  # as numbers, not as text
+    ("year", "GreaterThan", "9", "abc"),  # as numbers, not as text
     ("year", "LessThan", "2024", "b"),
     ("score", "GreaterThan", "-2", "ab"),
     ("score", "LessThan", "0", "b"),
@@ -84,7 +84,7 @@ METADATA = [
     ("deep", "Equal", "2024", "c"),
     ("deep", "Equal", "2024-03-01", ""),  # an object is no value
     ("deep", "Like", "%", "c"),
-    ("deep.list.x", "Equal", "1", ""),  # a path does not look into arrays
+    ("deep.list.x", "Equal", "1", "a"),  # a path looks into arrays
     ("deep.list", "Like", "%", ""),
     ("a-b.c_d", "Equal", "Zoë", "c"),
     ("a-b.c_d", "Like", "zo%", "c"),
@@ -121,7 +121,8 @@ FILE = [
     ("filename", "GreaterThan", "b", "bc"),
     ("created_at", "GreaterThan", "2024-01-01", "abc"),
     ("created_at", "LessThan", "2024-01-01T00:00:00Z", ""),
-    ("created_at", "Like", "1%", "abc"),
+    ("created_at", "Like", "20__-%", ""),
+    ("created_at", "Like", "20%-%-%t%:%:%z", "abc"),
     ("uri", "Like", "cloudglue://files/%", "abc"),
     ("uri", "In", ["cloudglue://files/none"], ""),
     ("id", "NotEqual", "none", "abc"),
@@ -149,6 +150,17 @@ async def test_measured_properties_are_filtered(filled):
         ("video_info.has_audio", "Equal", "false", "b"),
     ]:
         assert await _names(filled, {"video_info": [_metadata(path, operator, value)]}) == names, (path, operator)
+
+
+async def test_no_file_has_metadata_of_a_connector(filled):
+    for operator, value, names in [("Equal", "x", ""), ("NotEqual", "x", "abc"), ("In", ["x"], ""), ("Like", "%", "")]:
+        assert await _names(filled, {"source_metadata": [_metadata("title", operator, value)]}) == names, operator
+
+
+async def test_a_name_may_have_any_letters(filled):
+    await filled.upload("d.mp4", metadata={"été 1": {'o\'x "y" $': "ok"}})
+    for path in ('été 1.o\'x "y" $', 'metadata.été 1.o\'x "y" $'):
+        assert await _names(filled, {"metadata": [_metadata(path, "Equal", "ok")]}) == "d"
 
 
 async def test_all_criteria_must_hold(filled):
@@ -194,11 +206,22 @@ async def test_a_filter_that_is_not_valid_is_refused(store):
         {"other": []},
         {"metadata": {}},
         {"metadata": [{"path": "a", "operator": "Near", "valueText": "1"}]},
-        {"metadata": [{"path": "a'b", "operator": "Equal", "valueText": "1"}]},
+        {"metadata": [{"path": "a..b", "operator": "Equal", "valueText": "1"}]},
+        {"metadata": [{"path": "nul \0", "operator": "Equal", "valueText": "1"}]},
+        {"metadata": [{"path": "a.b.c.d.e.f.g.h.i", "operator": "Equal", "valueText": "1"}]},
+        {"metadata": [{"path": "a", "operator": "Equal", "valueText": "nul \0"}]},
+        {"metadata": [{"path": "a", "operator": "In", "valueTextArray": ["\ud800"]}]},
+        {"metadata": [{"path": "a", "operator": "Equal", "valueText": "x" * 5000}]},
+        {"metadata": [{"path": "a", "operator": "Equal", "valueText": "1", "scope": "world"}]},
+        {"video_info": [{"path": "has_audio", "operator": "Equal", "valueText": "true", "scope": "segment"}]},
+        {"video_info": [{"path": "has_audio", "operator": "Equal", "valueText": "yes"}]},
+        {"video_info": [{"path": "duration_seconds", "operator": "GreaterThan", "valueText": "long"}]},
+        {"file": [{"path": "id", "operator": "Equal", "valueText": "1", "scope": "segment"}]},
         {"metadata": [{"path": "a", "operator": "In", "valueText": "1"}]},
         {"metadata": [{"path": "a", "operator": "Equal", "valueTextArray": ["1"]}]},
         {"file": [{"path": "sha256", "operator": "Equal", "valueText": "1"}]},
-        {"source_metadata": [{"path": "a", "operator": "Equal", "valueText": "1"}]},
+        {"source_metadata": [{"path": "a", "operator": "Equal"}]},
+        {"source_metadata": [{"path": "a", "operator": "Equal", "valueText": "1", "scope": "segment"}]},
         {"file": [{"path": "bytes", "operator": "Equal", "valueText": "many"}]},
         {"file": [{"path": "created_at", "operator": "Equal", "valueText": "yesterday"}]},
     ]:

@@ -11,7 +11,7 @@ from services.core.schema import metadata
 from tests.contract.store_steps import SHARDS
 
 # Full text differs between the two databases and lives in the migration alone.
-FULL_TEXT = ("segment_text", "text_vector")
+FULL_TEXT = ("segment_text", "segment_words", "text_vector")
 
 
 def _differences(connection: Connection) -> list:

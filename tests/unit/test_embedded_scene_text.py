@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from ray_jobs.engines.embedded.scene_text import SceneTextReader, _Line, alike, changed, reading_order, tidy
+from ray_jobs.engines.embedded.scene_text import (
+    REMEMBERED_SOURCES,
+    Readings,
+    SceneTextReader,
+    _Line,
+    alike,
+    changed,
+    reading_order,
+    tidy,
+)
 from services.core.errors import ArcusError
 
 
@@ -49,3 +58,24 @@ def test_lines_are_ordered_by_row_then_from_left_to_right():
 def test_a_reader_that_is_not_set_up_says_so():
     with pytest.raises(ArcusError, match="setup"):
         SceneTextReader().read(np.zeros((1, 4, 4, 3), np.uint8), np.zeros(1), 1.0)
+
+
+def test_a_picture_that_was_read_is_known_by_its_looks_and_its_source():
+    readings, picture = Readings(), np.full((180, 320), 200, np.uint8)
+    readings.keep("a talk", picture, [line("Tides", 0.0)])
+    assert [item.text for item in readings.find("a talk", picture + 2) or []] == ["Tides"]
+    assert readings.find("another talk", picture) is None
+    other = picture.copy()
+    other[90:96, 100:130] = 20
+    assert readings.find("a talk", other) is None
+
+
+def test_only_the_latest_readings_are_kept():
+    readings = Readings()
+    pictures = [np.full((90, 160), 2 * level, np.uint8) for level in range(0, 128, 14)]
+    for picture in pictures:
+        readings.keep("a talk", picture, [])
+    assert readings.find("a talk", pictures[0]) is None and readings.find("a talk", pictures[-1]) == []
+    for number in range(REMEMBERED_SOURCES):
+        readings.keep(f"talk {number}", pictures[0], [])
+    assert readings.find("a talk", pictures[-1]) is None

@@ -8,6 +8,7 @@ import pytest
 
 from ray_jobs.stages.probe import ProbeLimits, probe
 from services.core.errors import MediaError, Reason
+from services.core.media import MediaInfo
 
 MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
 UNREADABLE = {
@@ -101,3 +102,12 @@ def test_a_limit_is_named_with_what_was_measured(limits, words):
     with pytest.raises(MediaError, match=words) as caught:
         probe(MEDIA / "ocr_frame_counter.mp4", limits)
     assert caught.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_chapter_marks_are_read_and_end_inside_the_file():
+    info = probe(MEDIA / "chapters.mkv")
+    assert [chapter.title for chapter in info.chapters] == ["Chapter 1", "Chapter 2"]
+    assert [chapter.start_time for chapter in info.chapters] == [0.0, 2.0]
+    assert info.chapters[-1].end_time <= info.duration_seconds
+    assert MediaInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
+    assert probe(MEDIA / "face.flv").chapters == ()

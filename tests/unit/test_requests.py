@@ -32,13 +32,32 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
         ({"include": "all"}, "include"),
         ({"include": ["cloudglue_citations.everything"]}, "include"),
         ({"tools": [{"type": "function"}]}, "tools[0]"),
-        ({"background": True}, "background"),
-        ({"previous_response_id": "x"}, "previous_response_id"),
+        ({"background": "yes"}, "background"),
+        ({"background": True, "store": False}, "store"),
+        ({"previous_response_id": 5}, "previous_response_id"),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": "1"}]}, "input"),
+        ({"input": [{"type": "function_call_output", "output": "1"}]}, "input[0].call_id"),
+        ({"input": [{"type": "function_call", "call_id": "c", "name": ""}]}, "input[0].name"),
+        ({"input": [{"type": "computer_call"}]}, "input[0].type"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
         ({"knowledge_base": []}, "knowledge_base"),
         ({"knowledge_base": {"source": "moon"}}, "knowledge_base.source"),
         ({"knowledge_base": {"collections": []}}, "knowledge_base.collections"),
         ({"knowledge_base": {"source": "files", "files": [1]}}, "knowledge_base.files"),
-        ({"knowledge_base": {"type": "entity_backed_knowledge"}}, "knowledge_base.type"),
+        (
+            {"model": "nimbus-002-preview", "knowledge_base": {"type": "entity_backed_knowledge"}},
+            "knowledge_base.entity_backed_knowledge_config.entity_collections",
+        ),
+        (
+            {
+                "knowledge_base": {
+                    "type": "entity_backed_knowledge",
+                    "entity_backed_knowledge_config": {"entity_collections": [{"collection_id": "e"}]},
+                }
+            },
+            "model",
+        ),
     ],
 )
 def test_a_bad_request_names_its_field(change: dict[str, Any], field: str) -> None:

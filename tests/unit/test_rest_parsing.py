@@ -121,7 +121,7 @@ def test_a_path_loses_doubled_and_closing_slashes():
 
 
 def test_a_view_shows_what_overlaps_its_range():
-    view = View.of([], response_format="json", start_time=10, end_time=20)
+    view = View.of("media-descriptions", [], response_format="json", start_time=10, end_time=20)
     shown = [view.shows(start, end) for start, end in ((0, 10), (0, 11), (10, 10), (19.9, 30), (20, 30))]
     assert shown == [False, True, True, True, False]
 

@@ -33,6 +33,7 @@ def test_a_filter_has_the_form_of_the_http_api():
         "metadata": [{"path": "a", "operator": "Equal", "scope": "file", "valueText": ""}],
         "video_info": [],
         "file": [{"path": "id", "operator": "In", "scope": "file", "valueTextArray": ["x"]}],
+        "source_metadata": [],
     }
 
 

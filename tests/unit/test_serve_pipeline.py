@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ray.exceptions import RayActorError, RayTaskError
 
+from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
 from ray_jobs.pipeline import Described
 from ray_jobs.serve_pipeline import EMBED_TEXTS, ServePipeline
 from services.core.errors import ArcusError, MediaError, Reason
@@ -56,7 +57,7 @@ class Stage:
 
 def pipeline(describer: Stage, decoder: Stage | None = None, embedder: Stage | None = None) -> ServePipeline:
     handles: Any = (decoder or Stage("frames"), Stage(()), describer, embedder or Stage(None))
-    return ServePipeline(*handles)
+    return ServePipeline(*handles, EmbeddedExtractor())
 
 
 async def describe(pipeline: ServePipeline, config: DescribeConfig = DescribeConfig()) -> Described:

@@ -1,6 +1,7 @@
 from arcus.v1 import files_pb2 as _files_pb2
 from arcus.v1 import lists_pb2 as _lists_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -24,6 +25,8 @@ class ResponseFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESPONSE_FORMAT_UNSPECIFIED: _ClassVar[ResponseFormat]
     RESPONSE_FORMAT_TYPED: _ClassVar[ResponseFormat]
     RESPONSE_FORMAT_MARKDOWN: _ClassVar[ResponseFormat]
+    RESPONSE_FORMAT_SRT: _ClassVar[ResponseFormat]
+    RESPONSE_FORMAT_VTT: _ClassVar[ResponseFormat]
 COLLECTION_TYPE_UNSPECIFIED: CollectionType
 COLLECTION_TYPE_MEDIA_DESCRIPTIONS: CollectionType
 COLLECTION_TYPE_ENTITIES: CollectionType
@@ -34,6 +37,8 @@ COLLECTION_TYPE_MOMENTS: CollectionType
 RESPONSE_FORMAT_UNSPECIFIED: ResponseFormat
 RESPONSE_FORMAT_TYPED: ResponseFormat
 RESPONSE_FORMAT_MARKDOWN: ResponseFormat
+RESPONSE_FORMAT_SRT: ResponseFormat
+RESPONSE_FORMAT_VTT: ResponseFormat
 
 class DescribeConfig(_message.Message):
     __slots__ = ("enable_summary", "enable_speech", "enable_scene_text", "enable_visual_scene_description", "enable_audio_description", "prompt")
@@ -50,6 +55,20 @@ class DescribeConfig(_message.Message):
     enable_audio_description: bool
     prompt: str
     def __init__(self, enable_summary: bool = ..., enable_speech: bool = ..., enable_scene_text: bool = ..., enable_visual_scene_description: bool = ..., enable_audio_description: bool = ..., prompt: _Optional[str] = ...) -> None: ...
+
+class ExtractConfig(_message.Message):
+    __slots__ = ("prompt", "schema", "enable_video_level_entities", "enable_segment_level_entities", "enable_transcript_mode")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_VIDEO_LEVEL_ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_SEGMENT_LEVEL_ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_TRANSCRIPT_MODE_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    schema: _struct_pb2.Struct
+    enable_video_level_entities: bool
+    enable_segment_level_entities: bool
+    enable_transcript_mode: bool
+    def __init__(self, prompt: _Optional[str] = ..., schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enable_video_level_entities: bool = ..., enable_segment_level_entities: bool = ..., enable_transcript_mode: bool = ...) -> None: ...
 
 class UniformConfig(_message.Message):
     __slots__ = ("window_seconds", "hop_seconds")
@@ -102,7 +121,7 @@ class SegmentationConfig(_message.Message):
     def __init__(self, uniform_config: _Optional[_Union[UniformConfig, _Mapping]] = ..., shot_detector_config: _Optional[_Union[ShotDetectorConfig, _Mapping]] = ..., manual_config: _Optional[_Union[ManualConfig, _Mapping]] = ..., start_time_seconds: _Optional[float] = ..., end_time_seconds: _Optional[float] = ...) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("id", "name", "description", "collection_type", "describe_config", "default_segmentation_config", "enable_segment_thumbnails", "created_at", "file_count")
+    __slots__ = ("id", "name", "description", "collection_type", "describe_config", "default_segmentation_config", "enable_segment_thumbnails", "created_at", "file_count", "extract_config", "transcribe_config")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +131,8 @@ class Collection(_message.Message):
     ENABLE_SEGMENT_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     FILE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXTRACT_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIBE_CONFIG_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -121,23 +142,29 @@ class Collection(_message.Message):
     enable_segment_thumbnails: bool
     created_at: int
     file_count: int
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., collection_type: _Optional[_Union[CollectionType, str]] = ..., describe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ..., default_segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., enable_segment_thumbnails: bool = ..., created_at: _Optional[int] = ..., file_count: _Optional[int] = ...) -> None: ...
+    extract_config: ExtractConfig
+    transcribe_config: DescribeConfig
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., collection_type: _Optional[_Union[CollectionType, str]] = ..., describe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ..., default_segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., enable_segment_thumbnails: bool = ..., created_at: _Optional[int] = ..., file_count: _Optional[int] = ..., extract_config: _Optional[_Union[ExtractConfig, _Mapping]] = ..., transcribe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "collection_type", "description", "describe_config", "default_segmentation_config", "enable_segment_thumbnails")
+    __slots__ = ("name", "collection_type", "description", "describe_config", "default_segmentation_config", "enable_segment_thumbnails", "extract_config", "transcribe_config")
     NAME_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_TYPE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_CONFIG_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_SEGMENTATION_CONFIG_FIELD_NUMBER: _ClassVar[int]
     ENABLE_SEGMENT_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
+    EXTRACT_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIBE_CONFIG_FIELD_NUMBER: _ClassVar[int]
     name: str
     collection_type: CollectionType
     description: str
     describe_config: DescribeConfig
     default_segmentation_config: SegmentationConfig
     enable_segment_thumbnails: bool
-    def __init__(self, name: _Optional[str] = ..., collection_type: _Optional[_Union[CollectionType, str]] = ..., description: _Optional[str] = ..., describe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ..., default_segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., enable_segment_thumbnails: bool = ...) -> None: ...
+    extract_config: ExtractConfig
+    transcribe_config: DescribeConfig
+    def __init__(self, name: _Optional[str] = ..., collection_type: _Optional[_Union[CollectionType, str]] = ..., description: _Optional[str] = ..., describe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ..., default_segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., enable_segment_thumbnails: bool = ..., extract_config: _Optional[_Union[ExtractConfig, _Mapping]] = ..., transcribe_config: _Optional[_Union[DescribeConfig, _Mapping]] = ...) -> None: ...
 
 class GetCollectionRequest(_message.Message):
     __slots__ = ("collection_id",)
@@ -212,16 +239,20 @@ class CollectionFile(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., file: _Optional[_Union[_files_pb2.File, _Mapping]] = ..., segmentation_id: _Optional[str] = ..., segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class AddFileRequest(_message.Message):
-    __slots__ = ("collection_id", "file_id", "segmentation_config", "segmentation_id")
+    __slots__ = ("collection_id", "file_id", "segmentation_config", "segmentation_id", "enable_segment_thumbnails", "metadata")
     COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     SEGMENTATION_CONFIG_FIELD_NUMBER: _ClassVar[int]
     SEGMENTATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_SEGMENT_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     collection_id: str
     file_id: str
     segmentation_config: SegmentationConfig
     segmentation_id: str
-    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., segmentation_id: _Optional[str] = ...) -> None: ...
+    enable_segment_thumbnails: bool
+    metadata: _struct_pb2.Struct
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., segmentation_config: _Optional[_Union[SegmentationConfig, _Mapping]] = ..., segmentation_id: _Optional[str] = ..., enable_segment_thumbnails: bool = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class GetCollectionFileRequest(_message.Message):
     __slots__ = ("collection_id", "file_id")
@@ -262,7 +293,7 @@ class RemoveFileRequest(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ...) -> None: ...
 
 class GetMediaDescriptionRequest(_message.Message):
-    __slots__ = ("collection_id", "file_id", "response_format", "modalities", "start_time_seconds", "end_time_seconds", "include_thumbnails", "include_word_timestamps", "include_shots")
+    __slots__ = ("collection_id", "file_id", "response_format", "modalities", "start_time_seconds", "end_time_seconds", "include_thumbnails", "include_word_timestamps", "include_shots", "include_chapters")
     COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -272,6 +303,7 @@ class GetMediaDescriptionRequest(_message.Message):
     INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_WORD_TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SHOTS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_CHAPTERS_FIELD_NUMBER: _ClassVar[int]
     collection_id: str
     file_id: str
     response_format: ResponseFormat
@@ -281,7 +313,8 @@ class GetMediaDescriptionRequest(_message.Message):
     include_thumbnails: bool
     include_word_timestamps: bool
     include_shots: bool
-    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., start_time_seconds: _Optional[float] = ..., end_time_seconds: _Optional[float] = ..., include_thumbnails: bool = ..., include_word_timestamps: bool = ..., include_shots: bool = ...) -> None: ...
+    include_chapters: bool
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., start_time_seconds: _Optional[float] = ..., end_time_seconds: _Optional[float] = ..., include_thumbnails: bool = ..., include_word_timestamps: bool = ..., include_shots: bool = ..., include_chapters: bool = ...) -> None: ...
 
 class TimedText(_message.Message):
     __slots__ = ("text", "start_time", "end_time")
@@ -341,8 +374,20 @@ class Shot(_message.Message):
     end_time: float
     def __init__(self, index: _Optional[int] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ...) -> None: ...
 
+class Chapter(_message.Message):
+    __slots__ = ("index", "start_time", "end_time", "description")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    start_time: float
+    end_time: float
+    description: str
+    def __init__(self, index: _Optional[int] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., description: _Optional[str] = ...) -> None: ...
+
 class MediaDescription(_message.Message):
-    __slots__ = ("collection_id", "file_id", "added_at", "status", "file", "title", "summary", "content", "visual_scene_description", "scene_text", "speech", "audio_description", "segment_summary", "shots")
+    __slots__ = ("collection_id", "file_id", "added_at", "status", "file", "title", "summary", "content", "visual_scene_description", "scene_text", "speech", "audio_description", "segment_summary", "shots", "chapters")
     COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     ADDED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -357,6 +402,7 @@ class MediaDescription(_message.Message):
     AUDIO_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_SUMMARY_FIELD_NUMBER: _ClassVar[int]
     SHOTS_FIELD_NUMBER: _ClassVar[int]
+    CHAPTERS_FIELD_NUMBER: _ClassVar[int]
     collection_id: str
     file_id: str
     added_at: int
@@ -371,7 +417,8 @@ class MediaDescription(_message.Message):
     audio_description: _containers.RepeatedCompositeFieldContainer[TimedText]
     segment_summary: _containers.RepeatedCompositeFieldContainer[SegmentSummary]
     shots: _containers.RepeatedCompositeFieldContainer[Shot]
-    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., file: _Optional[_Union[_files_pb2.File, _Mapping]] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., content: _Optional[str] = ..., visual_scene_description: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., scene_text: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., speech: _Optional[_Iterable[_Union[Speech, _Mapping]]] = ..., audio_description: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., segment_summary: _Optional[_Iterable[_Union[SegmentSummary, _Mapping]]] = ..., shots: _Optional[_Iterable[_Union[Shot, _Mapping]]] = ...) -> None: ...
+    chapters: _containers.RepeatedCompositeFieldContainer[Chapter]
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., file: _Optional[_Union[_files_pb2.File, _Mapping]] = ..., title: _Optional[str] = ..., summary: _Optional[str] = ..., content: _Optional[str] = ..., visual_scene_description: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., scene_text: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., speech: _Optional[_Iterable[_Union[Speech, _Mapping]]] = ..., audio_description: _Optional[_Iterable[_Union[TimedText, _Mapping]]] = ..., segment_summary: _Optional[_Iterable[_Union[SegmentSummary, _Mapping]]] = ..., shots: _Optional[_Iterable[_Union[Shot, _Mapping]]] = ..., chapters: _Optional[_Iterable[_Union[Chapter, _Mapping]]] = ...) -> None: ...
 
 class ListMediaDescriptionsRequest(_message.Message):
     __slots__ = ("collection_id", "page", "added", "response_format", "modalities")
@@ -394,3 +441,121 @@ class ListMediaDescriptionsResponse(_message.Message):
     descriptions: _containers.RepeatedCompositeFieldContainer[MediaDescription]
     total: int
     def __init__(self, descriptions: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+
+class GetEntitiesRequest(_message.Message):
+    __slots__ = ("collection_id", "file_id", "page", "include_thumbnails", "include_shots")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_SHOTS_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    file_id: str
+    page: _lists_pb2.Page
+    include_thumbnails: bool
+    include_shots: bool
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., include_thumbnails: bool = ..., include_shots: bool = ...) -> None: ...
+
+class SegmentEntities(_message.Message):
+    __slots__ = ("start_time", "end_time", "entities", "thumbnail_url")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_URL_FIELD_NUMBER: _ClassVar[int]
+    start_time: float
+    end_time: float
+    entities: _struct_pb2.Struct
+    thumbnail_url: str
+    def __init__(self, start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., entities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., thumbnail_url: _Optional[str] = ...) -> None: ...
+
+class ValueSource(_message.Message):
+    __slots__ = ("path", "start_time", "end_time")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    start_time: float
+    end_time: float
+    def __init__(self, path: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ...) -> None: ...
+
+class FileEntities(_message.Message):
+    __slots__ = ("collection_id", "file_id", "added_at", "status", "entities", "entity_sources", "segment_entities", "total", "thumbnail_url", "shots")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDED_AT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_URL_FIELD_NUMBER: _ClassVar[int]
+    SHOTS_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    file_id: str
+    added_at: int
+    status: _files_pb2.Status
+    entities: _struct_pb2.Struct
+    entity_sources: _containers.RepeatedCompositeFieldContainer[ValueSource]
+    segment_entities: _containers.RepeatedCompositeFieldContainer[SegmentEntities]
+    total: int
+    thumbnail_url: str
+    shots: _containers.RepeatedCompositeFieldContainer[Shot]
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., entities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., entity_sources: _Optional[_Iterable[_Union[ValueSource, _Mapping]]] = ..., segment_entities: _Optional[_Iterable[_Union[SegmentEntities, _Mapping]]] = ..., total: _Optional[int] = ..., thumbnail_url: _Optional[str] = ..., shots: _Optional[_Iterable[_Union[Shot, _Mapping]]] = ...) -> None: ...
+
+class ListEntitiesRequest(_message.Message):
+    __slots__ = ("collection_id", "page", "added")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    page: _lists_pb2.Page
+    added: _lists_pb2.TimeRange
+    def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ...) -> None: ...
+
+class ListEntitiesResponse(_message.Message):
+    __slots__ = ("files", "total")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[FileEntities]
+    total: int
+    def __init__(self, files: _Optional[_Iterable[_Union[FileEntities, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+
+class GetRichTranscriptRequest(_message.Message):
+    __slots__ = ("collection_id", "file_id", "response_format", "modalities", "start_time_seconds", "end_time_seconds", "include_word_timestamps")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    MODALITIES_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_WORD_TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    file_id: str
+    response_format: ResponseFormat
+    modalities: _containers.RepeatedScalarFieldContainer[str]
+    start_time_seconds: float
+    end_time_seconds: float
+    include_word_timestamps: bool
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., start_time_seconds: _Optional[float] = ..., end_time_seconds: _Optional[float] = ..., include_word_timestamps: bool = ...) -> None: ...
+
+class ListRichTranscriptsRequest(_message.Message):
+    __slots__ = ("collection_id", "page", "added", "response_format", "modalities")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    MODALITIES_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    page: _lists_pb2.Page
+    added: _lists_pb2.TimeRange
+    response_format: ResponseFormat
+    modalities: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListRichTranscriptsResponse(_message.Message):
+    __slots__ = ("transcripts", "total")
+    TRANSCRIPTS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    transcripts: _containers.RepeatedCompositeFieldContainer[MediaDescription]
+    total: int
+    def __init__(self, transcripts: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...

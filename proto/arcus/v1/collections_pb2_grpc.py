@@ -90,6 +90,26 @@ class CollectionServiceStub(object):
                 request_serializer=arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsRequest.SerializeToString,
                 response_deserializer=arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsResponse.FromString,
                 _registered_method=True)
+        self.GetEntities = channel.unary_unary(
+                '/arcus.v1.CollectionService/GetEntities',
+                request_serializer=arcus_dot_v1_dot_collections__pb2.GetEntitiesRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_collections__pb2.FileEntities.FromString,
+                _registered_method=True)
+        self.ListEntities = channel.unary_unary(
+                '/arcus.v1.CollectionService/ListEntities',
+                request_serializer=arcus_dot_v1_dot_collections__pb2.ListEntitiesRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_collections__pb2.ListEntitiesResponse.FromString,
+                _registered_method=True)
+        self.GetRichTranscript = channel.unary_unary(
+                '/arcus.v1.CollectionService/GetRichTranscript',
+                request_serializer=arcus_dot_v1_dot_collections__pb2.GetRichTranscriptRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_collections__pb2.MediaDescription.FromString,
+                _registered_method=True)
+        self.ListRichTranscripts = channel.unary_unary(
+                '/arcus.v1.CollectionService/ListRichTranscripts',
+                request_serializer=arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsResponse.FromString,
+                _registered_method=True)
 
 
 class CollectionServiceServicer(object):
@@ -172,6 +192,34 @@ class CollectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEntities(self, request, context):
+        """What is extracted so far; the page is of segments. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEntities(self, request, context):
+        """Ordered by added_at or filename; of each file the first 100 segments. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRichTranscript(self, request, context):
+        """The same of a collection of rich transcripts; chapters, shots and thumbnails stay empty. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRichTranscripts(self, request, context):
+        """Ordered by added_at or filename. Replies can be large: ask for small pages. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CollectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -229,6 +277,26 @@ def add_CollectionServiceServicer_to_server(servicer, server):
                     servicer.ListMediaDescriptions,
                     request_deserializer=arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsRequest.FromString,
                     response_serializer=arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsResponse.SerializeToString,
+            ),
+            'GetEntities': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntities,
+                    request_deserializer=arcus_dot_v1_dot_collections__pb2.GetEntitiesRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_collections__pb2.FileEntities.SerializeToString,
+            ),
+            'ListEntities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntities,
+                    request_deserializer=arcus_dot_v1_dot_collections__pb2.ListEntitiesRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_collections__pb2.ListEntitiesResponse.SerializeToString,
+            ),
+            'GetRichTranscript': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRichTranscript,
+                    request_deserializer=arcus_dot_v1_dot_collections__pb2.GetRichTranscriptRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_collections__pb2.MediaDescription.SerializeToString,
+            ),
+            'ListRichTranscripts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRichTranscripts,
+                    request_deserializer=arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -528,6 +596,114 @@ class CollectionService(object):
             '/arcus.v1.CollectionService/ListMediaDescriptions',
             arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsRequest.SerializeToString,
             arcus_dot_v1_dot_collections__pb2.ListMediaDescriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.CollectionService/GetEntities',
+            arcus_dot_v1_dot_collections__pb2.GetEntitiesRequest.SerializeToString,
+            arcus_dot_v1_dot_collections__pb2.FileEntities.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.CollectionService/ListEntities',
+            arcus_dot_v1_dot_collections__pb2.ListEntitiesRequest.SerializeToString,
+            arcus_dot_v1_dot_collections__pb2.ListEntitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRichTranscript(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.CollectionService/GetRichTranscript',
+            arcus_dot_v1_dot_collections__pb2.GetRichTranscriptRequest.SerializeToString,
+            arcus_dot_v1_dot_collections__pb2.MediaDescription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRichTranscripts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.CollectionService/ListRichTranscripts',
+            arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsRequest.SerializeToString,
+            arcus_dot_v1_dot_collections__pb2.ListRichTranscriptsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,11 +50,13 @@ class Criterion(_message.Message):
     def __init__(self, path: _Optional[str] = ..., operator: _Optional[str] = ..., value_text: _Optional[str] = ..., value_text_array: _Optional[_Iterable[str]] = ..., scope: _Optional[str] = ...) -> None: ...
 
 class SearchFilter(_message.Message):
-    __slots__ = ("metadata", "video_info", "file")
+    __slots__ = ("metadata", "video_info", "file", "source_metadata")
     METADATA_FIELD_NUMBER: _ClassVar[int]
     VIDEO_INFO_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_METADATA_FIELD_NUMBER: _ClassVar[int]
     metadata: _containers.RepeatedCompositeFieldContainer[Criterion]
     video_info: _containers.RepeatedCompositeFieldContainer[Criterion]
     file: _containers.RepeatedCompositeFieldContainer[Criterion]
-    def __init__(self, metadata: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., video_info: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., file: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
+    source_metadata: _containers.RepeatedCompositeFieldContainer[Criterion]
+    def __init__(self, metadata: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., video_info: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., file: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., source_metadata: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...

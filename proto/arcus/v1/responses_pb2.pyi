@@ -45,27 +45,79 @@ KNOWLEDGE_SOURCE_FILES: KnowledgeSource
 KNOWLEDGE_SOURCE_DEFAULT: KnowledgeSource
 
 class InputMessage(_message.Message):
-    __slots__ = ("role", "text")
+    __slots__ = ("role", "text", "function_call", "function_call_output")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     role: Role
     text: str
-    def __init__(self, role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ...) -> None: ...
+    function_call: FunctionCall
+    function_call_output: FunctionCallOutput
+    def __init__(self, role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., function_call_output: _Optional[_Union[FunctionCallOutput, _Mapping]] = ...) -> None: ...
+
+class FunctionCall(_message.Message):
+    __slots__ = ("call_id", "name", "arguments")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    name: str
+    arguments: str
+    def __init__(self, call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ...) -> None: ...
+
+class FunctionCallOutput(_message.Message):
+    __slots__ = ("call_id", "output")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    output: str
+    def __init__(self, call_id: _Optional[str] = ..., output: _Optional[str] = ...) -> None: ...
+
+class Tool(_message.Message):
+    __slots__ = ("name", "description", "parameters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    parameters: _struct_pb2.Struct
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class KnowledgeBase(_message.Message):
-    __slots__ = ("source", "collections", "files", "filter")
+    __slots__ = ("source", "collections", "files", "filter", "entity_backed_knowledge")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_BACKED_KNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
     source: KnowledgeSource
     collections: _containers.RepeatedScalarFieldContainer[str]
     files: _containers.RepeatedScalarFieldContainer[str]
     filter: _lists_pb2.SearchFilter
-    def __init__(self, source: _Optional[_Union[KnowledgeSource, str]] = ..., collections: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ...) -> None: ...
+    entity_backed_knowledge: EntityBackedKnowledge
+    def __init__(self, source: _Optional[_Union[KnowledgeSource, str]] = ..., collections: _Optional[_Iterable[str]] = ..., files: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ..., entity_backed_knowledge: _Optional[_Union[EntityBackedKnowledge, _Mapping]] = ...) -> None: ...
+
+class EntityBackedKnowledge(_message.Message):
+    __slots__ = ("entity_collections", "description")
+    ENTITY_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    entity_collections: _containers.RepeatedCompositeFieldContainer[EntityCollection]
+    description: str
+    def __init__(self, entity_collections: _Optional[_Iterable[_Union[EntityCollection, _Mapping]]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class EntityCollection(_message.Message):
+    __slots__ = ("collection_id", "name", "description")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    name: str
+    description: str
+    def __init__(self, collection_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class CreateResponseRequest(_message.Message):
-    __slots__ = ("model", "messages", "instructions", "temperature", "max_output_tokens", "knowledge_base", "include", "metadata", "store")
+    __slots__ = ("model", "messages", "instructions", "temperature", "max_output_tokens", "knowledge_base", "include", "metadata", "store", "background", "previous_response_id", "tools", "tool_choice")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +127,10 @@ class CreateResponseRequest(_message.Message):
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
+    BACKGROUND_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[InputMessage]
     instructions: str
@@ -84,7 +140,11 @@ class CreateResponseRequest(_message.Message):
     include: _containers.RepeatedScalarFieldContainer[str]
     metadata: _struct_pb2.Struct
     store: bool
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[InputMessage, _Mapping]]] = ..., instructions: _Optional[str] = ..., temperature: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., knowledge_base: _Optional[_Union[KnowledgeBase, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ...) -> None: ...
+    background: bool
+    previous_response_id: str
+    tools: _containers.RepeatedCompositeFieldContainer[Tool]
+    tool_choice: str
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[InputMessage, _Mapping]]] = ..., instructions: _Optional[str] = ..., temperature: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., knowledge_base: _Optional[_Union[KnowledgeBase, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., background: bool = ..., previous_response_id: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("file_id", "collection_id", "segment_id", "start_time", "end_time", "context", "relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")
@@ -123,18 +183,36 @@ class ContentPart(_message.Message):
     def __init__(self, type: _Optional[str] = ..., text: _Optional[str] = ..., annotations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
 
 class OutputItem(_message.Message):
-    __slots__ = ("type", "id", "status", "role", "content")
+    __slots__ = ("type", "id", "status", "role", "content", "function_call", "query_call")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_FIELD_NUMBER: _ClassVar[int]
+    QUERY_CALL_FIELD_NUMBER: _ClassVar[int]
     type: str
     id: str
     status: str
     role: str
     content: _containers.RepeatedCompositeFieldContainer[ContentPart]
-    def __init__(self, type: _Optional[str] = ..., id: _Optional[str] = ..., status: _Optional[str] = ..., role: _Optional[str] = ..., content: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ...) -> None: ...
+    function_call: FunctionCall
+    query_call: QueryCall
+    def __init__(self, type: _Optional[str] = ..., id: _Optional[str] = ..., status: _Optional[str] = ..., role: _Optional[str] = ..., content: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., query_call: _Optional[_Union[QueryCall, _Mapping]] = ...) -> None: ...
+
+class QueryCall(_message.Message):
+    __slots__ = ("sql", "row_count", "total_rows", "truncated", "error")
+    SQL_FIELD_NUMBER: _ClassVar[int]
+    ROW_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sql: str
+    row_count: int
+    total_rows: int
+    truncated: bool
+    error: str
+    def __init__(self, sql: _Optional[str] = ..., row_count: _Optional[int] = ..., total_rows: _Optional[int] = ..., truncated: bool = ..., error: _Optional[str] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("input_tokens", "output_tokens", "total_tokens")
@@ -157,7 +235,7 @@ class ResponseError(_message.Message):
     def __init__(self, message: _Optional[str] = ..., type: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class Response(_message.Message):
-    __slots__ = ("id", "status", "created_at", "model", "instructions", "output", "usage", "error", "incomplete_reason", "metadata")
+    __slots__ = ("id", "status", "created_at", "model", "instructions", "output", "usage", "error", "incomplete_reason", "metadata", "previous_response_id", "background")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -168,6 +246,8 @@ class Response(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     INCOMPLETE_REASON_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    BACKGROUND_FIELD_NUMBER: _ClassVar[int]
     id: str
     status: ResponseStatus
     created_at: int
@@ -178,10 +258,12 @@ class Response(_message.Message):
     error: ResponseError
     incomplete_reason: str
     metadata: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[ResponseStatus, str]] = ..., created_at: _Optional[int] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., output: _Optional[_Iterable[_Union[OutputItem, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ..., incomplete_reason: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    previous_response_id: str
+    background: bool
+    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[ResponseStatus, str]] = ..., created_at: _Optional[int] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., output: _Optional[_Iterable[_Union[OutputItem, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ..., incomplete_reason: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., previous_response_id: _Optional[str] = ..., background: bool = ...) -> None: ...
 
 class ResponseEvent(_message.Message):
-    __slots__ = ("type", "sequence_number", "item_id", "output_index", "content_index", "delta", "text", "annotation_index", "annotation", "part", "item", "response", "error")
+    __slots__ = ("type", "sequence_number", "item_id", "output_index", "content_index", "delta", "text", "annotation_index", "annotation", "part", "item", "response", "error", "arguments")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +277,7 @@ class ResponseEvent(_message.Message):
     ITEM_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     type: str
     sequence_number: int
     item_id: str
@@ -208,7 +291,8 @@ class ResponseEvent(_message.Message):
     item: OutputItem
     response: Response
     error: ResponseError
-    def __init__(self, type: _Optional[str] = ..., sequence_number: _Optional[int] = ..., item_id: _Optional[str] = ..., output_index: _Optional[int] = ..., content_index: _Optional[int] = ..., delta: _Optional[str] = ..., text: _Optional[str] = ..., annotation_index: _Optional[int] = ..., annotation: _Optional[_Union[Citation, _Mapping]] = ..., part: _Optional[_Union[ContentPart, _Mapping]] = ..., item: _Optional[_Union[OutputItem, _Mapping]] = ..., response: _Optional[_Union[Response, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ...) -> None: ...
+    arguments: str
+    def __init__(self, type: _Optional[str] = ..., sequence_number: _Optional[int] = ..., item_id: _Optional[str] = ..., output_index: _Optional[int] = ..., content_index: _Optional[int] = ..., delta: _Optional[str] = ..., text: _Optional[str] = ..., annotation_index: _Optional[int] = ..., annotation: _Optional[_Union[Citation, _Mapping]] = ..., part: _Optional[_Union[ContentPart, _Mapping]] = ..., item: _Optional[_Union[OutputItem, _Mapping]] = ..., response: _Optional[_Union[Response, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ..., arguments: _Optional[str] = ...) -> None: ...
 
 class GetResponseRequest(_message.Message):
     __slots__ = ("response_id",)
@@ -235,6 +319,20 @@ class ListResponsesResponse(_message.Message):
     def __init__(self, responses: _Optional[_Iterable[_Union[Response, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
 
 class DeleteResponseRequest(_message.Message):
+    __slots__ = ("response_id",)
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    def __init__(self, response_id: _Optional[str] = ...) -> None: ...
+
+class FollowResponseRequest(_message.Message):
+    __slots__ = ("response_id", "starting_after")
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    STARTING_AFTER_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    starting_after: int
+    def __init__(self, response_id: _Optional[str] = ..., starting_after: _Optional[int] = ...) -> None: ...
+
+class CancelResponseRequest(_message.Message):
     __slots__ = ("response_id",)
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     response_id: str

@@ -45,6 +45,16 @@ class ResponseServiceStub(object):
                 request_serializer=arcus_dot_v1_dot_responses__pb2.CreateResponseRequest.SerializeToString,
                 response_deserializer=arcus_dot_v1_dot_responses__pb2.ResponseEvent.FromString,
                 _registered_method=True)
+        self.Follow = channel.unary_stream(
+                '/arcus.v1.ResponseService/Follow',
+                request_serializer=arcus_dot_v1_dot_responses__pb2.FollowResponseRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_responses__pb2.ResponseEvent.FromString,
+                _registered_method=True)
+        self.Cancel = channel.unary_unary(
+                '/arcus.v1.ResponseService/Cancel',
+                request_serializer=arcus_dot_v1_dot_responses__pb2.CancelResponseRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_responses__pb2.Response.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/arcus.v1.ResponseService/Get',
                 request_serializer=arcus_dot_v1_dot_responses__pb2.GetResponseRequest.SerializeToString,
@@ -66,7 +76,7 @@ class ResponseServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Create(self, request, context):
-        """The whole answer at once. Not safe to retry blindly: each call asks and stores anew.
+        """The whole answer at once, or a background response as it begins. Not safe to retry blindly: each call asks and stores anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,6 +86,22 @@ class ResponseServiceServicer(object):
         """The answer as it is written: the events of the HTTP API's stream, with the same sequence numbers. Cancelling the
         call stops the engine and keeps the response as cancelled. Bad requests fail before the first event; a failure
         after it is an event of type error, the last one. Not safe to retry once an event arrived.
+        A background response is not stopped: its events are read from its log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Follow(self, request, context):
+        """The events of a response after a number, those to come included, while it runs on any front and after it ended.
+        Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cancel(self, request, context):
+        """Stops a response in progress; one that has ended is returned as it is. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +140,16 @@ def add_ResponseServiceServicer_to_server(servicer, server):
                     servicer.Stream,
                     request_deserializer=arcus_dot_v1_dot_responses__pb2.CreateResponseRequest.FromString,
                     response_serializer=arcus_dot_v1_dot_responses__pb2.ResponseEvent.SerializeToString,
+            ),
+            'Follow': grpc.unary_stream_rpc_method_handler(
+                    servicer.Follow,
+                    request_deserializer=arcus_dot_v1_dot_responses__pb2.FollowResponseRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_responses__pb2.ResponseEvent.SerializeToString,
+            ),
+            'Cancel': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cancel,
+                    request_deserializer=arcus_dot_v1_dot_responses__pb2.CancelResponseRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_responses__pb2.Response.SerializeToString,
             ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
@@ -185,6 +221,60 @@ class ResponseService(object):
             '/arcus.v1.ResponseService/Stream',
             arcus_dot_v1_dot_responses__pb2.CreateResponseRequest.SerializeToString,
             arcus_dot_v1_dot_responses__pb2.ResponseEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Follow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/arcus.v1.ResponseService/Follow',
+            arcus_dot_v1_dot_responses__pb2.FollowResponseRequest.SerializeToString,
+            arcus_dot_v1_dot_responses__pb2.ResponseEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cancel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.ResponseService/Cancel',
+            arcus_dot_v1_dot_responses__pb2.CancelResponseRequest.SerializeToString,
+            arcus_dot_v1_dot_responses__pb2.Response.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,8 +20,10 @@ from ray_jobs.engines.embedded.entity_dates import period_at
 from ray_jobs.engines.embedded.entity_words import (
     ADJECTIVES,
     CONCEPTS,
+    CURRENCIES,
     FILLERS,
     FORMS,
+    MONTHS,
     NEGATIONS,
     Token,
     singular,
@@ -168,7 +170,8 @@ def _comparison(question: Sequence[Token], index: int) -> tuple[int, int, str, s
         return index - 2, after, ">=" if before == "least" else "<=", f"of at {before}", None
     if before == "exactly":
         return index - 1, after, "=", "of exactly", None
-    if second in ("after", "before", "past") and question[index - 1].kind == "word":  # "after minute 50"
+    is_named = question[index - 1].kind == "word" and before not in MONTHS
+    if second in ("after", "before", "past") and is_named:  # "after minute 50"
         return index - 2, after, "<" if second == "before" else ">", "under" if second == "before" else "over", None
     start, compared = (index - 2, second) if before == "than" else (index - 1, before)
     operator = ">" if compared in _MORE else "<" if compared in _LESS else ""
@@ -196,6 +199,15 @@ def _number_column(
         return column, 1.0
     measured = next((units for units in (_SECONDS, _GRAMS) if named in units), None)
     is_scale = named in _SCALES or named in _MONEY
+    if column is None and measured is not None:
+        # "45 minutes" is of a column that is called so, and of no other where several are measured in time.
+        own = [
+            item
+            for item in numbers
+            if item.table != "files" and set(map(singular, words_of(item.name))) & set(measured)
+        ]
+        column = next((item for item in own if list(map(singular, words_of(item.name))) == [named]), None)
+        numbers = own if len(own) > 1 else numbers
     if column is None and unit >= 0 and measured is None and not is_scale:
         column = column_for(question, [unit, unit + 1], numbers)
         if column is not None and column.mentioned_by(question[unit]) == 0:
@@ -206,13 +218,13 @@ def _number_column(
         column = column_for(question, range(first - 1, max(-1, first - 6), -1), numbers)
     if column is None and (question[index].kind == "money" or named in _MONEY):
         column = adjective_column("cheap", numbers)
-    if column is None and measured is _SECONDS:
+    if column is None and measured is _SECONDS and not own:
         column = adjective_column("long", numbers)
-    if column is None and measured is _GRAMS:
+    if column is None and measured is _GRAMS and len(own) < 2:
         column = adjective_column("heavy", numbers)
     if column is None and named in _SCALES:
         column = adjective_column("good", numbers)
-    if column is None:
+    if column is None or _differs_in_currency(column, f"{question[index].text[0]} {named}"):
         return None, 1.0
     factor = 1.0
     if measured is not None:
@@ -228,6 +240,12 @@ def _number_column(
         if column.mentioned_by(question[place]) > (0 if rivals == 0 else MEANT - 1):
             question[place].is_read = True
     return column, factor
+
+
+def _differs_in_currency(column: EntityColumn, said: str) -> bool:
+    asked = [currency for currency in CURRENCIES if currency & set(said.split())]
+    kept = [currency for currency in CURRENCIES if currency & {singular(word) for word in column.told}]
+    return bool(asked and kept and asked[0] not in kept)
 
 
 def _read_dates(question: Sequence[Token], columns: Columns) -> list[Condition] | None:
@@ -264,7 +282,7 @@ def _read_collections(question: Sequence[Token], columns: Columns) -> list[Condi
     """Which of several collections is meant, by words that only its name has."""
     meant: set[str] = set()
     for token in question:
-        named = [name for name in columns.collection_names if token.forms[0] in row_words(name)]
+        named = [name for name in columns.collection_names if token.forms[0] in columns.row_words(name)]
         if len(named) == 1 and token.kind == "word":
             meant.add(named[0])
             token.is_read = True
@@ -278,10 +296,6 @@ def _read_collections(question: Sequence[Token], columns: Columns) -> list[Condi
             f"are in {' or '.join(f'“{name}”' for name in names)}",
         )
     ]
-
-
-def row_words(collection_name: str) -> set[str]:
-    return set(map(singular, words_of(collection_name)))
 
 
 def _read_values(question: Sequence[Token], columns: Columns) -> list[Condition]:
@@ -359,6 +373,10 @@ def _value_condition(
     question: Sequence[Token], column: EntityColumn, spans: list[ValueSpan], is_negated: bool
 ) -> Condition:
     between = {question[place].word for place in range(spans[0].end, spans[-1].start)}
+    for place in range(spans[0].end, spans[-1].start):
+        question[place].is_read = question[place].is_read or question[place].word in ("or", "nor", "and")
+    for token in question[: spans[0].start] if len(spans) == 2 and "and" in between and column.is_list else ():
+        token.is_read = token.is_read or token.word == "both"
     joined = " OR " if "or" in between or is_negated or not column.is_list else " AND "
     tests = []
     for span in spans:

@@ -16,8 +16,8 @@ from ray_jobs.engines.embedded.entity_columns import ALIKE, EXACT, MEANT, Column
 from ray_jobs.engines.embedded.entity_filters import (
     Condition,
     adjective_column,
+    date_column,
     read_conditions,
-    row_words,
 )
 from ray_jobs.engines.embedded.entity_queries import Ask, write_query
 from ray_jobs.engines.embedded.entity_words import (
@@ -34,15 +34,18 @@ from ray_jobs.engines.embedded.entity_words import (
 
 MAX_QUESTION_CHARACTERS = 1_000
 
-_ROWS = frozenset("video clip file recording footage film".split())
+_ROWS = frozenset("video clip file recording footage".split())
 _PARTS = frozenset("segment moment part scene passage event incident time".split())
 _COUNTING = frozenset("many number count".split())
 _LISTING = frozenset("which list what show name find give who where when".split())
 _AVERAGES = {"average": "avg", "mean": "avg", "median": "median", "avg": "avg"}
 _SUMS = frozenset("total sum combined altogether overall".split())
 _GROUPING = frozenset("per each every by across".split())
+_TIMES = frozenset("date day month year time week".split())
 _DISTINCT = frozenset("different distinct unique".split())
-_COMMON = frozenset("common frequent popular often frequently commonly".split())
+_COMMON = frozenset(
+    "common frequent popular often frequently commonly used mentioned discussed covered featured visited".split()
+)
 _LINKS = frozenset(
     "are is was were do does did have has had with that in by per for each every of about from can there which who cost at "
     "on over under above below more less not without to between before after since gave got".split()
@@ -101,7 +104,8 @@ class _Reader:
         if not self._decide(kind, ask, top, measure):
             return None
         used = [column for column in (*ask.columns(), *(item.column for item in conditions)) if column is not None]
-        if self.columns.table != "files" and not any(column.table != "files" for column in used):
+        of_parts = ask.is_parts and self.columns.table == "segment_entities"
+        if self.columns.table != "files" and not of_parts and not any(column.table != "files" for column in used):
             if not any(item.column is None and "e." in item.sql for item in conditions):
                 return None  # the files alone can tell
         if any(not self._is_explained(token, used) for token in self.words):
@@ -137,8 +141,13 @@ class _Reader:
                 continue
             column, is_rows, is_collection = self._groupable(after, surely=token.word == "by")
             if column is None and not is_rows and not is_collection:
-                continue
-            ask.group, ask.groups_rows, ask.groups_collections = column, is_rows, is_collection
+                period = self.words[after].word
+                when = date_column(self.words, after, self.columns) if period in ("year", "month") else None
+                if when is None or token.word not in ("per", "each", "every", "by"):
+                    continue
+                ask.group, ask.group_period = when, period
+            ask.group = ask.group or column
+            ask.groups_rows, ask.groups_collections = is_rows, is_collection
             for place in range(index, after + 1):
                 self.words[place].is_read = True
             if index and self.words[index - 1].word in ("for", "in", "by", "grouped", "broken", "down", "of"):
@@ -151,13 +160,10 @@ class _Reader:
         token = self.words[place]
         if token.forms[0] == "collection":
             return None, False, True
-        period = {"year": "year", "month": "month"}.get(token.forms[0])
         texts = [column for column in self.columns.properties if column.is_text or column.is_flag]
         column = self.columns.best(token, texts, EXACT if surely else ALIKE)
         if column is not None:
             return column, False, False
-        if period and not surely:
-            return None, False, False
         if self._is_row_word(token) and not surely:
             return None, True, False
         return None, False, False
@@ -165,7 +171,7 @@ class _Reader:
     def _is_row_word(self, token: Token) -> bool:
         if token.forms[0] in _ROWS:
             return True
-        return any(token.forms[0] in row_words(name) for name in self.columns.collection_names)
+        return any(token.forms[0] in self.columns.row_words(name) for name in self.columns.collection_names)
 
     def _read_extreme(self, ask: Ask) -> Token | None:
         """The word that asks for the most or least of something; sets how many are wanted."""
@@ -249,9 +255,11 @@ class _Reader:
             if token.kind == "mark" or (token.word in _LINKS and head is not None):
                 break
             found = self._noun(token)
+            if head is not None and token.word.endswith("ed"):
+                break  # "episodes aired": what was done with them
             if found is not None:
                 head = found
-            elif head is not None and not token.is_read:
+            elif head is not None:
                 break
         return head
 
@@ -323,6 +331,8 @@ class _Reader:
         if kind == "count":
             return self._decide_count(ask, head)
         ask.shape = "list"
+        for token in self.words:
+            token.is_read = token.is_read or (token.word in _DISTINCT and head.column is not None)
         if head.column is not None:
             ask.target = head.column
             self._take(head.column)
@@ -429,11 +439,17 @@ class _Reader:
             return True
         if self._is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
             return True
+        dates = [column for column in self.columns.properties if column.is_date]
+        if token.forms[0] not in _TIMES and any(column.mentioned_by(token) >= ALIKE for column in dates):
+            return True  # what was done on the date: "which places did she visit"
+        label = self.columns.label_column()
+        if label is not None and label.mentioned_by(token) == EXACT and self.columns.table == "entities":
+            return True  # a row by another name
         names = self.columns.collection_names
         known = [*self.columns.all, *self.columns.elsewhere]
         if any(column.mentioned_by(token) == EXACT for column in known if column not in used):
             return False
-        if any(token.forms[1] in {stem_of(word) for word in row_words(name)} for name in names):
+        if any(token.forms[1] in {stem_of(word) for word in self.columns.row_words(name)} for name in names):
             return True
         if token.word in LIGHT and any(item.forms[0] in SCORES for item in self.words):
             return True

@@ -34,12 +34,29 @@ FILLERS = frozenset(
     say says said one ones available altogether overall exist exists cover covers covered covering mention mentions
     mentioned about discuss discusses discussed feature features featured featuring include includes included including
     contain contains contained containing talk talks deal deals treat treats make makes made get gets got receive receives
-    received use uses used take takes took happen happens happened appear appears appeared occur occurs occurred come comes
-    see seen let know set out so if then also just various recorded held number count""".split()
+    received use uses used take takes took happen happens happened appear appears appeared occur occurs occurred come comes came
+    go goes went lasted lasts
+    see seen let know set out so if then also just various number count among amongst""".split()
 )
 NEGATIONS = frozenset(
     "not no never without non n't isn't aren't wasn't weren't don't doesn't didn't haven't hasn't excluding except".split()
 )
+
+# Words that may stand for each other where a collection is named or described by one of them.
+KINDS = tuple(
+    frozenset(words.split())
+    for words in (
+        "lecture talk presentation lesson class course seminar",
+        "trip tour travel vlog journey",
+        "recipe cooking cookery",
+        "match game",
+        "review test",
+        "episode show broadcast programme program series",
+        "film movie",
+        "interview conversation podcast",
+    )
+)
+CURRENCIES = tuple(map(frozenset, (("usd", "dollar", "buck", "$"), ("eur", "euro", "€"), ("gbp", "pound", "£"))))
 
 # What "scored" adds nothing to; alone it says which events are meant, and that is not known here.
 SCORES = frozenset("goal point try run penalty touchdown basket".split())
@@ -120,7 +137,8 @@ class Token:
 
 def tokens(question: str) -> list[Token]:
     found: list[Token] = []
-    for match in _TOKEN.finditer(question.replace("’", "'")):
+    plain = re.sub(r"\b[Nn]on-(?=\w)", "non ", question.replace("’", "'"))
+    for match in _TOKEN.finditer(plain):
         kind = str(match.lastgroup if match.lastgroup != "plus" else "number")
         text = match["quoted"] if kind == "quoted" else match[0]
         word = text.lower()

@@ -6,6 +6,8 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.followups import standalone
+from ray_jobs.engines.embedded.shapes import shape_of
 from services.core.questions import is_broad
 
 MAX_PARTS = 6
@@ -13,24 +15,22 @@ MAX_PARTS = 6
 _SPLIT = re.compile(
     r"\?\s+|;\s*|\.\s+(?=[A-Z])|,?\s+and (?=(?:what|when|where|who|why|how|which|is|are|does|do|did)\b)", re.I
 )
-_COMPARE = re.compile(
-    r"\b(?:compare|contrast|difference between|differences between)\b\s*(.+?)\s+(?:and|with|to|versus|vs\.?)\s+(.+)",
-    re.I,
-)
+_SENTENCES = re.compile(r"[?!]\s+\S")
 
 
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
-    """Deterministic. At most MAX_PARTS parts."""
-    question = request.messages[-1].text
-    broad = is_broad(question)
+    """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
+    question = standalone(request.messages)
     if not request.decompose:
-        return pb.PlanResponse(question=question, parts=[question], broad=broad)
-    compared = _COMPARE.search(question)
+        return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
+    shape = shape_of(question)
+    if shape.kind != "fact" and not _SENTENCES.search(question):
+        return pb.PlanResponse(
+            question=question, parts=shape.parts[:MAX_PARTS], per_file=shape.per_file, broad=shape.is_overview
+        )
+    broad = is_broad(question)
     pieces = [piece.strip(" ?.!") for piece in _SPLIT.split(question)]
-    parts = [piece for piece in pieces if len(piece.split()) >= 2]
-    if compared:
-        parts = [side.strip(" ?.!") for side in compared.groups()]
+    parts = list(dict.fromkeys(piece for piece in pieces if len(piece.split()) >= 2))[:MAX_PARTS]
     if len(parts) < 2:
         parts = [question.strip()]
-    parts = list(dict.fromkeys(parts))[:MAX_PARTS]
-    return pb.PlanResponse(question=question, parts=parts, per_file=broad or bool(compared), broad=broad)
+    return pb.PlanResponse(question=question, parts=parts, per_file=broad and len(parts) <= 2, broad=broad)

@@ -90,6 +90,8 @@ def summarise_file(segments: Sequence[SegmentDescription], filename: str, durati
 
 
 def shortened(text: str, characters: int) -> str:
+    """The text on one line, cut after a word where it is longer than that."""
+    text = " ".join(text.split())
     if len(text) <= characters:
         return text
     cut = text[: characters - 1]

@@ -12,20 +12,53 @@ from services.rest.schemas.shared import Body, ListReply, Reply, SegmentationCon
 CollectionType = Literal["media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments"]
 
 
-class DescribeConfig(Body):
+class TranscribeConfig(Body):
     enable_summary: bool | None = None
     enable_speech: bool | None = None
     enable_scene_text: bool | None = None
     enable_visual_scene_description: bool | None = None
     enable_audio_description: bool | None = None
+
+
+class DescribeConfig(TranscribeConfig):
     prompt: str | None = Field(None, description="What to look for; at most 2000 characters.")
 
 
+class ExtractConfig(Body):
+    """What to extract of each file of a collection of type entities: a schema, a prompt, or both.
+
+    The embedded engine reads the schema. A prompt alone stands for a list of each kind of thing that it names (people,
+    dates, amounts, numbers, emails, urls, phone_numbers, topics), or of every kind; the reply shows that schema.
+    """
+
+    prompt: str | None = Field(None, description="At most 2000 characters.")
+    # The name on the wire is schema, which pydantic has a use of its own for.
+    record_schema: dict[str, Any] | None = Field(
+        None,
+        alias="schema",
+        description="A JSON Schema of type object. Offered are properties, required, items, enum, const, formats, bounds "
+        "of values and lengths, null beside a type, and references to its own $defs.",
+    )
+    enable_video_level_entities: bool | None = Field(
+        None, description="One record of the file; so unless told otherwise."
+    )
+    enable_segment_level_entities: bool | None = Field(None, description="One record of each segment instead.")
+    enable_transcript_mode: bool | None = Field(None, description="Read what is said alone.")
+    enable_metadata_mode: bool | None = Field(None, description="Not offered by this server.")
+
+    def to_core(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True, by_alias=True)
+
+
 class NewCollection(Body):
-    collection_type: CollectionType = Field(description="This server offers media-descriptions.")
+    collection_type: CollectionType = Field(
+        description="This server offers media-descriptions, rich-transcripts and entities."
+    )
     name: str = Field(description="Unique in the account, 1 to 255 characters.")
     description: str | None = None
-    describe_config: DescribeConfig | None = None
+    describe_config: DescribeConfig | None = Field(None, description="Of media-descriptions.")
+    transcribe_config: TranscribeConfig | None = Field(None, description="Of rich-transcripts.")
+    extract_config: ExtractConfig | None = Field(None, description="Required for entities, else ignored.")
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
 
@@ -42,6 +75,8 @@ class Collection(Reply):
     description: str | None = None
     collection_type: CollectionType
     describe_config: DescribeConfig | None = None
+    extract_config: ExtractConfig | None = None
+    transcribe_config: TranscribeConfig | None = None
     default_segmentation_config: SegmentationConfig | None = None
     default_thumbnails_config: ThumbnailsConfig | None = None
     created_at: int = Field(description="Unix time in milliseconds.")
@@ -64,8 +99,8 @@ class AddCollectionFile(Body):
     url: str | None = None
     segmentation_id: str | None = None
     segmentation_config: SegmentationConfig | None = None
-    thumbnails_config: ThumbnailsConfig | None = None
-    metadata: dict[str, Any] | None = None
+    thumbnails_config: ThumbnailsConfig | None = Field(None, description="Else as the upload and the collection say.")
+    metadata: dict[str, Any] | None = Field(None, description="Merged into the file's metadata.")
 
 
 class CollectionFileSegmentation(Reply):

@@ -1,4 +1,4 @@
-"""Media descriptions on the wire."""
+"""Media descriptions and rich transcripts on the wire."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class Shot(Reply):
     end_time: Number
 
 
+class Chapter(Shot):
+    description: str
+
+
 class DescriptionData(Reply):
     visual_scene_description: list[DescribeOutputPart] | None = None
     scene_text: list[DescribeOutputPart] | None = None
@@ -58,12 +62,21 @@ class MediaDescription(DescriptionData):
     file_id: str
     thumbnail_url: str | None = None
     duration_seconds: Number | None = None
+    chapters: list[Chapter] | None = None
+    total_chapters: int | None = None
     shots: list[Shot] | None = None
     total_shots: int | None = None
     file: File
 
 
-class CollectionMediaDescription(Reply):
+class RichTranscript(DescriptionData):
+    collection_id: str
+    file_id: str
+    duration_seconds: Number | None = None
+    file: File
+
+
+class DescribedCollectionFile(Reply):
     file_id: str
     added_at: int
     object: Literal["collection_file"]
@@ -73,4 +86,8 @@ class CollectionMediaDescription(Reply):
 
 
 class CollectionMediaDescriptionsList(ListReply):
-    data: list[CollectionMediaDescription]
+    data: list[DescribedCollectionFile]
+
+
+class CollectionRichTranscriptsList(ListReply):
+    data: list[DescribedCollectionFile]

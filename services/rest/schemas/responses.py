@@ -22,25 +22,62 @@ class InputMessage(Body):
     content: str | list[InputContent]
 
 
+class InputFunctionCall(Body):
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str = Field(description="JSON")
+
+
+class InputFunctionCallOutput(Body):
+    type: Literal["function_call_output"]
+    call_id: str
+    output: str | list[InputContent]
+
+
+class EntityCollection(Body):
+    collection_id: str
+    name: str | None = None
+    description: str | None = None
+
+
+class EntityBackedKnowledge(Body):
+    entity_collections: list[EntityCollection] = Field(min_length=1)
+    description: str | None = Field(None, max_length=2000)
+
+
 class KnowledgeBase(Body):
+    type: Literal["general_question_answering", "entity_backed_knowledge"] = "general_question_answering"
     source: Literal["collections", "files", "default"] = "collections"
     collections: list[str] | None = None
     files: list[str] | None = None
     filter: dict[str, Any] | None = Field(None, description="metadata, video_info and file criteria.")
+    entity_backed_knowledge_config: EntityBackedKnowledge | None = None
+
+
+class Tool(Body):
+    type: Literal["function"]
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = Field(None, description="JSON schema of the arguments.")
+    strict: bool | None = None
 
 
 class CreateResponse(Body):
     model: Literal["nimbus-001", "nimbus-002-preview"]
-    input: str | list[InputMessage]
+    input: str | list[InputMessage | InputFunctionCall | InputFunctionCallOutput]
     instructions: str | None = None
     temperature: Number | None = Field(None, description="From 0 to 2.")
     max_output_tokens: int | None = Field(None, description="From 1 to 128000.")
     knowledge_base: KnowledgeBase | None = None
     include: list[str] | None = Field(None, description="cloudglue_citations.media_descriptions")
-    tools: list[dict[str, Any]] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] = "auto"
     metadata: dict[str, Any] | None = None
     stream: bool = False
+    background: bool = False
     store: bool = True
+    previous_response_id: str | None = Field(None, description="The response whose conversation goes on.")
 
 
 class Citation(Reply):
@@ -63,6 +100,25 @@ class OutputMessage(Reply):
     type: Literal["message"]
     role: Literal["assistant"]
     content: list[OutputText]
+
+
+class FunctionCall(Reply):
+    type: Literal["function_call"]
+    id: str
+    call_id: str
+    name: str
+    arguments: str = Field(description="JSON")
+
+
+class QueryCall(Reply):
+    type: Literal["cloudglue_query_call"]
+    id: str
+    status: Literal["completed", "failed"]
+    sql: str
+    row_count: int
+    total_rows: int | None = None
+    truncated: bool
+    error: str | None = None
 
 
 class Usage(Reply):
@@ -88,7 +144,9 @@ class ResponseListItem(Reply):
 
 
 class Response(ResponseListItem):
-    output: list[OutputMessage]
+    output: list[OutputMessage | FunctionCall | QueryCall]
+    previous_response_id: str | None = None
+    background: bool = False
     error: ResponseError | None = None
 
 

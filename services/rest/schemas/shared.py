@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.core.filters import OPERATORS
+
 Status = Literal["pending", "processing", "completed", "failed", "not_applicable"]
 Number = int | float
 
@@ -67,3 +69,22 @@ class SegmentationConfig(Body):
 
 class ThumbnailsConfig(Body):
     enable_segment_thumbnails: bool
+
+
+class Criterion(Body):
+    """`path operator value`. Values that read as numbers, booleans or ISO 8601 dates are compared as such."""
+
+    path: str = Field(description="A field, or names joined by dots.")
+    operator: str = Field(json_schema_extra={"enum": list(OPERATORS)})
+    valueText: str | None = Field(None, description="For NotEqual, Equal, LessThan, GreaterThan and Like.")
+    valueTextArray: list[str] | None = Field(None, description="For ContainsAny, ContainsAll and In.")
+    scope: str | None = Field(None, json_schema_extra={"enum": ["file", "segment"]})
+
+
+class SearchFilter(Body):
+    """Criteria that must all hold. A missing field fulfils NotEqual only."""
+
+    metadata: list[Criterion] | None = None
+    video_info: list[Criterion] | None = Field(None, description="duration_seconds, has_audio.")
+    file: list[Criterion] | None = Field(None, description="bytes, filename, uri, created_at, id.")
+    source_metadata: list[Criterion] | None = Field(None, description="Of a connector; uploads have none.")

@@ -1,9 +1,19 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Distinct(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DISTINCT_EMBEDDING: _ClassVar[Distinct]
+    DISTINCT_SEGMENT: _ClassVar[Distinct]
+    DISTINCT_FILE: _ClassVar[Distinct]
+DISTINCT_EMBEDDING: Distinct
+DISTINCT_SEGMENT: Distinct
+DISTINCT_FILE: Distinct
 
 class EmbedRequest(_message.Message):
     __slots__ = ("texts",)
@@ -22,18 +32,24 @@ class EmbedResponse(_message.Message):
     def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence")
+    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     MIN_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FILE_IDS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     collection_ids: _containers.RepeatedScalarFieldContainer[str]
     vector: bytes
     limit: int
     min_sequence: int
-    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ...) -> None: ...
+    file_ids: _containers.RepeatedScalarFieldContainer[str]
+    segment_ids: _containers.RepeatedScalarFieldContainer[str]
+    distinct: Distinct
+    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "sequence")
@@ -120,7 +136,7 @@ class Source(_message.Message):
     def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts", "broad", "results", "tools", "per_file")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts", "broad", "results", "tools", "tool_choice", "written", "output_tokens_written", "tool_calls_written", "per_file")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +149,10 @@ class GenerateRequest(_message.Message):
     BROAD_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     PER_FILE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     tenant_id: str
@@ -146,8 +166,12 @@ class GenerateRequest(_message.Message):
     broad: bool
     results: _containers.RepeatedCompositeFieldContainer[QueryResult]
     tools: _containers.RepeatedCompositeFieldContainer[Tool]
+    tool_choice: str
+    written: str
+    output_tokens_written: int
+    tool_calls_written: _containers.RepeatedCompositeFieldContainer[ToolCall]
     per_file: bool
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
     __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call")

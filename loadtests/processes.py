@@ -1,0 +1,78 @@
+"""What a running system takes of the machine: resident memory and processor time of each of its processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+FRONT = "front"
+SAMPLE_SECONDS = 0.25
+
+
+@dataclass
+class Usage:
+    """Of each kind of process, while watched: `peak_bytes` of its largest, `cpu_seconds` of all of them together."""
+
+    front_before_bytes: int = 0
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total_cpu_seconds(self) -> float:
+        return sum(self.cpu_seconds.values())
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Usage]:
+    """Watches the descendants of `pid` from a thread, four times a second."""
+    usage, done = Usage(), threading.Event()
+    before = {process.pid: _cpu_seconds(process) for process in psutil.Process(pid).children(recursive=True)}
+    spent: dict[int, tuple[str, float]] = {}
+
+    def look() -> None:
+        for process in psutil.Process(pid).children(recursive=True):
+            try:
+                name = _name(process)
+                memory = process.memory_info()
+                spent[process.pid] = name, _cpu_seconds(process) - before.get(process.pid, 0.0)
+            except psutil.Error:
+                continue
+            # Workers map the shared object store: it is counted once, by Ray, not by each.
+            own_bytes = memory.rss - (memory.shared if name.startswith("ray::") else 0)
+            usage.peak_bytes[name] = max(usage.peak_bytes.get(name, 0), own_bytes)
+
+    def watch() -> None:
+        while not done.wait(SAMPLE_SECONDS):
+            look()
+
+    look()
+    usage.front_before_bytes = usage.peak_bytes[FRONT]
+    thread = threading.Thread(target=watch, name="watch")
+    thread.start()
+    try:
+        yield usage
+    finally:
+        done.set()
+        thread.join()
+        look()
+        for name, seconds in spent.values():
+            usage.cpu_seconds[name] = usage.cpu_seconds.get(name, 0.0) + seconds
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
+
+
+def _name(process: psutil.Process) -> str:
+    line = " ".join(process.cmdline())
+    if "services.front" in line:
+        return FRONT
+    return line.split("#")[0][:60].strip() if line.startswith("ray::") else process.name()

@@ -1,0 +1,112 @@
+"""Which retrieved passages answer a question, and which stand for a whole video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.core.questions import without_file_names
+from services.core.words import stems
+
+# Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
+SURE_SCORE = 0.42  # alike enough by meaning alone
+WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
+MARGIN = 0.12  # how far below the best a further sentence may be
+
+_WORD = re.compile(r"[a-z0-9']+")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing to say, with its source."""
+
+    number: int
+    part: int
+    filename: str
+    kind: str
+    text: str
+    start_time: float
+    score: float
+    file_id: str = ""
+
+
+def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
+    """(value, passage) of all that speak to the question, best first: alike by meaning, or by the question's own words and
+    some meaning."""
+    wanted = stems(without_file_names(question))
+    scored: list[tuple[float, Point]] = []
+    for source in sources:
+        # That someone speaks is no answer where it is known what is said.
+        skipped = {"summary"}
+        if any(passage.kind == "speech" for passage in source.passages):
+            skipped.add("audio_description")
+        for passage in source.passages:
+            if passage.kind in skipped:
+                continue
+            coverage = len(wanted & stems(passage.text)) / len(wanted) if wanted else 0.0
+            if passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE):
+                scored.append((passage.score + 0.25 * coverage, point_of(source, passage)))
+    return sorted(scored, key=lambda item: -item[0])
+
+
+def point_of(source: pb.Source, passage: pb.Passage) -> Point:
+    return Point(
+        source.number,
+        source.part,
+        source.filename,
+        passage.kind,
+        passage.text,
+        passage.start_time,
+        passage.score,
+        source.file_id,
+    )
+
+
+def evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """The passages that answer, best first: alike by meaning, or by the question's own words and some meaning."""
+    scored = supported(question, sources)
+    if not scored:
+        return []
+    best, first = scored[0]
+    kept: dict[str, Point] = {}
+    kinds: set[str] = set()
+    for value, point in scored:
+        # What is said and what is shown at the best place stand for each other where one was misheard or misread.
+        other_side = point.number == first.number and point.kind not in kinds
+        if (value >= best - MARGIN or other_side) and len(kept) < most:
+            kinds.add(point.kind)
+            kept.setdefault(" ".join(_WORD.findall(point.text.lower())), point)
+    return list(kept.values())
+
+
+def overview(sources: Iterable[pb.Source], most: int) -> list[Point]:
+    """One point for each segment, in order of time, file by file; spread over all of them when there are too many."""
+    points: dict[tuple[str, float], Point] = {}
+    for source in sources:
+        lead = lead_of(source)
+        if lead is not None:
+            points.setdefault((source.filename + source.file_id, source.start_time), lead)
+    ordered = [points[key] for key in sorted(points)]
+    unique = list({point.text: point for point in reversed(ordered)}.values())[::-1]
+    if len(unique) > most:
+        unique = [unique[round(index * (len(unique) - 1) / max(1, most - 1))] for index in range(most)]
+    return unique
+
+
+def lead_of(source: pb.Source) -> Point | None:
+    """What stands for a segment: text on the screen with what is said, else either, else what is seen."""
+    for kind in ("scene_text", "speech", "visual_scene_description", "audio_description"):
+        said = [passage for passage in source.passages if passage.kind == kind and passage.text.strip()]
+        if said:
+            best = max(said, key=lambda passage: len(passage.text)) if kind == "speech" else said[0]
+            return point_of(source, best)
+    return None
+
+
+def in_order(points: list[Point]) -> list[Point]:
+    """Of one file: in order of time. Of several: the best file first, each in order of time."""
+    order = {name: rank for rank, name in enumerate(dict.fromkeys(point.filename for point in points))}
+    return sorted(points, key=lambda point: (order[point.filename], point.start_time))

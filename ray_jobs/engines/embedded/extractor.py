@@ -1,0 +1,141 @@
+"""Extracts entities by their schema from what text supports; nothing is added.
+
+A value is one that stands in the text, or the normal form of it: an ISO date, a number that was said in words, a name
+with its capitals, a web address with its scheme, a choice of the schema whose words stand there. A boolean tells whether
+the words of its name stand there. A property that the text does not support is null where it may be, empty where it is a
+required list, and else left out; a record that then does not fit its schema is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ray_jobs.engines.embedded.extract_lines import Line, lines_of
+from ray_jobs.engines.embedded.values import Found, presence_line, values
+from ray_jobs.engines.embedded.wants import Want, presence, want, words_of
+from ray_jobs.stages.extract import Extracted, ExtractRequest
+from services.core.entities import ValueSource
+from services.core.entity_schemas import Place, Property, parse_schema
+
+MAX_ITEMS = 100
+# What stands before a colon names the thing that the rest of the line tells of.
+_THING = set("name item label title what key place location subject entity product event thing region area".split())
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A value and where it and its parts were found; `sources` is empty where nothing of it was."""
+
+    value: Any
+    sources: tuple[ValueSource, ...] = ()
+
+
+class EmbeddedExtractor:
+    """Reads the schema; a prompt beside it is left to engines that understand language."""
+
+    async def extract(self, request: ExtractRequest) -> Extracted:
+        return await asyncio.to_thread(self.extract_now, request)
+
+    def extract_now(self, request: ExtractRequest) -> Extracted:
+        place = parse_schema(request.schema)
+        filled = _object(place, lines_of(request.passages), "")
+        if filled is None or not place.fits(filled.value):
+            return Extracted(None)
+        return Extracted(filled.value, filled.sources)
+
+
+def _object(place: Place, lines: Sequence[Line], path: str, *, is_alone: bool = False) -> _Filled | None:
+    """None where something required has no support."""
+    record: dict[str, Any] = {}
+    sources: list[ValueSource] = []
+    for item in place.properties:
+        filled = _property(item, lines, f"{path}.{item.name}" if path else item.name, is_alone)
+        if filled is not None:
+            record[item.name] = filled.value
+            sources += filled.sources
+        elif item.place.is_nullable:
+            record[item.name] = None
+        elif item.is_required:
+            if item.place.kind != "array" or not item.place.fits([]):
+                return None
+            record[item.name] = []
+    return _Filled(record, tuple(sources))
+
+
+def _property(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+    place = item.place
+    if place.kind == "object":
+        filled = _object(place, lines, path, is_alone=is_alone)
+        if filled is None or not place.fits(filled.value):
+            return None
+        return filled if filled.sources or (item.is_required and not place.is_nullable) else None
+    if place.kind == "array":
+        return _array(item, lines, path)
+    if place.kind == "boolean":
+        line = presence_line(presence(item.name, place), lines)
+        return _Filled(False) if line is None else _Filled(True, (_source(path, line),))
+    wanted = want(item.name, place)
+    found = _thing(item.name, wanted, place, lines[0]) if is_alone and lines else []
+    found = found or values(wanted, place, lines, is_list=False, is_alone=is_alone)
+    return _Filled(found[0].value, (_source(path, found[0].line),)) if found else None
+
+
+def _thing(name: str, wanted: Want, place: Place, line: Line) -> list[Found]:
+    """Bay of Fundy, of "Bay of Fundy: 16 meters"."""
+    label = line.label[0]
+    if (
+        label
+        and wanted.aim in ("label", "person", "place", "title")
+        and set(words_of(name)) <= _THING
+        and place.fits(label)
+    ):
+        return [Found(label, line)]
+    return []
+
+
+def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
+    place, items = item.place, item.place.items
+    assert items is not None
+    limit = MAX_ITEMS if place.max_items is None else min(MAX_ITEMS, place.max_items)
+    found: list[tuple[Any, tuple[ValueSource, ...]]] = []
+    if items.kind == "object":
+        found = _objects(items, lines)
+    elif items.kind in ("string", "integer", "number"):
+        # The elements of a list are what the list is described as.
+        wanted = want(item.name, items if items.description else replace(items, description=place.description))
+        found = [(one.value, (_source("", one.line),)) for one in values(wanted, items, lines, is_list=True)]
+    found = found[:limit]
+    value = [one for one, _ in found]
+    if not value or not place.fits(value):
+        return None
+    sources = [
+        ValueSource(f"{path}[{number}]{'.' + source.path if source.path else ''}", source.start_time, source.end_time)
+        for number, (_, parts) in enumerate(found)
+        for source in parts
+    ]
+    return _Filled(value, tuple(sources))
+
+
+def _objects(place: Place, lines: Sequence[Line]) -> list[tuple[Any, tuple[ValueSource, ...]]]:
+    """One object for each line that tells more than half of its properties, booleans not counted."""
+    asked = [item for item in place.properties if item.place.kind != "boolean"] or list(place.properties)
+    found: list[tuple[Any, tuple[ValueSource, ...]]] = []
+    for line in lines:
+        filled = _object(place, [line], "", is_alone=True)
+        if filled is None:
+            continue
+        told = {source.path.partition(".")[0].partition("[")[0] for source in filled.sources}
+        if 2 * sum(item.name in told for item in asked) <= len(asked) or not place.fits(filled.value):
+            continue
+        if all(filled.value != other for other, _ in found):
+            found.append((filled.value, filled.sources))
+        if len(found) == MAX_ITEMS:
+            break
+    return found
+
+
+def _source(path: str, line: Line) -> ValueSource:
+    return ValueSource(path, line.start_time, line.end_time)

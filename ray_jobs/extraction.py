@@ -1,0 +1,50 @@
+"""The work of an extract job: a file's entities from its description, segment by segment or as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest, passages
+from services.core.database import Database
+from services.core.descriptions import DescribedSegment, Descriptions
+from services.core.entities import Entities, Extraction
+from services.core.jobs import Job
+
+SEGMENTS_AT_ONCE = 100  # whose descriptions are read together
+
+
+class ExtractionWork:
+    def __init__(self, database: Database, extractor: Extractor) -> None:
+        self._entities = Entities(database)
+        self._descriptions = Descriptions(database)
+        self._extractor = extractor
+
+    async def run(self, job: Job, owner: str) -> None:
+        """Goes on at the first segment that has no record. Raises what the engine raises."""
+        extraction = await self._entities.find(job.subject_id)
+        if extraction is None or extraction.status == "completed":
+            return
+        missing = await self._entities.start(job, owner)
+        if extraction.config.level == "video":
+            described = await self._descriptions.described(extraction.description_id)
+            made = await self._extract(extraction, described)
+            await self._entities.write_file(
+                job, owner, extraction, made.entities, made.sources, segments_done=len(described)
+            )
+        else:
+            for first in range(0, len(missing), SEGMENTS_AT_ONCE):
+                ids = [segment.id for segment in missing[first : first + SEGMENTS_AT_ONCE]]
+                for item in await self._descriptions.described(extraction.description_id, ids):
+                    made = await self._extract(extraction, [item])
+                    await self._entities.write_segment(
+                        job, owner, extraction, item.segment.id, made.entities, made.sources
+                    )
+        await self._entities.finish(job, owner)
+
+    async def set_failed(self, job: Job, message: str) -> None:
+        await self._entities.set_failed(job.subject_id, message)
+
+    async def _extract(self, extraction: Extraction, described: Sequence[DescribedSegment]) -> Extracted:
+        config = extraction.config
+        found = passages(described, is_transcript_only=config.is_transcript_only)
+        return await self._extractor.extract(ExtractRequest(config.schema, config.prompt, found))

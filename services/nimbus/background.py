@@ -1,0 +1,186 @@
+"""Background responses: written by this front, or taken over from one that is gone; and the care for all that runs here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+
+from services.core.errors import ArcusError, Reason
+from services.core.limits import TenantLimit
+from services.core.response_log import Hold, ResponseLog, Stored
+from services.core.responses import Responses
+from services.nimbus.conversation import continued
+from services.nimbus.engine import EngineClient
+from services.nimbus.events import EventLog
+from services.nimbus.failures import failure_entry
+from services.nimbus.generation import Generation
+from services.nimbus.log_writer import LogWriter, LostError
+from services.nimbus.requests import parse_request
+from services.nimbus.running import Running, RunningResponses
+from services.nimbus.sources import Prepared, Sources
+
+TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed
+RENEW_TICKS = 5
+ENGINE_PAUSES_SECONDS = (1, 2, 4, 8, 15)  # a background response waits this long for an engine that is away
+INTERRUPTED = ["failed", "The server restarted while it answered; ask again.", "interrupted"]
+
+log = structlog.get_logger()
+
+
+class BackgroundResponses:
+    def __init__(
+        self,
+        *,
+        engine: EngineClient,
+        sources: Sources,
+        responses: Responses,
+        response_log: ResponseLog,
+        writer: LogWriter,
+        running: RunningResponses,
+        tenant_limit: TenantLimit,
+    ) -> None:
+        self._engine = engine
+        self._sources = sources
+        self._responses = responses
+        self._log = response_log
+        self._writer = writer
+        self._running = running
+        self._tenant_limit = tenant_limit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def places(self, tenant_id: str) -> contextlib.ExitStack:
+        """Room for one more of this tenant, in this front, until it is closed. Raises LIMIT_EXCEEDED."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._tenant_limit.admit(tenant_id))
+            stack.enter_context(self._running.place())
+            return stack.pop_all()
+
+    def start(self, hold: Hold, stored: Stored, places: contextlib.ExitStack) -> None:
+        """Goes on with a response that this front holds, in a task of its own that closes `places` at its end."""
+        task = asyncio.create_task(self._work(hold, stored, places), name=f"response-{hold.response_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def run(self) -> None:
+        """Until cancelled: keeps leases, notices what was cancelled elsewhere, takes over, ends what nobody can go on with."""
+        tick = 0
+        while True:
+            try:
+                await self._tick(tick)
+            except ArcusError as error:
+                log.warning("responses_not_attended", reason=error.reason)
+            tick += 1
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def close(self) -> None:
+        """Stops all work here and lets other fronts have it at once."""
+        holds = self._running.holds
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if holds:
+            with contextlib.suppress(ArcusError):
+                await self._log.renew(holds, milliseconds=0)
+
+    async def _tick(self, tick: int) -> None:
+        holds = self._running.holds
+        if holds:
+            self._running.stop_lost(holds, await self._log.still_held(holds))
+        if tick % RENEW_TICKS:
+            return
+        if holds:
+            await self._log.renew(holds)
+        while not self._running.is_full:
+            claimed = await self._log.claim(
+                self._running.owner, skip=[hold.response_id for hold in self._running.holds]
+            )
+            if claimed is None:
+                break
+            hold, stored = claimed
+            log.info("response_taken_over", response_id=hold.response_id, attempt=hold.attempt)
+            with contextlib.ExitStack() as stack:  # its tenant was admitted when it asked
+                stack.enter_context(self._running.place())
+                self.start(hold, stored, stack.pop_all())
+        for tenant_id, id in await self._log.abandoned():
+            await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
+
+    async def _work(self, hold: Hold, stored: Stored, places: contextlib.ExitStack) -> None:
+        running = Running(hold)
+        events = EventLog(stored.body)
+        for entry in stored.entries:
+            events.apply(entry)
+        with places, self._running.listed(running):
+            try:
+                await self._write(running, stored, events)
+            except LostError:
+                log.info("response_lost", response_id=hold.response_id)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                number = events.next_number
+                entry = failure_entry(hold.response_id, error)
+                events.apply(entry)
+                with contextlib.suppress(LostError, ArcusError):  # then whoever takes over tries again
+                    self._writer.add(hold, number, [entry], body=events.body)
+                    await self._writer.written(hold)
+            finally:
+                self._writer.forget(hold)
+
+    async def _write(self, running: Running, stored: Stored, events: EventLog) -> None:
+        written, output_tokens = [stored.engine_text], stored.output_tokens
+        prepared = Prepared.from_bytes(stored.prompt) if stored.prompt else None
+        for pause in (*ENGINE_PAUSES_SECONDS, None):
+            try:
+                if prepared is None:
+                    prepared = await self._prepare(running, stored)
+                generation = running.begin(
+                    Generation(self._engine, prepared, events, written="".join(written), output_tokens=output_tokens)
+                )
+                async with contextlib.aclosing(generation.steps()) as steps:
+                    async for step in steps:
+                        number = events.next_number
+                        for entry in step.entries:
+                            events.apply(entry)
+                        written.append(step.engine_text)
+                        output_tokens += step.output_tokens
+                        body = events.body if events.is_terminal else None
+                        full = self._writer.add(
+                            running.hold,
+                            number,
+                            step.entries,
+                            step.engine_text,
+                            step.output_tokens,
+                            body=body,
+                            urgent=True,
+                        )
+                        if full or body is not None:
+                            await self._writer.written(running.hold)
+                return
+            except ArcusError as error:
+                if error.reason is not Reason.ENGINE_UNAVAILABLE or pause is None:
+                    raise
+                log.info("response_waits_for_engine", response_id=running.hold.response_id, seconds=pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await running.stopped.wait()
+            if running.stopped.is_set():
+                return
+
+    async def _prepare(self, running: Running, stored: Stored) -> Prepared:
+        request = await continued(self._responses, stored.tenant_id, parse_request(stored.request))
+        prepared = await self._sources.prepare(stored.tenant_id, request, running.hold.response_id)
+        if not await self._log.set_prompt(running.hold, prepared.to_bytes()):
+            raise LostError
+        return prepared
+
+
+def ended_body(stored: Stored, entry: list[Any]) -> dict[str, Any]:
+    """The response that its log so far and one last entry add up to."""
+    events = EventLog(stored.body)
+    for each in stored.entries:
+        events.apply(each)
+    events.apply(entry)
+    return events.body

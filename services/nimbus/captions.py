@@ -1,0 +1,108 @@
+"""Speech as subtitles: cues of a readable length, written as SubRip (SRT) or WebVTT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.core.media import Speech, Word
+
+# Two lines of 42 characters for 7 seconds at most: the BBC's and Netflix's subtitle guides.
+LINE_CHARACTERS = 42
+CUE_CHARACTERS = 2 * LINE_CHARACTERS
+CUE_SECONDS = 7.0
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What is shown from start_time to end_time, in seconds. `words` have times where `is_timed`."""
+
+    words: tuple[Word, ...]
+    speaker: str
+    is_timed: bool
+
+    @property
+    def start_time(self) -> float:
+        return self.words[0].start_time
+
+    @property
+    def end_time(self) -> float:
+        return max(self.words[-1].end_time, self.start_time + 0.001)
+
+    @property
+    def lines(self) -> list[list[Word]]:
+        lines: list[list[Word]] = [[]]
+        for word in self.words:
+            if lines[-1] and _length([*lines[-1], word]) > LINE_CHARACTERS:
+                lines.append([])
+            lines[-1].append(word)
+        return lines
+
+
+def cues(speech: Iterable[Speech]) -> list[Cue]:
+    """Utterances in order of time, the long ones cut between words; what overlapping segments both hold comes once."""
+    found: list[Cue] = []
+    until = 0.0
+    for item in sorted(speech, key=lambda item: (item.start_time, item.end_time)):
+        is_timed = bool(item.words)
+        words = item.words or tuple(Word(word, item.start_time, item.end_time) for word in item.text.split())
+        left = [word for word in words if (word.start_time + word.end_time) / 2 >= until]
+        if left:
+            found += [Cue(part, item.speaker, is_timed) for part in _parts(left, is_timed)]
+            until = max(until, left[-1].end_time)
+    return found
+
+
+def srt(shown: Sequence[Cue]) -> str:
+    blocks = []
+    for number, cue in enumerate(shown, 1):
+        text = "\n".join(" ".join(_bare(word.word) for word in line) for line in cue.lines)
+        named = f"{_bare(cue.speaker)}: {text}" if cue.speaker else text
+        blocks.append(f"{number}\n{_time(cue.start_time, ',')} --> {_time(cue.end_time, ',')}\n{named}\n")
+    return "\n".join(blocks)
+
+
+def vtt(shown: Sequence[Cue], *, include_words: bool = False) -> str:
+    """With `include_words` each word carries its time, as karaoke and word highlighting read it."""
+    blocks = ["WEBVTT\n"]
+    for cue in shown:
+        text = "\n".join(" ".join(_timed(line, cue, include_words)) for line in cue.lines)
+        named = f"<v {_escaped(cue.speaker)}>{text}" if cue.speaker else text
+        blocks.append(f"{_time(cue.start_time, '.')} --> {_time(cue.end_time, '.')}\n{named}\n")
+    return "\n".join(blocks)
+
+
+def _parts(words: Sequence[Word], is_timed: bool) -> Iterator[tuple[Word, ...]]:
+    part: list[Word] = []
+    for word in words:
+        is_long = is_timed and part and word.end_time - part[0].start_time > CUE_SECONDS
+        if part and is_timed and (is_long or _length([*part, word]) > CUE_CHARACTERS):
+            yield tuple(part)
+            part = []
+        part.append(word)
+    yield tuple(part)
+
+
+def _timed(line: Sequence[Word], cue: Cue, include_words: bool) -> Iterator[str]:
+    for word in line:
+        is_inside = cue.start_time < word.start_time < cue.end_time
+        mark = f"<{_time(word.start_time, '.')}>" if include_words and cue.is_timed and is_inside else ""
+        yield mark + _escaped(word.word)
+
+
+def _length(words: Sequence[Word]) -> int:
+    return sum(len(word.word) + 1 for word in words) - 1
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.replace("-->", "->").split())
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+
+
+def _time(seconds: float, point: str) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"

@@ -1,0 +1,124 @@
+"""What was understood of the files of a collection, as media descriptions and as rich transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.core.collection_files import CollectionFile, CollectionFiles
+from services.core.collections import Collections
+from services.core.descriptions import DescribedSegment, Description, Descriptions
+from services.core.errors import invalid, not_found
+from services.core.files import CreatedRange, File, Files
+from services.core.media import Span
+from services.core.pages import Listing, Page
+from services.core.thumbnails import Thumbnail, Thumbnails
+from services.nimbus.chapters import chapters_of
+from services.nimbus.description_view import View, description_data, numbered
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a caller may want besides. `link`: makes the links to pictures, where those are wanted."""
+
+    link: Callable[[Thumbnail], str] | None = None
+    chapters: bool = False
+    shots: bool = False
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """`data`: the description as the API shows it, so far as it is made."""
+
+    member: CollectionFile
+    file: File
+    data: Json
+
+
+class DescribedFiles:
+    def __init__(
+        self,
+        *,
+        collections: Collections,
+        members: CollectionFiles,
+        descriptions: Descriptions,
+        files: Files,
+        thumbnails: Thumbnails,
+    ) -> None:
+        self._collections = collections
+        self._members = members
+        self._descriptions = descriptions
+        self._files = files
+        self._thumbnails = thumbnails
+
+    async def get(
+        self,
+        tenant_id: str,
+        collection_type: str,
+        collection_id: str,
+        file_id: str,
+        view: View,
+        extras: Extras = Extras(),
+    ) -> DescribedFile:
+        """Raises NOT_FOUND, and INVALID_ARGUMENT for a collection of another type."""
+        member = await self._members.get(tenant_id, collection_id, file_id)
+        await self._check_type(tenant_id, collection_type, collection_id)
+        file = (await self._files.get_many(tenant_id, [file_id])).get(file_id)
+        if file is None:
+            raise not_found("File", file_id)
+        description, segments = await self._described(member)
+        pictures: dict[str, str] = {}
+        if extras.link is not None and member.segment_thumbnails:
+            found = await self._thumbnails.of_segments(tenant_id, [item.segment.id for item in segments])
+            pictures = {id: extras.link(thumbnail) for id, thumbnail in found.items()}
+        data = description_data(description, segments, view, pictures)
+        if extras.chapters:
+            marks = file.media_info.chapters if file.media_info else ()
+            data |= numbered("chapters", chapters_of(marks, segments), view)
+        if extras.shots and (shots := await self._shots(member, segments)):
+            data |= numbered(
+                "shots", [{"start_time": shot.start_time, "end_time": shot.end_time} for shot in shots], view
+            )
+        return DescribedFile(member, file, data)
+
+    async def list(
+        self,
+        tenant_id: str,
+        collection_type: str,
+        collection_id: str,
+        page: Page,
+        view: View,
+        added: CreatedRange = CreatedRange(),
+    ) -> Listing[DescribedFile]:
+        """Without the files that were deleted meanwhile. Raises as `get`."""
+        listing = await self._members.list(
+            tenant_id, collection_id, page, added_after=added.after, added_before=added.before
+        )
+        await self._check_type(tenant_id, collection_type, collection_id)
+        files = await self._files.get_many(tenant_id, [member.file_id for member in listing.items])
+        items = []
+        for member in listing.items:
+            if (file := files.get(member.file_id)) is not None:
+                description, segments = await self._described(member)
+                items.append(DescribedFile(member, file, description_data(description, segments, view, {})))
+        return Listing(items, listing.total, listing.limit, listing.offset)
+
+    async def _check_type(self, tenant_id: str, collection_type: str, collection_id: str) -> None:
+        collection = await self._collections.get(tenant_id, collection_id)
+        if collection.collection_type != collection_type:
+            raise invalid(
+                f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
+            )
+
+    async def _described(self, member: CollectionFile) -> tuple[Description | None, Sequence[DescribedSegment]]:
+        description = await self._descriptions.find(member.description_id)
+        return description, await self._descriptions.described(member.description_id)
+
+    async def _shots(self, member: CollectionFile, segments: Sequence[DescribedSegment]) -> Sequence[Span]:
+        """The segments, where they are shots; else the shots that were found of this file for another collection."""
+        if member.segmentation_config.get("strategy") == "shot-detector":
+            return [item.segment.span for item in segments]
+        return await self._descriptions.shots(member.file_id)

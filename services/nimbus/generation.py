@@ -1,0 +1,142 @@
+"""Turns the engine's chunks into entries of a response's log, from its first entry or from where an earlier try broke off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.core.errors import ArcusError, Reason
+from services.nimbus.citations import CitationStream, Cited
+from services.nimbus.engine import Chunks, EngineClient
+from services.nimbus.events import Entry, EventLog
+from services.nimbus.sources import Prepared
+
+
+@dataclass
+class Step:
+    """Entries that belong together, and what the engine wrote and counted for them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    engine_text: str = ""
+    output_tokens: int = 0
+
+
+class Generation:
+    """One try at an answer. `steps` applies nothing: whoever takes a step applies its entries to `log` before the next."""
+
+    def __init__(
+        self, engine: EngineClient, prepared: Prepared, log: EventLog, *, written: str = "", output_tokens: int = 0
+    ) -> None:
+        """`log`: what earlier tries told; `written` and `output_tokens`: what the engine wrote for it."""
+        self._engine = engine
+        self._prepared = prepared
+        self._log = log
+        self._citations = CitationStream(prepared.annotations.__contains__, log.numbers)
+        self._output_tokens = output_tokens
+        self._input_tokens = 0
+        self._finish_reason = ""
+        self._chunks: Chunks | None = None
+        self._stopped = False
+        self._message_index = log.message_index
+        self._items = log.item_count
+        self._calls = {item["call_id"]: index for index, item in log.calls}
+        self._request = pb.GenerateRequest()
+        self._request.CopyFrom(prepared.prompt)
+        self._request.written = written
+        self._request.output_tokens_written = output_tokens
+        self._request.tool_calls_written.extend(
+            pb.ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"]) for _, item in log.calls
+        )
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopped
+
+    def stop(self) -> None:
+        """Ends the engine's work; `steps` then ends by itself, with is_stopped."""
+        self._stopped = True
+        if self._chunks is not None:
+            self._chunks.cancel()
+
+    async def steps(self) -> AsyncGenerator[Step, None]:
+        """The first step comes once the engine has the request, the last one completes the response.
+
+        Raises what the engine raises, unless it was stopped.
+        """
+        async with self._engine.generate(self._request) as self._chunks:
+            if self._stopped:
+                return
+            yield Step(self._opening()[self._log.next_number :])
+            try:
+                async for chunk in self._chunks:
+                    step = self._step(chunk)
+                    if step.entries or step.engine_text:
+                        yield step
+            except Exception:
+                if self._stopped:
+                    return
+                raise
+        if self._stopped:
+            return
+        if not self._finish_reason:
+            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
+        entries = list(self._told(self._citations.end()))
+        if not self._items:
+            entries += self._message()
+        if self._message_index is not None:
+            entries += [["text_done"], ["part_done"], ["item_done", self._message_index]]
+        for index in self._calls.values():
+            entries += [["arguments_done", index], ["item_done", index]]
+        usage = {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
+        # One step: whoever takes over finds all of the end or none of it.
+        yield Step([*entries, ["completed", usage, self._finish_reason == "length"]])
+
+    def _opening(self) -> list[Entry]:
+        entries: list[Entry] = [["created"], ["in_progress"]]
+        if self._prepared.items or not self._request.tools:  # where functions are offered, there may be no message
+            entries += [["message"], ["part"]]
+            self._message_index = 0
+        for index, item in enumerate(self._prepared.items, start=1):
+            entries += [["item", item], ["item_done", index, {"status": item["status"]}]]
+        self._items = max(self._items, len(self._prepared.items) + (self._message_index == 0))
+        return entries
+
+    def _step(self, chunk: pb.GenerateChunk) -> Step:
+        self._output_tokens += chunk.output_tokens
+        if chunk.finish_reason:
+            self._finish_reason, self._input_tokens = chunk.finish_reason, chunk.input_tokens
+        entries: list[Entry] = []
+        passed = ""
+        if chunk.text:
+            text = chunk.text.replace("\0", "")  # which PostgreSQL does not store
+            whole = self._citations.held + text
+            entries += self._told(self._citations.feed(text))
+            passed = whole[: len(whole) - len(self._citations.held)]
+        if chunk.HasField("tool_call"):
+            entries += self._called(chunk.tool_call)
+        return Step(entries, passed, chunk.output_tokens)
+
+    def _told(self, pieces: Iterator[str | Cited]) -> Iterator[Entry]:
+        for piece in pieces:
+            if self._message_index is None:
+                yield from self._message()
+            if isinstance(piece, str):
+                yield piece
+            else:
+                yield ["citation", piece.number, self._prepared.annotations[piece.number]]
+
+    def _message(self) -> list[Entry]:
+        self._message_index = self._items
+        self._items += 1
+        return [["message"], ["part"]]
+
+    def _called(self, call: pb.ToolCall) -> Iterator[Entry]:
+        if call.id not in self._calls:
+            self._calls[call.id] = index = self._items
+            self._items += 1
+            item = {"type": "function_call", "id": f"fc_{self._log.id.replace('-', '')}_{index}", "call_id": call.id}
+            yield ["item", item | {"name": call.name, "arguments": "", "status": "in_progress"}]
+        if call.arguments:
+            yield ["arguments", self._calls[call.id], call.arguments]

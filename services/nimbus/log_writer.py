@@ -1,0 +1,147 @@
+"""Writes what all responses of this front add to their logs: one transaction for everything that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from services.core.errors import ArcusError
+from services.core.response_log import Batch, Hold, ResponseLog
+from services.nimbus.events import Entry
+
+PACE_SECONDS = 0.25  # between writes that nobody waits for
+MAX_UNWRITTEN = 4096  # entries of one response; its stream then waits for the database
+MAX_RESPONSES = 256
+
+log = structlog.get_logger()
+
+
+class LostError(Exception):
+    """The response is another front's by now, was cancelled or deleted: stop."""
+
+
+@dataclass
+class _Pending:
+    hold: Hold
+    first_number: int
+    entries: list[Entry] = field(default_factory=list)
+    engine_text: list[str] = field(default_factory=list)
+    output_tokens: int = 0
+    body: dict[str, Any] | None = None
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def batch(self) -> Batch:
+        text = "".join(self.engine_text)
+        return Batch(self.hold, self.first_number, self.entries, text, self.output_tokens, self.body)
+
+
+class LogWriter:
+    """`run` is the one loop that writes. A response that could not be written is lost: nothing more of it is accepted."""
+
+    def __init__(self, response_log: ResponseLog) -> None:
+        self._log = response_log
+        self._pending: dict[Hold, _Pending] = {}
+        self._lost: set[Hold] = set()
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._listeners: dict[str, set[asyncio.Event]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled. What is added while a transaction is under way goes into the next one, together."""
+        while True:
+            await self._wake.wait()
+            if not self._urgent.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PACE_SECONDS):
+                        await self._urgent.wait()
+            await self._flush()
+
+    def add(
+        self,
+        hold: Hold,
+        number: int,
+        entries: Sequence[Entry],
+        engine_text: str = "",
+        output_tokens: int = 0,
+        *,
+        body: dict[str, Any] | None = None,
+        urgent: bool = False,
+    ) -> bool:
+        """Adds entries from `number` on; with `body` the response ends. True means that much is unwritten: wait.
+
+        Raises LostError.
+        """
+        if hold in self._lost:
+            raise LostError
+        pending = self._pending.get(hold)
+        if pending is None:
+            pending = self._pending[hold] = _Pending(hold, number)
+            self._wake.set()
+        pending.entries += entries
+        if engine_text:
+            pending.engine_text.append(engine_text)
+        pending.output_tokens += output_tokens
+        pending.body = body
+        if urgent:
+            self._urgent.set()
+        return len(pending.entries) >= MAX_UNWRITTEN
+
+    async def written(self, hold: Hold) -> None:
+        """Returns once all that was added is in the database. Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL."""
+        if hold in self._lost:
+            raise LostError
+        pending = self._pending.get(hold)
+        if pending is None:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pending.waiters.append(waiter)
+        self._urgent.set()
+        await waiter
+
+    def forget(self, hold: Hold) -> None:
+        """Nothing more will be added for this hold."""
+        self._lost.discard(hold)
+
+    def listen(self, response_id: str) -> asyncio.Event:
+        """An event that is set whenever something of a response was written here. End with `unlisten`."""
+        event = asyncio.Event()
+        self._listeners.setdefault(response_id, set()).add(event)
+        return event
+
+    def unlisten(self, response_id: str, event: asyncio.Event) -> None:
+        listeners = self._listeners.get(response_id, set())
+        listeners.discard(event)
+        if not listeners:
+            self._listeners.pop(response_id, None)
+
+    async def _flush(self) -> None:
+        taken = dict(list(self._pending.items())[:MAX_RESPONSES])
+        for hold in taken:
+            del self._pending[hold]
+        if not self._pending:
+            self._wake.clear()
+            self._urgent.clear()
+        failure: Exception | None = None
+        try:
+            lost = await self._log.append([pending.batch() for pending in taken.values()])
+        except Exception as error:
+            # Told to whoever waits; whoever does not finds the response lost, and a background one is taken over.
+            failure, lost = error, set(taken)
+            reason = error.reason if isinstance(error, ArcusError) else repr(error)
+            log.warning("events_not_written", responses=len(taken), reason=reason)
+        self._lost |= lost
+        for hold, pending in taken.items():
+            for waiter in pending.waiters:
+                if waiter.done():
+                    continue
+                if hold in lost:
+                    waiter.set_exception(failure or LostError())
+                else:
+                    waiter.set_result(None)
+            for listener in self._listeners.get(hold.response_id, ()):
+                listener.set()

@@ -1,0 +1,82 @@
+"""What this front is writing: how many answers, and how to stop one."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from services.core.errors import ArcusError, Reason
+from services.core.response_log import Hold
+from services.nimbus.generation import Generation
+
+
+@dataclass(eq=False)
+class Running:
+    """One response under way. `stop` ends the engine's work, now or as soon as it begins."""
+
+    hold: Hold
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    generation: Generation | None = None
+
+    def begin(self, generation: Generation) -> Generation:
+        self.generation = generation
+        if self.stopped.is_set():
+            generation.stop()
+        return generation
+
+    def stop(self) -> None:
+        self.stopped.set()
+        if self.generation is not None:
+            self.generation.stop()
+
+
+class RunningResponses:
+    def __init__(self, max_responses: int) -> None:
+        self.owner = f"{socket.gethostname()[:40]}:{uuid4().hex[:12]}"
+        self._max_responses = max_responses
+        self._count = 0
+        self._stored: dict[Hold, Running] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return self._count >= self._max_responses
+
+    @property
+    def holds(self) -> set[Hold]:
+        """Of the responses that are stored while they run."""
+        return set(self._stored)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One answer's place until the block ends. Raises LIMIT_EXCEEDED when there is none."""
+        if self.is_full:
+            raise ArcusError(Reason.LIMIT_EXCEEDED, "This server is answering as many questions as it can; try again.")
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+
+    @contextmanager
+    def listed(self, running: Running) -> Iterator[None]:
+        """Whoever cancels the response, here or elsewhere, stops this one until the block ends."""
+        self._stored[running.hold] = running
+        try:
+            yield
+        finally:
+            del self._stored[running.hold]
+
+    def stop(self, response_id: str) -> None:
+        """Stops a response if it runs here."""
+        for hold, running in self._stored.items():
+            if hold.response_id == response_id:
+                running.stop()
+
+    def stop_lost(self, asked: set[Hold], held: set[Hold]) -> None:
+        for hold in asked - held:
+            if hold in self._stored:
+                self._stored[hold].stop()

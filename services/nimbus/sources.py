@@ -1,0 +1,154 @@
+"""What an answer is made from: the plan, what was found for it, and the prompt; and the annotation of each source."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.core.errors import invalid
+from services.core.settings import Settings
+from services.nimbus.engine import EngineClient
+from services.nimbus.plan import Plan, unplanned
+from services.nimbus.prompt import Evidence, build_prompt, conversation
+from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
+from services.nimbus.retrieval import Found, Retrieval, Scope
+
+SEGMENTS = 10  # sources for one question
+SEGMENTS_BROAD = 24  # for a question about whole videos
+SEGMENTS_PER_FILE = 4
+SEGMENTS_WIDE = 48  # whose videos are asked one by one
+MAX_FILES = 12  # videos that are asked one by one
+MAX_CONTEXT_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything an answer needs of this tenant: who has it can write the answer, or go on with it, without asking again."""
+
+    prompt: pb.GenerateRequest
+    annotations: dict[int, dict[str, Any]]  # by the number that the model cites
+    items: tuple[dict[str, Any], ...] = ()  # output items that the plan's steps made
+
+    def to_bytes(self) -> bytes:
+        rest = json.dumps({"annotations": self.annotations, "items": self.items}).encode()
+        return len(rest).to_bytes(8, "big") + rest + self.prompt.SerializeToString()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Prepared:
+        end = 8 + int.from_bytes(data[:8], "big")
+        rest = json.loads(data[8:end])
+        annotations = {int(number): value for number, value in rest["annotations"].items()}
+        return cls(pb.GenerateRequest.FromString(data[end:]), annotations, tuple(rest["items"]))
+
+
+class Sources:
+    def __init__(self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._retrieval = retrieval
+
+    async def prepare(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Prepared:
+        """Raises NOT_FOUND, INVALID_ARGUMENT (the knowledge base), ENGINE_UNAVAILABLE."""
+        scope = await self.check(tenant_id, request)
+        plan = await self._plan(tenant_id, request, request_id)
+        evidence = await self._gather(tenant_id, scope, plan)
+        prompt = build_prompt(
+            request,
+            plan,
+            evidence,
+            request_id=request_id,
+            tenant_id=tenant_id,
+            max_output_tokens=request.max_output_tokens or self._settings.max_output_tokens,
+            context_tokens=self._settings.context_tokens,
+            conversation_tokens=self._settings.conversation_tokens,
+        )
+        rich = INCLUDE_MEDIA_DESCRIPTIONS in request.include
+        annotations = {
+            number: _annotation(found, with_collection=scope.cites_collections, rich=rich)
+            for number, found in prompt.sources.items()
+        }
+        return Prepared(prompt.request, annotations)
+
+    async def check(self, tenant_id: str, request: ResponseRequest) -> Scope:
+        """What may be searched. Raises NOT_FOUND, INVALID_ARGUMENT."""
+        scope = await self._retrieval.scope(tenant_id, request.knowledge_base)
+        if request.model == "nimbus-001":
+            for collection in scope.collections:
+                if collection.collection_type == "entities":
+                    raise invalid(
+                        f"nimbus-001 can't read collections of type entities: {collection.id}; use nimbus-002-preview.",
+                        field="knowledge_base.collections",
+                    )
+        return scope
+
+    async def _plan(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Plan:
+        """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
+        decompose = request.model == "nimbus-002-preview"
+        if not decompose and not any(message.role == "assistant" for message in request.messages):
+            return unplanned(request.question)
+        planned = await self._engine.plan(
+            pb.PlanRequest(
+                request_id=request_id,
+                tenant_id=tenant_id,
+                model=request.model,
+                instructions=request.guidance,
+                messages=conversation(request.messages, self._settings.conversation_tokens),
+                decompose=decompose,
+            )
+        )
+        return Plan.from_message(planned)
+
+    async def _gather(self, tenant_id: str, scope: Scope, plan: Plan) -> list[Evidence]:
+        """Searches for each part of the plan, and for each video where the plan says so."""
+        return await asyncio.gather(*(self._of_part(tenant_id, scope, plan, part) for part in plan.parts))
+
+    async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str) -> Evidence:
+        scope = await self._retrieval.to_named_files(tenant_id, scope, part)
+        found = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_BROAD if plan.broad else SEGMENTS)
+        if plan.per_file:
+            found = await self._each_file(tenant_id, scope, part, found)
+        return Evidence(part, tuple(found))
+
+    async def _each_file(self, tenant_id: str, scope: Scope, part: str, found: Sequence[Found]) -> list[Found]:
+        """Adds the best of every video, so that none is left out because another says more.
+
+        Where there are too many videos, those that speak to the part are asked, and then the newest. The best of each
+        comes first: a short budget leaves out what else they say.
+        """
+        wide = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_WIDE)
+        newest = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
+        files = list(dict.fromkeys([*(item.file.id for item in wide), *newest]))[:MAX_FILES]
+        more = await asyncio.gather(
+            *(
+                self._retrieval.find(tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE)
+                for id in files
+            )
+        )
+        best = [items[0] for items in more if items]
+        rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
+        return list({item.key: item for item in [*best, *found, *rest]}.values())
+
+
+def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:
+    """A cloudglue_citation; `rich` adds the media descriptions, each an array of strings."""
+    ranked = sorted(found.passages, key=lambda passage: -passage.score)
+    annotation: dict[str, Any] = {
+        "type": "cloudglue_citation",
+        "file_id": found.file.id,
+        "segment_id": found.segment.id,
+        "start_time": found.segment.start_time,
+        "end_time": found.segment.end_time,
+        "context": " ".join(passage.text for passage in ranked[:3])[:MAX_CONTEXT_CHARACTERS],
+    }
+    if with_collection:
+        annotation["collection_id"] = found.collection_id
+    if rich:
+        annotation["relevant_sources"] = [passage.text for passage in ranked[:5]]
+        for kind in ("visual_scene_description", "scene_text", "speech", "audio_description"):
+            annotation[kind] = [passage.text for passage in found.passages if passage.kind == kind]
+    return annotation
