@@ -12,19 +12,13 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entity_columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
-from ray_jobs.engines.embedded.entity_filters import (
-    Condition,
-    adjective_column,
-    date_column,
-    read_conditions,
-)
-from ray_jobs.engines.embedded.entity_queries import Ask, write_query
-from ray_jobs.engines.embedded.entity_words import (
-    ADJECTIVES,
-    EXTREMES,
+from ray_jobs.engines.embedded.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.entities.conditions import Condition, adjective_column
+from ray_jobs.engines.embedded.entities.filters import read_conditions
+from ray_jobs.engines.embedded.entities.frame import LISTING, Frame
+from ray_jobs.engines.embedded.entities.queries import Ask, write_query
+from ray_jobs.engines.embedded.entities.words import (
     FILLERS,
-    FORMS,
     LIGHT,
     SCORES,
     Token,
@@ -34,18 +28,10 @@ from ray_jobs.engines.embedded.entity_words import (
 
 MAX_QUESTION_CHARACTERS = 1_000
 
-_ROWS = frozenset("video clip file recording footage".split())
 _PARTS = frozenset("segment moment part scene passage event incident time".split())
 _COUNTING = frozenset("many number count".split())
-_LISTING = frozenset("which list what show name find give who where when".split())
-_AVERAGES = {"average": "avg", "mean": "avg", "median": "median", "avg": "avg"}
-_SUMS = frozenset("total sum combined altogether overall".split())
-_GROUPING = frozenset("per each every by across".split())
 _TIMES = frozenset("date day month year time week".split())
 _DISTINCT = frozenset("different distinct unique".split())
-_COMMON = frozenset(
-    "common frequent popular often frequently commonly used mentioned discussed covered featured visited".split()
-)
 _LINKS = frozenset(
     "are is was were do does did have has had with that in by per for each every of about from can there which who cost at "
     "on over under above below more less not without to between before after since gave got".split()
@@ -79,22 +65,19 @@ class _Head:
 
 
 @dataclass
-class _Reader:
-    text: str
-    columns: Columns
-    words: list[Token] = field(default_factory=list)
+class _Reader(Frame):
     conditions: list[Condition] = field(default_factory=list)
 
     def read(self) -> pb.Query | None:
         self.words = tokens(self.text)
         ask = Ask(of_segments=self.columns.table == "segment_entities")
         ask.uses_entities = self.columns.table != "files"
-        kind = self._opening()
+        kind = self.opening()
         if kind is None:
             return None
-        self._read_grouping(ask)
-        top = self._read_extreme(ask)
-        measure = self._read_measure()
+        self.read_grouping(ask)
+        top = self.read_extreme(ask)
+        measure = self.read_measure()
         conditions = read_conditions(
             self.words, self.columns, several_collections=len(self.columns.collection_names) > 1
         )
@@ -114,127 +97,6 @@ class _Reader:
         ask.uses_files = any(column.table == "files" for column in used) or any("f." in item.sql for item in conditions)
         return write_query(ask)
 
-    def _opening(self) -> str | None:
-        """What kind of question it is, by its first words: count or list."""
-        for index, token in enumerate(self.words):
-            if token.word == "how" and index + 1 < len(self.words) and self.words[index + 1].word == "many":
-                return "count"
-            if token.word == "how" and index == 0 and len(self.words) > 1:
-                self.words[1].is_read = self.words[1].word in ADJECTIVES
-                return "degree" if self.words[1].is_read or self.words[1].word == "much" else None
-            follows = index + 1 < len(self.words) and self.words[index + 1].word == "of"
-            if (token.word in ("number", "count") and follows) or (token.word == "count" and index == 0):
-                return "count"
-        for token in self.words[:4]:
-            if token.word in _LISTING or token.word in _AVERAGES or token.word in _SUMS:
-                return "list"
-        return None
-
-    def _read_grouping(self, ask: Ask) -> None:
-        for index, token in enumerate(self.words):
-            if token.word not in _GROUPING:
-                continue
-            after = index + 1
-            while after < len(self.words) and self.words[after].word in ("each", "every", "of", "the", "different"):
-                after += 1
-            if after >= len(self.words):
-                continue
-            column, is_rows, is_collection = self._groupable(after, surely=token.word == "by")
-            if column is None and not is_rows and not is_collection:
-                period = self.words[after].word
-                when = date_column(self.words, after, self.columns) if period in ("year", "month") else None
-                if when is None or token.word not in ("per", "each", "every", "by"):
-                    continue
-                ask.group, ask.group_period = when, period
-            ask.group = ask.group or column
-            ask.groups_rows, ask.groups_collections = is_rows, is_collection
-            for place in range(index, after + 1):
-                self.words[place].is_read = True
-            if index and self.words[index - 1].word in ("for", "in", "by", "grouped", "broken", "down", "of"):
-                self.words[index - 1].is_read = True
-            for item in self.words:
-                item.is_read = item.is_read or item.word in ("grouped", "broken", "down", "breakdown", "split")
-            return
-
-    def _groupable(self, place: int, *, surely: bool) -> tuple[EntityColumn | None, bool, bool]:
-        token = self.words[place]
-        if token.forms[0] == "collection":
-            return None, False, True
-        texts = [column for column in self.columns.properties if column.is_text or column.is_flag]
-        column = self.columns.best(token, texts, EXACT if surely else ALIKE)
-        if column is not None:
-            return column, False, False
-        if self._is_row_word(token) and not surely:
-            return None, True, False
-        return None, False, False
-
-    def _is_row_word(self, token: Token) -> bool:
-        if token.forms[0] in _ROWS:
-            return True
-        return any(token.forms[0] in self.columns.row_words(name) for name in self.columns.collection_names)
-
-    def _read_extreme(self, ask: Ask) -> Token | None:
-        """The word that asks for the most or least of something; sets how many are wanted."""
-        for index, token in enumerate(self.words):
-            word = token.word
-            following = self.words[index + 1].word if index + 1 < len(self.words) else ""
-            before = self.words[index - 1] if index else None
-            if word in ("most", "least") and before is not None and before.word == "at":
-                continue
-            is_superlative = word in FORMS and word.endswith("st")
-            if word in ("more", "less") or not (word in EXTREMES or is_superlative):
-                continue
-            if word == "top" and not (index + 1 < len(self.words) and self.words[index + 1].number):
-                continue
-            token.is_read = True
-            if word in ("most", "least") and following in _COMMON:
-                self.words[index + 1].is_read = True
-                ask.is_common, ask.descending = True, word == "most"
-            elif word in ("most", "least") and following in ADJECTIVES:
-                self.words[index + 1].is_read = True
-                column = adjective_column(following, self.columns.all)
-                if column is None:
-                    token.is_read = self.words[index + 1].is_read = False
-                    return token
-                ask.order, ask.descending = column, ADJECTIVES[following][1] == (word == "most")
-            elif is_superlative:
-                column = adjective_column(word, self.columns.all)
-                if column is None:
-                    token.is_read = False  # stays unexplained
-                    return token
-                ask.order, ask.descending = column, ADJECTIVES[FORMS[word]][1]
-                for other in self.words:
-                    if column.mentioned_by(other) >= MEANT and other is not token:
-                        other.is_read = True
-            else:
-                ask.descending = EXTREMES[word]
-            for place in (index - 1, index + 1):
-                if 0 <= place < len(self.words):
-                    item = self.words[place]
-                    if (
-                        item.number is not None
-                        and not item.is_read
-                        and item.number == int(item.number)
-                        and item.kind in ("word", "number")
-                    ):
-                        if 1 <= item.number <= 100:
-                            ask.limit, item.is_read = int(item.number), True
-                            ask.is_top = True
-            return token
-        return None
-
-    def _read_measure(self) -> str:
-        for index, token in enumerate(self.words):
-            if token.word in _AVERAGES:
-                token.is_read = True
-                return _AVERAGES[token.word]
-            if token.word in _SUMS and not (token.word == "total" and index and self.words[index - 1].word == "in"):
-                token.is_read = True
-                return "sum"
-            if token.word == "total":
-                token.is_read = self.words[index - 1].is_read = True
-        return ""
-
     def _head_after(self, kind: str) -> _Head | None:
         """What stands behind "how many" or "which": the last noun before the sentence goes on."""
         begin = 0
@@ -242,7 +104,7 @@ class _Reader:
             if kind == "count" and token.word in _COUNTING:
                 begin = index + 1
                 break
-            if kind == "list" and token.word in _LISTING:
+            if kind == "list" and token.word in LISTING:
                 begin = index + 1
                 break
         head: _Head | None = None
@@ -269,9 +131,9 @@ class _Reader:
         column = self.columns.best(token, [c for c in self.columns.properties if not c.is_flag], ALIKE)
         if token.forms[0] in _PARTS and self.columns.table == "segment_entities":
             return _Head(is_parts=True, said=token.word)
-        if column is not None and (column.mentioned_by(token) == EXACT or not self._is_row_word(token)):
+        if column is not None and (column.mentioned_by(token) == EXACT or not self.is_row_word(token)):
             return _Head(column=column, said=token.word)
-        if self._is_row_word(token):
+        if self.is_row_word(token):
             return _Head(is_rows=True, said=token.word)
         values = {word for item in self.conditions for value in item.words for word in words_of(value)}
         if token.is_read and any(token.forms[0] == word or token.word == word for word in values):
@@ -397,11 +259,11 @@ class _Reader:
         if head is None or head.column is None or not head.column.is_text:
             return False
         self._take(head.column)
-        counted = [token for token in self.words if self._is_row_word(token) or token.forms[0] in _PARTS]
+        counted = [token for token in self.words if self.is_row_word(token) or token.forms[0] in _PARTS]
         if not counted and not ask.conditions:
             return False
         ask.shape, ask.target = "rank_count", head.column
-        ask.is_parts = ask.of_segments and not any(self._is_row_word(token) for token in counted)
+        ask.is_parts = ask.of_segments and not any(self.is_row_word(token) for token in counted)
         return True
 
     def _degree(self) -> EntityColumn | None:
@@ -435,9 +297,9 @@ class _Reader:
             return True
         if token.kind != "word":
             return False
-        if token.word in _LISTING or token.word in ("many", "number", "when", "where"):
+        if token.word in LISTING or token.word in ("many", "number", "when", "where"):
             return True
-        if self._is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
+        if self.is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
             return True
         dates = [column for column in self.columns.properties if column.is_date]
         if token.forms[0] not in _TIMES and any(column.mentioned_by(token) >= ALIKE for column in dates):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import entity_answer
 from ray_jobs.engines.embedded.across import across
 from ray_jobs.engines.embedded.evidence import evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
@@ -53,7 +54,16 @@ class EmbeddedGenerator:
 
 
 def compose(request: pb.GenerateRequest) -> str:
-    """The whole answer as text with [n] behind each claim."""
+    """The whole answer: what queries found, then what was retrieved with [n] behind each claim."""
+    told = entity_answer.sentences(request)
+    if told is None:
+        return _extracted(request)
+    quoted = _extracted(request) if request.sources else ""
+    return "\n".join([*told, quoted] if "[" in quoted else told)
+
+
+def _extracted(request: pb.GenerateRequest) -> str:
+    """The text with [n] behind each claim."""
     question = standalone(request.messages) if request.messages else ""
     style = Style.read(request.instructions).asked_in(request.messages[-1].text if request.messages else "")
     sources = _of_named_files(question, request.sources)

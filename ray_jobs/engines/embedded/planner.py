@@ -6,6 +6,7 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import entity_planner
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.shapes import shape_of
 from services.core.questions import is_broad
@@ -21,6 +22,13 @@ _SENTENCES = re.compile(r"[?!]\s+\S")
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
     question = standalone(request.messages)
+    planned = _parts(request, question)
+    found, planned.answered_by_queries = entity_planner.queries(question, request.tables)
+    planned.queries.extend(found)
+    return planned
+
+
+def _parts(request: pb.PlanRequest, question: str) -> pb.PlanResponse:
     if not request.decompose:
         return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
     shape = shape_of(question)
