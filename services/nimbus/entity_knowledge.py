@@ -102,14 +102,10 @@ class EntityKnowledge:
         that holds no entities."""
         found = []
         for index, named in enumerate(config.collections):
-            collection = await self._collections.get(tenant_id, named.collection_id)
-            if collection.collection_type != "entities":
-                raise invalid(
-                    f"Collection {collection.id} holds {collection.collection_type}, not entities; "
-                    "name collections of type entities",
-                    field=f"{FIELD}.entity_collections[{index}].collection_id",
-                )
-            extract = ExtractConfig.from_json(collection.extract_config or {})
+            field = f"{FIELD}.entity_collections[{index}].collection_id"
+            collection = await self._collections.of_type(tenant_id, named.collection_id, "entities", field=field)
+            assert collection.extract_config is not None  # of every collection of type entities
+            extract = ExtractConfig.from_json(collection.extract_config)
             found.append(
                 EntityCollection(
                     id=collection.id,

@@ -20,6 +20,7 @@ from ray_jobs.engines.embedded.entities.queries import Ask, write_query
 from ray_jobs.engines.embedded.entities.words import (
     FILLERS,
     LIGHT,
+    NEGATIONS,
     SCORES,
     Token,
     tokens,
@@ -70,6 +71,8 @@ class _Reader(Frame):
 
     def read(self) -> pb.Query | None:
         self.words = tokens(self.text)
+        if sum(token.word in NEGATIONS for token in self.words) > 1:
+            return None
         ask = Ask(of_segments=self.columns.table == "segment_entities")
         ask.uses_entities = self.columns.table != "files"
         kind = self.opening()
