@@ -28,8 +28,6 @@ from services.nimbus.answers import Answers
 from services.nimbus.background import BackgroundResponses
 from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
-from services.nimbus.entity_knowledge import EntityKnowledge
-from services.nimbus.entity_sql import EntitySql
 from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
 from services.nimbus.running import RunningResponses
@@ -47,7 +45,6 @@ class Backend:
     collection_files: CollectionFiles
     descriptions: Descriptions
     entities: Entities
-    entity_knowledge: EntityKnowledge
     segments: Segments
     described_files: DescribedFiles
     thumbnails: Thumbnails
@@ -66,7 +63,6 @@ class Backend:
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """Migrates the database, connects, and closes all of it at the end."""
     database = Database(settings.database)
-    sql = EntitySql()
     engine = EngineClient(
         settings.engine_address,
         settings.engine_secret.get_secret_value(),
@@ -79,7 +75,6 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
-        entities = Entities(database)
         members = CollectionFiles(database)
         thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
@@ -131,10 +126,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collections=collections,
                 collection_files=members,
                 descriptions=descriptions,
-                entities=entities,
-                entity_knowledge=EntityKnowledge(
-                    collections=collections, members=members, files=files, entities=entities, sql=sql
-                ),
+                entities=Entities(database),
                 described_files=DescribedFiles(
                     collections=collections,
                     members=members,
@@ -164,6 +156,5 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
     finally:
-        await sql.close()
         await engine.close()
         await database.close()

@@ -177,7 +177,7 @@ class EntityKnowledge:
         return found
 
 
-def unplanned() -> pb.QueryResult:
+def no_query() -> pb.QueryResult:
     """For the engine, where entities alone were to answer and the plan has no query: it is to say that it can't tell."""
     return pb.QueryResult(purpose="answer", error="No query fits the question")
 

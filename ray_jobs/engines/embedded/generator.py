@@ -54,16 +54,14 @@ class EmbeddedGenerator:
 
 
 def compose(request: pb.GenerateRequest) -> str:
-    """The whole answer: what queries found, then what was retrieved with [n] behind each claim."""
+    """The whole answer as text with [n] behind each claim; what queries found comes first."""
     told = entity_answer.sentences(request)
     if told is None:
-        return _extracted(request)
-    quoted = _extracted(request) if request.sources else ""
-    return "\n".join([*told, quoted] if "[" in quoted else told)
+        return _from_sources(request)
+    return "\n\n".join([*told, _from_sources(request)] if request.sources else told)
 
 
-def _extracted(request: pb.GenerateRequest) -> str:
-    """The text with [n] behind each claim."""
+def _from_sources(request: pb.GenerateRequest) -> str:
     question = standalone(request.messages) if request.messages else ""
     style = Style.read(request.instructions).asked_in(request.messages[-1].text if request.messages else "")
     sources = _of_named_files(question, request.sources)

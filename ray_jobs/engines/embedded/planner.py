@@ -22,15 +22,11 @@ _SENTENCES = re.compile(r"[?!]\s+\S")
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
     question = standalone(request.messages)
-    planned = _parts(request, question)
-    found, planned.answered_by_queries = entity_planner.queries(question, request.tables)
-    planned.queries.extend(found)
-    return planned
-
-
-def _parts(request: pb.PlanRequest, question: str) -> pb.PlanResponse:
     if not request.decompose:
         return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
+    queries, answered = entity_planner.queries(question, request.tables)
+    if answered:
+        return pb.PlanResponse(question=question, parts=[question], queries=queries, answered_by_queries=True)
     shape = shape_of(question)
     if shape.kind != "fact" and not _SENTENCES.search(question):
         return pb.PlanResponse(
