@@ -13,7 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.errors import invalid
 from services.core.settings import Settings
 from services.nimbus.engine import EngineClient
-from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge
+from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge, no_query
 from services.nimbus.plan import Plan, unplanned
 from services.nimbus.prompt import Evidence, build_prompt, conversation
 from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
@@ -81,6 +81,8 @@ class Sources:
             for number, found in prompt.sources.items()
         }
         prompt.request.results.extend(call.result for call in calls)
+        if knowledge is not None and not calls and not annotations:
+            prompt.request.results.append(no_query())
         return Prepared(prompt.request, annotations, tuple(call.item for call in calls))
 
     async def check(self, tenant_id: str, request: ResponseRequest) -> Scope:
