@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests import scores
+from loadtests import entities, scores
 from loadtests.running import EXAMPLE, MEDIA, System, running_system
 from loadtests.spanning import MODELS, Ask, follow_ups, spanning
 from services.cli.client import Client
@@ -67,6 +67,7 @@ def main() -> int:
             *answers(client, library),
             *across_videos(client, library),
             *asyncio.run(conversations(system, client, library)),
+            *entity_answers(),
         ]
     print(f"\n{'metric':<48} {'value':>7} {'target':>7} {'of':>4}")
     for metric in metrics:
@@ -77,6 +78,18 @@ def main() -> int:
     passed = sum(metric.good for metric in metrics)
     print(f"\n{passed} passed, {len(metrics) - passed} failed")
     return 0 if passed == len(metrics) else 1
+
+
+def entity_answers() -> list[Metric]:
+    """Counting, listing, filtering, maximum and grouping questions over prepared entities."""
+    metrics = []
+    for kind, said in (("tuned", "tuned on"), ("held_out", "held out")):
+        found = asyncio.run(entities.score(kind))
+        metrics.append(Metric(f"entity questions answered exactly, {said}", found.exact / found.of, 0.8, found.of))
+        metrics.append(Metric(f"entity questions answered in error, {said}", found.wrong / found.of, 0.0, found.of))
+    planned, asked = entities.misplaced()
+    metrics.append(Metric("entity questions of others answered in error", planned / asked, 0.0, asked))
+    return metrics
 
 
 def upload_all(client: Client) -> Library:

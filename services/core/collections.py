@@ -136,13 +136,13 @@ class Collections:
             raise not_found("Collection", id)
         return Collection.from_row(row)
 
-    async def of_type(self, tenant_id: str, id: str, collection_type: str) -> Collection:
+    async def of_type(
+        self, tenant_id: str, id: str, collection_type: str, *, field: str = "collection_id"
+    ) -> Collection:
         """Raises NOT_FOUND, or INVALID_ARGUMENT where the collection is of another type."""
         collection = await self.get(tenant_id, id)
         if collection.collection_type != collection_type:
-            raise invalid(
-                f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
-            )
+            raise invalid(f"This collection holds {collection.collection_type}, not {collection_type}.", field=field)
         return collection
 
     async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], dict[int, int]]:

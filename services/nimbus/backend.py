@@ -28,6 +28,8 @@ from services.nimbus.answers import Answers
 from services.nimbus.background import BackgroundResponses
 from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
+from services.nimbus.entity_knowledge import EntityKnowledge
+from services.nimbus.entity_sql import EntitySql
 from services.nimbus.log_writer import LogWriter
 from services.nimbus.retrieval import Retrieval
 from services.nimbus.running import RunningResponses
@@ -68,6 +70,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         settings.engine_secret.get_secret_value(),
         timeout_seconds=settings.engine_timeout_seconds,
     )
+    entity_sql = EntitySql()
     try:
         await database.migrate()
         await ensure_shards(database, settings.index_shards)
@@ -90,7 +93,15 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             members=members,
             segments=segments,
         )
-        sources = Sources(settings=settings, engine=engine, retrieval=retrieval)
+        entities = Entities(database)
+        sources = Sources(
+            settings=settings,
+            engine=engine,
+            retrieval=retrieval,
+            entities=EntityKnowledge(
+                collections=collections, members=members, files=files, entities=entities, sql=entity_sql
+            ),
+        )
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)
         writer = LogWriter(response_log)
@@ -126,7 +137,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collections=collections,
                 collection_files=members,
                 descriptions=descriptions,
-                entities=Entities(database),
+                entities=entities,
                 described_files=DescribedFiles(
                     collections=collections,
                     members=members,
@@ -156,5 +167,6 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
     finally:
+        await entity_sql.close()
         await engine.close()
         await database.close()

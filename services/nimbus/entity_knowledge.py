@@ -6,18 +6,20 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.collection_files import CollectionFiles
 from services.core.collections import Collections
+from services.core.entities import Entities
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.extract_configs import ExtractConfig
 from services.core.files import Files
 from services.core.pages import MAX_LIMIT, Page
 from services.nimbus.entity_sql import EntitySql
-from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, Record, build_tables
+from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
 
 MAX_COLLECTIONS = 20
 MAX_DESCRIPTION = 2_000
@@ -79,11 +81,6 @@ class QueryCall:
     item: dict[str, Any]  # an output item of type cloudglue_query_call
 
 
-class EntityRows(Protocol):
-    async def rows(self, tenant_id: str, collection_ids: Sequence[str], *, limit: int) -> Sequence[Record]:
-        """At most `limit` records of the tenant's collections."""
-
-
 class EntityKnowledge:
     def __init__(
         self,
@@ -91,7 +88,7 @@ class EntityKnowledge:
         collections: Collections,
         members: CollectionFiles,
         files: Files,
-        entities: EntityRows,
+        entities: Entities,
         sql: EntitySql,
     ) -> None:
         self._collections = collections
@@ -105,21 +102,17 @@ class EntityKnowledge:
         that holds no entities."""
         found = []
         for index, named in enumerate(config.collections):
-            collection = await self._collections.get(tenant_id, named.collection_id)
-            if collection.collection_type != "entities":
-                raise invalid(
-                    f"Collection {collection.id} holds {collection.collection_type}, not entities; "
-                    "name collections of type entities",
-                    field=f"{FIELD}.entity_collections[{index}].collection_id",
-                )
-            settings = getattr(collection, "extract_config", None) or {}
+            field = f"{FIELD}.entity_collections[{index}].collection_id"
+            collection = await self._collections.of_type(tenant_id, named.collection_id, "entities", field=field)
+            assert collection.extract_config is not None  # of every collection of type entities
+            extract = ExtractConfig.from_json(collection.extract_config)
             found.append(
                 EntityCollection(
                     id=collection.id,
                     name=named.name or collection.name,
                     description=named.description or collection.description or "",
-                    schema=settings.get("schema") or {},
-                    by_segment=bool(settings.get("enable_segment_level_entities")),
+                    schema=extract.schema,
+                    by_segment=extract.level == "segment",
                 )
             )
         return _distinctly_named(found)
@@ -182,6 +175,11 @@ class EntityKnowledge:
                     )
                 )
         return found
+
+
+def no_query() -> pb.QueryResult:
+    """For the engine, where entities alone were to answer and the plan has no query: it is to say that it can't tell."""
+    return pb.QueryResult(purpose="answer", error="No query fits the question")
 
 
 async def run_queries(sql: EntitySql, knowledge: Knowledge, queries: Sequence[pb.Query]) -> list[QueryCall]:

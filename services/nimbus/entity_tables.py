@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.core.entities import EntityRow
+from services.core.entity_schemas import Place, parse_schema
 from services.nimbus.entity_sql import SqlTable
 
 MAX_PROPERTIES = 100
@@ -51,17 +53,6 @@ _FILE = {
     "metadata": ("JSON", "what the uploader noted of the video"),
 }
 _WHOLE = ("JSON", "all properties together")
-
-
-class Record(Protocol):
-    """What was extracted from a whole file, or from one segment where segment_id is given."""
-
-    collection_id: str
-    file_id: str
-    segment_id: str | None
-    start_time: float | None
-    end_time: float | None
-    entities: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,7 +91,7 @@ class _Column:
 
 
 def build_tables(
-    collections: Sequence[EntityCollection], files: Sequence[MemberFile], records: Iterable[Record]
+    collections: Sequence[EntityCollection], files: Sequence[MemberFile], records: Iterable[EntityRow]
 ) -> EntityTables:
     """All three tables for DuckDB; described are `files` and those in which the collections keep their records."""
     by_id = {collection.id: collection for collection in collections}
@@ -145,11 +136,21 @@ def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollect
         )
         for item in files
     ]
-    return _fixed(_FILE, values)
+    held = "; ".join(
+        f"“{_unquoted(item.name)}” holds {_unquoted(item.description)}" for item in by_id.values() if item.description
+    )
+    columns = dict(_FILE)
+    if held:
+        columns["collection_name"] = ("VARCHAR", f"{columns['collection_name'][1]}: {held}")
+    return _fixed(columns, values)
+
+
+def _unquoted(text: str) -> str:
+    return " ".join(text.translate(str.maketrans("“”;", "'',")).split())
 
 
 def _place_columns(
-    rows: Sequence[Record],
+    rows: Sequence[EntityRow],
     members: Mapping[tuple[str, str], MemberFile],
     by_id: Mapping[str, EntityCollection],
     of_segments: bool,
@@ -172,23 +173,23 @@ def _fixed(columns: Mapping[str, tuple[str, str]], rows: Sequence[Sequence[Any]]
 
 
 def _property_columns(
-    rows: Sequence[Record], collections: Sequence[EntityCollection], of_segments: bool
+    rows: Sequence[EntityRow], collections: Sequence[EntityCollection], of_segments: bool
 ) -> list[_Column]:
     """In the order of the schemas, then whatever else the records hold."""
-    declared: dict[str, list[Mapping[str, Any]]] = {}
+    declared: dict[str, list[Place]] = {}
     for collection in collections:
-        for name, schema in (collection.schema.get("properties") or {}).items():
-            declared.setdefault(name, []).append(schema if isinstance(schema, Mapping) else {})
+        for item in parse_schema(collection.schema).properties if collection.schema else ():
+            declared.setdefault(item.name, []).append(item.place)
     for row in rows:
         for name in row.entities:
             declared.setdefault(name, [])
     taken = {name.lower() for name in (*_PLACE, "entities", *(_SEGMENT if of_segments else ()))}
     columns = []
-    for number, (name, schemas) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
+    for number, (name, places) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
         values = [_finite(row.entities.get(name)) for row in rows]
-        kind = _kind_of(values, {_declared_kind(schema) for schema in schemas})
+        kind = _kind_of(values, {_declared_kind(place) for place in places})
         called = _free_name(name, number, taken)
-        notes = [str(schema.get("description") or schema.get("title") or "").strip() for schema in schemas]
+        notes = [place.description.strip() for place in places]
         if called != name:
             notes.append(f"the property {name!r}")
         description = "; ".join(dict.fromkeys(note for note in notes if note))
@@ -206,32 +207,27 @@ def _free_name(name: str, number: int, taken: set[str]) -> str:
     return called
 
 
-def _declared_kind(schema: Mapping[str, Any]) -> str:
-    """The type of a column by its schema alone; empty where that does not tell."""
-    kinds = schema.get("type")
-    given = [kinds] if isinstance(kinds, str) else [kind for kind in kinds or () if kind != "null"]
-    match given:
-        case ["string"]:
-            return {"date": "DATE", "date-time": "TIMESTAMP"}.get(str(schema.get("format")), "VARCHAR")
-        case ["integer"]:
+def _declared_kind(place: Place) -> str:
+    """The type of a column by its schema alone."""
+    match place.kind:
+        case "string":
+            return {"date": "DATE", "date-time": "TIMESTAMP"}.get(place.format, "VARCHAR")
+        case "integer":
             return "BIGINT"
-        case ["number"]:
+        case "number":
             return "DOUBLE"
-        case ["boolean"]:
+        case "boolean":
             return "BOOLEAN"
-        case ["object"]:
-            return "JSON"
-        case ["array"]:
-            items = schema.get("items")
-            return f"{_declared_kind(items) or 'JSON'}[]" if isinstance(items, Mapping) else "JSON"
-    return ""
+        case "array":
+            return f"{_declared_kind(place.items)}[]" if place.items else "JSON"
+    return "JSON"
 
 
 def _kind_of(values: Sequence[Any], declared: set[str]) -> str:
     """The narrowest type that holds every value; without values, what the schemas agree on."""
     present = [value for value in values if value is not None]
     if not present:
-        (kind, *others) = sorted(declared - {""}) or ["JSON"]
+        (kind, *others) = sorted(declared) or ["JSON"]
         return kind if not others and not kind.endswith("[][]") else "JSON"
     if all(isinstance(value, list) for value in present):
         items = [item for value in present for item in value]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.files import file_id_of
 from services.core.filters import SearchFilter
+from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 
 MODELS = ("nimbus-001", "nimbus-002-preview")
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
@@ -15,8 +16,6 @@ MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
 MAX_COLLECTIONS = 100
 MAX_FILES = 1_000
-MAX_ENTITY_COLLECTIONS = 20
-MAX_DESCRIPTION = 2_000
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
 TEXT_PARTS = ("input_text", "output_text", "text")
 
@@ -39,25 +38,12 @@ class Message:
 
 
 @dataclass(frozen=True)
-class EntityCollection:
-    collection_id: str
-    name: str | None = None
-    description: str | None = None
-
-
-@dataclass(frozen=True)
 class KnowledgeBase:
     source: Literal["collections", "files", "default"] = "default"
     collections: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     filter: SearchFilter | None = None
-    entity_collections: tuple[EntityCollection, ...] = ()
-    entity_description: str = ""
-
-    @property
-    def is_entity_only(self) -> bool:
-        """Asks the entities alone: no segments are searched."""
-        return bool(self.entity_collections) and self.source == "collections" and not self.collections
+    entities: EntityKnowledgeConfig | None = None  # without collections beside it, no segments are searched
 
 
 @dataclass(frozen=True)
@@ -110,7 +96,7 @@ def parse_request(body: Any) -> ResponseRequest:
         raise invalid("background needs store: a response that is not stored can't be fetched later", field="store")
     previous = _typed(body, "previous_response_id", str) or None
     knowledge_base = _knowledge_base(body.get("knowledge_base"))
-    if knowledge_base.entity_collections and model != "nimbus-002-preview":
+    if knowledge_base.entities is not None and model != "nimbus-002-preview":
         raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="model")
     tools = _tools(body.get("tools"))
     return ResponseRequest(
@@ -213,12 +199,11 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             "knowledge_base.type must be general_question_answering or entity_backed_knowledge",
             field="knowledge_base.type",
         )
-    entities: tuple[EntityCollection, ...] = ()
-    about = ""
+    entities = None
     if kind == "entity_backed_knowledge":
         if source != "collections":
             raise invalid("entity_backed_knowledge needs source: collections", field="knowledge_base.source")
-        entities, about = _entity_config(value.get("entity_backed_knowledge_config"))
+        entities = EntityKnowledgeConfig.from_json(value.get("entity_backed_knowledge_config"))
     filter = None
     if value.get("filter") is not None:
         filter = SearchFilter.from_json(value["filter"], field="knowledge_base.filter")
@@ -230,33 +215,10 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             return KnowledgeBase("files", files=tuple(file_id_of(item) for item in references), filter=filter)
         case "collections":
             ids: tuple[str, ...] = ()
-            if value.get("collections") is not None or not entities:
+            if value.get("collections") is not None or entities is None:
                 ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
-            return KnowledgeBase("collections", ids, (), filter, entities, about)
+            return KnowledgeBase("collections", ids, (), filter, entities)
     raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
-
-
-def _entity_config(value: Any) -> tuple[tuple[EntityCollection, ...], str]:
-    field = "knowledge_base.entity_backed_knowledge_config"
-    listed = value.get("entity_collections") if isinstance(value, dict) else None
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_ENTITY_COLLECTIONS:
-        raise invalid(
-            f"{field}.entity_collections must be an array of 1 to {MAX_ENTITY_COLLECTIONS} collections",
-            field=f"{field}.entity_collections",
-        )
-    found = []
-    for index, item in enumerate(listed):
-        place = f"{field}.entity_collections[{index}]"
-        if not isinstance(item, dict) or not isinstance(item.get("collection_id"), str) or not item["collection_id"]:
-            raise invalid(f"{place} needs a collection_id", field=place)
-        for name in ("name", "description"):
-            if not isinstance(item.get(name), str | None):
-                raise invalid(f"{place}.{name} must be a string", field=f"{place}.{name}")
-        found.append(EntityCollection(item["collection_id"], item.get("name"), item.get("description")))
-    about = value.get("description") or ""
-    if not isinstance(about, str) or len(about) > MAX_DESCRIPTION:
-        raise invalid(f"{field}.description must be at most {MAX_DESCRIPTION} characters", field=f"{field}.description")
-    return tuple(found), about
 
 
 def _tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:

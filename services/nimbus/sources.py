@@ -13,6 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.errors import invalid
 from services.core.settings import Settings
 from services.nimbus.engine import EngineClient
+from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge, no_query
 from services.nimbus.plan import Plan, unplanned
 from services.nimbus.prompt import Evidence, build_prompt, conversation
 from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
@@ -47,16 +48,23 @@ class Prepared:
 
 
 class Sources:
-    def __init__(self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval) -> None:
+    def __init__(
+        self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval, entities: EntityKnowledge
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._retrieval = retrieval
+        self._entities = entities
 
     async def prepare(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Prepared:
         """Raises NOT_FOUND, INVALID_ARGUMENT (the knowledge base), ENGINE_UNAVAILABLE."""
         scope = await self.check(tenant_id, request)
-        plan = await self._plan(tenant_id, request, request_id)
-        evidence = await self._gather(tenant_id, scope, plan)
+        asked = request.knowledge_base.entities
+        knowledge = None if asked is None else await self._entities.open(tenant_id, asked)
+        plan = await self._plan(tenant_id, request, request_id, knowledge)
+        calls = [] if knowledge is None else await self._entities.run(knowledge, plan.queries)
+        answered = plan.answered_by_queries and not any(call.result.error for call in calls)
+        evidence = [] if answered else await self._gather(tenant_id, scope, plan)
         prompt = build_prompt(
             request,
             plan,
@@ -72,7 +80,10 @@ class Sources:
             number: _annotation(found, with_collection=scope.cites_collections, rich=rich)
             for number, found in prompt.sources.items()
         }
-        return Prepared(prompt.request, annotations)
+        prompt.request.results.extend(call.result for call in calls)
+        if knowledge is not None and not calls and not annotations:
+            prompt.request.results.append(no_query())
+        return Prepared(prompt.request, annotations, tuple(call.item for call in calls))
 
     async def check(self, tenant_id: str, request: ResponseRequest) -> Scope:
         """What may be searched. Raises NOT_FOUND, INVALID_ARGUMENT."""
@@ -84,9 +95,13 @@ class Sources:
                         f"nimbus-001 can't read collections of type entities: {collection.id}; use nimbus-002-preview.",
                         field="knowledge_base.collections",
                     )
+        if request.knowledge_base.entities is not None:
+            await self._entities.check(tenant_id, request.knowledge_base.entities)
         return scope
 
-    async def _plan(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Plan:
+    async def _plan(
+        self, tenant_id: str, request: ResponseRequest, request_id: str, knowledge: Knowledge | None
+    ) -> Plan:
         """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
         decompose = request.model == "nimbus-002-preview"
         if not decompose and not any(message.role == "assistant" for message in request.messages):
@@ -99,6 +114,8 @@ class Sources:
                 instructions=request.guidance,
                 messages=conversation(request.messages, self._settings.conversation_tokens),
                 decompose=decompose,
+                tables=knowledge.tables.described if knowledge else (),
+                tables_description=knowledge.description if knowledge else "",
             )
         )
         return Plan.from_message(planned)

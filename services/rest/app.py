@@ -65,7 +65,6 @@ def create_app(backend: Backend) -> FastAPI:
     app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
     routers = (
         search_routes(backend),  # first, as they are looked for in this order
-        response_routes(backend),
         file_routes(backend),
         segment_routes(backend),
         collection_routes(backend),

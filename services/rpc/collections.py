@@ -226,6 +226,10 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             messages.append(ParseDict(data, message))
         return messages
 
+    async def _pictures(self, segment_ids: Sequence[str]) -> dict[str, str]:
+        thumbnails = await self._backend.thumbnails.of_segments(tenant(), segment_ids)
+        return {id: self._render.link(thumbnail) for id, thumbnail in thumbnails.items()}
+
 
 def _json(message: Any, field: str) -> dict[str, Any] | None:
     if not message.HasField(field):

@@ -124,6 +124,9 @@ class Store:
     async def extracting(self, collection: Collection, file: File) -> tuple[Job, Extraction]:
         """The job and the extraction of a file that is described in a collection of type entities."""
         job = await self.jobs.claim(WORKER)
+        while job is not None and job.kind == "describe":  # the pictures of one that was added again
+            await self.jobs.finish(job, WORKER)
+            job = await self.jobs.claim(WORKER)
         assert job is not None and job.kind == "extract"
         extraction = await self.entities.find(job.subject_id)
         assert extraction is not None and extraction.file_id == file.id

@@ -47,7 +47,7 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
         ({"knowledge_base": {"source": "files", "files": [1]}}, "knowledge_base.files"),
         (
             {"model": "nimbus-002-preview", "knowledge_base": {"type": "entity_backed_knowledge"}},
-            "knowledge_base.entity_backed_knowledge_config.entity_collections",
+            "knowledge_base.entity_backed_knowledge_config",
         ),
         (
             {

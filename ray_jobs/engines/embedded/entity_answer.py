@@ -14,7 +14,10 @@ _NUMBER_OF = re.compile(r"number of (?P<noun>.+?)(?: that (?P<verb>have|are) (?P
 
 
 def sentences(request: pb.GenerateRequest) -> list[str] | None:
-    """A sentence for each result, its rows on lines of their own. None where no query was run."""
+    """A sentence for each result, its rows on lines of their own. None where there are no results.
+
+    A result without SQL stands for a question that no query was planned for.
+    """
     if not request.results:
         return None
     told = [_sentence(result) for result in request.results]
@@ -30,6 +33,8 @@ def _parted(purpose: str) -> tuple[str, str]:
 
 def _sentence(result: pb.QueryResult) -> str:
     purpose = _parted(result.purpose)[0]
+    if not result.sql:
+        return UNTOLD
     if result.error:
         return (
             f"I could not find out the {purpose.removeprefix('the ')}: the query failed ({result.error.rstrip('.')})."

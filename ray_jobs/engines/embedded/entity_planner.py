@@ -12,27 +12,27 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entity_columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
-from ray_jobs.engines.embedded.entity_filters import (
-    Condition,
-    adjective_column,
-    read_conditions,
-    row_words,
+from ray_jobs.engines.embedded.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.entities.conditions import Condition, adjective_column
+from ray_jobs.engines.embedded.entities.filters import read_conditions
+from ray_jobs.engines.embedded.entities.frame import LISTING, Frame
+from ray_jobs.engines.embedded.entities.queries import Ask, write_query
+from ray_jobs.engines.embedded.entities.words import (
+    FILLERS,
+    LIGHT,
+    NEGATIONS,
+    SCORES,
+    Token,
+    tokens,
+    words_of,
 )
-from ray_jobs.engines.embedded.entity_queries import Ask, write_query
-from ray_jobs.engines.embedded.entity_words import ADJECTIVES, EXTREMES, FILLERS, FORMS, Token, tokens, words_of
 
 MAX_QUESTION_CHARACTERS = 1_000
 
-_ROWS = frozenset("video clip file recording footage film".split())
 _PARTS = frozenset("segment moment part scene passage event incident time".split())
 _COUNTING = frozenset("many number count".split())
-_LISTING = frozenset("which list what show name find give who where when".split())
-_AVERAGES = {"average": "avg", "mean": "avg", "median": "median", "avg": "avg"}
-_SUMS = frozenset("total sum combined altogether overall".split())
-_GROUPING = frozenset("per each every by across".split())
+_TIMES = frozenset("date day month year time week".split())
 _DISTINCT = frozenset("different distinct unique".split())
-_COMMON = frozenset("common frequent popular often frequently commonly".split())
 _LINKS = frozenset(
     "are is was were do does did have has had with that in by per for each every of about from can there which who cost at "
     "on over under above below more less not without to between before after since gave got".split()
@@ -66,23 +66,21 @@ class _Head:
 
 
 @dataclass
-class _Reader:
-    text: str
-    columns: Columns
-    words: list[Token] = field(default_factory=list)
+class _Reader(Frame):
     conditions: list[Condition] = field(default_factory=list)
-    is_value_headed: bool = False  # what is asked for is known by a value: "goals"
 
     def read(self) -> pb.Query | None:
         self.words = tokens(self.text)
+        if sum(token.word in NEGATIONS for token in self.words) > 1:
+            return None
         ask = Ask(of_segments=self.columns.table == "segment_entities")
         ask.uses_entities = self.columns.table != "files"
-        kind = self._opening()
+        kind = self.opening()
         if kind is None:
             return None
-        self._read_grouping(ask)
-        top = self._read_extreme(ask)
-        measure = self._read_measure()
+        self.read_grouping(ask)
+        top = self.read_extreme(ask)
+        measure = self.read_measure()
         conditions = read_conditions(
             self.words, self.columns, several_collections=len(self.columns.collection_names) > 1
         )
@@ -92,7 +90,8 @@ class _Reader:
         if not self._decide(kind, ask, top, measure):
             return None
         used = [column for column in (*ask.columns(), *(item.column for item in conditions)) if column is not None]
-        if self.columns.table != "files" and not any(column.table != "files" for column in used):
+        of_parts = ask.is_parts and self.columns.table == "segment_entities"
+        if self.columns.table != "files" and not of_parts and not any(column.table != "files" for column in used):
             if not any(item.column is None and "e." in item.sql for item in conditions):
                 return None  # the files alone can tell
         if any(not self._is_explained(token, used) for token in self.words):
@@ -101,122 +100,6 @@ class _Reader:
         ask.uses_files = any(column.table == "files" for column in used) or any("f." in item.sql for item in conditions)
         return write_query(ask)
 
-    def _opening(self) -> str | None:
-        """What kind of question it is, by its first words: count or list."""
-        for index, token in enumerate(self.words):
-            if token.word == "how" and index + 1 < len(self.words) and self.words[index + 1].word == "many":
-                return "count"
-            follows = index + 1 < len(self.words) and self.words[index + 1].word == "of"
-            if (token.word in ("number", "count") and follows) or (token.word == "count" and index == 0):
-                return "count"
-        for token in self.words[:4]:
-            if token.word in _LISTING or token.word in _AVERAGES or token.word in _SUMS:
-                return "list"
-        return None
-
-    def _read_grouping(self, ask: Ask) -> None:
-        for index, token in enumerate(self.words):
-            if token.word not in _GROUPING:
-                continue
-            after = index + 1
-            while after < len(self.words) and self.words[after].word in ("each", "every", "of", "the", "different"):
-                after += 1
-            if after >= len(self.words):
-                continue
-            column, is_rows, is_collection = self._groupable(after, surely=token.word == "by")
-            if column is None and not is_rows and not is_collection:
-                continue
-            ask.group, ask.groups_rows, ask.groups_collections = column, is_rows, is_collection
-            for place in range(index, after + 1):
-                self.words[place].is_read = True
-            if index and self.words[index - 1].word in ("for", "in", "by", "grouped", "broken", "down", "of"):
-                self.words[index - 1].is_read = True
-            for item in self.words:
-                item.is_read = item.is_read or item.word in ("grouped", "broken", "down", "breakdown", "split")
-            return
-
-    def _groupable(self, place: int, *, surely: bool) -> tuple[EntityColumn | None, bool, bool]:
-        token = self.words[place]
-        if token.forms[0] == "collection":
-            return None, False, True
-        period = {"year": "year", "month": "month"}.get(token.forms[0])
-        texts = [column for column in self.columns.properties if column.is_text or column.is_flag]
-        column = self.columns.best(token, texts, EXACT if surely else ALIKE)
-        if column is not None:
-            return column, False, False
-        if period and not surely:
-            return None, False, False
-        if self._is_row_word(token) and not surely:
-            return None, True, False
-        return None, False, False
-
-    def _is_row_word(self, token: Token) -> bool:
-        if token.forms[0] in _ROWS:
-            return True
-        return any(token.forms[0] in row_words(name) for name in self.columns.collection_names)
-
-    def _read_extreme(self, ask: Ask) -> Token | None:
-        """The word that asks for the most or least of something; sets how many are wanted."""
-        for index, token in enumerate(self.words):
-            word = token.word
-            following = self.words[index + 1].word if index + 1 < len(self.words) else ""
-            before = self.words[index - 1] if index else None
-            if word in ("most", "least") and before is not None and before.word == "at":
-                continue
-            is_superlative = word in FORMS and word.endswith("st")
-            if word in ("more", "less") or not (word in EXTREMES or is_superlative):
-                continue
-            if word == "top" and not (index + 1 < len(self.words) and self.words[index + 1].number):
-                continue
-            token.is_read = True
-            if word in ("most", "least") and following in _COMMON:
-                self.words[index + 1].is_read = True
-                ask.is_common, ask.descending = True, word == "most"
-            elif word in ("most", "least") and following in ADJECTIVES:
-                self.words[index + 1].is_read = True
-                column = adjective_column(following, self.columns.all)
-                if column is None:
-                    token.is_read = self.words[index + 1].is_read = False
-                    return token
-                ask.order, ask.descending = column, ADJECTIVES[following][1] == (word == "most")
-            elif is_superlative:
-                column = adjective_column(word, self.columns.all)
-                if column is None:
-                    token.is_read = False  # stays unexplained
-                    return token
-                ask.order, ask.descending = column, ADJECTIVES[FORMS[word]][1]
-                for other in self.words:
-                    if column.mentioned_by(other) >= MEANT and other is not token:
-                        other.is_read = True
-            else:
-                ask.descending = EXTREMES[word]
-            for place in (index - 1, index + 1):
-                if 0 <= place < len(self.words):
-                    item = self.words[place]
-                    if (
-                        item.number is not None
-                        and not item.is_read
-                        and item.number == int(item.number)
-                        and item.kind in ("word", "number")
-                    ):
-                        if 1 <= item.number <= 100:
-                            ask.limit, item.is_read = int(item.number), True
-                            ask.is_top = True
-            return token
-        return None
-
-    def _read_measure(self) -> str:
-        for index, token in enumerate(self.words):
-            if token.word in _AVERAGES:
-                token.is_read = True
-                return _AVERAGES[token.word]
-            if token.word in _SUMS and not (token.word == "total" and index and self.words[index - 1].word == "in"):
-                token.is_read = True
-                return "sum"
-            if token.word == "total":
-                token.is_read = self.words[index - 1].is_read = True
-        return ""
-
     def _head_after(self, kind: str) -> _Head | None:
         """What stands behind "how many" or "which": the last noun before the sentence goes on."""
         begin = 0
@@ -224,7 +107,7 @@ class _Reader:
             if kind == "count" and token.word in _COUNTING:
                 begin = index + 1
                 break
-            if kind == "list" and token.word in _LISTING:
+            if kind == "list" and token.word in LISTING:
                 begin = index + 1
                 break
         head: _Head | None = None
@@ -237,9 +120,11 @@ class _Reader:
             if token.kind == "mark" or (token.word in _LINKS and head is not None):
                 break
             found = self._noun(token)
+            if head is not None and token.word.endswith("ed"):
+                break  # "episodes aired": what was done with them
             if found is not None:
                 head = found
-            elif head is not None and not token.is_read:
+            elif head is not None:
                 break
         return head
 
@@ -249,12 +134,17 @@ class _Reader:
         column = self.columns.best(token, [c for c in self.columns.properties if not c.is_flag], ALIKE)
         if token.forms[0] in _PARTS and self.columns.table == "segment_entities":
             return _Head(is_parts=True, said=token.word)
-        if column is not None and (column.mentioned_by(token) == EXACT or not self._is_row_word(token)):
+        if column is not None and (column.mentioned_by(token) == EXACT or not self.is_row_word(token)):
             return _Head(column=column, said=token.word)
-        if self._is_row_word(token):
+        if self.is_row_word(token):
             return _Head(is_rows=True, said=token.word)
         values = {word for item in self.conditions for value in item.words for word in words_of(value)}
         if token.is_read and any(token.forms[0] == word or token.word == word for word in values):
+            return _Head(
+                is_rows=self.columns.table != "segment_entities", is_parts=self.columns.table == "segment_entities"
+            )
+        flags = [item.column for item in self.conditions if item.column is not None and item.column.is_flag]
+        if token.is_read and any(column.mentioned_by(token) == EXACT for column in flags):
             return _Head(
                 is_rows=self.columns.table != "segment_entities", is_parts=self.columns.table == "segment_entities"
             )
@@ -283,8 +173,11 @@ class _Reader:
     def _decide(self, kind: str, ask: Ask, top: Token | None, measure: str) -> bool:
         """Fills in what is counted, listed or measured. False where that can't be told."""
         head = self._head_after(kind)
-        self.is_value_headed = head is not None and head.is_parts and not head.said
         opener = next((token.word for token in self.words if token.word in ("who", "where", "when")), "")
+        if kind == "degree":
+            head = _Head(column=self._degree())
+            if head.column is None:
+                return False
         if kind == "list" and opener and (head is None or head.column is None or not head.column.is_text):
             who = self._meant_by(opener)
             if who is None:
@@ -303,6 +196,8 @@ class _Reader:
         if kind == "count":
             return self._decide_count(ask, head)
         ask.shape = "list"
+        for token in self.words:
+            token.is_read = token.is_read or (token.word in _DISTINCT and head.column is not None)
         if head.column is not None:
             ask.target = head.column
             self._take(head.column)
@@ -367,12 +262,19 @@ class _Reader:
         if head is None or head.column is None or not head.column.is_text:
             return False
         self._take(head.column)
-        counted = [token for token in self.words if self._is_row_word(token) or token.forms[0] in _PARTS]
+        counted = [token for token in self.words if self.is_row_word(token) or token.forms[0] in _PARTS]
         if not counted and not ask.conditions:
             return False
         ask.shape, ask.target = "rank_count", head.column
-        ask.is_parts = ask.of_segments and not any(self._is_row_word(token) for token in counted)
+        ask.is_parts = ask.of_segments and not any(self.is_row_word(token) for token in counted)
         return True
+
+    def _degree(self) -> EntityColumn | None:
+        """What "how heavy" and "how much does it cost" ask for."""
+        word = self.words[1]
+        if word.word == "much":
+            return self._number_left()
+        return adjective_column(word.word, [column for column in self.columns.all if column.is_number])
 
     def _meant_by(self, opener: str) -> EntityColumn | None:
         """The column that "who", "where" or "when" asks for."""
@@ -398,15 +300,24 @@ class _Reader:
             return True
         if token.kind != "word":
             return False
-        if token.word in _LISTING or token.word in ("many", "number", "when", "where"):
+        if token.word in LISTING or token.word in ("many", "number", "when", "where"):
             return True
-        if self._is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
+        if self.is_row_word(token) or (token.forms[0] in _PARTS and self.columns.table == "segment_entities"):
             return True
+        dates = [column for column in self.columns.properties if column.is_date]
+        if token.forms[0] not in _TIMES and any(column.mentioned_by(token) >= ALIKE for column in dates):
+            return True  # what was done on the date: "which places did she visit"
+        label = self.columns.label_column()
+        if label is not None and label.mentioned_by(token) == EXACT and self.columns.table == "entities":
+            return True  # a row by another name
         names = self.columns.collection_names
-        if any(token.forms[1] in {stem_of(word) for word in row_words(name)} for name in names):
+        known = [*self.columns.all, *self.columns.elsewhere]
+        if any(column.mentioned_by(token) == EXACT for column in known if column not in used):
+            return False
+        if any(token.forms[1] in {stem_of(word) for word in self.columns.row_words(name)} for name in names):
             return True
-        if self.is_value_headed and any(column.mentioned_by(token) == MEANT for column in self.columns.properties):
-            return True  # what is done with it: "how many goals were scored"
+        if token.word in LIGHT and any(item.forms[0] in SCORES for item in self.words):
+            return True
         return any(column.mentioned_by(token) >= MEANT for column in used)
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import entity_answer
 from ray_jobs.engines.embedded.across import across
 from ray_jobs.engines.embedded.evidence import evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
@@ -53,7 +54,14 @@ class EmbeddedGenerator:
 
 
 def compose(request: pb.GenerateRequest) -> str:
-    """The whole answer as text with [n] behind each claim."""
+    """The whole answer as text with [n] behind each claim; what queries found comes first."""
+    told = entity_answer.sentences(request)
+    if told is None:
+        return _from_sources(request)
+    return "\n\n".join([*told, _from_sources(request)] if request.sources else told)
+
+
+def _from_sources(request: pb.GenerateRequest) -> str:
     question = standalone(request.messages) if request.messages else ""
     style = Style.read(request.instructions).asked_in(request.messages[-1].text if request.messages else "")
     sources = _of_named_files(question, request.sources)

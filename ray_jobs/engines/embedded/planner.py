@@ -6,6 +6,7 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import entity_planner
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.shapes import shape_of
 from services.core.questions import is_broad
@@ -23,6 +24,9 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     question = standalone(request.messages)
     if not request.decompose:
         return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
+    queries, answered = entity_planner.queries(question, request.tables)
+    if answered:
+        return pb.PlanResponse(question=question, parts=[question], queries=queries, answered_by_queries=True)
     shape = shape_of(question)
     if shape.kind != "fact" and not _SENTENCES.search(question):
         return pb.PlanResponse(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from ray_jobs.engines.embedded.entity_columns import (
+from ray_jobs.engines.embedded.entities.columns import (
     ALIKE,
     DESCRIBED,
     EXACT,
@@ -16,23 +15,14 @@ from ray_jobs.engines.embedded.entity_columns import (
     ValueSpan,
     literal,
 )
-from ray_jobs.engines.embedded.entity_dates import period_at
-from ray_jobs.engines.embedded.entity_words import ADJECTIVES, CONCEPTS, FORMS, NEGATIONS, Token, singular, words_of
-
-_MORE = frozenset("more over above exceeding greater higher beyond larger bigger".split())
-_LESS = frozenset("less under below fewer lower smaller".split())
-_SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600}
-_GRAMS = {"gram": 1, "g": 1, "kilogram": 1000, "kg": 1000, "kilo": 1000}
-_MONEY = frozenset("dollar usd euro eur buck".split())
-_SCALES = frozenset("star point".split())
-
-
-@dataclass(frozen=True)
-class Condition:
-    column: EntityColumn | None
-    sql: str
-    phrase: str  # behind "videos that have "
-    words: tuple[str, ...] = ()  # values that it is about
+from ray_jobs.engines.embedded.entities.conditions import Condition, date_column
+from ray_jobs.engines.embedded.entities.dates import period_at
+from ray_jobs.engines.embedded.entities.numbers import read_numbers
+from ray_jobs.engines.embedded.entities.words import (
+    FILLERS,
+    NEGATIONS,
+    Token,
+)
 
 
 def read_conditions(
@@ -40,7 +30,7 @@ def read_conditions(
 ) -> list[Condition] | None:
     """Marks the words that it read. None where a number or date is there whose column can't be told."""
     found: list[Condition] = []
-    for read in (_read_numbers, _read_dates):
+    for read in (read_numbers, _read_dates):
         conditions = read(question, columns)
         if conditions is None:
             return None
@@ -52,165 +42,6 @@ def read_conditions(
     found += _read_quoted(question, columns)
     found += _read_names(question, columns)
     return found
-
-
-def column_for(question: Sequence[Token], places: Sequence[int], among: list[EntityColumn]) -> EntityColumn | None:
-    """The column that the first of these words to speak of one speaks of."""
-    for place in places:
-        if 0 <= place < len(question) and question[place].kind == "word":
-            column = Columns.best(_only(among), question[place])
-            if column is not None:
-                return column
-    return None
-
-
-def adjective_column(word: str, among: list[EntityColumn]) -> EntityColumn | None:
-    """The column that an adjective compares by: "longer" is of a duration."""
-    adjective = ADJECTIVES.get(FORMS.get(word, word))
-    if adjective is None:
-        return None
-    for names, _ in CONCEPTS:
-        if adjective[0] in names:
-            found = [column for column in among if names & set(words_of(column.name))]
-            own = [column for column in found if column.table != "files"] or found
-            return own[0] if len(own) == 1 else None
-    found = [column for column in among if adjective[0] in words_of(column.name)]
-    return found[0] if len(found) == 1 else None
-
-
-def date_column(question: Sequence[Token], near: int, columns: Columns) -> EntityColumn | None:
-    """The date that a time in the question is of: the one that is spoken of, else the only one of the rows' own."""
-    dates = [column for column in columns.all if column.is_date]
-    for place in sorted(range(len(question)), key=lambda place: abs(place - near)):
-        named = [column for column in dates if column.mentioned_by(question[place]) >= ALIKE]
-        if len(named) == 1:
-            question[place].is_read = True
-            return named[0]
-        if question[place].word in ("uploaded", "added") and not named:
-            question[place].is_read = True
-            return next((column for column in dates if column.table == "files"), None)
-    own = [column for column in dates if column.table != "files"]
-    return own[0] if len(own) == 1 else None
-
-
-def _only(among: list[EntityColumn]) -> Columns:
-    columns = Columns((), "")
-    columns.all = among
-    return columns
-
-
-def _read_numbers(question: Sequence[Token], columns: Columns) -> list[Condition] | None:
-    found = []
-    numbers = [column for column in columns.all if column.is_number]
-    for index, token in enumerate(question):
-        if token.number is None or token.is_read:
-            continue
-        comparison = _comparison(question, index)
-        if comparison is None:
-            continue
-        first, last, operator, said, other = comparison
-        unit = last if last < len(question) else -1
-        column, factor = _number_column(question, first, index, unit, numbers)
-        if column is None:
-            # "before 2024" is a date, and is read as one later.
-            if any(item.is_date for item in columns.all) and period_at(question, index) is not None:
-                continue
-            return None
-        value = token.number * factor
-        text = token.text if factor == 1 else f"{token.text} {question[unit].text}"
-        if operator == "BETWEEN":
-            assert other is not None
-            sql = f"{column.sql} BETWEEN {value:.15g} AND {other * factor:.15g}"
-            said = f"from {value:.15g} to {other * factor:.15g}"
-        else:
-            sql, said = f"{column.sql} {operator} {value:.15g}", f"{said} {text}"
-        for place in range(first, last):
-            question[place].is_read = True
-        found.append(Condition(column, sql, f"have {column.label} {said}"))
-    return found
-
-
-def _comparison(question: Sequence[Token], index: int) -> tuple[int, int, str, str, float | None] | None:
-    """(first token, token after, operator, in words, the second number of a range) around the number at `index`."""
-
-    def word(place: int) -> str:
-        return question[place].word if 0 <= place < len(question) else ""
-
-    after = index + 1
-    if word(index - 1) == "between" and word(after) == "and" and after + 1 < len(question):
-        other = question[after + 1].number
-        if other is not None:
-            question[after + 1].is_read = True
-            return index - 1, after + 2, "BETWEEN", "", other
-    if word(after) == "or":
-        if word(after + 1) in {"more", "higher", "above", "greater", "better", "longer", "over"}:
-            return index, after + 2, ">=", "of at least", None
-        if word(after + 1) in {"less", "lower", "below", "fewer", "shorter", "under"}:
-            return index, after + 2, "<=", "of at most", None
-    if question[index].kind == "plus":
-        return index, after, ">=", "of at least", None
-    before, second = word(index - 1), word(index - 2)
-    for sign, said in ((">", "over"), ("<", "under"), (">=", "of at least"), ("<=", "of at most"), ("=", "of exactly")):
-        if before == sign:
-            return index - 1, after, sign, said, None
-    if before in ("least", "most") and second == "at":
-        return index - 2, after, ">=" if before == "least" else "<=", f"of at {before}", None
-    if before == "exactly":
-        return index - 1, after, "=", "of exactly", None
-    start, compared = (index - 2, second) if before == "than" else (index - 1, before)
-    operator = ">" if compared in _MORE else "<" if compared in _LESS else ""
-    if not operator and before == "than" and compared in FORMS:
-        operator = ">" if ADJECTIVES[FORMS[compared]][1] else "<"
-    if not operator:
-        return None
-    if word(start - 1) in ("no", "not") and before == "than":
-        operator, start = ("<=" if operator == ">" else ">="), start - 1
-    said = {">": "over", "<": "under", ">=": "of at least", "<=": "of at most"}[operator]
-    return start, after, operator, said, None
-
-
-def _number_column(
-    question: Sequence[Token], first: int, index: int, unit: int, numbers: list[EntityColumn]
-) -> tuple[EntityColumn | None, float]:
-    """(the column that a compared number is of, what to multiply the number by to have it in the column's unit)."""
-    named = question[unit].forms[0] if unit >= 0 and question[unit].kind == "word" else ""
-    column = None
-    comparing = next((item.word for item in question[first:index] if item.word in FORMS), "")
-    if comparing:
-        column = adjective_column(comparing, numbers)
-    measured = next((units for units in (_SECONDS, _GRAMS) if named in units), None)
-    is_scale = named in _SCALES or named in _MONEY
-    if column is None and unit >= 0 and measured is None and not is_scale:
-        column = column_for(question, [unit, unit + 1], numbers)
-        if column is not None and column.mentioned_by(question[unit]) == 0:
-            if question[unit].kind != "word" or question[unit].word in ("in", "of", "by", "for", "and", "or"):
-                column = None
-    if column is None:
-        # The nearest word before that speaks of a number: "a rating above 4", "cost less than 400".
-        column = column_for(question, range(first - 1, max(-1, first - 6), -1), numbers)
-    if column is None and (question[index].kind == "money" or named in _MONEY):
-        column = adjective_column("cheap", numbers)
-    if column is None and measured is _SECONDS:
-        column = adjective_column("long", numbers)
-    if column is None and measured is _GRAMS:
-        column = adjective_column("heavy", numbers)
-    if column is None and named in _SCALES:
-        column = adjective_column("good", numbers)
-    if column is None:
-        return None, 1.0
-    factor = 1.0
-    if measured is not None:
-        own = next((measured[word] for word in map(singular, words_of(column.name)) if word in measured), None)
-        if own is None:
-            return None, 1.0  # a length in an unknown unit can't be compared
-        factor = measured[named] / own
-        question[unit].is_read = True
-    elif named and (is_scale or column.mentioned_by(question[unit])):
-        question[unit].is_read = True
-    for place in range(max(0, first - 5), min(len(question), index + 4)):
-        if column.mentioned_by(question[place]) >= MEANT:
-            question[place].is_read = True
-    return column, factor
 
 
 def _read_dates(question: Sequence[Token], columns: Columns) -> list[Condition] | None:
@@ -247,7 +78,7 @@ def _read_collections(question: Sequence[Token], columns: Columns) -> list[Condi
     """Which of several collections is meant, by words that only its name has."""
     meant: set[str] = set()
     for token in question:
-        named = [name for name in columns.collection_names if token.forms[0] in row_words(name)]
+        named = [name for name in columns.collection_names if token.forms[0] in columns.row_words(name)]
         if len(named) == 1 and token.kind == "word":
             meant.add(named[0])
             token.is_read = True
@@ -261,10 +92,6 @@ def _read_collections(question: Sequence[Token], columns: Columns) -> list[Condi
             f"are in {' or '.join(f'“{name}”' for name in names)}",
         )
     ]
-
-
-def row_words(collection_name: str) -> set[str]:
-    return set(map(singular, words_of(collection_name)))
 
 
 def _read_values(question: Sequence[Token], columns: Columns) -> list[Condition]:
@@ -287,6 +114,11 @@ def _read_values(question: Sequence[Token], columns: Columns) -> list[Condition]
             for place in range(negated, best.start):
                 question[place].is_read = True
     chosen.sort(key=lambda item: item[0].start)
+    for place, (span, _) in enumerate(chosen[1:], 1):
+        last, was_negated = chosen[place - 1]
+        between = {token.word for token in question[last.end : span.start]}
+        if was_negated and span.column == last.column and between <= {"or", "nor", "and", ","}:
+            chosen[place] = (span, True)
     by_column: dict[tuple[EntityColumn, bool], list[ValueSpan]] = {}
     for span, is_negated in chosen:
         by_column.setdefault((span.column, is_negated), []).append(span)
@@ -302,6 +134,11 @@ def _choose(question: Sequence[Token], rivals: list[ValueSpan], columns: Columns
     def spoken(span: ValueSpan) -> int:
         return max((span.column.mentioned_by(token) for token in outside), default=0)
 
+    # A name is written as it is: "Cells" is the title rather than the topic "cells".
+    written = " ".join(token.text for token in question[start:end])
+    as_written = [span for span in whole if span.value == written]
+    if question[start].is_capital and len(as_written) == 1:
+        whole = as_written
     # A word that names a column is that column, unless the column of the value is spoken of as well.
     names_column = end - start == 1 and any(
         column.mentioned_by(question[start]) >= ALIKE and column not in [span.column for span in whole]
@@ -316,12 +153,14 @@ def _choose(question: Sequence[Token], rivals: list[ValueSpan], columns: Columns
 
 
 def _negation(question: Sequence[Token], start: int) -> int | None:
+    """Where the "not" of what stands at `start` is; only words of grammar may stand between them."""
     for place in range(start - 1, max(-1, start - 4), -1):
-        if question[place].word in NEGATIONS or (
-            question[place].word == "than" and question[place - 1].word == "other"
-        ):
-            return place - (question[place].word == "than")
-        if question[place].kind == "mark" or question[place].is_read:
+        word = question[place].word
+        if word in NEGATIONS:
+            return place
+        if word == "than" and place and question[place - 1].word == "other":
+            return place - 1
+        if question[place].is_read or word not in FILLERS:
             return None
     return None
 
@@ -330,7 +169,11 @@ def _value_condition(
     question: Sequence[Token], column: EntityColumn, spans: list[ValueSpan], is_negated: bool
 ) -> Condition:
     between = {question[place].word for place in range(spans[0].end, spans[-1].start)}
-    joined = " OR " if "or" in between or not column.is_list else " AND "
+    for place in range(spans[0].end, spans[-1].start):
+        question[place].is_read = question[place].is_read or question[place].word in ("or", "nor", "and")
+    for token in question[: spans[0].start] if len(spans) == 2 and "and" in between and column.is_list else ():
+        token.is_read = token.is_read or token.word == "both"
+    joined = " OR " if "or" in between or is_negated or not column.is_list else " AND "
     tests = []
     for span in spans:
         if column.is_list and span.is_whole:

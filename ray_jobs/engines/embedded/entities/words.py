@@ -34,12 +34,33 @@ FILLERS = frozenset(
     say says said one ones available altogether overall exist exists cover covers covered covering mention mentions
     mentioned about discuss discusses discussed feature features featured featuring include includes included including
     contain contains contained containing talk talks deal deals treat treats make makes made get gets got receive receives
-    received use uses used take takes took happen happens happened appear appears appeared occur occurs occurred come comes
-    see seen let know set out so if then also just various recorded held number count""".split()
+    received use uses used take takes took happen happens happened appear appears appeared occur occurs occurred come comes came
+    go goes went lasted lasts
+    see seen let know set out so if then also just various number count among amongst""".split()
 )
 NEGATIONS = frozenset(
     "not no never without non n't isn't aren't wasn't weren't don't doesn't didn't haven't hasn't excluding except".split()
 )
+
+# Words that may stand for each other where a collection is named or described by one of them.
+KINDS = tuple(
+    frozenset(words.split())
+    for words in (
+        "lecture talk presentation lesson class course seminar",
+        "trip tour travel vlog journey",
+        "recipe cooking cookery",
+        "match game",
+        "review test",
+        "episode show broadcast programme program series",
+        "film movie",
+        "interview conversation podcast",
+    )
+)
+CURRENCIES = tuple(map(frozenset, (("usd", "dollar", "buck", "$"), ("eur", "euro", "€"), ("gbp", "pound", "£"))))
+
+# What "scored" adds nothing to; alone it says which events are meant, and that is not known here.
+SCORES = frozenset("goal point try run penalty touchdown basket".split())
+LIGHT = frozenset("score scores scored scoring".split())
 
 # What a column may be called, and the words that speak of it. The first group is matched against the column's name.
 CONCEPTS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
@@ -49,12 +70,13 @@ CONCEPTS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
         ("weight mass grams kg", "weigh weight heavy light gram grams kilogram kilograms kg"),
         ("rating rate score stars grade", "rated rating star stars score scored grade graded"),
         ("duration length runtime", "duration length long short run runtime minutes hours seconds"),
-        ("attendee attendance audience crowd spectator viewer", "attend attended audience crowd people spectators viewers"),
+        ("attendee attendance audience crowd spectator viewer", "attend attended attendance audience crowd people "
+         "spectators viewers"),
         ("speaker presenter lecturer host instructor teacher", "who by give gave given speak speaks present presented "
          "teach teaches taught hosted lecturer speaker presenter instructor teacher host professor"),
         ("reviewer critic", "who by reviewed reviewer critic"),
         ("author writer", "who by wrote written author writer"),
-        ("player scorer athlete", "who by score scored scorer player"),
+        ("player scorer athlete", "who by scorer player"),
         ("chef cook", "who by cook cooked chef"),
         ("director", "who by directed director"),
         ("person name guest people", "who people persons guest guests"),
@@ -115,7 +137,8 @@ class Token:
 
 def tokens(question: str) -> list[Token]:
     found: list[Token] = []
-    for match in _TOKEN.finditer(question.replace("’", "'")):
+    plain = re.sub(r"\b[Nn]on-(?=\w)", "non ", question.replace("’", "'"))
+    for match in _TOKEN.finditer(plain):
         kind = str(match.lastgroup if match.lastgroup != "plus" else "number")
         text = match["quoted"] if kind == "quoted" else match[0]
         word = text.lower()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entity_columns import EntityColumn, quoted
-from ray_jobs.engines.embedded.entity_filters import Condition
+from ray_jobs.engines.embedded.entities.columns import EntityColumn, quoted
+from ray_jobs.engines.embedded.entities.conditions import Condition
 
 _MEASURES = {"avg": "average", "sum": "total", "median": "median", "max": "highest", "min": "lowest"}
 
@@ -30,6 +30,7 @@ class Ask:
     is_common: bool = False
     is_parts: bool = False  # segments are counted, not videos
     group: EntityColumn | None = None
+    group_period: str = ""  # year or month, of a date
     groups_rows: bool = False
     groups_collections: bool = False
     conditions: Sequence[Condition] = field(default=())
@@ -51,7 +52,7 @@ class Ask:
     @property
     def count(self) -> str:
         if self.target is not None and self.shape == "count":
-            return "count(DISTINCT value)" if self.target.is_list else f"count(DISTINCT {self.target.sql})"
+            return "count(DISTINCT _unnested)" if self.target.is_list else f"count(DISTINCT {self.target.sql})"
         return "count(*)" if self.is_parts else f"count(DISTINCT {self.row}.file_id)"
 
 
@@ -78,7 +79,7 @@ def _source(ask: Ask, *unnested: EntityColumn | None) -> str:
         source = f"{table} AS e"
     for column in unnested:
         if column is not None and column.is_list:
-            source += f", unnest({column.sql}) AS u(value)"
+            source += f", unnest({column.sql}) AS u(_unnested)"
     return source
 
 
@@ -88,7 +89,7 @@ def _where(ask: Ask, *more: str) -> str:
 
 
 def _value(column: EntityColumn) -> str:
-    return "value" if column.is_list else column.sql
+    return "_unnested" if column.is_list else column.sql
 
 
 def _that(ask: Ask) -> str:
@@ -105,6 +106,9 @@ def _that(ask: Ask) -> str:
 
 def _group(ask: Ask) -> tuple[str, str] | None:
     """(expression, name) of what results are grouped by."""
+    if ask.group is not None and ask.group_period:
+        form = {"year": "%Y", "month": "%Y-%m"}[ask.group_period]
+        return f"strftime({ask.group.sql}, '{form}')", ask.group_period
     if ask.group is not None:
         return _value(ask.group), ask.group.label
     if ask.groups_collections:
@@ -199,8 +203,8 @@ def _ranked(ask: Ask, inner: str, columns: str) -> str:
     """Those within the limit, and those that tie with the last of them."""
     way = "DESC" if ask.descending else "ASC"
     return (
-        f"SELECT {columns} FROM (SELECT *, rank() OVER (ORDER BY sorted {way}) AS place FROM ({inner})) "
-        f"WHERE place <= {ask.limit} ORDER BY place, 1"
+        f"SELECT {columns} FROM (SELECT *, rank() OVER (ORDER BY _measure {way}) AS _rank FROM ({inner})) "
+        f"WHERE _rank <= {ask.limit} ORDER BY _rank, 1"
     )
 
 
@@ -217,7 +221,7 @@ def _extreme(ask: Ask) -> pb.Query | None:
     if ask.order.is_number:
         most = "highest" if ask.descending else "lowest"
     inner = (
-        f"SELECT DISTINCT {shown}, {ask.order.sql} AS sorted FROM {_source(ask)}"
+        f"SELECT DISTINCT {shown}, {ask.order.sql} AS _measure FROM {_source(ask)}"
         f"{_where(ask, f'{ask.order.sql} IS NOT NULL')}"
     )
     label = (
@@ -226,7 +230,7 @@ def _extreme(ask: Ask) -> pb.Query | None:
     count = f"{ask.limit} " if ask.is_top else ""
     return pb.Query(
         purpose=f"the {count}{what} with the {most} {ask.order.label}{_among(ask)}",
-        sql=_ranked(ask, inner, f"{', '.join(dict.fromkeys(names))}, sorted AS {quoted(label)}"),
+        sql=_ranked(ask, inner, f"{', '.join(dict.fromkeys(names))}, _measure AS {quoted(label)}"),
     )
 
 
@@ -240,14 +244,14 @@ def _common(ask: Ask) -> pb.Query:
     if ask.of_segments and ask.is_common:
         ask.is_parts = True
     inner = (
-        f"SELECT {value} AS value_of, {ask.count} AS sorted FROM {_source(ask, ask.target)}"
+        f"SELECT {value} AS _value, {ask.count} AS _measure FROM {_source(ask, ask.target)}"
         f"{_where(ask, f'{value} IS NOT NULL')} GROUP BY 1"
     )
     most = "most" if ask.descending else "fewest"
     count = f"{ask.limit} " if ask.is_top else ""
     return pb.Query(
         purpose=f"the {count}{ask.target.label} with the {most} {ask.noun}{_that(ask)}",
-        sql=_ranked(ask, inner, f"value_of AS {quoted(ask.target.label)}, sorted AS {quoted('number of ' + ask.noun)}"),
+        sql=_ranked(ask, inner, f"_value AS {quoted(ask.target.label)}, _measure AS {quoted('number of ' + ask.noun)}"),
     )
 
 
@@ -256,12 +260,12 @@ def _rank_measure(ask: Ask) -> pb.Query:
     value = _value(ask.target)
     name = f"{_MEASURES[ask.measure]} {ask.order.label}"
     inner = (
-        f"SELECT {value} AS value_of, {ask.measure}({ask.order.sql}) AS sorted FROM {_source(ask, ask.target)}"
+        f"SELECT {value} AS _value, {ask.measure}({ask.order.sql}) AS _measure FROM {_source(ask, ask.target)}"
         f"{_where(ask, f'{value} IS NOT NULL', f'{ask.order.sql} IS NOT NULL')} GROUP BY 1"
     )
     most = "highest" if ask.descending else "lowest"
     count = f"{ask.limit} " if ask.is_top else ""
     return pb.Query(
         purpose=f"the {count}{ask.target.label} with the {most} {name}{_among(ask)}",
-        sql=_ranked(ask, inner, f"value_of AS {quoted(ask.target.label)}, sorted AS {quoted(name)}"),
+        sql=_ranked(ask, inner, f"_value AS {quoted(ask.target.label)}, _measure AS {quoted(name)}"),
     )

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entity_words import CONCEPTS, Token, singular, stem, tokens, words_of
+from ray_jobs.engines.embedded.entities.words import CONCEPTS, KINDS, Token, singular, stem, tokens, words_of
 
 NUMBER_TYPES = ("BIGINT", "DOUBLE")
 DATE_TYPES = ("DATE", "TIMESTAMP")
 _AUXILIARY = frozenset("has is are was were with can have contains includes shows on at of in the a".split())
 _UNITS = frozenset("seconds minutes hours grams kg usd eur count number total at on date name id".split())
+_HOLDS = re.compile(r"“([^”]*)” holds ([^;]*)")  # in the description of collection_name
 _COUNTED = re.compile(r"\((\d+) different values\)$")
 # Columns that tell where a row is from, not what was found.
 _PLACES = ("collection_id", "collection_name", "file_id", "filename", "segment_id", "start_time", "end_time")
@@ -78,6 +79,11 @@ class EntityColumn:
         return 0
 
     @property
+    def told(self) -> list[str]:
+        """Every word of its name and description."""
+        return words_of(self.name) + words_of(self.description)
+
+    @property
     def head_words(self) -> list[str]:
         """The words of its name that are not a unit or an auxiliary."""
         return [word for word in words_of(self.name) if word not in _AUXILIARY | _UNITS] or words_of(self.name)
@@ -100,17 +106,25 @@ class Columns:
     def __init__(self, tables: Sequence[pb.EntityTable], table: str) -> None:
         self.table = table
         self.all: list[EntityColumn] = []
+        self.elsewhere: list[EntityColumn] = []  # of the other table, which this plan may not use
         self.collection_names: tuple[str, ...] = ()
+        self._held: dict[str, str] = {}  # what collections hold, in the words of whoever named them
+        self.rows = 0  # how many videos the table tells of, where that is known
         for item in tables:
-            if item.name not in ("files", table):
-                continue
             for column in item.columns:
                 if column.name == "collection_name" and item.name == "files":
                     self.collection_names = tuple(column.examples)
+                    self._held = dict(_HOLDS.findall(column.description))
+                if (
+                    column.name == "filename"
+                    and item.name == table
+                    and (counted := _COUNTED.search(column.description))
+                ):
+                    self.rows = int(counted[1])
                 if column.name in _PLACES or column.type.startswith("JSON") or column.name in ("entities", "metadata"):
                     continue
                 counted = _COUNTED.search(column.description)
-                self.all.append(
+                (self.all if item.name in ("files", table) else self.elsewhere).append(
                     EntityColumn(
                         item.name,
                         column.name,
@@ -120,6 +134,12 @@ class Columns:
                         int(counted[1]) if counted else None,
                     )
                 )
+
+    def row_words(self, collection: str) -> set[str]:
+        """What a video of the collection may be called: words of its name, plurals of its description, and their like."""
+        own = set(map(singular, words_of(collection)))
+        own |= {singular(word) for word in words_of(self._held.get(collection, "")) if singular(word) != word}
+        return own.union(*(kind for kind in KINDS if kind & own))
 
     @property
     def properties(self) -> list[EntityColumn]:
@@ -144,12 +164,11 @@ class Columns:
         return narrowed[0] if len(narrowed) == 1 else None
 
     def label_column(self) -> EntityColumn | None:
-        """What a row is called, if it is called anything."""
-        for wanted in ("title", "product", "name", "headline"):
-            for column in self.properties:
-                if column.type == "VARCHAR" and column.head_words and wanted in words_of(column.name):
-                    return column
-        return None
+        """What a row is called, if it is called anything: a title, or the first text that no two videos share."""
+        texts = [column for column in self.properties if column.type == "VARCHAR"]
+        named = [column for column in texts if {"title", "product", "name", "headline"} & set(words_of(column.name))]
+        apart = [column for column in texts if column.distinct is not None and column.distinct == self.rows >= 3]
+        return next(iter([*(column for column in named if column in apart), *apart, *named]), None)
 
     def values(self, question: Sequence[Token]) -> list[ValueSpan]:
         """Every run of words that is a value, longest first; of names also a part, if it is written as a name."""

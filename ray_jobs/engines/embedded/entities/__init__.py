@@ -1,0 +1,1 @@
+"""How a question about entities is read, word by word."""

@@ -1,0 +1,117 @@
+"""Virtual tables of entities: types that hold every value, names that can be asked for, and what the planner is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from services.core.entities import EntityRow
+from services.nimbus.entity_sql import SqlTable
+from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
+
+
+def schema(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+
+
+def tables(*records: dict[str, Any], schemas: tuple[dict[str, Any], ...] = (schema(a=STRING),)) -> EntityTables:
+    """Each record is of a file of its own; the n-th is in the n-th collection, the rest in the last."""
+    collections = [EntityCollection(f"c{n}", f"collection {n}", schema=item) for n, item in enumerate(schemas)]
+    files, rows = [], []
+    for number, record in enumerate(records):
+        collection_id = f"c{min(number, len(schemas) - 1)}"
+        files.append(MemberFile(collection_id, f"f{number}", f"{number}.mp4", 10.0))
+        rows.append(EntityRow(collection_id, f"f{number}", None, None, None, record))
+    return build_tables(collections, files, rows)
+
+
+def entities(built: EntityTables) -> SqlTable:
+    return next(table for table in built.sql if table.name == "entities")
+
+
+def type_of(name: str, built: EntityTables) -> str:
+    return dict(entities(built).columns)[name]
+
+
+@pytest.mark.parametrize(
+    ("values", "declared", "expected"),
+    [
+        (["x", "y"], STRING, "VARCHAR"),
+        (["2024-01-02", "2024-03-04"], STRING, "DATE"),
+        (["2024-01-02", "soon"], STRING, "VARCHAR"),
+        (["2024-01-02T03:04:05Z"], {"type": "string", "format": "date-time"}, "TIMESTAMP"),
+        (["2024-01-02"], {"type": "string", "format": "date-time"}, "TIMESTAMP"),
+        ([1, 2], INTEGER, "BIGINT"),
+        ([1, 2], NUMBER, "DOUBLE"),
+        ([1, 2.5], NUMBER, "DOUBLE"),
+        ([2**70], INTEGER, "JSON"),
+        ([True], {"type": "boolean"}, "BOOLEAN"),
+        ([["a"], []], {"type": "array", "items": STRING}, "VARCHAR[]"),
+        ([[]], {"type": "array", "items": INTEGER}, "BIGINT[]"),
+        ([[{"b": 1}]], {"type": "array", "items": schema(b=INTEGER)}, "JSON[]"),
+        ([{"b": 1}], schema(b=INTEGER), "JSON"),
+        ([None], INTEGER, "BIGINT"),
+        ([1, "x"], STRING, "JSON"),
+    ],
+)
+def test_a_column_holds_every_value(values: list[Any], declared: dict[str, Any], expected: str) -> None:
+    assert type_of("a", tables(*({"a": value} for value in values), schemas=(schema(a=declared),))) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "values", "expected"),
+    [
+        (INTEGER, NUMBER, (1, 2.5), "DOUBLE"),
+        (INTEGER, STRING, (1, "x"), "JSON"),
+        (STRING, {"type": "array", "items": STRING}, ("x", ["y"]), "JSON"),
+    ],
+)
+def test_collections_that_disagree_get_the_wider_type(
+    first: dict[str, Any], second: dict[str, Any], values: tuple[Any, Any], expected: str
+) -> None:
+    built = tables({"a": values[0]}, {"a": values[1]}, schemas=(schema(a=first), schema(a=second)))
+    assert type_of("a", built) == expected
+
+
+def test_names_that_are_taken_or_odd_are_told_apart() -> None:
+    odd = schema(**{"filename": STRING, "Title": STRING, "title": STRING, 'say "hi"': STRING, "a\nb": STRING})
+    names = [name for name, _ in entities(tables({"filename": "x"}, schemas=(odd,))).columns]
+    assert names[5:] == ["filename_2", "Title", "title_2", 'say "hi"', "property_5"]
+    assert len({name.lower() for name in names}) == len(names)
+
+
+def test_the_planner_is_told_types_values_and_what_they_mean() -> None:
+    described = tables(
+        {"a": "red"}, {"a": "red"}, {"a": "blue"}, schemas=(schema(a={**STRING, "description": "The colour"}),)
+    ).described
+    assert [table.name for table in described] == ["files", "entities"]
+    column = next(item for item in described[1].columns if item.name == "a")
+    assert (column.type, list(column.examples)) == ("VARCHAR", ["red", "blue"])
+    assert column.description == "The colour (2 different values)"
+
+
+def test_records_of_segments_have_their_time() -> None:
+    built = build_tables(
+        [EntityCollection("c", "clips", schema=schema(a=STRING), by_segment=True)],
+        [MemberFile("c", "f", "f.mp4")],
+        [EntityRow("c", "f", "s", 1.0, 2.0, {"a": "x"})],
+    )
+    table = next(item for item in built.sql if item.name == "segment_entities")
+    row = dict(zip([name for name, _ in table.columns], json.loads(table.rows)[0].values(), strict=True))
+    assert (row["segment_id"], row["start_time"], row["end_time"], row["a"]) == ("s", 1.0, 2.0, "x")
+    assert [item.name for item in built.described] == ["files", "segment_entities"]
+
+
+def test_records_of_files_that_are_not_given_are_left_out() -> None:
+    built = build_tables([EntityCollection("c", "x")], [], [EntityRow("c", "f", None, None, None, {"a": 1})])
+    assert json.loads(entities(built).rows) == []
+
+
+def test_what_is_not_json_is_made_so() -> None:
+    built = tables({"a": [float("nan"), 1.5]}, {"a": [2.0]}, schemas=(schema(a={"type": "array", "items": NUMBER}),))
+    assert '"c5":[null,1.5]' in entities(built).rows.decode()
