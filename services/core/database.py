@@ -37,7 +37,7 @@ from services.core.comparisons import json_holds, text_is_like
 from services.core.errors import ArcusError, Reason, invalid
 
 BUSY_TIMEOUT_SECONDS = 30
-READERS = 2
+DIRECT_THREADS = 2
 SETUP_LOCK = 7146725  # any number, the same in every process
 UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
 
@@ -61,12 +61,13 @@ class Database:
             options["pool_pre_ping"] = True
         self._engine = create_async_engine(url, **options)
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
-        self._reader: Engine | None = None
+        self._direct: Engine | None = None
         if self.is_sqlite:
             sync_url = make_url(url).set(drivername="sqlite")
-            self._reader = create_engine(sync_url, poolclass=QueuePool, connect_args=options["connect_args"])
-            event.listen(self._reader, "connect", _prepare_sqlite)
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
+            self._direct = create_engine(sync_url, poolclass=QueuePool, connect_args=options["connect_args"])
+            event.listen(self._direct, "connect", _prepare_sqlite)
+            event.listen(self._direct, "begin", _begin_sqlite)
+        self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
         self._writing = asyncio.Lock()
         self._writer = self._engine.execution_options(arcus_write=True)
         if self.is_sqlite:
@@ -84,11 +85,22 @@ class Database:
 
         values: of the query's parameters, for a query that is built once.
         """
-        if self._reader is None:
+        if self._direct is None:
             async with self.read() as connection:
                 return (await connection.execute(query, values)).all()
         with _mapped():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _fetch, self._reader, query, values)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _fetch, self._direct, query, values)
+
+    async def store(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """One statement for all rows: a `write()` in one trip."""
+        if self._direct is None:
+            async with self.write() as connection:
+                await connection.execute(statement, rows)
+            return
+        with _mapped():
+            async with self._turn():
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, _store, self._direct, statement, rows)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -130,13 +142,18 @@ class Database:
     async def close(self) -> None:
         await self._engine.dispose()
         self._threads.shutdown()
-        if self._reader is not None:
-            self._reader.dispose()
+        if self._direct is not None:
+            self._direct.dispose()
 
 
 def _fetch(engine: Engine, query: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
     with engine.connect() as connection:
         return connection.execute(query, values).all()
+
+
+def _store(engine: Engine, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    with engine.execution_options(arcus_write=True).begin() as connection:
+        connection.execute(statement, rows)
 
 
 def _upgrade(connection: Connection) -> None:

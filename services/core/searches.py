@@ -203,8 +203,7 @@ class Searches:
             del self._waiting[:MAX_BATCH]
             failure: Exception | None = None
             try:
-                async with self._database.write() as connection:
-                    await connection.execute(insert(searches), [row for row, _ in batch])
+                await self._database.store(insert(searches), [row for row, _ in batch])
             except Exception as error:
                 failure = error
             for _, done in batch:

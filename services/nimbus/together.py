@@ -50,6 +50,7 @@ class Together(Generic[Item, Result]):
                 continue
             try:
                 results = await self._call([item for item, _ in batch])
+                answered = list(zip(batch, results, strict=True))
             except BaseException as error:
                 for _, answer in batch:
                     if not answer.done():
@@ -57,6 +58,6 @@ class Together(Generic[Item, Result]):
                 if not isinstance(error, Exception):
                     raise
                 continue
-            for (_, answer), result in zip(batch, results, strict=True):
+            for (_, answer), result in answered:
                 if not answer.done():
                     answer.set_result(result)

@@ -68,3 +68,11 @@ async def test_who_gives_up_is_not_called_for():
         await tasks[0]
     assert await asyncio.gather(*tasks[1:]) == [4, 6]
     assert call.batches == [[1, 2, 3]] and await together.put(5) == 10
+
+
+async def test_too_few_results_leave_nobody_waiting():
+    async def short(numbers: list[int]) -> list[int]:
+        return numbers[1:]
+
+    with pytest.raises(ValueError):
+        await Together("short", short, max_items=8).put(1)
