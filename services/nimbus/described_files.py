@@ -64,8 +64,8 @@ class DescribedFiles:
         extras: Extras = Extras(),
     ) -> DescribedFile:
         """Raises NOT_FOUND, and INVALID_ARGUMENT for a collection of another type."""
-        await self._check_type(tenant_id, collection_type, collection_id)
         member = await self._members.get(tenant_id, collection_id, file_id)
+        await self._check_type(tenant_id, collection_type, collection_id)
         file = (await self._files.get_many(tenant_id, [file_id])).get(file_id)
         if file is None:
             raise not_found("File", file_id)

@@ -146,8 +146,10 @@ async def test_a_collection_of_entities_is_made_and_read(front: RpcFront):
     assert found.total == 0 and "signature=" in found.thumbnail_url
     listed = await front.client.collections("ListEntities", pb.ListEntitiesRequest(collection_id=collection_id))
     assert listed.total == 1 and listed.files[0].entities == found.entities
-    for name in ("GetMediaDescription", "ListMediaDescriptions"):
-        request = getattr(pb, f"{name}Request")(collection_id=collection_id)
+    for name, request in (
+        ("GetMediaDescription", pb.GetMediaDescriptionRequest(collection_id=collection_id, file_id=file_id)),
+        ("ListMediaDescriptions", pb.ListMediaDescriptionsRequest(collection_id=collection_id)),
+    ):
         error = await refused(grpc.StatusCode.INVALID_ARGUMENT, front.client.collections(name, request))
         assert error.details() == "This collection holds entities, not media-descriptions."
 
