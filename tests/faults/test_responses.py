@@ -1,0 +1,155 @@
+"""kill -9 of the fronts that write background responses, at random moments: another goes on, and no reader can tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.core.database import Database
+from services.core.keys import Keys
+from tests.acceptance.scripted_server import ScriptedServer
+from tests.acceptance.test_response_log import fold
+
+ROOT = Path(__file__).parents[2]
+ROUNDS, FRONTS = 10, 5  # as many kills as their product
+RESUME_SECONDS = 30
+
+
+@dataclass
+class FrontProcess:
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Fronts:
+    environment: dict[str, str]
+    key: str
+    engine: ScriptedServer
+
+    def start(self) -> FrontProcess:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.front"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.environment,
+            cwd=ROOT,
+        )
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["http_port"]
+        return FrontProcess(process, f"http://127.0.0.1:{port}/v1")
+
+    def client(self, front: FrontProcess) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=front.url, headers=headers, timeout=RESUME_SECONDS, trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
+    """One engine and one database, for as many fronts as a test starts."""
+    folder = tmp_path_factory.mktemp("arcus")
+    engine, ready, over = ScriptedServer(), Future[str](), threading.Event()
+
+    async def serve() -> None:
+        ready.set_result(await engine.start())
+        await asyncio.to_thread(over.wait)
+        await engine.stop()
+
+    async def new_key() -> str:
+        database = Database(f"sqlite+aiosqlite:///{folder / 'arcus.db'}")
+        await database.migrate()
+        key = await Keys(database).create("first")
+        await database.close()
+        return key
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="engine")
+    thread.start()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
+    settings = {
+        "ARCUS_DATA_DIR": str(folder),
+        "ARCUS_ENGINE_ADDRESS": ready.result(timeout=20),
+        "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
+        "ARCUS_HTTP_PORT": "0",
+        "ARCUS_GRPC_PORT": "0",
+        "ARCUS_MIN_FREE_BYTES": "0",
+    }
+    yield Fronts({**inherited, **settings}, asyncio.run(new_key()), engine)
+    over.set()
+    thread.join()
+
+
+def read_until_killed(client: httpx.Client, lot: random.Random, begun: Future[str]) -> list[dict[str, Any]]:
+    """Asks for a response in the background and reads its events until the front is gone. The last line may be cut off."""
+    script = {"seed": lot.randrange(10**6), "messages": 60, "tokens_per_message": 3, "interval_seconds": 0.02}
+    body = {"model": "nimbus-001", "input": "What?", "instructions": json.dumps(script)}
+    seen: list[dict[str, Any]] = []
+    try:
+        with client.stream("POST", "/responses", json={**body, "background": True, "stream": True}) as reply:
+            for line in reply.iter_lines():
+                if line.startswith("data: {"):
+                    seen.append(json.loads(line[6:]))
+                    if not begun.done():
+                        begun.set_result(seen[0]["response"]["id"])
+    except (httpx.HTTPError, json.JSONDecodeError):
+        pass
+    return seen
+
+
+def one_kill(fronts: Fronts, survivor: FrontProcess, victim: FrontProcess, seed: int) -> None:
+    lot = random.Random(seed)
+    begun: Future[str] = Future()
+    with ThreadPoolExecutor(1) as reader, fronts.client(victim) as client, fronts.client(survivor) as other:
+        reading = reader.submit(read_until_killed, client, lot, begun)
+        id = begun.result(timeout=20)
+        time.sleep(lot.uniform(0, 1.4))  # the whole answer takes about as long
+        victim.kill()
+        seen = reading.result(timeout=20)
+        killed_at = time.monotonic()
+        after = seen[-1]["sequence_number"]
+        with other.stream("GET", f"/responses/{id}?stream=true&starting_after={after}") as reply:
+            rest = [json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {")]
+        assert time.monotonic() - killed_at < RESUME_SECONDS
+        whole = [*seen, *rest]
+        stored = other.get(f"/responses/{id}").raise_for_status().json()
+        assert fold(whole) == stored and stored["status"] == "completed", (seed, after)
+        with other.stream("GET", f"/responses/{id}?stream=true") as reply:
+            again = [json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {")]
+        assert again == whole, (seed, after)
+
+
+@pytest.mark.timeout(600)
+def test_readers_of_killed_fronts_see_one_consistent_stream(fronts: Fronts) -> None:
+    survivor = fronts.start()
+    try:
+        with ThreadPoolExecutor(FRONTS) as pool:
+            for number in range(ROUNDS):
+                victims = list(pool.map(lambda _: fronts.start(), range(FRONTS)))
+                seeds = [number * FRONTS + index for index in range(FRONTS)]
+                kills = [
+                    pool.submit(one_kill, fronts, survivor, victim, seed)
+                    for victim, seed in zip(victims, seeds, strict=True)
+                ]
+                for kill in kills:
+                    kill.result()
+        assert fronts.engine.engine.streams == 0
+    finally:
+        survivor.kill()
