@@ -3,7 +3,7 @@
     python -m loadtests.tokens [--json PATH]
 
 Starts a system of its own with the scripted engine, so that only the path is measured. Direct call, gRPC and HTTP SSE
-take turns in one run; every message is counted, and each must come as an event of its own.
+take turns in one run, the front's with and without storage; every message is counted, and each must come as an event of its own.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def direct_caller(system: System, channel: grpc.aio.Channel) -> Caller:
     return call
 
 
-def grpc_caller(system: System, channel: grpc.aio.Channel) -> Caller:
+def grpc_caller(system: System, channel: grpc.aio.Channel, *, store: bool = True) -> Caller:
     stub = public_grpc.ResponseServiceStub(channel)
     metadata = (("authorization", f"Bearer {system.key}"),)
 
@@ -75,6 +75,7 @@ def grpc_caller(system: System, channel: grpc.aio.Channel) -> Caller:
             messages=[public.InputMessage(role=public.ROLE_USER, text="load")],
             instructions=script,
             max_output_tokens=MAX_TOKENS,
+            store=store,
         )
         started, first, texts = time.perf_counter(), 0.0, []
         async for event in stub.Stream(request, metadata=metadata):
@@ -86,7 +87,7 @@ def grpc_caller(system: System, channel: grpc.aio.Channel) -> Caller:
     return call
 
 
-def http_caller(system: System) -> Caller:
+def http_caller(system: System, *, store: bool = True) -> Caller:
     """Over a plain socket: a client library's own cost is not the front's."""
     address = urlparse(system.url)
 
@@ -98,6 +99,7 @@ def http_caller(system: System) -> Caller:
                 "instructions": script,
                 "stream": True,
                 "max_output_tokens": MAX_TOKENS,
+                "store": store,
             }
         ).encode()
         head = (
@@ -169,12 +171,19 @@ async def measure(system: System) -> dict:
             "grpc": grpc_caller(system, front),
             "http": http_caller(system),
         }
+        unstored = {
+            "grpc": grpc_caller(system, front, store=False),
+            "http": http_caller(system, store=False),
+        }
         for call in callers.values():
             await flood(call, 50, 1)
         rates: dict[str, list[float]] = {name: [] for name in callers}
+        without: dict[str, list[float]] = {name: [] for name in unstored}
         for _ in range(ROUNDS):
             for name, call in callers.items():
                 rates[name].append(await flood(call, MESSAGES, 1))
+                if name in unstored:
+                    without[name].append(await flood(unstored[name], MESSAGES, 1))
         tokens = {name: 16 * await flood(callers[name], MESSAGES, 16) for name in ("grpc", "http")}
         firsts = {name: await paced(call) for name, call in callers.items()}
     best = {name: max(values) for name, values in rates.items()}
@@ -190,6 +199,8 @@ async def measure(system: System) -> dict:
         for key in ("p50", "p95"):
             field = f"first_token_ms_{key}"
             result[name][f"added_ms_{key}"] = round(result[name][field] - result["direct"][field], 2)
+        result[name]["messages_per_second_unstored"] = round(max(without[name]))
+        result[name]["ratio_to_unstored"] = round(best[name] / max(without[name]), 3)
         result[name]["ratio_to_direct"] = round(best[name] / best["direct"], 3)
         result[name]["tokens_per_second_16_a_message"] = round(tokens[name])
     return result
@@ -205,7 +216,9 @@ def main() -> None:
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(result, indent=1))
-    good = all(result[name]["ratio_to_direct"] >= 0.4 for name in ("grpc", "http"))
+    good = all(
+        result[name]["ratio_to_direct"] >= 0.4 and result[name]["ratio_to_unstored"] >= 0.8 for name in ("grpc", "http")
+    )
     sys.exit(0 if good else 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -143,11 +143,12 @@ class Answers:
                 request = await continued(self._responses, tenant_id, request)
                 prepared = await self._sources.prepare(tenant_id, request, body["id"])
                 generation = running.begin(Generation(self._engine, prepared, telling.log))
-                async with aclosing(generation.steps()) as steps:
-                    with self._running.listed(running) if request.store else nullcontext():
-                        async with aclosing(self._tell(tenant_id, telling, steps, storing)) as events:
-                            async for event in events:
-                                yield event
+                async with (
+                    aclosing(generation.steps()) as steps,
+                    aclosing(self._tell(tenant_id, telling, steps, storing)) as events,
+                ):
+                    async for event in events:
+                        yield event
             finally:
                 if not telling.is_over:
                     await asyncio.shield(self._abandon(tenant_id, telling, storing))
@@ -157,10 +158,13 @@ class Answers:
         self, tenant_id: str, telling: _Telling, steps: AsyncIterator[Step], storing: asyncio.Task[None]
     ) -> AsyncGenerator[Event, None]:
         """The events of the steps, and of their failure once one was told."""
+        listing = ExitStack()
         try:
             async for step in steps:
                 if not telling.begun:
                     await storing
+                    if telling.is_kept:  # not before its row is there: one without a row counts as deleted
+                        listing.enter_context(self._running.listed(telling.running))
                 for event in await telling.take(step):
                     telling.begun = True
                     yield event
@@ -175,6 +179,8 @@ class Answers:
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
                 await telling.keep_last()
             yield event
+        finally:
+            listing.close()
 
     async def _lost_entry(self, tenant_id: str, telling: _Telling) -> list[Any]:
         """Why a response can't be written any more: cancelled, deleted, or its log could not be kept."""
@@ -215,6 +221,7 @@ class _Telling:
     def __init__(self, log: EventLog, running: Running, writer: LogWriter | None) -> None:
         self.log = log
         self.begun = False
+        self.running = running
         self._hold = running.hold
         self._writer = writer
         self._told = 0  # events

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.settings import Settings
+from services.nimbus.background import TICK_SECONDS
 from services.nimbus.requests import MODELS
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
@@ -256,6 +259,25 @@ def test_a_response_deleted_while_it_runs_stops_and_its_readers_are_told(pair: P
         assert rest[-1] == "event: error"
         wait_for_engine(pair, 0)
         assert http.get(f"/v1/responses/{begun['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_whose_row_is_late_is_answered_all_the_same(pair: Pair, stream: bool):
+    """Another writer has the database for longer than the front takes to look after its responses, twice over."""
+    front = pair[0].front
+    with (
+        closing(sqlite3.connect(front.data_dir / "arcus.db", isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+        pair[0].http as http,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        asking = pool.submit(http.post, "/v1/responses", json=ask(messages=3, stream=stream), timeout=20)
+        time.sleep(3 * TICK_SECONDS)
+        assert not asking.done()
+        other.execute("ROLLBACK")
+        reply = asking.result()
+    body = events_of(reply)[-1]["response"] if stream else reply.json()
+    assert body["status"] == "completed" and body["output"]
 
 
 def test_what_is_not_to_be_stored_leaves_nothing(pair: Pair):
