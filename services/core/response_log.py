@@ -87,8 +87,10 @@ class ResponseLog:
     async def set_prompt(self, hold: Hold, prompt: bytes) -> bool:
         """False means that the response is no longer held."""
         async with self._database.write() as connection:
-            result = await connection.execute(update(responses).where(_is(hold)).values(prompt=prompt))
-            return result.rowcount == 1
+            if not await _held(connection, [hold]):
+                return False
+            await connection.execute(update(responses).where(responses.c.id == hold.response_id).values(prompt=prompt))
+            return True
 
     async def read(self, tenant_id: str, id: str, from_number: int = 0) -> Stored | None:
         """The state first, then the entries: a log that is read as ended is read whole."""
@@ -203,12 +205,3 @@ async def _held(connection: AsyncConnection, holds: Iterable[Hold], *, lock: boo
         query = query.order_by(responses.c.id).with_for_update()
     rows = await connection.execute(query)
     return {Hold(row.id, row.owner, row.attempts) for row in rows} & wanted
-
-
-def _is(hold: Hold):
-    return and_(
-        responses.c.id == hold.response_id,
-        responses.c.owner == hold.owner,
-        responses.c.attempts == hold.attempt,
-        responses.c.status == "in_progress",
-    )

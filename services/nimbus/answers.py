@@ -237,13 +237,10 @@ class _Telling:
 
     async def take(self, step: Step) -> list[Event]:
         """The events of a step. The end is kept before it is told: an answer that a client saw completed is never lost."""
-        number = self.log.next_number
-        events = [self.log.apply(entry) for entry in step.entries]
-        if self._writer is not None:
-            body = self.log.body if self.log.is_terminal else None
-            full = self._writer.add(self._hold, number, step.entries, step.engine_text, step.output_tokens, body=body)
-            if full or body is not None:
-                await self._writer.written(self._hold)
+        if self._writer is None:
+            events = [self.log.apply(entry) for entry in step.entries]
+        else:
+            events = await self._writer.take(self._hold, self.log, step)
         self._told = self.log.next_number
         return events
 

@@ -56,9 +56,8 @@ class Backend:
     search: Searcher
     answers: Answers
     tenant_limit: TenantLimit  # shared by both transports
-    loops: tuple[
-        asyncio.Task[None], ...
-    ]  # they run as long as the backend is open: whoever serves it ends when one does
+    # They run as long as the backend is open: whoever serves it ends when one of them does.
+    loops: tuple[asyncio.Task[None], ...]
 
 
 @asynccontextmanager

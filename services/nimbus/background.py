@@ -109,9 +109,7 @@ class BackgroundResponses:
 
     async def _work(self, hold: Hold, stored: Stored, places: contextlib.ExitStack) -> None:
         running = Running(hold)
-        events = EventLog(stored.body)
-        for entry in stored.entries:
-            events.apply(entry)
+        events = EventLog.replayed(stored.body, stored.entries)
         with places, self._running.listed(running):
             try:
                 await self._write(running, stored, events)
@@ -141,23 +139,9 @@ class BackgroundResponses:
                 )
                 async with contextlib.aclosing(generation.steps()) as steps:
                     async for step in steps:
-                        number = events.next_number
-                        for entry in step.entries:
-                            events.apply(entry)
                         written.append(step.engine_text)
                         output_tokens += step.output_tokens
-                        body = events.body if events.is_terminal else None
-                        full = self._writer.add(
-                            running.hold,
-                            number,
-                            step.entries,
-                            step.engine_text,
-                            step.output_tokens,
-                            body=body,
-                            urgent=True,
-                        )
-                        if full or body is not None:
-                            await self._writer.written(running.hold)
+                        await self._writer.take(running.hold, events, step, urgent=True)
                 return
             except ArcusError as error:
                 if error.reason is not Reason.ENGINE_UNAVAILABLE or pause is None:
@@ -179,8 +163,4 @@ class BackgroundResponses:
 
 def ended_body(stored: Stored, entry: list[Any]) -> dict[str, Any]:
     """The response that its log so far and one last entry add up to."""
-    events = EventLog(stored.body)
-    for each in stored.entries:
-        events.apply(each)
-    events.apply(entry)
-    return events.body
+    return EventLog.replayed(stored.body, [*stored.entries, entry]).body

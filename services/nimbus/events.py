@@ -14,6 +14,7 @@ here. An entry is a piece of the message's text, or a list of a name and its arg
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from services.nimbus.requests import ResponseRequest
@@ -71,6 +72,14 @@ class EventLog:
         self._item_id = ""
         self.numbers: dict[int, int] = {}  # the engine's number of a source → the reader's
         self.next_number = 0
+
+    @classmethod
+    def replayed(cls, body: dict[str, Any], entries: Iterable[Entry]) -> EventLog:
+        """The log as it stands after these entries."""
+        log = cls(body)
+        for entry in entries:
+            log.apply(entry)
+        return log
 
     @property
     def status(self) -> str:

@@ -12,7 +12,8 @@ import structlog
 
 from services.core.errors import ArcusError
 from services.core.response_log import Batch, Hold, ResponseLog
-from services.nimbus.events import Entry
+from services.nimbus.events import Entry, Event, EventLog
+from services.nimbus.generation import Step
 
 PACE_SECONDS = 0.25  # between writes that nobody waits for
 MAX_UNWRITTEN = 4096  # entries of one response; its stream then waits for the database
@@ -90,6 +91,19 @@ class LogWriter:
         if urgent:
             self._urgent.set()
         return len(pending.entries) >= MAX_UNWRITTEN
+
+    async def take(self, hold: Hold, log: EventLog, step: Step, *, urgent: bool = False) -> list[Event]:
+        """Applies a step to its log, adds it, and gives its events. Waits where the response ends or much is unwritten.
+
+        Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL.
+        """
+        number = log.next_number
+        events = [log.apply(entry) for entry in step.entries]
+        body = log.body if log.is_terminal else None
+        full = self.add(hold, number, step.entries, step.engine_text, step.output_tokens, body=body, urgent=urgent)
+        if full or body is not None:
+            await self.written(hold)
+        return events
 
     async def written(self, hold: Hold) -> None:
         """Returns once all that was added is in the database. Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL."""

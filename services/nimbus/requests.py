@@ -62,8 +62,11 @@ class ResponseRequest:
     store: bool = True
     background: bool = False
     previous_response_id: str | None = None
-    names_knowledge_base: bool = False
     sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
+
+    @property
+    def names_knowledge_base(self) -> bool:
+        return self.sent.get("knowledge_base") is not None
 
     @property
     def question(self) -> str:
@@ -114,7 +117,6 @@ def parse_request(body: Any) -> ResponseRequest:
         store=True if store is None else store,
         background=background,
         previous_response_id=previous,
-        names_knowledge_base=body.get("knowledge_base") is not None,
         sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
     )
 

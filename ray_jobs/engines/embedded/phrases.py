@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ray_jobs.engines.embedded.numerals import Token
 from services.core.words import content_words
 
 WH_WORDS = frozenset("what which who whom whose when where why how".split())
@@ -43,17 +44,6 @@ _OTHER_BREAKS = frozenset(
 )
 _BREAKS = WH_WORDS | AUXILIARIES | PREPOSITIONS | PRONOUNS | _OTHER_BREAKS
 _WORD = re.compile(r"\w+(?:['’.\-]\w+)*")
-
-
-@dataclass(frozen=True)
-class Token:
-    text: str
-    start: int
-    end: int
-
-    @property
-    def lower(self) -> str:
-        return self.text.lower()
 
 
 @dataclass(frozen=True)
