@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from cloudglue import CloudglueError
 
-from services.core.settings import Settings
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
+from tests.waiting import until
 
 QUESTION = "What is said of parsing?"
 MODEL = "nimbus-001"
-
-
-@pytest.fixture(scope="module")
-def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        engine_timeout_seconds=10,
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +143,10 @@ def test_a_client_that_goes_away_frees_the_engine(asker: tuple[Account, str], st
     with _post(account, collection_id, stream=stream, messages=10_000, interval_seconds=0.02) as connection:
         if stream:
             connection.recv(100)
-        _until(lambda: running_streams(account.front) == 1)
-    _until(lambda: running_streams(account.front) == 0)
+        until(lambda: running_streams(account.front) == 1, "the engine writes")
+    until(lambda: running_streams(account.front) == 0, "the engine is free")
     with account.http as http:
-        _until(lambda: http.get("/v1/responses?limit=1").json()["data"][0]["status"] == "cancelled")
+        until(lambda: http.get("/v1/responses?limit=1").json()["data"][0]["status"] == "cancelled", "it is kept")
 
 
 def test_an_engine_that_fails_ends_the_stream_with_an_error_event(asker: tuple[Account, str]):
@@ -223,10 +207,3 @@ def _post(account: Account, collection_id: str, *, stream: bool = True, **values
     connection = socket.create_connection(("127.0.0.1", account.front.port), timeout=10)
     connection.sendall(head.encode() + body)
     return connection
-
-
-def _until(true: Any, seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
