@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, ToolCall
+from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, Query, ToolCall
 
 from services.core.errors import ArcusError, Reason, invalid
 
@@ -27,7 +27,7 @@ class Script:
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
     and of some that do not among them. `call` is a function call that comes after them, if that function is offered.
     After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was written.
-    `parts` is the plan, which takes `plan_seconds`.
+    `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
     """
 
     messages: int = 8
@@ -40,6 +40,7 @@ class Script:
     fail_reason: str = "INTERNAL"
     recovers: bool = False
     parts: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
     plan_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -98,7 +99,8 @@ class ScriptedEngine:
             await asyncio.sleep(script.plan_seconds)
         finally:
             self.plans -= 1
-        return PlanResponse(question=question, parts=script.parts or [question])
+        queries = [Query(purpose="what the script asks for", sql=sql) for sql in script.queries]
+        return PlanResponse(question=question, parts=script.parts or [question], queries=queries)
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""

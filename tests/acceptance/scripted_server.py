@@ -27,7 +27,8 @@ def vector_of(text: str) -> np.ndarray:
 class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.GenerateServiceServicer):
     """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding.
 
-    Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way.
+    Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way,
+    `searched` all of them.
     """
 
     def __init__(self, engine: Any = None) -> None:
@@ -36,6 +37,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.engine = engine or ScriptedEngine()
         self.search_seconds = 0.0
         self.searches = 0
+        self.searched = 0
 
     async def start(self) -> str:
         self._server = grpc.aio.server()
@@ -55,6 +57,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
 
     async def Search(self, request: Any, context: Any) -> Any:
         self.searches += 1
+        self.searched += 1
         try:
             await asyncio.sleep(self.search_seconds)
             return self._search(request)

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.doors.door import Refused
 from tests.acceptance.doors.refusals import REFUSALS, SEARCHES, UNKNOWN, unknown
 from tests.acceptance.doors.scenarios import SCENARIOS
-from tests.acceptance.doors.stage import QUESTION, Stage, anonymous, stages
+from tests.acceptance.doors.stage import QUESTION, Stage, same_at_all, stages
 from tests.acceptance.live_front import Front
 
 
@@ -20,18 +20,6 @@ def doors(answering: Front) -> Iterator[list[Stage]]:
     yield made
     for stage in made:
         stage.door.close()
-
-
-def same_at_all(doors: list[Stage], play: Callable[[Stage], Any]) -> None:
-    outcomes = {}
-    for stage in doors:
-        try:
-            outcomes[stage.door.name] = anonymous(play(stage))
-        except AssertionError as error:
-            raise AssertionError(f"at the door {stage.door.name}") from error
-    first, *others = outcomes
-    for other in others:
-        assert outcomes[other] == outcomes[first], f"{other} and {first} differ"
 
 
 def refusal(call: Callable[[], Any]) -> tuple[int, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
+from ray_jobs.engines.scripted import Script
 from tests.acceptance.described import describe, upload
 from tests.acceptance.doors.cloudglue_door import CloudglueDoor
 from tests.acceptance.doors.door import Door, Json
@@ -57,7 +58,7 @@ class Stage:
         until(lambda: engine.engine.streams == streams, f"the engine writes {streams} answers", seconds)
 
 
-SCRIPT = ("messages", "tokens_per_message", "interval_seconds", "text", "seed", "call", "fail_after", "fail_reason")
+SCRIPT = tuple(field.name for field in fields(Script))
 
 
 DOORS: tuple[Callable[[Account], Door], ...] = (
@@ -106,3 +107,16 @@ def anonymous(value: Any, known: dict[str, str] | None = None) -> Any:
         case list() | tuple():
             return [anonymous(item, known) for item in value]
     return value
+
+
+def same_at_all(stages: Sequence[Stage], play: Callable[[Any], Any]) -> None:
+    """Plays a scenario at every door. Raises where one tells otherwise than the first."""
+    outcomes = {}
+    for stage in stages:
+        try:
+            outcomes[stage.door.name] = anonymous(play(stage))
+        except AssertionError as error:
+            raise AssertionError(f"at the door {stage.door.name}") from error
+    first, *others = outcomes
+    for other in others:
+        assert outcomes[other] == outcomes[first], f"{other} and {first} differ"
