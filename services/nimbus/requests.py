@@ -94,7 +94,7 @@ def parse_request(body: Any) -> ResponseRequest:
     previous = read_typed(body, "previous_response_id", str) or None
     knowledge_base = _knowledge_base(body.get("knowledge_base"))
     if knowledge_base.entities is not None and model != "nimbus-002-preview":
-        raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="model")
+        raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="knowledge_base.type")
     tools = read_tools(body.get("tools"))
     return ResponseRequest(
         model=model,
@@ -237,7 +237,11 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             return KnowledgeBase("default", filter=filter)
         case "files":
             references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
-            return KnowledgeBase("files", files=tuple(file_id_of(item) for item in references), filter=filter)
+            return KnowledgeBase(
+                "files",
+                files=tuple(file_id_of(item, field="knowledge_base.files") for item in references),
+                filter=filter,
+            )
         case "collections":
             ids: tuple[str, ...] = ()
             if value.get("collections") is not None or entities is None:

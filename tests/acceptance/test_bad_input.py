@@ -99,6 +99,22 @@ def test_a_bad_query_parameter_is_refused_by_its_name(owner, facts: str, path: s
     assert any(part.split("=")[0] in message for part in query.split("&")), message
 
 
+def test_every_refusal_names_its_field_to_the_openai_client(owner, facts: str, segment_id: str):
+    account, collection_id, file_id = owner
+    names = {"{collection_id}": collection_id, "{file_id}": file_id, "{segment_id}": segment_id}
+    asked = [(method, path, json.dumps(body)) for method, path, body, _ in BODIES]
+    asked += [("GET", f"{path}?{query}", "") for path, queries in QUERIES.items() for query in queries]
+    with account.http as http:
+        http.headers["User-Agent"] = "OpenAI/Python 3.54.0"
+        for method, path, text in asked:
+            names["{collection_id}"] = facts if "/entities" in path else collection_id
+            for name, id in names.items():
+                path, text = path.replace(name, id), text.replace(name, id)
+            error = http.request(method, f"/v1{path}", content=text).json()["error"]
+            assert error["type"] == "invalid_request_error" and error["message"], (path, text)
+            assert error["param"] or "\\u0000" in text, (path, text, error)
+
+
 def test_every_query_parameter_of_the_document_is_tried(front: Front):
     """Free text, and what is looked up by id, can not be wrong in form."""
     free = {"segmentation_id", "signature", "after"}
