@@ -74,6 +74,9 @@ REQUEST_FIELDS = (
 )
 
 
+END_FIELDS = ("status", "usage", "incomplete_details", "completed_at")
+
+
 def events_of(reply: httpx.Response) -> list[dict[str, Any]]:
     assert reply.status_code == 200, reply.text
     lines = [line[6:] for line in reply.text.split("\n") if line.startswith("data: ")]
@@ -109,7 +112,7 @@ def fold(events: list[dict[str, Any]]) -> dict[str, Any]:
             case "error":
                 body |= {"status": "failed", "error": event["error"]}
             case "response.completed" | "response.cancelled":
-                body |= {name: event["response"][name] for name in ("status", "usage", "incomplete_details")}
+                body |= {name: event["response"][name] for name in END_FIELDS}
     output = [items[index] for index in sorted(items)]
     if body["status"] != "completed":
         output = [item | {"status": "incomplete"} for item in output if item["content"][0]["text"]]
