@@ -23,7 +23,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Script:
-    """What to emit: `messages` chunks of `tokens_per_message` words, one every `interval_seconds`.
+    """What to emit: `messages` chunks of `tokens_per_message` times `word`, one every `interval_seconds`.
 
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
     and of some that do not among them. `call` is a function call that comes after them, `calls` times, if that function
@@ -33,6 +33,7 @@ class Script:
 
     messages: int = 8
     tokens_per_message: int = 4
+    word: str = "word"
     interval_seconds: float = 0.0
     text: str = ""
     seed: int | None = None
@@ -70,7 +71,7 @@ class Script:
 
     def texts(self, request: GenerateRequest) -> Iterator[str]:
         """The chunks. The same script and request give the same ones."""
-        words = " ".join(["word"] * self.tokens_per_message) + " "
+        words = " ".join([self.word] * self.tokens_per_message) + " "
         lot = None if self.seed is None else random.Random(self.seed)
         for number in range(self.messages):
             if lot is not None:
