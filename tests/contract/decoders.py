@@ -56,7 +56,13 @@ MADE = {
 def pairs(clips: dict[str, tuple[str, ...]]) -> list:
     """Each decoder with each clip that it reads, as test parameters."""
     return [
-        pytest.param(name, clip, marks=pytest.mark.gpu if name == "dali-gpu" else (), id=f"{name}-{clip}")
+        pytest.param(
+            name,
+            clip,
+            # One worker runs all tests of a clip, and makes it once.
+            marks=[pytest.mark.xdist_group(clip), *([pytest.mark.gpu] if name == "dali-gpu" else [])],
+            id=f"{name}-{clip}",
+        )
         for clip, names in clips.items()
         for name in names
     ]
