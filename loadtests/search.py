@@ -31,7 +31,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
+from services.core.shards import ensure_shards
 
 DIMENSIONS = 384
 TENANT, COLLECTION, FILE, DESCRIPTION = "tenant", "collection", "file", "description"

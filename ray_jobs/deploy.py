@@ -13,7 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
-from ray_jobs.index.deployment import IndexReplica
+from ray_jobs.index.deployment import index_application
 from ray_jobs.ingress import Gate
 from ray_jobs.serve_pipeline import Describer, FrameDecoder, IngestReplica, Transcriber
 from services.core.errors import invalid
@@ -122,7 +122,7 @@ def embed(_arguments: dict[str, Any] | None = None) -> Application:
 
 def index(arguments: dict[str, Any]) -> Application:
     """arguments: {"shard": number}"""
-    return _bound(IndexReplica, int(arguments["shard"]))
+    return index_application(int(arguments["shard"]), load_settings())
 
 
 def generate(_arguments: dict[str, Any] | None = None) -> Application:
@@ -139,7 +139,7 @@ def applications(settings: Settings) -> dict[str, Application]:
     """Every application of one instance by name: what a call names in its `application` metadata."""
     return {
         "embed": embed(),
-        **{f"index-{number}": index({"shard": number}) for number in range(settings.index_shards)},
+        **{f"index-{number}": index_application(number, settings) for number in range(settings.index_shards)},
         "generate": generate(),
         "ingest": ingest(),
     }

@@ -25,10 +25,10 @@ from pathlib import Path
 import psutil
 
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
 from services.core.errors import ArcusError, invalid
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
+from services.core.shards import ensure_shards
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
 LOGICAL_CPUS = 4

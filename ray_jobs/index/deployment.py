@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
+from ray.serve import Application
 
+from ray_jobs.index.device import device
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
@@ -16,7 +18,9 @@ from services.core.database import Database
 from services.core.embedding_log import EmbeddingLog
 from services.core.errors import invalid
 from services.core.logs import configure_logs
-from services.core.settings import load_settings
+from services.core.objects import Objects
+from services.core.settings import Settings, load_settings
+from services.core.snapshots import Snapshots
 
 DIMENSIONS = 384
 MAX_COLLECTIONS = 1000
@@ -36,7 +40,14 @@ class IndexReplica:
         settings = load_settings()
         configure_logs()
         self._gate = Gate(settings.engine_secret.get_secret_value())
-        self._replica = ShardReplica(number, EmbeddingLog(Database(settings.database)), Shard(DIMENSIONS))
+        database = Database(settings.database)
+        self._replica = ShardReplica(
+            number,
+            EmbeddingLog(database),
+            Shard(device=device(settings.index_device, DIMENSIONS), lists_from=settings.index_lists_vectors),
+            snapshots=Snapshots(database, Objects(settings.objects, min_free_bytes=settings.min_free_bytes)),
+            snapshot_rows=settings.index_snapshot_rows,
+        )
         await self._replica.start()
 
     async def check_health(self) -> None:
@@ -71,10 +82,19 @@ class IndexReplica:
             tuple(request.segment_ids),
             DISTINCT.get(request.distinct, "embedding"),
         )
-        hits, sequence = await self._replica.search(query, request.min_sequence)
+        answer = await self._replica.search(query, request.min_sequence)
         return pb.SearchResponse(
             hits=[
-                pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score) for hit in hits
+                pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score)
+                for hit in answer.hits
             ],
-            sequence=sequence,
+            sequence=answer.sequence,
+            moved_sequence=answer.moved_sequence,
         )
+
+
+def index_application(number: int, settings: Settings) -> Application:
+    """One shard with its replicas, between which the ingress divides the calls."""
+    deployment: Any = IndexReplica
+    resources = {"num_cpus": 0.1, "num_gpus": 1} if settings.index_device == "gpu" else {"num_cpus": 0.1}
+    return deployment.options(num_replicas=settings.index_replicas, ray_actor_options=resources).bind(number)

@@ -48,6 +48,10 @@ class VectorHit:
     score: float
 
 
+class MovedError(Exception):
+    """Files have left the shard since the caller read where they are: it must read that again."""
+
+
 class EngineClient:
     def __init__(self, address: str, secret: str, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -97,7 +101,8 @@ class EngineClient:
     ) -> list[VectorHit]:
         """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least.
 
-        Only of these files and segments, where any are named; each hit is of another `distinct`.
+        Only of these files and segments, where any are named; each hit is of another `distinct`. Raises MovedError if a
+        file left the shard after min_sequence.
         """
         request = pb.SearchRequest(
             tenant_id=tenant_id,
@@ -115,6 +120,8 @@ class EngineClient:
             if shard not in self._searching:
                 self._searching[shard] = Together(f"search-{shard}", partial(self._search, shard), max_items=SEARCHES)
             reply = await self._searching[shard].put(request)
+        if reply.moved_sequence > min_sequence:
+            raise MovedError
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
     async def _search(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:

@@ -5,9 +5,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
-from services.core.errors import ArcusError, Reason
 from services.core.schema import metadata
+from services.core.shards import ensure_shards
 from tests.contract.store_steps import SHARDS
 
 # Full text differs between the two databases and lives in the migration alone.
@@ -42,12 +41,3 @@ async def test_several_fronts_may_migrate_and_count_shards_at_once(database_url)
     finally:
         for each in databases:
             await each.close()
-
-
-async def test_another_number_of_shards_is_refused(database):
-    try:
-        await ensure_shards(database, SHARDS + 1)
-    except ArcusError as error:
-        assert error.reason is Reason.INVALID_ARGUMENT and f"ARCUS_INDEX_SHARDS={SHARDS}" in error.message
-    else:
-        raise AssertionError("it was accepted")
