@@ -36,9 +36,10 @@ class Snapshot:
 
 
 class Snapshots:
-    def __init__(self, database: Database, objects: Objects) -> None:
+    def __init__(self, database: Database, objects: Objects, *, kept: int = KEPT) -> None:
         self._database = database
         self._objects = objects
+        self._kept = kept
 
     async def newest(self, shard: int) -> Sequence[Snapshot]:
         """Those that are kept, the newest first."""
@@ -82,7 +83,7 @@ class Snapshots:
                 select(index_snapshots.c.sequence)
                 .where(index_snapshots.c.shard == shard)
                 .order_by(index_snapshots.c.sequence.desc())
-                .limit(KEPT)
+                .limit(self._kept)
             )
             oldest = min((await connection.execute(kept)).scalars())
             await _drop(connection, (index_snapshots.c.shard == shard) & (index_snapshots.c.sequence < oldest))
