@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-.PHONY: setup demo up test lint faults eval bench clean
+.PHONY: setup demo up test lint faults eval bench bench-index clean
 
 setup: .venv/installed
 
@@ -40,6 +40,9 @@ eval: setup
 
 bench: setup
 	$(PY) -m loadtests.bench
+
+bench-index: setup
+	$(PY) -m loadtests.index
 
 clean:
 	rm -rf .venv build loadtests/out

@@ -89,6 +89,11 @@ class ShardReplica:
         if not self._loops or any(loop.done() for loop in self._loops):
             raise ArcusError(Reason.INTERNAL, f"Index shard {self._number} no longer follows its log.")
 
+    @property
+    def held(self) -> Shard:
+        """The shard as it is now, for counting; its thread may be changing it."""
+        return self._shard
+
     async def search(self, query: Query, min_sequence: int) -> Answer:
         """The hits, with the log applied at least up to min_sequence.
 

@@ -11,7 +11,7 @@ import pytest
 
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
-from services.core.embedding_log import LogRow
+from services.core.embedding_log import LogRow, TrimmedError
 from services.core.errors import ArcusError, Reason
 
 VECTOR = np.array([1, 0, 0, 0], "<f4")
@@ -146,3 +146,43 @@ async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:
     finally:
         shard.go.set()
         await replica.close()
+
+
+class TrimmedLog(ListLog):
+    """A log whose removals up to a row are gone."""
+
+    trimmed = 0
+
+    async def trimmed_sequence(self, shard: int) -> int:
+        return self.trimmed
+
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
+        rows = [row for row in self.rows if row.sequence > after_sequence][:limit]
+        if rows and self.trimmed > max(after_sequence, trimmed_at_start):
+            raise TrimmedError
+        return rows
+
+
+async def test_a_replica_that_missed_removals_starts_anew_and_shows_none_of_what_they_removed() -> None:
+    log = TrimmedLog()
+    log.add(10)
+    replica = ShardReplica(0, log, Shard(4))
+    await replica.start()
+    try:
+        # Row 11 removed rows 1 to 8, whose adds left the log; then it left the log as well.
+        log.rows = [row for row in log.rows if row.sequence > 8]
+        log.trimmed = 11
+        log.rows.append(LogRow(12, "add", "t", "c", "f", "s", 12, VECTOR.tobytes()))
+        answer = await replica.search(QUERY, 12)
+        assert sorted(hit.embedding_id for hit in answer.hits) == [9, 10, 12]
+        assert answer.moved_sequence == 11, "a file may have moved by a row that is gone"
+        replica.check()
+    finally:
+        await replica.close()
+
+
+async def test_the_last_move_is_told_with_every_answer(replica: ShardReplica, log: ListLog) -> None:
+    log.rows.append(LogRow(11, "move", "t", "c", "f", "", 0, None))
+    log.rows.append(LogRow(12, "add", "t", "c", "g", "s", 12, VECTOR.tobytes()))
+    answer = await replica.search(QUERY, 12)
+    assert (len(answer.hits), answer.sequence, answer.moved_sequence) == (1, 12, 11)
