@@ -89,13 +89,12 @@ def bare_lists(vectors: np.ndarray, queries: np.ndarray, truth: Found) -> Any:
     quantizer.add(train(sample, lists, threads=psutil.cpu_count()))
     index = faiss.IndexIVFFlat(quantizer, DIMENSIONS, lists, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True
-    index.own_fields, index.quantizer_kept = False, quantizer
     faiss.omp_set_num_threads(psutil.cpu_count())
     index.add(vectors)
     for index.nprobe in PROBES:
         if recall(index.search(queries, LIMIT)[1].tolist(), truth) >= RECALL:
             break
-    return index
+    return index, quantizer  # which must live as long as the index
 
 
 async def measure_shards(
@@ -149,6 +148,7 @@ async def build(
             looked = held.looked_at
             await asyncio.gather(*(replica.search(Query(TENANT, (COLLECTION,), query, LIMIT), 0) for query in queries))
             looked = (held.looked_at - looked) // len(queries)
+        held_bytes = psutil.Process().memory_info().rss - before
         stored = time.perf_counter()
         await replica.write_snapshot()
         taken.append(
@@ -158,7 +158,7 @@ async def build(
                 "snapshot_seconds": round(time.perf_counter() - stored, 2),
                 "vectors": replica.held.size,
                 "looked_at_per_query": looked,
-                "bytes_per_vector": round((psutil.Process().memory_info().rss - before) / max(1, replica.held.size)),
+                "bytes_per_vector": round(held_bytes / replica.held.size),
             }
         )
         await replica.close()
@@ -226,7 +226,9 @@ async def measure(data_dir: Path, settings: argparse.Namespace) -> dict[str, Any
     from_snapshot = await build(settings, database, snapshots, queries[:64], lists=True)
     by_lists = await searched(data_dir, settings, database, queries, replicas=2)
     del flat
-    listed, listed_found = measure_bare(bare_lists(vectors, queries, truth), queries, settings.callers)
+    with_lists, quantizer = bare_lists(vectors, queries, truth)
+    listed, listed_found = measure_bare(with_lists, queries, settings.callers)
+    del with_lists, quantizer
     await database.close()
     result = {
         "rows": settings.rows,

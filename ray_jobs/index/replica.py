@@ -65,7 +65,7 @@ class ShardReplica:
         self._trimmed_at_start = 0
         self._catch_up_seconds = catch_up_seconds
         self._queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
-        self._applying = asyncio.Lock()
+        self._applying, self._keeping_up = asyncio.Lock(), asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -105,14 +105,14 @@ class ShardReplica:
 
     async def upkeep(self) -> None:
         """Compacts and makes lists where that is due. Searches go on between short steps."""
-        steps = self._shard.upkeep()
-        sent: Any = None
-        while True:
-            call = await self._queue.in_thread(lambda sent=sent: _step(steps, sent))  # type: ignore[misc]
-            if call is _DONE:
-                return
-            sent = await asyncio.to_thread(call) if call is not None else None
-            await asyncio.sleep(0)  # lets a waiting batch into the thread first
+        async with self._keeping_up:
+            steps = self._shard.upkeep()
+            sent: Any = None
+            while True:
+                call = await self._queue.in_thread(lambda sent=sent: _step(steps, sent))  # type: ignore[misc]
+                if call is _DONE:
+                    return
+                sent = await asyncio.to_thread(call) if call is not None else None
 
     async def write_snapshot(self) -> int:
         """Stores the shard as it is now; returns the last row in it. Searches and changes go on meanwhile."""

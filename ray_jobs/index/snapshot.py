@@ -173,4 +173,6 @@ def _restore_sub_index(shard: Shard, data: _Reader) -> None:
         rows = min(STEP_ROWS, count - start)
         vectors = data.array("<f4", rows * dimensions).reshape(rows, dimensions)
         sub_index.append(vectors, None if assigned is None else assigned[start : start + rows])
+    if sub_index.lists is not None:
+        sub_index.try_lists_later()
     shard.sub_indexes[header["tenant"], header["collection"]] = sub_index

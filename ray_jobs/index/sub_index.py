@@ -86,8 +86,12 @@ class SubIndex:
         """From now on, searches read the lists; they hold every vector there is."""
         lists.probes = probes
         self.lists = lists
-        self.lists_from = max(self.lists_from, GROWN * self.vectors.count)
         self.vectors.drop_bytes()
+        self.try_lists_later()
+
+    def try_lists_later(self) -> None:
+        """Not before there are many more vectors than now."""
+        self.lists_from = max(self.lists_from, GROWN * self.vectors.count)
 
     def nearest(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """The hits of each query that is not narrowed; they share a pass."""

@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from ray_jobs.index.lists import SAMPLE_PER_LIST, Lists, list_count, train
-from ray_jobs.index.sub_index import GROWN, SubIndex
+from ray_jobs.index.sub_index import SubIndex
 from ray_jobs.index.vectors import CANDIDATES
 
 Result = TypeVar("Result")
@@ -71,7 +71,7 @@ def lists_made(sub_index: SubIndex) -> Steps[None]:
         sub_index.use_lists(lists, lists.probes)
     else:
         sub_index.lists = None
-        sub_index.lists_from = GROWN * sub_index.vectors.count
+        sub_index.try_lists_later()
         while sub_index.vectors.make_bytes(STEP_ROWS):
             yield None
     log.info(

@@ -47,6 +47,7 @@ async def test_a_restored_shard_answers_as_the_one_that_was_stored(vectors, list
     restore(fresh, tmp_path / "one", await stored(shard, tmp_path / "one"))
     assert (fresh.sequence, fresh.moved_sequence, fresh.size) == (shard.sequence, shard.sequence, shard.size)
     assert (fresh.sub_indexes[KEY].lists is None) == (shard.sub_indexes[KEY].lists is None) == (lists_from > COUNT)
+    assert keep_up(fresh) == 0, "lists that were stored are not made again"
     queries = near(vectors)
     for named in ({}, {"file_ids": ("f20", "f4")}, {"distinct": "file"}, {"segment_ids": ("s700",)}):
         assert found(fresh, queries, **named) == found(shard, queries, **named)
