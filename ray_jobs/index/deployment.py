@@ -40,11 +40,12 @@ class IndexReplica:
         settings = load_settings()
         configure_logs()
         self._gate = Gate(settings.engine_secret.get_secret_value())
+        self._dimensions = DIMENSIONS
         database = Database(settings.database)
         self._replica = ShardReplica(
             number,
             EmbeddingLog(database),
-            Shard(device=device(settings.index_device, DIMENSIONS), lists_from=settings.index_lists_vectors),
+            Shard(device=device(settings.index_device, self._dimensions), lists_from=settings.index_lists_vectors),
             snapshots=Snapshots(database, Objects(settings.objects, min_free_bytes=settings.min_free_bytes)),
             snapshot_rows=settings.index_snapshot_rows,
         )
@@ -65,8 +66,8 @@ class IndexReplica:
         return pb.SearchManyResponse(responses=await asyncio.gather(*map(self._search, request.searches)))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
-        if len(request.vector) != 4 * DIMENSIONS:
-            raise invalid(f"The vector must be {DIMENSIONS} float32 values.", field="vector")
+        if len(request.vector) != 4 * self._dimensions:
+            raise invalid(f"The vector must be {self._dimensions} float32 values.", field="vector")
         if not 1 <= request.limit <= MAX_HITS:
             raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
         if len(request.collection_ids) > MAX_COLLECTIONS:
