@@ -97,5 +97,6 @@ class IndexReplica:
 def index_application(number: int, settings: Settings) -> Application:
     """One shard with its replicas, between which the ingress divides the calls."""
     deployment: Any = IndexReplica
-    resources = {"num_cpus": 0.1, "num_gpus": 1} if settings.index_device == "gpu" else {"num_cpus": 0.1}
+    # Shares by which Ray places replicas, not limits: shards may share a GPU with each other and with models.
+    resources = {"num_cpus": 0.1, "num_gpus": 0.05} if settings.index_device == "gpu" else {"num_cpus": 0.1}
     return deployment.options(num_replicas=settings.index_replicas, ray_actor_options=resources).bind(number)

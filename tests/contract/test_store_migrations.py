@@ -1,11 +1,16 @@
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
+import services.core.database
 from services.core.database import Database
-from services.core.schema import metadata
+from services.core.schema import collection_files, collection_shards, metadata
 from services.core.shards import ensure_shards
 from tests.contract.store_steps import SHARDS
 
@@ -41,3 +46,29 @@ async def test_several_fronts_may_migrate_and_count_shards_at_once(database_url)
     finally:
         for each in databases:
             await each.close()
+
+
+async def test_what_was_stored_in_one_shard_a_collection_stays_where_it_is(store):
+    """Shards came to be recorded by file: those of data from before are their collection's."""
+    collections = [await store.collection(name) for name in "abc"]
+    file = await store.ready()
+    for collection in collections[:2]:
+        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    before = await store.log.placements(collection.id for collection in collections)
+    async with store.database.write() as connection:
+        await connection.run_sync(_go, command.downgrade, "0006")
+    await store.database.migrate()
+    after = await store.log.placements(collection.id for collection in collections)
+    assert sorted(after, key=str) == sorted(before, key=str) and len(after) == 2
+    async with store.database.read() as connection:
+        counted = (await connection.execute(select(collection_shards.c.vectors))).scalars().all()
+        placed = (await connection.execute(select(collection_files.c.shard))).scalars().all()
+    assert counted == [4, 4] and sorted(placed) == sorted(place.shard for place in before)
+
+
+def _go(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(services.core.database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    move(config, revision)
