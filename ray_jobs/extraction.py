@@ -47,4 +47,4 @@ class ExtractionWork:
     async def _extract(self, extraction: Extraction, described: Sequence[DescribedSegment]) -> Extracted:
         config = extraction.config
         found = passages(described, is_transcript_only=config.is_transcript_only)
-        return await self._extractor.extract(ExtractRequest(config.schema, config.prompt, found))
+        return await self._extractor.extract(ExtractRequest(config.schema, config.prompt, found, extraction.tenant_id))

@@ -74,12 +74,18 @@ class Script:
 
 
 class ScriptedEngine:
-    """`streams` counts the answers being written now: a cancelled one must leave it."""
+    """`running` counts the answers being written now: a cancelled one must leave it."""
 
     def __init__(self) -> None:
-        self.streams = 0
+        self.running = 0
 
     async def setup(self) -> None:
+        return None
+
+    def check(self) -> None:
+        return None
+
+    async def close(self) -> None:
         return None
 
     async def plan(self, request: PlanRequest) -> PlanResponse:
@@ -90,7 +96,7 @@ class ScriptedEngine:
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""
         script = Script.parse(request.instructions)
-        self.streams += 1
+        self.running += 1
         try:
             output_tokens = request.output_tokens_written
             skip = len(request.written)
@@ -113,7 +119,7 @@ class ScriptedEngine:
             input_tokens = sum(len(message.text.split()) for message in request.messages)
             yield GenerateChunk(finish_reason="length" if cut else "stop", input_tokens=input_tokens)
         finally:
-            self.streams -= 1
+            self.running -= 1
 
 
 async def _call(script: Script, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:

@@ -29,6 +29,7 @@ class ExtractRequest:
     schema: dict[str, Any]
     prompt: str
     passages: tuple[Passage, ...]
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True)

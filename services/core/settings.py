@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,9 +33,9 @@ class Settings(BaseSettings):
     engine_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the next message of an engine call."
     )
-    generate_engine: Literal["embedded", "scripted"] = Field(
-        "embedded", description="Engine that answers: embedded or scripted."
-    )
+    generate_engine: str = Field("embedded", description="Engine that answers: embedded or scripted.")
+    config: str = Field("", description="YAML file of engines and roles; empty means the embedded engines.")
+    roles: str = Field("", description="Roles over those of the file, as 'nimbus-001=scripted,embed=mine'.")
     index_shards: int = Field(1, ge=1, le=1024, description="Index shards; fixed once data is stored.")
 
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Largest upload in bytes.")

@@ -117,7 +117,7 @@ class RpcFront:
     async def wait_for_engine(self) -> None:
         """Until the engine writes no answer."""
         for _ in range(1000):
-            if self.engine.streams == 0:
+            if self.engine.running == 0:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError("the engine was not freed")

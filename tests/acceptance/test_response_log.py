@@ -129,7 +129,7 @@ def wait_for_engine(pair: Pair, streams: int) -> None:
     engine = pair[0].front.engine
     assert engine is not None
     deadline = time.monotonic() + 10
-    while engine.engine.streams != streams:
+    while engine.engine.running != streams:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

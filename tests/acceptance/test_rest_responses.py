@@ -51,7 +51,7 @@ def script(**values: Any) -> str:
 
 def running_streams(front: Front) -> int:
     assert front.engine is not None
-    return front.engine.engine.streams
+    return front.engine.engine.running
 
 
 def test_the_cloudglue_sdk_gets_an_answer_that_cites(asker: tuple[Account, str]):

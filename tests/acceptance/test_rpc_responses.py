@@ -57,7 +57,7 @@ async def test_a_cancelled_stream_frees_the_engine_and_is_kept_as_cancelled(fron
     created = await call.read()
     while (await call.read()).type != "response.output_text.delta":
         pass
-    assert front.engine.streams == 1
+    assert front.engine.running == 1
     call.cancel()
     await front.wait_for_requests(front.client, 0)
     await front.wait_for_engine()
