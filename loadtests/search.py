@@ -32,6 +32,7 @@ from arcus.engine.v1 import engine_pb2_grpc
 
 from services.core.database import Database
 from services.core.embedding_log import ensure_shards
+from services.core.engine_config import SCRIPTED_ANSWERS
 
 DIMENSIONS = 384
 TENANT, COLLECTION, FILE, DESCRIPTION = "tenant", "collection", "file", "description"
@@ -136,7 +137,7 @@ def runtime(data_dir: Path, secret: str) -> Iterator[str]:
         "ARCUS_DATABASE_URL": "",
         "ARCUS_ENGINE_ADDRESS": address,
         "ARCUS_ENGINE_SECRET": secret,
-        "ARCUS_GENERATE_ENGINE": "scripted",
+        "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_INDEX_SHARDS": "1",
     }
     with tempfile.TemporaryDirectory(prefix="arcus-", dir="/tmp", ignore_cleanup_errors=True) as folder:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest, passages
+from ray_jobs.engines.roles import Extractor
+from ray_jobs.stages.extract import Extracted, ExtractRequest, passages
 from services.core.database import Database
 from services.core.descriptions import DescribedSegment, Descriptions
 from services.core.entities import Entities, Extraction

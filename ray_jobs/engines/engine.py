@@ -9,7 +9,6 @@ from typing import Protocol
 from ray_jobs.engines.language.model import LanguageModel
 from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Transcriber
 from services.core.engine_config import MODELS, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
-from services.core.errors import ArcusError, Reason
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,25 @@ class _VectorModel(Part, Embedder, Protocol):
     pass
 
 
-def open_engine(config: EngineConfig, name: str) -> Engine:
-    """The engine of an application of its own, with the roles that name it."""
-    options, roles = config.engines[name], config.played_by(name)
+def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engine:
+    """An engine of the configuration in those of its roles that one application plays."""
+    options = config.engines[name]
+    if isinstance(options, VllmOptions | OpenaiOptions):
+        return _of_one_model(options, roles)
     if options.kind == "scripted":
         from ray_jobs.engines.scripted import ScriptedEngine
 
         scripted = ScriptedEngine()
         return Engine((scripted,), generator=scripted)
-    if isinstance(options, VllmOptions | OpenaiOptions):
-        return _of_one_model(options, roles)
-    raise ArcusError(Reason.INTERNAL, f"Engine {name} has no application of its own.")
+    if roles[0] == "embed":
+        from ray_jobs.engines.embedded.players import QueuedEmbedder
+
+        embedder = QueuedEmbedder()
+        return Engine((embedder,), embedder=embedder)
+    from ray_jobs.engines.embedded.generator import EmbeddedGenerator
+
+    generator = EmbeddedGenerator()
+    return Engine((generator,), generator=generator)
 
 
 def _of_one_model(options: VllmOptions | OpenaiOptions, roles: Sequence[Role]) -> Engine:

@@ -53,15 +53,17 @@ class DescribeRequest:
     config: DescribeConfig = field(default_factory=DescribeConfig)
 
 
-class Describer(Protocol):
-    async def describe(self, request: DescribeRequest) -> SegmentDescription:
-        """The parts that the config asks for; all times lie inside the span."""
-        ...
-
+class Summariser(Protocol):
     async def summarise(
         self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
     ) -> tuple[str, str]:
         """(title, summary) of a file from its segments, in order of time."""
+        ...
+
+
+class Describer(Summariser, Protocol):
+    async def describe(self, request: DescribeRequest) -> SegmentDescription:
+        """The parts that the config asks for; all times lie inside the span."""
         ...
 
 
@@ -87,8 +89,8 @@ class Embedder(Protocol):
         """Of a vector; known after `setup`."""
         ...
 
-    async def embed(self, texts: Sequence[str], tenant_id: str = "") -> Embedded:
-        """A text that is too long counts by its beginning."""
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        """A text that is too long counts by its beginning. Nothing of one call speeds up another: calls mix tenants."""
         ...
 
 

@@ -97,6 +97,18 @@ class EmbeddingLog:
         found = {row.shard: row.last_sequence for row in rows}
         return {shard: found.get(shard, 0) for shard in wanted}
 
+    async def check_dimensions(self, dimensions: int, engine: str) -> None:
+        """Raises INVALID_ARGUMENT where vectors of another length are stored."""
+        async with self._database.read() as connection:
+            vector = (await connection.execute(select(embeddings.c.vector).limit(1))).scalar_one_or_none()
+        if vector is not None and len(vector) != 4 * dimensions:
+            raise invalid(
+                f"This data holds vectors of {len(vector) // 4} dimensions, and engine {engine} makes {dimensions}: "
+                "give the role embed back to the engine that made them, or set ARCUS_DATA_DIR (or ARCUS_DATABASE_URL) "
+                "to a new place and upload again.",
+                field="roles.embed",
+            )
+
     async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
         wanted = list(ids)[:PARAMETERS_LIMIT]
         return {row.id: Embedding(*row) for row in await self._database.fetch(_some, {"wanted": wanted})}

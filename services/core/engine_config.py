@@ -26,6 +26,7 @@ TASKS: dict[Role, Task] = {
     "nimbus-002-preview": "language",
     "extract": "language",
 }
+SCRIPTED_ANSWERS = ",".join(f"{model}=scripted" for model in MODELS)  # as ARCUS_ROLES takes it
 MAX_FILE_BYTES = 1_000_000
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
@@ -132,10 +133,18 @@ class EngineConfig(_Options):
         return tuple(role for role in ROLES if self.roles[role] == name)
 
     @property
-    def deployed(self) -> dict[str, tuple[Role, ...]]:
-        """The roles of each engine that is an application of its own: one for all its roles."""
-        names = dict.fromkeys(self.roles.values())
-        return {name: self.played_by(name) for name in names if self.engines[name].kind != "embedded"}
+    def applications(self) -> dict[str, tuple[Role, ...]]:
+        """The Serve applications that play roles, each with its roles.
+
+        An engine is one application for all its roles; the embedded one answers and embeds in two, and plays the other
+        roles inside the stages of ingest.
+        """
+        applications: dict[str, tuple[Role, ...]] = {}
+        for role in ROLES:
+            if self.engine(role).kind != "embedded" or role == "embed" or role in MODELS:
+                name = self.application(role)
+                applications[name] = (*applications.get(name, ()), role)
+        return applications
 
     def application(self, role: Role) -> str:
         """The Serve application that answers for a role: what a call names in its `application` metadata."""

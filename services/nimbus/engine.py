@@ -14,6 +14,7 @@ import grpc
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
+from services.core.engine_config import MODELS, EngineConfig
 from services.core.errors import ArcusError, Reason
 from services.nimbus.together import Together
 
@@ -49,9 +50,11 @@ class VectorHit:
 
 
 class EngineClient:
-    def __init__(self, address: str, secret: str, *, timeout_seconds: float) -> None:
+    def __init__(self, address: str, secret: str, *, timeout_seconds: float, config: EngineConfig) -> None:
         self._timeout_seconds = timeout_seconds
         self._secret = secret
+        self._embedder = self._metadata(config.application("embed"))
+        self._models: dict[str, Any] = {model: self._metadata(config.application(model)) for model in MODELS}
         options = [
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -77,7 +80,7 @@ class EngineClient:
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
             reply = await stub.Embed(
-                pb.EmbedRequest(texts=texts), metadata=self._metadata("embed"), timeout=self._timeout_seconds
+                pb.EmbedRequest(texts=texts), metadata=self._embedder, timeout=self._timeout_seconds
             )
         width = reply.dimensions * 4
         return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
@@ -130,12 +133,12 @@ class EngineClient:
         """What to look for before the answer is written."""
         with _mapped():
             stub = pb_grpc.GenerateServiceStub(self._channel())
-            return await stub.Plan(request, metadata=self._metadata("generate"), timeout=self._timeout_seconds)
+            return await stub.Plan(request, metadata=self._models[request.model], timeout=self._timeout_seconds)
 
     @asynccontextmanager
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
-        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
+        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._models[request.model])
         chunks = Chunks(call, self._timeout_seconds)
         try:
             yield chunks
@@ -147,7 +150,7 @@ class EngineClient:
         """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._metadata("embed"), timeout=2)
+            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._embedder, timeout=2)
 
     def _channel(self) -> grpc.aio.Channel:
         if not self._channels:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from services.core.engine_config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.files import file_id_of
 from services.core.filters import SearchFilter
 from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 
-MODELS = ("nimbus-001", "nimbus-002-preview")
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
 MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000

@@ -204,7 +204,7 @@ def test_a_misspelt_command_is_told_in_a_line() -> None:
 
 
 def test_settings_that_are_wrong_are_all_told_at_once(tmp_path: Path) -> None:
-    wrong = {"ARCUS_MAX_UPLOAD_BYTES": "many", "ARCUS_GENERATE_ENGINE": "magic", "ARCUS_DATA_DIR": str(tmp_path)}
+    wrong = {"ARCUS_MAX_UPLOAD_BYTES": "many", "ARCUS_HTTP_PORT": "magic", "ARCUS_DATA_DIR": str(tmp_path)}
     result = arcus("up", **wrong)
     assert result.returncode == 1 and result.stderr.startswith("error: "), result
-    assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_GENERATE_ENGINE" in result.stderr
+    assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_HTTP_PORT" in result.stderr

@@ -21,13 +21,17 @@ roles: {describe: eyes, extract: eyes, nimbus-001: eyes, embed: vectors}
 def test_without_a_file_every_role_is_played_by_the_embedded_engine() -> None:
     config = load_engine_config(Settings(data_dir=Path("nowhere")))
     assert {role: config.engine(role).kind for role in ROLES} == dict.fromkeys(ROLES, "embedded")
-    assert config.deployed == {}
+    assert config.applications == {"embed": ("embed",), "generate": MODELS}
     assert config.application("embed") == "embed" and config.application("nimbus-001") == "generate"
 
 
 def test_roles_that_name_the_same_engine_share_one_application() -> None:
     config = parse_engine_config(TWO_ENGINES)
-    assert config.deployed == {"eyes": ("describe", "nimbus-001", "extract"), "vectors": ("embed",)}
+    assert config.applications == {
+        "engine-eyes": ("describe", "nimbus-001", "extract"),
+        "engine-vectors": ("embed",),
+        "generate": ("nimbus-002-preview",),
+    }
     assert config.application("describe") == config.application("nimbus-001") == "engine-eyes"
     assert config.application("nimbus-002-preview") == "generate"
 
