@@ -104,6 +104,12 @@ class OpenaiOptions(_Options):
     max_running: int = Field(64, ge=1, le=4096, description="Requests under way from one replica; more are refused.")
     max_images: int = Field(16, ge=0, le=256, description="Frames shown in one prompt; 0: the model sees none.")
     image_tokens: int = Field(1_600, ge=1, description="That one frame takes at most.")
+    bytes_per_token: float = Field(
+        3.0, gt=0.5, le=8, description="Of text, by which its tokens are estimated; a low number errs on the safe side."
+    )
+    output_limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="What the server calls the limit of an answer; OpenAI's newer models know the second."
+    )
     timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Longest silence of the server.")
     is_vllm: bool = Field(
         False, description="It is vLLM: caches are salted by tenant, and an answer that broke off goes on."
