@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
@@ -13,6 +14,7 @@ from ray.serve import Application
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.handles import engine_handle
+from ray_jobs.engines.roles import Embedded
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
 from ray_jobs.stages.describe import Reading, describe_request
@@ -28,6 +30,7 @@ from services.core.settings import load_settings
 MAX_TEXTS = 1024
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason.
 SPARE_CALLS = 64
+START_ATTEMPTS = 3  # of a replica: what is configured wrongly stays wrong
 Player = TypeVar("Player")
 
 
@@ -67,7 +70,7 @@ class EngineReplica:
 
     async def embed_texts(self, texts: list[str]) -> Any:
         """float32 [len(texts), dimensions]."""
-        return (await _played(self._engine.embedder).embed(texts)).vectors
+        return (await self._embedded(texts)).vectors
 
     async def dimensions(self) -> int:
         return _played(self._engine.embedder).dimensions
@@ -101,10 +104,17 @@ class EngineReplica:
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:
             raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
-        embedder = _played(self._engine.embedder)
-        made = await embedder.embed(list(request.texts))
+        made = await self._embedded(list(request.texts))
         vectors = made.vectors.astype("<f4").tobytes()
-        return pb.EmbedResponse(dimensions=embedder.dimensions, vectors=vectors, tokens=made.tokens)
+        return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens)
+
+    async def _embedded(self, texts: list[str]) -> Embedded:
+        """Raises INTERNAL where the model's vectors are none: one of them would spoil an index."""
+        embedder = _played(self._engine.embedder)
+        made = await embedder.embed(texts)
+        if made.vectors.shape != (len(texts), embedder.dimensions) or not np.isfinite(made.vectors).all():
+            raise ArcusError(Reason.INTERNAL, "The engine made vectors that are not numbers; try again.")
+        return made
 
 
 def _played(player: Player | None) -> Player:
@@ -133,7 +143,11 @@ def engine_application(config: EngineConfig, application: str) -> Application:
     name = config.roles[roles[0]]
     options: Any = config.engines[name]
     deployment: Any = EngineReplica
-    placed: dict[str, Any] = {"max_ongoing_requests": 256, "max_queued_requests": 256}
+    placed: dict[str, Any] = {
+        "max_ongoing_requests": 256,
+        "max_queued_requests": 256,
+        "max_constructor_retry_count": START_ATTEMPTS,
+    }
     if roles == ("embed",) and options.kind == "embedded":
         placed["max_ongoing_requests"] = 128
     if isinstance(options, VllmOptions | OpenaiOptions):
