@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
@@ -33,6 +34,8 @@ SPARE_CALLS = 64
 START_ATTEMPTS = 3  # of a replica: what is configured wrongly stays wrong
 Player = TypeVar("Player")
 
+log = structlog.get_logger()
+
 
 @serve.deployment(name="engine", ray_actor_options={"num_cpus": 0.1})
 class EngineReplica:
@@ -40,9 +43,10 @@ class EngineReplica:
         configure_logs()
         settings = load_settings()
         self._gate = Gate(settings.engine_secret.get_secret_value())
-        self._engine = open_engine(load_engine_config(settings), name, roles)
+        config = load_engine_config(settings)
+        self._engine = open_engine(config, name, roles)
         await self._engine.setup()
-        if self._engine.embedder is not None:
+        if self._engine.embedder is not None and config.engines[name].kind != "embedded":
             await _check_stored_vectors(settings.database, name, self._engine.embedder.dimensions)
 
     async def check_health(self) -> None:
@@ -57,11 +61,11 @@ class EngineReplica:
         return await self._gate.unary(grpc_context, self._embed, request, pb.EmbedResponse())
 
     async def Plan(self, request: pb.PlanRequest, grpc_context: Any) -> pb.PlanResponse:
-        return await self._gate.unary(grpc_context, _played(self._engine.generator).plan, request, pb.PlanResponse())
+        return await self._gate.unary(grpc_context, self._plan, request, pb.PlanResponse())
 
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
-        chunks = self._gate.stream(grpc_context, _played(self._engine.generator).generate, request)
+        chunks = self._gate.stream(grpc_context, self._generate, request)
         try:
             async for chunk in chunks:
                 yield chunk
@@ -101,6 +105,12 @@ class EngineReplica:
     async def extract(self, request: ExtractRequest) -> Extracted:
         return await _played(self._engine.extractor).extract(request)
 
+    async def _plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
+        return await _played(self._engine.generator).plan(request)
+
+    def _generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        return _played(self._engine.generator).generate(request)
+
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:
             raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
@@ -130,9 +140,14 @@ async def vector_dimensions(config: EngineConfig) -> int:
 
 
 async def _check_stored_vectors(database_url: str, name: str, dimensions: int) -> None:
+    """An engine comes up without the database as well: what searches needs it, and waits for it."""
     database = Database(database_url)
     try:
         await EmbeddingLog(database).check_dimensions(dimensions, name)
+    except ArcusError as error:
+        if error.reason is not Reason.STORAGE_UNAVAILABLE:
+            raise
+        log.warning("stored_vectors_unchecked", engine=name, problem=error.message)
     finally:
         await database.close()
 
