@@ -29,6 +29,7 @@ from loadtests.library import Library, fill
 from loadtests.running import System, running_system
 from loadtests.search import unit_vectors
 from services.core.collections import Collection
+from services.core.engine_config import SCRIPTED_ANSWERS
 from services.core.pages import Page
 from services.nimbus.backend import open_backend
 
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=16)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    with running_system({"ARCUS_GENERATE_ENGINE": "scripted"}) as system:
+    with running_system({"ARCUS_ROLES": SCRIPTED_ANSWERS}) as system:
         result = asyncio.run(measure(system, given.segments, given.callers, given.queries))
     print(json.dumps(result, indent=1))
     if given.json:

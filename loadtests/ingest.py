@@ -8,6 +8,7 @@ processor seconds of each kind of process.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -30,10 +31,10 @@ _engine: dict = {}
 def set_up(stage: str) -> None:
     """Loads a stage's model in a worker process."""
     if stage == "transcribe":
-        from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
+        from ray_jobs.engines.embedded.players import ThreadedTranscriber
 
-        _engine["stage"] = EmbeddedTranscriber()
-        _engine["stage"].setup()
+        _engine["stage"] = ThreadedTranscriber()
+        asyncio.run(_engine["stage"].setup())
     elif stage == "read":
         from ray_jobs.engines.embedded.scene_text import SceneTextReader
 
@@ -58,7 +59,7 @@ def run_stage(stage: str, start: float, end: float) -> tuple[float, float]:
     if stage == "decode":
         sample_frames(EXAMPLE, info, span, sampling)
     elif stage == "transcribe":
-        hear(EXAMPLE, info, span, _engine["stage"])
+        asyncio.run(hear(EXAMPLE, info, span, "load", _engine["stage"]))
     else:
         assert frames is not None
         _engine["stage"].read(frames.images, frames.times, end)

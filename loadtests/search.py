@@ -31,6 +31,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
 from services.core.database import Database
+from services.core.engine_config import SCRIPTED_ANSWERS
 from services.core.shards import ensure_shards
 
 DIMENSIONS = 384
@@ -136,7 +137,7 @@ def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> It
         "ARCUS_DATABASE_URL": "",
         "ARCUS_ENGINE_ADDRESS": address,
         "ARCUS_ENGINE_SECRET": secret,
-        "ARCUS_GENERATE_ENGINE": "scripted",
+        "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_INDEX_SHARDS": "1",
         **settings,
     }

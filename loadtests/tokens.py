@@ -26,6 +26,7 @@ from arcus.v1 import responses_pb2 as public
 from arcus.v1 import responses_pb2_grpc as public_grpc
 
 from loadtests.running import System, running_system
+from services.core.engine_config import SCRIPTED_ANSWERS
 
 STREAMS = 20
 MESSAGES = 500
@@ -51,7 +52,10 @@ Caller = Callable[[str], Awaitable[Stream]]
 
 def direct_caller(system: System, channel: grpc.aio.Channel) -> Caller:
     stub = engine_grpc.GenerateServiceStub(channel)
-    metadata = (("application", "generate"), ("x-arcus-secret", system.settings.engine_secret.get_secret_value()))
+    metadata = (
+        ("application", "engine-scripted"),
+        ("x-arcus-secret", system.settings.engine_secret.get_secret_value()),
+    )
 
     async def call(script: str) -> Stream:
         request = engine.GenerateRequest(request_id="load", tenant_id="load", model="nimbus-001", instructions=script)
@@ -210,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    with running_system({"ARCUS_GENERATE_ENGINE": "scripted"}) as system:
+    with running_system({"ARCUS_ROLES": SCRIPTED_ANSWERS}) as system:
         result = asyncio.run(measure(system))
     print(json.dumps(result, indent=1))
     if given.json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest, passages
+from ray_jobs.engines.roles import Extractor
+from ray_jobs.stages.extract import Extracted, ExtractRequest, passages
 from services.core.database import Database
 from services.core.descriptions import DescribedSegment, Descriptions
 from services.core.entities import Entities, Extraction
@@ -47,4 +48,4 @@ class ExtractionWork:
     async def _extract(self, extraction: Extraction, described: Sequence[DescribedSegment]) -> Extracted:
         config = extraction.config
         found = passages(described, is_transcript_only=config.is_transcript_only)
-        return await self._extractor.extract(ExtractRequest(config.schema, config.prompt, found))
+        return await self._extractor.extract(ExtractRequest(config.schema, config.prompt, found, extraction.tenant_id))

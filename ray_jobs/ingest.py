@@ -35,7 +35,6 @@ from services.core.thumbnails import NewThumbnail
 IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
-SEGMENTS_IN_FLIGHT = 4
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 RETRY_SECONDS = (1.0, 5.0, 20.0)
 # A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
@@ -210,7 +209,7 @@ class IngestWorker:
             missing = await self._descriptions.start(job, self.owner, spans)
         pictures = await self._descriptions.wants_pictures(description.id)
         vectors: dict[str, bytes] = {}
-        places = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
+        places = asyncio.Semaphore(self._settings.segments_in_flight)
         async with _first_error(), asyncio.TaskGroup() as group:
             for segment in missing:
                 await places.acquire()
@@ -219,11 +218,10 @@ class IngestWorker:
                 task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
         await self._descriptions.set_stage(job, self.owner, "summarise")
-        title, summary = await self._summarise(description.id, file, info)
-        enabled = description.describe_config.enable_summary
-        await self._descriptions.finish(
-            job, self.owner, title=title if enabled else "", summary=summary if enabled else ""
-        )
+        title = summary = ""
+        if description.describe_config.enable_summary:
+            title, summary = await self._summarise(description.id, file, info)
+        await self._descriptions.finish(job, self.owner, title=title, summary=summary)
         if not pictures:  # a collection that wants them may have come meanwhile
             await self._add_pictures(job, file, info, description)
 
@@ -238,7 +236,9 @@ class IngestWorker:
         vectors: dict[str, bytes],
     ) -> None:
         """`vectors`: those of texts that were embedded for other segments of this description."""
-        described = await self._pipeline.describe(file.object_key, info, segment.span, config, thumbnail=picture)
+        described = await self._pipeline.describe(
+            file.tenant_id, file.object_key, info, segment.span, config, thumbnail=picture
+        )
         found = pieces(described.content, segment.span)
         # A slide that stays over several segments has the same lines in each.
         unknown = list(dict.fromkeys(piece.text for piece in found if piece.text not in vectors))
@@ -303,10 +303,8 @@ class IngestWorker:
             await self._objects.delete_prefix(_folder(file))
 
     async def _summarise(self, description_id: str, file: File, info: MediaInfo) -> tuple[str, str]:
-        from ray_jobs.engines.embedded.describer import EmbeddedDescriber
-
         contents = [item.content for item in await self._descriptions.described(description_id)]
-        return EmbeddedDescriber().summarise_file(contents, file.filename, info.duration_seconds)
+        return await self._pipeline.summarise(file.tenant_id, contents, file.filename, info.duration_seconds)
 
     async def _sweep(self) -> None:
         for number in itertools.count():

@@ -6,29 +6,29 @@ Frames stay in Ray's object store between decoding and describing: the ingest wo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import serve
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from ray_jobs.engines import roles
+from ray_jobs.engines.handles import EngineExtractor, EngineSummariser, EngineTranscriber, answered, engine_handle
 from ray_jobs.pipeline import Described, pictured
-from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest
+from ray_jobs.stages.extract import Extracted, ExtractRequest
+from services.core.engine_config import load_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
-from services.core.media import DescribeConfig, MediaInfo, Span
+from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 from services.core.settings import load_settings
 
 # Waiting calls hold references to decoded frames, so this also bounds what lies in the object store.
 MAX_WAITING = 32
 EMBED_TEXTS = 256
 INGEST_NICENESS = 10
-CALL_SECONDS = 900.0
+ENGINE_CALLS = 8  # of one replica that asks an engine elsewhere
 
 # A share of the logical CPUs given to Ray: it places replicas, it does not limit what they use.
 STAGE = {"num_cpus": 0.1}
@@ -76,35 +76,68 @@ class FrameDecoder(_Stage):
 # PocketSphinx holds the interpreter for seconds, in which its replica cannot say how busy it is: so calls queue inside.
 @serve.deployment(name="Transcriber", max_ongoing_requests=MAX_WAITING, ray_actor_options=STAGE)
 class Transcriber(_Stage):
-    def __init__(self) -> None:
+    """Recognises by itself, or asks the engine that plays the role."""
+
+    async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
-        from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
+        engine = engine_handle(load_engine_config(self._settings), "transcribe")
+        self._turns = asyncio.Semaphore(1 if engine is None else ENGINE_CALLS)
+        if engine is not None:
+            self._transcriber: roles.Transcriber = EngineTranscriber(engine)
+            return
+        from ray_jobs.engines.embedded.players import ThreadedTranscriber
 
-        self._engine = EmbeddedTranscriber()
-        self._engine.setup()
-        self._turn = asyncio.Lock()
+        own = ThreadedTranscriber()
+        await own.setup()
+        self._transcriber = own
 
-    async def hear(self, object_key: str, info: MediaInfo, span: Span) -> Any:
+    async def hear(self, tenant_id: str, object_key: str, info: MediaInfo, span: Span) -> Any:
         """Speech of a segment."""
         from ray_jobs.stages.describe import hear
 
-        async with self._turn:
-            return await self._on_file(object_key, lambda path: hear(path, info, span, self._engine))
+        async with self._turns, self._objects.local_path(object_key) as path:
+            return await hear(path, info, span, tenant_id, self._transcriber)
+
+
+class _Reader(_Stage):
+    def __init__(self) -> None:
+        super().__init__()
+        from ray_jobs.engines.embedded.scene_text import SceneTextReader
+
+        self._reader = SceneTextReader()
+        self._reader.setup()
+
+    async def _read(self, object_key: str, info: MediaInfo, span: Span, frames: Any, config: DescribeConfig) -> Any:
+        from ray_jobs.stages.describe import read
+
+        return await self._on_file(object_key, lambda path: read(path, info, span, frames, config, self._reader))
+
+
+@serve.deployment(name="Reader", max_ongoing_requests=1, max_queued_requests=MAX_WAITING, ray_actor_options=STAGE)
+class Reader(_Reader):
+    """What an engine elsewhere is given beside the frames, and the picture, which needs no engine."""
+
+    async def read(
+        self, object_key: str, info: MediaInfo, span: Span, frames: Any, config: DescribeConfig, thumbnail: bool
+    ) -> Any:
+        reading = await self._read(object_key, info, span, frames, config)
+        return reading, await asyncio.to_thread(pictured, SegmentDescription(), frames, thumbnail)
 
 
 @serve.deployment(name="Describer", max_ongoing_requests=1, max_queued_requests=MAX_WAITING, ray_actor_options=STAGE)
-class Describer(_Stage):
-    def __init__(self) -> None:
-        super().__init__()
-        from ray_jobs.engines.embedded.describer import EmbeddedDescriber
-        from ray_jobs.engines.embedded.scene_text import SceneTextReader
+class Describer(_Reader):
+    """Reads and describes in one place: the embedded engine."""
 
-        self._reader, self._describer = SceneTextReader(), EmbeddedDescriber()
-        self._reader.setup()
-        self._describer.setup()
+    async def __init__(self) -> None:  # type: ignore[misc]
+        super().__init__()
+        from ray_jobs.engines.embedded.players import ThreadedDescriber
+
+        self._describer = ThreadedDescriber()
+        await self._describer.setup()
 
     async def describe(
         self,
+        tenant_id: str,
         object_key: str,
         info: MediaInfo,
         span: Span,
@@ -113,17 +146,15 @@ class Describer(_Stage):
         config: DescribeConfig,
         thumbnail: bool,
     ) -> Described:
-        from ray_jobs.stages.describe import look
+        from ray_jobs.stages.describe import describe_request
 
-        def run(path: Path) -> Described:
-            content = look(path, info, span, frames, speech, config, self._reader, self._describer)
-            return pictured(content, frames, thumbnail)
-
-        return await self._on_file(object_key, run)
+        reading = await self._read(object_key, info, span, frames, config)
+        request = describe_request(tenant_id, span, frames, speech, reading, config)
+        return await asyncio.to_thread(pictured, await self._describer.describe(request), frames, thumbnail)
 
 
 class ServePipeline:
-    """The Pipeline whose stages are Serve deployments."""
+    """The Pipeline whose stages are Serve deployments; `engine` describes where the stage `describer` only reads."""
 
     def __init__(
         self,
@@ -131,60 +162,54 @@ class ServePipeline:
         transcriber: DeploymentHandle,
         describer: DeploymentHandle,
         embedder: DeploymentHandle,
-        extractor: Extractor,
+        extractor: roles.Extractor,
+        summariser: roles.Summariser,
+        engine: DeploymentHandle | None = None,
     ) -> None:
         self._decoder = decoder
         self._transcriber = transcriber
         self._describer = describer
         self._embedder = embedder
         self._extractor = extractor
+        self._summariser = summariser
+        self._engine = engine
 
     async def describe(
-        self, object_key: str, info: MediaInfo, span: Span, config: DescribeConfig, *, thumbnail: bool
+        self, tenant_id: str, object_key: str, info: MediaInfo, span: Span, config: DescribeConfig, *, thumbnail: bool
     ) -> Described:
         """Raises what the stage raised, or ENGINE_UNAVAILABLE where its replica is gone or does not answer."""
         frames = self._decoder.sample.remote(object_key, info, span)
         calls: list[Any] = [frames]
         speech: Any = ()
         if config.enable_speech or config.enable_summary:
-            speech = self._transcriber.hear.remote(object_key, info, span)
+            speech = self._transcriber.hear.remote(tenant_id, object_key, info, span)
             calls.append(speech)
-        calls.append(self._describer.describe.remote(object_key, info, span, frames, speech, config, thumbnail))
-        async with _answer(*calls):
-            return await calls[-1]
+        if self._engine is None:
+            call = self._describer.describe.remote(tenant_id, object_key, info, span, frames, speech, config, thumbnail)
+        else:
+            read = self._describer.read.remote(object_key, info, span, frames, config, thumbnail)
+            calls.append(read)
+            call = self._engine.describe.remote(tenant_id, span, frames, speech, read, config)
+        calls.append(call)
+        async with answered(*calls):
+            return await call
+
+    async def summarise(
+        self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
+    ) -> tuple[str, str]:
+        return await self._summariser.summarise(tenant_id, segments, filename, duration_seconds)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
         vectors: list[bytes] = []
         for first in range(0, len(texts), EMBED_TEXTS):
             call = self._embedder.embed_texts.remote(list(texts[first : first + EMBED_TEXTS]))
-            async with _answer(call):
+            async with answered(call):
                 vectors += [row.astype("<f4").tobytes() for row in await call]
         return vectors
 
     async def extract(self, request: ExtractRequest) -> Extracted:
         return await self._extractor.extract(request)
-
-
-@contextlib.asynccontextmanager
-async def _answer(*calls: Any) -> AsyncIterator[None]:
-    """Bounds the wait, gives up the calls if the waiter is cancelled, and raises a stage's own error as it was raised."""
-    try:
-        async with asyncio.timeout(CALL_SECONDS):
-            yield
-    except RayTaskError as error:
-        if isinstance(error.cause, ArcusError):
-            raise error.cause from None
-        raise
-    except (RayError, RayServeException) as error:
-        raise ArcusError(
-            Reason.ENGINE_UNAVAILABLE, "A stage of the ingest stopped; its work will be tried again."
-        ) from error
-    except TimeoutError as error:
-        raise ArcusError(Reason.DEADLINE_EXCEEDED, f"A stage took longer than {CALL_SECONDS:.0f} s.") from error
-    finally:
-        for call in calls:
-            call.cancel()  # does nothing to one that has ended
 
 
 @serve.deployment(name="ingest", max_ongoing_requests=4, ray_actor_options=STAGE)
@@ -195,14 +220,24 @@ class IngestReplica:
         self, decoder: DeploymentHandle, transcriber: DeploymentHandle, describer: DeploymentHandle
     ) -> None:
         from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+        from ray_jobs.engines.embedded.players import ThreadedDescriber
         from ray_jobs.ingest import IngestWorker
 
         _step_back()
-        embedder = serve.get_app_handle("embed")
-        # Extraction reads text alone and is quick, so it needs no replica of its own.
-        pipeline = ServePipeline(decoder, transcriber, describer, embedder, EmbeddedExtractor())
-        worker = IngestWorker(load_settings(), pipeline)
-        self._run = asyncio.create_task(worker.run(), name="ingest")
+        settings = load_settings()
+        config = load_engine_config(settings)
+        describing, extracting = engine_handle(config, "describe"), engine_handle(config, "extract")
+        pipeline = ServePipeline(
+            decoder,
+            transcriber,
+            describer,
+            serve.get_app_handle(config.application("embed")),
+            # Embedded, both read text alone and are quick, so they need no replica of their own.
+            EmbeddedExtractor() if extracting is None else EngineExtractor(extracting),
+            ThreadedDescriber() if describing is None else EngineSummariser(describing),
+            describing,
+        )
+        self._run = asyncio.create_task(IngestWorker(settings, pipeline).run(), name="ingest")
 
     async def check_health(self) -> None:
         if self._run.done():

@@ -85,14 +85,20 @@ class Script:
 
 
 class ScriptedEngine:
-    """`streams` and `plans` count what is being written and planned now: what is cancelled must leave them."""
+    """`running` and `plans` count what is being written and planned now: what is cancelled must leave them."""
 
     def __init__(self) -> None:
-        self.streams = 0
+        self.running = 0
         self.plans = 0
         self.chunks = 0  # written so far, of all answers
 
     async def setup(self) -> None:
+        return None
+
+    def check(self) -> None:
+        return None
+
+    async def close(self) -> None:
         return None
 
     async def plan(self, request: PlanRequest) -> PlanResponse:
@@ -110,7 +116,7 @@ class ScriptedEngine:
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""
         script = Script.parse(request.instructions)
-        self.streams += 1
+        self.running += 1
         try:
             output_tokens = request.output_tokens_written
             skip = len(request.written)
@@ -134,7 +140,7 @@ class ScriptedEngine:
             input_tokens = sum(len(message.text.split()) for message in request.messages)
             yield GenerateChunk(finish_reason="length" if cut else "stop", input_tokens=input_tokens)
         finally:
-            self.streams -= 1
+            self.running -= 1
 
 
 async def _call(script: Script, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:

@@ -10,19 +10,20 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
+from ray_jobs.engines.deployment import vector_dimensions
 from ray_jobs.index.device import device
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
 from services.core.database import Database
 from services.core.embedding_log import EmbeddingLog
+from services.core.engine_config import load_engine_config
 from services.core.errors import invalid
 from services.core.logs import configure_logs
 from services.core.objects import Objects
 from services.core.settings import Settings, load_settings
 from services.core.snapshots import Snapshots
 
-DIMENSIONS = 384
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
 MAX_SEARCHES = 64
@@ -40,7 +41,7 @@ class IndexReplica:
         settings = load_settings()
         configure_logs()
         self._gate = Gate(settings.engine_secret.get_secret_value())
-        self._dimensions = DIMENSIONS
+        self._dimensions = await vector_dimensions(load_engine_config(settings))
         database = Database(settings.database)
         self._replica = ShardReplica(
             number,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.audio import audio_samples, subtitles
 from ray_jobs.stages.decode import Frames, decode_frames
 from services.core.errors import MediaError
-from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, Speech, TimedText
+from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedText
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ray_jobs.engines.embedded.describer import EmbeddedDescriber
     from ray_jobs.engines.embedded.scene_text import SceneTextReader
-    from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
+    from ray_jobs.engines.roles import Transcriber
 
 SAMPLE_RATE = 16_000
 PADDING_SECONDS = 1.0  # heard on both sides of a segment, so that a word on its edge is whole
@@ -52,35 +53,61 @@ def sample_frames(path: Path, info: MediaInfo, span: Span, sampling: Sampling) -
         return none
 
 
-def hear(path: Path, info: MediaInfo, span: Span, transcriber: EmbeddedTranscriber) -> tuple[Speech, ...]:
+async def hear(path: Path, info: MediaInfo, span: Span, tenant_id: str, transcriber: Transcriber) -> tuple[Speech, ...]:
     """What is said in a segment: from the file's own subtitles if it has any, else by recognition."""
+    from ray_jobs.engines.embedded.sound import SILENT_DBFS, level_dbfs
     from ray_jobs.engines.embedded.transcriber import within
 
     if info.has_subtitles:
-        return within(span, subtitles(path))
+        return within(span, await asyncio.to_thread(subtitles, path))
     if not info.has_audio:
         return ()
     start = max(0.0, span.start_time - PADDING_SECONDS)
-    samples = audio_samples(path, info, start, span.end_time + PADDING_SECONDS, SAMPLE_RATE)
-    return within(span, transcriber.transcribe(samples, SAMPLE_RATE, start))
+    end = span.end_time + PADDING_SECONDS
+    samples = await asyncio.to_thread(audio_samples, path, info, start, end, SAMPLE_RATE)
+    if not len(samples) or level_dbfs(samples) < SILENT_DBFS:  # some recognisers hear words in silence
+        return ()
+    return within(span, await transcriber.transcribe(tenant_id, samples, SAMPLE_RATE, start))
 
 
-def look(
-    path: Path,
-    info: MediaInfo,
-    span: Span,
-    frames: Frames,
-    speech: tuple[Speech, ...],
-    config: DescribeConfig,
-    reader: SceneTextReader,
-    describer: EmbeddedDescriber,
-) -> SegmentDescription:
-    """The description of a segment whose frames are decoded and whose speech is known."""
+@dataclass(frozen=True)
+class Reading:
+    """What a describer is given beside frames and speech. `samples`: mono int16 [n] from the span's start on."""
+
+    scene_text: tuple[TimedText, ...]
+    samples: np.ndarray
+
+
+def read(
+    path: Path, info: MediaInfo, span: Span, frames: Frames, config: DescribeConfig, reader: SceneTextReader
+) -> Reading:
+    """The text on the frames, and the sound of the segment."""
     scene_text: tuple[TimedText, ...] = ()
     if len(frames) and (config.enable_scene_text or config.enable_summary):
         scene_text = reader.read(frames.images, frames.times, span.end_time, source=str(path))
     samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
-    return describer.describe(frames.images, frames.times, span, speech, scene_text, samples, SAMPLE_RATE, config)
+    return Reading(scene_text, samples)
+
+
+def describe_request(
+    tenant_id: str,
+    span: Span,
+    frames: Frames,
+    speech: tuple[Speech, ...],
+    reading: Reading,
+    config: DescribeConfig,
+) -> DescribeRequest:
+    return DescribeRequest(
+        tenant_id,
+        frames.images,
+        frames.times,
+        span,
+        reading.samples,
+        SAMPLE_RATE,
+        speech,
+        reading.scene_text,
+        config,
+    )
 
 
 def _none() -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from services.core.descriptions import DescribedSegment
 from services.core.entities import ValueSource
@@ -29,6 +29,7 @@ class ExtractRequest:
     schema: dict[str, Any]
     prompt: str
     passages: tuple[Passage, ...]
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,6 @@ class Extracted:
 
     entities: dict[str, Any] | None
     sources: tuple[ValueSource, ...] = ()
-
-
-class Extractor(Protocol):
-    async def extract(self, request: ExtractRequest) -> Extracted: ...
 
 
 def passages(described: Sequence[DescribedSegment], *, is_transcript_only: bool) -> tuple[Passage, ...]:

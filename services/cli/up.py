@@ -27,6 +27,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.settings import Settings
 
 START_SECONDS = 180.0
+BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 HEALTHY_SECONDS = 60.0
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 FAILED_STARTS = 3
@@ -103,6 +104,8 @@ class Supervisor:
             code = await self._run_once(program)
             if time.monotonic() - started >= HEALTHY_SECONDS:
                 failures = 0
+            if code == BAD_CONFIGURATION and not self._ready[program.name].is_set():
+                raise invalid(f"The {program.name} process can't start as it is configured; the line above says why.")
             if not self._ready[program.name].is_set() and failures + 1 >= FAILED_STARTS:
                 raise ArcusError(
                     Reason.INTERNAL,
@@ -239,6 +242,7 @@ def _complete(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "data_dir": settings.data_dir.absolute(),
+            "config": str(Path(settings.config).absolute()) if settings.config else "",
             "http_port": http_port,
             "grpc_port": grpc_port,
             "engine_address": f"{host}:{_port(host, int(port), 'ARCUS_ENGINE_ADDRESS')}",

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
+from services.core.errors import invalid
 from services.core.schema import collection_shards, embeddings, index_log, shards
 
 Operation = Literal["add", "remove", "move"]
@@ -125,6 +126,18 @@ class EmbeddingLog:
         """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
         wanted = list(collection_ids)
         return [Placement(*row) for row in await self._database.fetch(_placements, {"ids": wanted})]
+
+    async def check_dimensions(self, dimensions: int, engine: str) -> None:
+        """Raises INVALID_ARGUMENT where vectors of another length are stored."""
+        async with self._database.read() as connection:
+            vector = (await connection.execute(select(embeddings.c.vector).limit(1))).scalar_one_or_none()
+        if vector is not None and len(vector) != 4 * dimensions:
+            raise invalid(
+                f"This data holds vectors of {len(vector) // 4} dimensions, and engine {engine} makes {dimensions}: "
+                "give the role embed back to the engine that made them, or set ARCUS_DATA_DIR (or ARCUS_DATABASE_URL) "
+                "to a new place and upload again.",
+                field="roles.embed",
+            )
 
     async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
         wanted = list(ids)[:PARAMETERS_LIMIT]

@@ -34,9 +34,8 @@ class Settings(BaseSettings):
     engine_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the next message of an engine call."
     )
-    generate_engine: Literal["embedded", "scripted"] = Field(
-        "embedded", description="Engine that answers: embedded or scripted."
-    )
+    config: str = Field("", description="YAML file of engines and roles; empty means the embedded engines.")
+    roles: str = Field("", description="Roles over those of the file, as 'nimbus-001=scripted,embed=mine'.")
     index_shards: int = Field(
         1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
     )
@@ -71,7 +70,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")
     ingest_concurrency: int = Field(2, ge=1, description="Jobs one ingest replica runs at once.")
+    segments_in_flight: int = Field(4, ge=1, le=256, description="Segments of one job that are described at once.")
     transcribe_replicas: int = Field(2, ge=1, description="Replicas of speech recognition, the slowest stage on a CPU.")
+    describe_replicas: int = Field(
+        1, ge=1, description="Replicas of the stage that reads text on the screen; the embedded engine describes in it."
+    )
     frame_interval_seconds: float = Field(2.0, gt=0, description="Time between sampled frames.")
     frame_max_side: int = Field(1280, ge=64, description="Longer side of a sampled frame in pixels.")
     max_frames_per_segment: int = Field(16, ge=1, description="Frames sampled from one segment at most.")

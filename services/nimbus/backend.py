@@ -13,6 +13,7 @@ from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
 from services.core.embedding_log import EmbeddingLog
+from services.core.engine_config import load_engine_config
 from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
@@ -72,6 +73,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         settings.engine_address,
         settings.engine_secret.get_secret_value(),
         timeout_seconds=settings.engine_timeout_seconds,
+        config=load_engine_config(settings),
     )
     entity_sql = EntitySql()
     try:

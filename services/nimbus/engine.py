@@ -14,6 +14,7 @@ import grpc
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
+from services.core.engine_config import MODELS, EngineConfig
 from services.core.errors import ArcusError, Reason
 from services.nimbus.together import Together
 
@@ -55,9 +56,11 @@ class MovedError(Exception):
 
 
 class EngineClient:
-    def __init__(self, address: str, secret: str, *, timeout_seconds: float) -> None:
+    def __init__(self, address: str, secret: str, *, timeout_seconds: float, config: EngineConfig) -> None:
         self._timeout_seconds = timeout_seconds
         self._secret = secret
+        self._embedder = self._metadata(config.application("embed"))
+        self._models: dict[str, Any] = {model: self._metadata(config.application(model)) for model in MODELS}
         options = [
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -83,7 +86,7 @@ class EngineClient:
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
             reply = await stub.Embed(
-                pb.EmbedRequest(texts=texts), metadata=self._metadata("embed"), timeout=self._timeout_seconds
+                pb.EmbedRequest(texts=texts), metadata=self._embedder, timeout=self._timeout_seconds
             )
         width = reply.dimensions * 4
         return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
@@ -149,12 +152,12 @@ class EngineClient:
         """What to look for before the answer is written."""
         with _mapped():
             stub = pb_grpc.GenerateServiceStub(self._channel())
-            return await stub.Plan(request, metadata=self._metadata("generate"), timeout=self._timeout_seconds)
+            return await stub.Plan(request, metadata=self._models[request.model], timeout=self._timeout_seconds)
 
     @asynccontextmanager
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
-        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._metadata("generate"))
+        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._models[request.model])
         chunks = Chunks(call, self._timeout_seconds)
         try:
             yield chunks
@@ -166,7 +169,7 @@ class EngineClient:
         """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._metadata("embed"), timeout=2)
+            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._embedder, timeout=2)
 
     def _channel(self) -> grpc.aio.Channel:
         if not self._channels:
@@ -222,8 +225,19 @@ class _mapped:
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, grpc.aio.AioRpcError):
-            reason = REASONS.get(error.code(), Reason.INTERNAL)
-            message = error.details() if reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) else None
-            raise ArcusError(reason, message) from error
+            raise _failure(error) from error
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and not task.cancelling():
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped answering; try again.") from error
+
+
+def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
+    reason = REASONS.get(error.code(), Reason.INTERNAL)
+    trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
+    # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
+    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get("x-arcus-reason") == reason.value
+    seconds = trailers.get("x-arcus-retry-after-seconds", "")
+    return ArcusError(
+        reason,
+        error.details() if told else None,
+        retry_after_seconds=int(seconds) if str(seconds).isdigit() else None,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from services.core.engine_config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.files import file_id_of
 from services.core.filters import SearchFilter
@@ -13,7 +14,6 @@ from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 from services.nimbus.options import Options
 
 TEMPERATURES = {"nimbus-001": 0.7, "nimbus-002-preview": 1.0}  # where the request names none
-MODELS = tuple(TEMPERATURES)
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
 MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000

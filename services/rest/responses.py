@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
+from services.core.engine_config import MODELS
 from services.core.errors import not_found
 from services.core.files import CreatedRange
 from services.core.pages import Page
 from services.nimbus.backend import Backend
-from services.nimbus.requests import MODELS, parse_request
+from services.nimbus.requests import parse_request
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant

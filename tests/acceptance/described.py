@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.engines.roles import Extractor
 from ray_jobs.extraction import ExtractionWork
-from ray_jobs.stages.extract import Extracted, Extractor, ExtractRequest
+from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.descriptions import NewEmbedding, NewThumbnail
 from services.core.jobs import Job, Jobs
 from services.core.media import MediaInfo, SegmentDescription, Span, Speech, TimedText, Word

@@ -105,7 +105,7 @@ class RpcFront:
         await async_until(lambda: in_progress(client.tenant_id) == count, f"{count} requests are in progress", 10)
 
     async def wait_for_engine(self) -> None:
-        await async_until(lambda: self.engine.streams == 0, "the engine writes no answer", 10)
+        await async_until(lambda: self.engine.running == 0, "the engine writes no answer", 10)
 
     async def described(self, client: Client, kinds: Any = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS) -> Described:
         """A file that was understood, in a collection, and a response and a chat completion about it."""

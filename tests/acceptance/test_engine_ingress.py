@@ -18,6 +18,8 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
+from services.core.engine_config import SCRIPTED_ANSWERS
+
 SECRET = "of this test"
 STREAMS = 256  # as many as a generate replica runs at once
 
@@ -39,7 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ARCUS_DATABASE_URL": "",
         "ARCUS_ENGINE_ADDRESS": address,
         "ARCUS_ENGINE_SECRET": SECRET,
-        "ARCUS_GENERATE_ENGINE": "scripted",
+        "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_INDEX_SHARDS": "2",
     }
     with tempfile.TemporaryDirectory(prefix="arcus-", dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -83,7 +85,7 @@ async def test_one_port_serves_every_application(channel: grpc.aio.Channel) -> N
         )
         assert not found.hits
     chunks = engine_pb2_grpc.GenerateServiceStub(channel).Generate(
-        pb.GenerateRequest(instructions='{"messages": 3}'), metadata=metadata("generate")
+        pb.GenerateRequest(instructions='{"messages": 3}'), metadata=metadata("engine-scripted")
     )
     assert [chunk.finish_reason async for chunk in chunks] == ["", "", "", "stop"]
 
@@ -94,7 +96,7 @@ async def test_no_application_answers_without_the_secret(channel: grpc.aio.Chann
         engine_pb2_grpc.EmbedServiceStub(channel).Embed(pb.EmbedRequest(), metadata=metadata("embed", secret)),
         engine_pb2_grpc.IndexServiceStub(channel).Search(pb.SearchRequest(), metadata=metadata("index-0", secret)),
         engine_pb2_grpc.GenerateServiceStub(channel)
-        .Generate(pb.GenerateRequest(), metadata=metadata("generate", secret))
+        .Generate(pb.GenerateRequest(), metadata=metadata("engine-scripted", secret))
         .read(),
     ]
     for call in calls:
@@ -108,7 +110,7 @@ async def test_an_error_arrives_with_its_reason_after_what_was_said(channel: grp
     received = 0
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         async for _ in engine_pb2_grpc.GenerateServiceStub(channel).Generate(
-            pb.GenerateRequest(instructions=script), metadata=metadata("generate")
+            pb.GenerateRequest(instructions=script), metadata=metadata("engine-scripted")
         ):
             received += 1
     assert received == 2
@@ -129,14 +131,14 @@ async def test_a_search_that_names_a_row_yet_unwritten_is_told_to_come_again(cha
 async def test_cancelled_streams_free_the_engine(channel: grpc.aio.Channel) -> None:
     generate = engine_pb2_grpc.GenerateServiceStub(channel).Generate
     endless = pb.GenerateRequest(instructions='{"messages": 1000000, "interval_seconds": 1}')
-    streams = [generate(endless, metadata=metadata("generate")) for _ in range(STREAMS)]
+    streams = [generate(endless, metadata=metadata("engine-scripted")) for _ in range(STREAMS)]
     await asyncio.gather(*(stream.read() for stream in streams))
     # Every place is taken: the next one waits for its turn.
     short = pb.GenerateRequest(instructions='{"messages": 1}')
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await generate(short, metadata=metadata("generate"), timeout=1).read()
+        await generate(short, metadata=metadata("engine-scripted"), timeout=1).read()
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     for stream in streams:
         stream.cancel()
-    chunks = [chunk async for chunk in generate(short, metadata=metadata("generate"), timeout=60)]
+    chunks = [chunk async for chunk in generate(short, metadata=metadata("engine-scripted"), timeout=60)]
     assert chunks[-1].finish_reason == "stop"

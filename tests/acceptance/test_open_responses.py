@@ -9,8 +9,8 @@ import httpx
 import pytest
 from openai.types.responses import Response
 
+from services.core.engine_config import MODELS
 from services.core.settings import Settings
-from services.nimbus.requests import MODELS
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.open_responses import CASES, REFUSED, WEATHER, Case, Json, Stream, check_request, check_response

@@ -12,6 +12,7 @@ import pytest
 from cloudglue import Cloudglue
 from openai import NotFoundError, OpenAI
 
+from services.core.engine_config import SCRIPTED_ANSWERS
 from tests.acceptance.conftest import Lecture
 from tests.running_system import LECTURE, ROOT, RunningSystem
 
@@ -105,7 +106,7 @@ def test_deltas_arrive_while_the_answer_is_being_made(tmp_path: Path) -> None:
     from tests.running_system import start_system
 
     slow = '{"messages": 6, "tokens_per_message": 1, "interval_seconds": 0.2}'
-    system = start_system(tmp_path / "data", environment={"ARCUS_GENERATE_ENGINE": "scripted"})
+    system = start_system(tmp_path / "data", environment={"ARCUS_ROLES": SCRIPTED_ANSWERS})
     try:
         client = Cloudglue(api_key=system.key, host=system.http)
         collection = client.collections.create(name="empty", collection_type="media-descriptions")

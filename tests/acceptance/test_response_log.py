@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.core.engine_config import MODELS
 from services.nimbus.background import TICK_SECONDS
-from services.nimbus.requests import MODELS
 from tests.acceptance.described import describe, upload
 from tests.acceptance.folding import fold
 from tests.acceptance.live_front import Account, Front, front_settings
@@ -91,7 +91,7 @@ def wait_for_engine(pair: Pair, streams: int) -> None:
     engine = pair[0].front.engine
     assert engine is not None
     deadline = time.monotonic() + 10
-    while engine.engine.streams != streams:
+    while engine.engine.running != streams:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -348,7 +348,7 @@ def test_what_can_not_be_asked_is_refused_by_the_field_that_was_sent(asker, clie
 
 def running_streams(front: Front) -> int:
     assert front.engine is not None
-    return front.engine.engine.streams
+    return front.engine.engine.running
 
 
 def _post(account: Account, *messages: dict[str, str], stream: bool = True) -> socket.socket:

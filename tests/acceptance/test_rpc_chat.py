@@ -89,7 +89,7 @@ async def test_a_cancelled_stream_frees_the_engine_and_leaves_nothing(front: Rpc
     call = front.client.chat("Stream", chats(QUESTION, at.collection_id, script=ENDLESS))
     while not (await call.read()).delta.content:
         pass
-    assert front.engine.streams == 1
+    assert front.engine.running == 1
     call.cancel()
     await front.wait_for_requests(front.client, 0)
     await front.wait_for_engine()

@@ -150,6 +150,6 @@ def test_readers_of_killed_fronts_see_one_consistent_stream(fronts: Fronts) -> N
                 ]
                 for kill in kills:
                     kill.result()
-        assert fronts.engine.engine.streams == 0
+        assert fronts.engine.engine.running == 0
     finally:
         survivor.kill()

@@ -24,13 +24,8 @@ HEAVY = {
     "onnxruntime",
     "pocketsphinx",
 }
-DEPLOYED = {
-    "deploy.py",
-    "deployment.py",
-    "runtime.py",
-    "serve_pipeline.py",
-    "ingress.py",
-}  # where something is wrapped as an actor
+# Where something is wrapped as an actor, or one is called.
+DEPLOYED = {"deploy.py", "deployment.py", "handles.py", "runtime.py", "serve_pipeline.py", "ingress.py"}
 
 
 def modules(package: str) -> Iterator[Path]:

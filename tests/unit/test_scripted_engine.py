@@ -42,9 +42,9 @@ async def test_a_closed_stream_frees_the_engine() -> None:
     engine = ScriptedEngine()
     stream = engine.generate(request(messages=1000))
     await anext(stream)
-    assert engine.streams == 1
+    assert engine.running == 1
     await stream.aclose()  # type: ignore[attr-defined]
-    assert engine.streams == 0
+    assert engine.running == 0
 
 
 async def test_it_fails_where_the_script_says() -> None:

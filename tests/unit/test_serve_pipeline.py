@@ -11,6 +11,7 @@ import pytest
 from ray.exceptions import RayActorError, RayTaskError
 
 from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.engines.embedded.players import ThreadedDescriber
 from ray_jobs.pipeline import Described
 from ray_jobs.serve_pipeline import EMBED_TEXTS, ServePipeline
 from services.core.errors import ArcusError, MediaError, Reason
@@ -55,25 +56,35 @@ class Stage:
         return self.calls[-1][0]
 
 
-def pipeline(describer: Stage, decoder: Stage | None = None, embedder: Stage | None = None) -> ServePipeline:
+def pipeline(
+    describer: Stage, decoder: Stage | None = None, embedder: Stage | None = None, engine: Any = None
+) -> ServePipeline:
     handles: Any = (decoder or Stage("frames"), Stage(()), describer, embedder or Stage(None))
-    return ServePipeline(*handles, EmbeddedExtractor())
+    return ServePipeline(*handles, EmbeddedExtractor(), ThreadedDescriber(), engine)
 
 
 async def describe(pipeline: ServePipeline, config: DescribeConfig = DescribeConfig()) -> Described:
-    return await pipeline.describe("tenants/t/files/f/original", INFO, SPAN, config, thumbnail=True)
+    return await pipeline.describe("t", "tenants/t/files/f/original", INFO, SPAN, config, thumbnail=True)
 
 
 async def test_frames_go_from_the_decoder_to_the_describer_unread() -> None:
     decoder, describer = Stage(RuntimeError("read by the worker")), Stage(DESCRIBED)
     assert await describe(pipeline(describer, decoder)) == DESCRIBED
-    assert describer.calls[0][1][3] is decoder.calls[0][0]
+    assert describer.calls[0][1][4] is decoder.calls[0][0]
+
+
+async def test_an_engine_elsewhere_is_given_the_frames_unread_and_what_the_stage_read() -> None:
+    decoder, reader, engine = Stage(RuntimeError("read by the worker")), Stage("reading"), Stage(DESCRIBED)
+    assert await describe(pipeline(reader, decoder, engine=engine)) == DESCRIBED
+    tenant_id, span, frames, _, reading, _ = engine.calls[0][1]
+    assert (tenant_id, span) == ("t", SPAN)
+    assert frames is decoder.calls[0][0] and reading is reader.calls[0][0]
 
 
 async def test_speech_that_nobody_wants_is_not_recognised() -> None:
     describer = Stage(DESCRIBED)
     await describe(pipeline(describer), DescribeConfig(enable_speech=False, enable_summary=False))
-    assert describer.calls[0][1][4] == ()
+    assert describer.calls[0][1][5] == ()
 
 
 async def test_the_error_of_a_stage_is_raised_as_it_was() -> None:

@@ -60,7 +60,7 @@ class EmbeddedEmbedder:
         tokens = 0
         for first in range(0, len(order), self._batch):
             rows = order[first : first + self._batch]
-            encoded = self._tokenizer.encode_batch([texts[row] for row in rows])
+            encoded = self._tokenizer.encode_batch([texts[row].encode(errors="replace").decode() for row in rows])
             ids = torch.tensor([item.ids for item in encoded])
             mask = torch.tensor([item.attention_mask for item in encoded])
             tokens += int(mask.sum())

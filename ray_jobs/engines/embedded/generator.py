@@ -30,7 +30,15 @@ _TOKEN = re.compile(r"\s*\S+")
 class EmbeddedGenerator:
     """Extractive: every sentence quotes or repeats a retrieved passage and cites it. Deterministic."""
 
+    running = 0  # each word is at hand as soon as it is asked for
+
     async def setup(self) -> None:
+        return None
+
+    def check(self) -> None:
+        return None
+
+    async def close(self) -> None:
         return None
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:

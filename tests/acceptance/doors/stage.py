@@ -55,7 +55,7 @@ class Stage:
     def engine_writes(self, streams: int, seconds: float = 10) -> None:
         engine = self.account.front.engine
         assert engine is not None
-        until(lambda: engine.engine.streams == streams, f"the engine writes {streams} answers", seconds)
+        until(lambda: engine.engine.running == streams, f"the engine writes {streams} answers", seconds)
 
 
 SCRIPT = tuple(field.name for field in fields(Script))

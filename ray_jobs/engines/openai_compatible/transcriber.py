@@ -1,0 +1,95 @@
+"""Speech to text by a server that speaks OpenAI's Audio Transcriptions."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ray_jobs.engines.language.cleaning import cleaned
+from ray_jobs.engines.openai_compatible.client import OpenaiClient
+from services.core.engine_config import OpenaiOptions
+from services.core.errors import ArcusError, Reason, invalid
+from services.core.media import Speech
+
+PART_SECONDS = 300  # of one request; OpenAI takes 25 MB, 13 minutes of these samples
+MIN_SECONDS = 0.1
+# Radford et al. 2022, section 4.5: what Whisper writes where nobody speaks, and where it goes round in circles.
+NO_SPEECH, LOG_PROBABILITY, COMPRESSION = 0.6, -1.0, 2.4
+
+
+class OpenaiTranscriber:
+    def __init__(self, options: OpenaiOptions) -> None:
+        self._options = options
+        self._client = OpenaiClient(options)
+
+    async def setup(self) -> None:
+        await self._client.setup()
+
+    def check(self) -> None:
+        self._client.check()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def transcribe(
+        self, tenant_id: str, samples: np.ndarray, sample_rate: int, offset_seconds: float
+    ) -> tuple[Speech, ...]:
+        if samples.ndim != 1 or samples.dtype != np.int16:
+            raise invalid("Give the audio as int16 samples of one channel.", field="samples")
+        said: list[Speech] = []
+        step = PART_SECONDS * sample_rate
+        for first in range(0, len(samples), step):
+            part = samples[first : first + step]
+            if len(part) < MIN_SECONDS * sample_rate:
+                break
+            said += await self._part(part, sample_rate, offset_seconds + first / sample_rate)
+        return tuple(said)
+
+    async def _part(self, samples: np.ndarray, sample_rate: int, offset_seconds: float) -> list[Speech]:
+        answer = await self._client.post(
+            "audio/transcriptions",
+            data={
+                "model": self._options.model,
+                "response_format": "verbose_json",
+                "timestamp_granularities[]": "segment",
+                "temperature": "0",
+            },
+            files={"file": ("speech.wav", _wav(samples, sample_rate), "audio/wav")},
+        )
+        length = len(samples) / sample_rate
+        try:
+            return list(_speech(answer, length, offset_seconds))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ArcusError(Reason.INTERNAL, "The engine's server gave a transcript that can't be read.") from error
+
+
+def _speech(answer: dict[str, Any], length: float, offset_seconds: float) -> Iterator[Speech]:
+    segments = answer.get("segments")
+    if segments is None:  # a server that gives no times
+        segments = [{"text": answer["text"], "start": 0.0, "end": length}]
+    for segment in segments:
+        text = cleaned(str(segment["text"]))
+        start = min(max(0.0, float(segment["start"])), length)
+        end = min(max(start, float(segment["end"])), length)
+        if text and not _is_imagined(segment):
+            yield Speech(text, offset_seconds + start, offset_seconds + end)
+
+
+def _is_imagined(segment: dict[str, Any]) -> bool:
+    silent = float(segment.get("no_speech_prob") or 0) > NO_SPEECH
+    unsure = float(segment.get("avg_logprob") or 0) < LOG_PROBABILITY
+    return (silent and unsure) or float(segment.get("compression_ratio") or 0) > COMPRESSION
+
+
+def _wav(samples: np.ndarray, sample_rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as audio:
+        audio.setnchannels(1)
+        audio.setsampwidth(2)
+        audio.setframerate(sample_rate)
+        audio.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()

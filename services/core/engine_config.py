@@ -1,0 +1,279 @@
+"""Which engines there are and which role each of them plays: a YAML file, and the environment over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from services.core.errors import ArcusError, invalid
+from services.core.settings import Settings
+
+Role = Literal["describe", "transcribe", "embed", "nimbus-001", "nimbus-002-preview", "extract"]
+# What a model must be able to do to play a role: engines of one model play roles of one task.
+Task = Literal["language", "speech", "vectors"]
+ROLES: tuple[Role, ...] = get_args(Role)
+MODELS: tuple[Role, ...] = ("nimbus-001", "nimbus-002-preview")  # the roles that a request names as its model
+TASKS: dict[Role, Task] = {
+    "describe": "language",
+    "transcribe": "speech",
+    "embed": "vectors",
+    "nimbus-001": "language",
+    "nimbus-002-preview": "language",
+    "extract": "language",
+}
+SCRIPTED_ANSWERS = ",".join(f"{model}=scripted" for model in MODELS)  # as ARCUS_ROLES takes it
+MAX_FILE_BYTES = 1_000_000
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EmbeddedOptions(_Options):
+    """The engines inside Arcus's own packages: no GPU, no downloads. It plays every role, each in its own way."""
+
+    kind: Literal["embedded"] = "embedded"
+
+
+class ScriptedOptions(_Options):
+    """Answers by a script in the instructions: for tests, and for measuring everything but the model."""
+
+    kind: Literal["scripted"] = "scripted"
+
+
+class VllmOptions(_Options):
+    """A model in this cluster, run by vLLM: a language model, Whisper for speech, or a pooling model for vectors."""
+
+    kind: Literal["vllm"]
+    model: str = Field(min_length=1, description="Name on the model hub, or the path of a folder.")
+    replicas: int = Field(1, ge=1, le=1024, description="Copies of the model.")
+    gpus: float = Field(
+        1,
+        ge=0,
+        le=64,
+        description="GPUs of one replica: 0 runs on the CPU, a part of 1 shares one GPU, whole ones split the model.",
+    )
+    context_tokens: int | None = Field(
+        None, ge=256, description="Of prompt and answer together; none: what the model was made for."
+    )
+    max_running: int = Field(64, ge=1, le=4096, description="Requests in one replica's batch.")
+    max_waiting: int = Field(128, ge=0, le=65536, description="Requests that wait for a place; more are refused.")
+    max_images: int = Field(16, ge=0, le=256, description="Frames shown in one prompt.")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    load_format: Literal["auto", "safetensors", "dummy"] = Field(
+        "auto", description="dummy: random weights, to measure a model without having it."
+    )
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="More arguments of vLLM's engine, as it names them."
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_or_part(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("above 1, give a whole number")
+        return gpus
+
+    @property
+    def tensor_parallel_size(self) -> int:
+        return max(1, int(self.gpus))
+
+    @property
+    def memory_share(self) -> float:
+        """Of a GPU's memory that vLLM may take; a tenth is left to what else must fit."""
+        return min(0.9, self.gpus) if self.gpus else 0.9
+
+
+class OpenaiOptions(_Options):
+    """A model behind any server that speaks OpenAI's API."""
+
+    kind: Literal["openai"]
+    base_url: str = Field(pattern=r"^https?://", description="As http://host:8000/v1.")
+    model: str = Field(min_length=1, description="As the server names it.")
+    api_key_variable: str = Field(
+        "", pattern=r"^[A-Z0-9_]*$", description="Environment variable that holds the key; empty: no key is sent."
+    )
+    replicas: int = Field(1, ge=1, le=1024, description="Processes that call the server.")
+    context_tokens: int = Field(32_768, ge=256, description="Of prompt and answer together.")
+    max_running: int = Field(64, ge=1, le=4096, description="Requests under way from one replica; more are refused.")
+    max_images: int = Field(16, ge=0, le=256, description="Frames shown in one prompt; 0: the model sees none.")
+    image_tokens: int = Field(1_600, ge=1, description="That one frame takes at most.")
+    bytes_per_token: float = Field(
+        3.0, gt=0.5, le=8, description="Of text, by which its tokens are estimated; a low number errs on the safe side."
+    )
+    output_limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="What the server calls the limit of an answer; OpenAI's newer models know the second."
+    )
+    timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Longest silence of the server.")
+    is_vllm: bool = Field(
+        False, description="It is vLLM: caches are salted by tenant, and an answer that broke off goes on."
+    )
+
+
+EngineOptions = Annotated[EmbeddedOptions | ScriptedOptions | VllmOptions | OpenaiOptions, Field(discriminator="kind")]
+KINDS: dict[str, type[_Options]] = {
+    "embedded": EmbeddedOptions,
+    "vllm": VllmOptions,
+    "openai": OpenaiOptions,
+    "scripted": ScriptedOptions,
+}
+BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {"embedded": EmbeddedOptions(), "scripted": ScriptedOptions()}
+
+
+class EngineConfig(_Options):
+    """`engines` by name, the built-in ones among them; `roles` names an engine for every role."""
+
+    engines: dict[str, EngineOptions]
+    roles: dict[Role, str]
+
+    def engine(self, role: Role) -> EngineOptions:
+        return self.engines[self.roles[role]]
+
+    def played_by(self, name: str) -> tuple[Role, ...]:
+        return tuple(role for role in ROLES if self.roles[role] == name)
+
+    @property
+    def applications(self) -> dict[str, tuple[Role, ...]]:
+        """The Serve applications that play roles, each with its roles.
+
+        An engine is one application for all its roles; the embedded one answers and embeds in two, and plays the other
+        roles inside the stages of ingest.
+        """
+        applications: dict[str, tuple[Role, ...]] = {}
+        for role in ROLES:
+            if self.engine(role).kind != "embedded" or role == "embed" or role in MODELS:
+                name = self.application(role)
+                applications[name] = (*applications.get(name, ()), role)
+        return applications
+
+    def application(self, role: Role) -> str:
+        """The Serve application that answers for a role: what a call names in its `application` metadata."""
+        name = self.roles[role]
+        if self.engines[name].kind != "embedded":
+            return f"engine-{name}"
+        return "generate" if role in MODELS else role
+
+
+def parse_engine_config(text: str, overrides: Mapping[str, str] = {}) -> EngineConfig:
+    """`overrides`: engines by role. Raises INVALID_ARGUMENT that lists every problem and says what to change."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise invalid(f"The engine configuration is not YAML: {error}") from error
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        raise invalid("The engine configuration must have the keys 'engines' and 'roles'.")
+    problems: list[str] = [
+        f"{key}: not a part of the configuration, which has engines and roles"
+        for key in value
+        if key not in ("engines", "roles")
+    ]
+    engines = _engines(value.get("engines") or {}, problems)
+    roles = _roles(value.get("roles") or {}, overrides, engines, problems)
+    if problems:
+        raise invalid("Bad engine configuration: " + "; ".join(problems) + ".", field="config")
+    return EngineConfig(engines=engines, roles=roles)
+
+
+def load_engine_config(settings: Settings) -> EngineConfig:
+    """What ARCUS_CONFIG names, with ARCUS_ROLES over it; without a file every role is played by the embedded engine."""
+    text = ""
+    if settings.config:
+        path = Path(settings.config)
+        try:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise invalid(f"{path} is no engine configuration: it is larger than {MAX_FILE_BYTES} bytes.")
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise invalid(f"ARCUS_CONFIG: {path} can't be read: {error}.", field="config") from error
+    try:
+        return parse_engine_config(text, parse_roles(settings.roles))
+    except ArcusError as error:
+        where = settings.config or "ARCUS_ROLES"
+        raise invalid(f"{where}: {error.message}", field="config") from error
+
+
+def parse_roles(text: str) -> dict[str, str]:
+    """As 'nimbus-001=scripted,embed=mine'."""
+    found: dict[str, str] = {}
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        role, equals, name = (part.strip() for part in item.partition("="))
+        if not equals or not name:
+            raise invalid(f"ARCUS_ROLES: '{item}' must read ROLE=ENGINE.", field="roles")
+        found[role] = name
+    return found
+
+
+def _engines(given: Any, problems: list[str]) -> dict[str, Any]:
+    engines: dict[str, Any] = dict(BUILT_IN)
+    if not isinstance(given, dict):
+        problems.append("engines: must be a mapping of names to engines")
+        return engines
+    for name, options in given.items():
+        place = f"engines.{name}"
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            problems.append(f"{place}: a name has lower-case letters, digits and hyphens, at most 42")
+            continue
+        if not isinstance(options, dict):
+            problems.append(f"{place}: must be a mapping that begins with its kind: {', '.join(KINDS)}")
+            continue
+        kind = options.get("kind")
+        if not isinstance(kind, str) or kind not in KINDS:
+            problems.append(f"{place}.kind: must be one of {', '.join(KINDS)}, not {kind!r}")
+            continue
+        if name in BUILT_IN and kind != name:
+            problems.append(f"{place}: this name is the built-in engine's; choose another")
+            continue
+        try:
+            engines[name] = KINDS[kind].model_validate(options)
+        except ValidationError as error:
+            problems += [_told(place, KINDS[kind], item) for item in error.errors()]
+            engines[name] = None  # its roles are not to be told of as well
+    return engines
+
+
+def _told(place: str, kind: type[_Options], item: Any) -> str:
+    where = ".".join([place, *map(str, item["loc"])])
+    if item["type"] == "extra_forbidden":
+        options = ", ".join(name for name in kind.model_fields if name != "kind") or "none"
+        return f"{where}: not an option of this kind, whose options are: {options}"
+    if item["type"] == "missing":
+        return f"{where}: missing; {kind.model_fields[str(item['loc'][0])].description}"
+    return f"{where}: {item['msg'][:1].lower()}{item['msg'][1:]}"
+
+
+def _roles(
+    given: Any, overrides: Mapping[str, str], engines: Mapping[str, Any], problems: list[str]
+) -> dict[Role, str]:
+    roles: dict[Role, str] = dict.fromkeys(ROLES, "embedded")
+    if not isinstance(given, dict):
+        problems.append("roles: must be a mapping of roles to names of engines")
+        return roles
+    for role, name in {**given, **overrides}.items():
+        if role not in ROLES:
+            problems.append(f"roles.{role}: no such role; the roles are {', '.join(ROLES)}")
+        elif not isinstance(name, str) or name not in engines:
+            problems.append(f"roles.{role}: no engine is named {name!r}; there are {', '.join(engines)}")
+        else:
+            roles[role] = name
+    for name, options in engines.items():
+        played = [role for role in ROLES if roles[role] == name]
+        if options is None or not played:
+            continue
+        if options.kind == "scripted" and (other := [role for role in played if role not in MODELS]):
+            problems.append(
+                f"roles.{other[0]}: engine {name} is scripted, which only answers ({', '.join(MODELS)}); "
+                "choose another engine"
+            )
+        tasks = {TASKS[role]: role for role in played}
+        if options.kind in ("vllm", "openai") and len(tasks) > 1:
+            problems.append(
+                f"engines.{name}: one model can't play {' and '.join(tasks.values())}; give each an engine of its own"
+            )
+    return roles
