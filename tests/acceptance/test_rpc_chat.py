@@ -85,6 +85,9 @@ async def test_a_function_is_called_and_its_result_goes_on(front: RpcFront):
     request.messages.extend([made.message, pb.ChatMessage(role="tool", content="24", tool_call_id=call.id)])
     after = await front.client.chat("Create", request)
     assert after.finish_reason == "stop" and not after.message.tool_calls
+    tools = [tool, responses_pb2.Tool(name="other", parameters=Struct())]
+    other = await front.client.chat("Create", chats(QUESTION, script=script, tools=tools, allowed_tools=["other"]))
+    assert not other.message.tool_calls
 
 
 async def test_a_cancelled_stream_frees_the_engine_and_leaves_nothing(front: RpcFront):
@@ -114,6 +117,8 @@ async def test_a_bad_chat_fails_before_the_first_chunk(front: RpcFront):
         (chats("What?", "none"), grpc.StatusCode.NOT_FOUND),
         (chats("What?", "a", "b"), grpc.StatusCode.INVALID_ARGUMENT),
         (chats(" "), grpc.StatusCode.INVALID_ARGUMENT),
+        (chats("What?", verbosity="loud"), grpc.StatusCode.INVALID_ARGUMENT),
+        (chats("What?", allowed_tools=["unknown"]), grpc.StatusCode.INVALID_ARGUMENT),
         (chats("What?", temperature=3), grpc.StatusCode.INVALID_ARGUMENT),
         (pb.CreateChatCompletionRequest(model="gpt"), grpc.StatusCode.INVALID_ARGUMENT),
     ):
