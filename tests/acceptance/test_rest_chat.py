@@ -126,8 +126,13 @@ def test_completions_are_listed_by_page_and_date_without_citations(answering: Fr
             http.post("/v1/chat/completions", json={"model": MODEL, "messages": [QUESTION]}).json()["id"]
             for _ in range(5)
         ]
+        long = [{"role": "system", "content": "x" * 20_000}, QUESTION]
+        id = http.post("/v1/chat/completions", json={"model": MODEL, "messages": long}).json()["id"]
         item = http.get("/v1/chat/completions").json()["data"][0]
+        assert item["id"] == id and item["payload"]["messages"] == [QUESTION]
+        assert http.get(f"/v1/chat/completions/{id}").json()["payload"]["messages"] == long
         assert item["choices"][0]["message"]["content"] and "citations" not in item["choices"][0]
+        assert http.delete(f"/v1/chat/completions/{id}").status_code == 200
     chat = account.sdk.chat.completions
     pages = [chat.list(limit=2, offset=offset) for offset in (0, 2, 4)]
     assert [item.id for page in pages for item in page.data] == ids[::-1]
