@@ -15,6 +15,8 @@ from services.nimbus.answers import Answer, Answers
 from services.nimbus.chat_request import ChatRequest
 from services.nimbus.events import Event
 
+MAX_LISTED_CHARACTERS = 10_000  # of the messages of each completion in a list
+
 Completion = dict[str, Any]
 Chunk = dict[str, Any]
 
@@ -47,12 +49,9 @@ class ChatCompletions:
     async def list(
         self, tenant_id: str, page: Page, *, created: CreatedRange = CreatedRange(), after: str | None = None
     ) -> Listing[Completion]:
-        """Newest first, without citations. `after`: only those that come after this one."""
+        """Newest first, without citations; of a long conversation, the last messages. `after`: those that come after it."""
         listing = await self._chats.list(tenant_id, page, created=created, after=after)
-        items = [
-            {**chat.body, "choices": [_without_citations(one) for one in chat.body["choices"]]}
-            for chat in listing.items
-        ]
+        items = [_listed(chat.body) for chat in listing.items]
         return Listing(items, listing.total, listing.limit, listing.offset)
 
     async def delete(self, tenant_id: str, id: str) -> None:
@@ -170,8 +169,16 @@ def _failure(message: str, code: str) -> Chunk:
     return {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
 
 
-def _without_citations(choice: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in choice.items() if name != "citations"}
+def _listed(body: Completion) -> Completion:
+    choices = [{name: value for name, value in one.items() if name != "citations"} for one in body["choices"]]
+    messages: list[dict[str, Any]] = []
+    left = MAX_LISTED_CHARACTERS
+    for message in reversed(body["payload"]["messages"]):
+        left -= len(message["content"])
+        if left < 0:
+            break
+        messages.insert(0, message)
+    return {**body, "choices": choices, "payload": {**body["payload"], "messages": messages}}
 
 
 @contextmanager

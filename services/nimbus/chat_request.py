@@ -7,6 +7,7 @@ from typing import Any
 
 from services.core.errors import invalid
 from services.core.filters import SearchFilter
+from services.nimbus.options import VERBOSITIES, Options
 from services.nimbus.requests import (
     MAX_MESSAGES,
     FunctionCall,
@@ -33,6 +34,8 @@ REFUSED: tuple[tuple[str, tuple[Any, ...], str], ...] = (
     ("response_format", ({"type": "text"},), "response_format must be of type text"),
     ("modalities", (["text"],), "modalities must be text alone"),
     ("audio", (), "audio is not offered; leave it out"),
+    ("logit_bias", ({},), "logit_bias is not offered; leave it out"),
+    ("web_search_options", (), "the web is not searched; leave web_search_options out"),
     ("functions", ([],), "functions is not offered; use tools"),
     ("function_call", (), "function_call is not offered; use tool_choice"),
     ("background", (False,), "background is not offered for chat completions; use /responses"),
@@ -70,6 +73,9 @@ def parse_chat(body: Any) -> ChatRequest:
     options = read_typed(body, "stream_options", dict) or {}
     if not isinstance(options.get("include_usage"), bool | None):
         raise invalid("stream_options.include_usage must be true or false", field="stream_options.include_usage")
+    verbosity = body.get("verbosity")
+    if verbosity not in (None, *VERBOSITIES):
+        raise invalid(f"verbosity must be one of: {', '.join(VERBOSITIES)}", field="verbosity")
     base = _knowledge_base(body)
     asked = ResponseRequest(
         model=model,
@@ -83,6 +89,7 @@ def parse_chat(body: Any) -> ChatRequest:
         stream=read_typed(body, "stream", bool) or False,
         store=False,
         chat_citations=True,
+        options=Options.from_json({**body, "text": {"verbosity": verbosity}}),
     )
     payload = {
         "messages": [
@@ -176,7 +183,11 @@ def _tools(value: Any) -> Any:
 
 
 def _tool_choice(value: Any) -> Any:
-    return _flat(value) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    if isinstance(allowed := value.get("allowed_tools"), dict):
+        return {**value, **allowed, "tools": _tools(allowed.get("tools"))}
+    return _flat(value)
 
 
 def _flat(item: dict[str, Any]) -> dict[str, Any]:

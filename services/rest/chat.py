@@ -47,7 +47,7 @@ def chat_routes(backend: Backend) -> APIRouter:
         created: CreatedRange = Depends(created_range),
         after: str | None = Query(None, description="Only those that come after the completion of this id."),
     ) -> Response:
-        """Newest first, without citations."""
+        """Newest first, without citations; of a long conversation, the last messages."""
         listing = await completions.list(tenant_id, page, created=created, after=after)
         has_more = listing.offset + len(listing.items) < listing.total
         return reply({**list_reply(listing, listing.items), "has_more": has_more})

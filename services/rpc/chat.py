@@ -14,7 +14,7 @@ from grpc.aio import ServicerContext as Context
 from services.nimbus.backend import Backend
 from services.nimbus.chat_request import ChatRequest, parse_chat
 from services.rpc.gate import tenant
-from services.rpc.responses import tool_choice_json, tool_json
+from services.rpc.responses import options_json
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
 
 
@@ -54,8 +54,8 @@ def asked(request: pb.CreateChatCompletionRequest) -> ChatRequest:
         "collections": list(request.collections) or None,
         "temperature": optional(request, "temperature"),
         "max_completion_tokens": optional(request, "max_completion_tokens"),
-        "tools": [tool_json(tool) for tool in request.tools] or None,
-        "tool_choice": tool_choice_json(request.tool_choice),
+        **options_json(request),
+        "verbosity": request.verbosity or None,
         "metadata": struct_json(request, "metadata"),
         "store": optional(request, "store"),
         "include_citations": optional(request, "include_citations"),

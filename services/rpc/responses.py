@@ -84,10 +84,7 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "store": optional(request, "store"),
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
-        "tools": [tool_json(tool) for tool in request.tools] or None,
-        "tool_choice": _tool_choice(request),
-        **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
-        **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
+        **options_json(request),
         "text": {"verbosity": request.verbosity or None},
     }
     if request.HasField("knowledge_base"):
@@ -102,7 +99,17 @@ def _item(item: pb.InputMessage) -> dict[str, Any]:
     return {"role": ROLES.get(item.role, ""), "content": item.text}
 
 
-def tool_json(tool: pb.Tool) -> dict[str, Any]:
+def options_json(request: Any) -> dict[str, Any]:
+    """What requests for responses and for chat completions have in common."""
+    return {
+        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tool_choice": _tool_choice(request),
+        **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
+        **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
+    }
+
+
+def _tool(tool: pb.Tool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,
@@ -112,14 +119,14 @@ def tool_json(tool: pb.Tool) -> dict[str, Any]:
     }
 
 
-def _tool_choice(request: pb.CreateResponseRequest) -> str | dict[str, Any] | None:
+def _tool_choice(request: Any) -> str | dict[str, Any] | None:
     if request.allowed_tools:
         tools = [{"type": "function", "name": name} for name in request.allowed_tools]
         return {"type": "allowed_tools", "mode": request.tool_choice or "auto", "tools": tools}
-    return tool_choice_json(request.tool_choice)
+    return _named_choice(request.tool_choice)
 
 
-def tool_choice_json(value: str) -> str | dict[str, str] | None:
+def _named_choice(value: str) -> str | dict[str, str] | None:
     if value in ("", "auto", "none", "required"):
         return value or None
     return {"type": "function", "name": value}

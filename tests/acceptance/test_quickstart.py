@@ -139,6 +139,21 @@ def test_cloudglue_cites_what_is_in_the_video(lecture: Lecture) -> None:
     assert first.speech
 
 
+def test_a_chat_gives_the_same_answer(lecture: Lecture) -> None:
+    question = "How many turbines are in the dam in France?"
+    messages = [{"role": "user", "content": question}]
+    client = openai_client(lecture)
+    answer = client.responses.create(model="nimbus-001", input=question, extra_body=knowledge(lecture))
+    chunks = client.chat.completions.create(model="nimbus-001", messages=messages, stream=True)
+    told = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    sdk = Cloudglue(api_key=lecture.system.key, host=lecture.system.http)
+    made = sdk.chat.completions.create(messages=messages, collections=[lecture.collection_id])
+    assert told == made.choices[0].message.content == answer.output_text and "24 turbines" in told
+    citation = made.choices[0].citations[0]
+    assert citation.file_id == lecture.file_id
+    assert any("24" in part.text and part.end_time > part.start_time for part in citation.scene_text)
+
+
 def test_what_is_not_in_the_video_is_not_answered(lecture: Lecture) -> None:
     client = Cloudglue(api_key=lecture.system.key, host=lecture.system.http)
     response = client.responses.create(

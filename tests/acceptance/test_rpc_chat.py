@@ -72,7 +72,7 @@ async def test_a_stream_tells_the_same_chunks_as_http(front: RpcFront):
     assert chunks[-1].usage == kept.usage and chunks[-1].created == kept.created_at // 1000
 
 
-async def test_a_function_is_called(front: RpcFront):
+async def test_a_function_is_called_and_its_result_goes_on(front: RpcFront):
     arguments = '{"year": 1961}'
     script = json.dumps({"messages": 1, "call": {"name": "look_up", "arguments": arguments}})
     tool = responses_pb2.Tool(name="look_up", parameters=Struct())
@@ -82,6 +82,12 @@ async def test_a_function_is_called(front: RpcFront):
     assert (call.function.name, call.function.arguments, made.finish_reason) == ("look_up", arguments, "tool_calls")
     chunks = [chunk async for chunk in front.client.chat("Stream", request)]
     assert "".join(c.function.arguments for chunk in chunks for c in chunk.delta.tool_calls) == arguments
+    request.messages.extend([made.message, pb.ChatMessage(role="tool", content="24", tool_call_id=call.id)])
+    after = await front.client.chat("Create", request)
+    assert after.finish_reason == "stop" and not after.message.tool_calls
+    tools = [tool, responses_pb2.Tool(name="other", parameters=Struct())]
+    other = await front.client.chat("Create", chats(QUESTION, script=script, tools=tools, allowed_tools=["other"]))
+    assert not other.message.tool_calls
 
 
 async def test_a_cancelled_stream_frees_the_engine_and_leaves_nothing(front: RpcFront):
@@ -111,6 +117,8 @@ async def test_a_bad_chat_fails_before_the_first_chunk(front: RpcFront):
         (chats("What?", "none"), grpc.StatusCode.NOT_FOUND),
         (chats("What?", "a", "b"), grpc.StatusCode.INVALID_ARGUMENT),
         (chats(" "), grpc.StatusCode.INVALID_ARGUMENT),
+        (chats("What?", verbosity="loud"), grpc.StatusCode.INVALID_ARGUMENT),
+        (chats("What?", allowed_tools=["unknown"]), grpc.StatusCode.INVALID_ARGUMENT),
         (chats("What?", temperature=3), grpc.StatusCode.INVALID_ARGUMENT),
         (pb.CreateChatCompletionRequest(model="gpt"), grpc.StatusCode.INVALID_ARGUMENT),
     ):

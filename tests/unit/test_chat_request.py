@@ -6,7 +6,7 @@ from typing import Any
 
 from services.core.filters import SearchFilter
 from services.nimbus.chat_request import ChatRequest, parse_chat
-from services.nimbus.requests import FunctionCall, KnowledgeBase, Message
+from services.nimbus.requests import FunctionCall, KnowledgeBase, Message, parse_request
 
 QUESTION = {"role": "user", "content": "What?"}
 
@@ -24,7 +24,14 @@ def test_a_chat_without_collections_asks_of_everything_and_is_kept_as_a_chat_alo
 
 def test_what_asks_for_nothing_is_no_problem():
     nothing = {"n": 1, "stop": None, "logprobs": False, "response_format": {"type": "text"}, "modalities": ["text"]}
-    assert parsed(**nothing, functions=[], background=False, top_p=1, user="u") == parsed()
+    assert parsed(**nothing, functions=[], background=False, seed=1, reasoning_effort="low") == parsed()
+
+
+def test_options_are_those_of_responses():
+    options = {"top_p": 0.5, "parallel_tool_calls": False, "user": "u"}
+    answer = parse_request({"model": "nimbus-001", "input": "What?", "text": {"verbosity": "low"}, **options})
+    asked = parsed(verbosity="low", **options).asked
+    assert asked.options == answer.options and asked.guidance == "Be brief."
 
 
 def test_a_filter_means_what_it_means_elsewhere_and_in_may_name_one_text():
@@ -58,12 +65,21 @@ def test_turns_are_understood_and_only_those_with_text_are_told_again():
 
 
 def test_functions_are_those_of_responses():
-    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
-    request = parsed(tools=[tool], tool_choice={"type": "function", "function": {"name": "f"}})
-    assert request.asked.tools == (
-        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}},
-    )
-    assert request.asked.tool_choice == {"type": "function", "name": "f"}
+    function = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    answer = {"model": "nimbus-001", "input": "What?", "tools": [{"type": "function", **function}]}
+    tools = [{"type": "function", "function": function}]
+    named = [{"type": "function", "function": {"name": "f"}}]
+    for choice, flat in (
+        ("required", "required"),
+        (named[0], {"type": "function", "name": "f"}),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": named}},
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+        ),
+    ):
+        asked = parsed(tools=tools, tool_choice=choice).asked
+        expected = parse_request({**answer, "tool_choice": flat})
+        assert (asked.tools, asked.tool_choice) == (expected.tools, expected.tool_choice)
 
 
 def test_the_newer_name_of_the_token_limit_counts():

@@ -43,7 +43,7 @@ class ChatToolCall(_message.Message):
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., type: _Optional[str] = ..., function: _Optional[_Union[ChatToolCall.Function, _Mapping]] = ...) -> None: ...
 
 class CreateChatCompletionRequest(_message.Message):
-    __slots__ = ("model", "messages", "collections", "filter", "temperature", "max_completion_tokens", "tools", "tool_choice", "metadata", "store", "include_citations", "include_usage")
+    __slots__ = ("model", "messages", "collections", "filter", "temperature", "max_completion_tokens", "tools", "tool_choice", "metadata", "store", "include_citations", "include_usage", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "top_p", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,15 @@ class CreateChatCompletionRequest(_message.Message):
     STORE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_CITATIONS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_USAGE_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_TOOLS_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    VERBOSITY_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SAFETY_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     collections: _containers.RepeatedScalarFieldContainer[str]
@@ -68,7 +77,16 @@ class CreateChatCompletionRequest(_message.Message):
     store: bool
     include_citations: bool
     include_usage: bool
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ..., temperature: _Optional[float] = ..., max_completion_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_responses_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., include_citations: bool = ..., include_usage: bool = ...) -> None: ...
+    allowed_tools: _containers.RepeatedScalarFieldContainer[str]
+    parallel_tool_calls: bool
+    max_tool_calls: int
+    top_p: float
+    truncation: str
+    verbosity: str
+    user: str
+    safety_identifier: str
+    prompt_cache_key: str
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ..., temperature: _Optional[float] = ..., max_completion_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_responses_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., include_citations: bool = ..., include_usage: bool = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., top_p: _Optional[float] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ...) -> None: ...
 
 class ChatCitation(_message.Message):
     __slots__ = ("file_id", "collection_id", "segment_id", "start_time", "end_time", "context", "relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")

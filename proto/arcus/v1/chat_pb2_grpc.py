@@ -89,7 +89,7 @@ class ChatServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """Newest first; items have no citations. Safe to retry.
+        """Newest first; items have no citations and of a long conversation the last messages. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
