@@ -60,6 +60,9 @@ _many = (
     .outerjoin(shards, shards.c.shard == collections.c.shard)
     .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
 )
+_counted = select(collections, _file_count).where(collections.c.tenant_id == bindparam("tenant_id"))
+_one = _counted.where(collections.c.id == bindparam("collection_id"))
+_newest = _counted.order_by(collections.c.created_at.desc()).limit(bindparam("most"))
 
 
 class Collections:
@@ -129,12 +132,10 @@ class Collections:
         return Collection(**values, file_count=0)
 
     async def get(self, tenant_id: str, id: str) -> Collection:
-        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id, collections.c.id == id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        if row is None:
+        rows = await self._database.fetch(_one, {"tenant_id": tenant_id, "collection_id": id})
+        if not rows:
             raise not_found("Collection", id)
-        return Collection.from_row(row)
+        return Collection.from_row(rows[0]._mapping)
 
     async def of_type(
         self, tenant_id: str, id: str, collection_type: str, *, field: str = "collection_id"
@@ -178,10 +179,8 @@ class Collections:
 
     async def newest(self, tenant_id: str, limit: int) -> Sequence[Collection]:
         """The tenant's collections, at most `limit`, those made last first."""
-        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id)
-        async with self._database.read() as connection:
-            rows = await connection.execute(query.order_by(collections.c.created_at.desc()).limit(limit))
-            return [Collection.from_row(row) for row in rows.mappings()]
+        rows = await self._database.fetch(_newest, {"tenant_id": tenant_id, "most": limit})
+        return [Collection.from_row(row._mapping) for row in rows]
 
     async def update(
         self, tenant_id: str, id: str, *, name: str | None = None, description: str | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -39,6 +39,7 @@ from services.core.errors import ArcusError, Reason, invalid
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
 SETUP_LOCK = 7146725  # any number, the same in every process
+Result = TypeVar("Result")
 UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
 
 
@@ -81,26 +82,29 @@ class Database:
                 yield connection
 
     async def fetch(self, query: Executable, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
-        """All rows of one query: a `read()` in one trip, for where many requests wait for it.
-
-        values: of the query's parameters, for a query that is built once.
-        """
-        if self._direct is None:
-            async with self.read() as connection:
-                return (await connection.execute(query, values)).all()
-        with _mapped():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _fetch, self._direct, query, values)
+        """All rows of one query. values: of the query's parameters, for a query that is built once."""
+        return await self.reading(lambda connection: connection.execute(query, values).all())
 
     async def store(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """One statement for all rows: a `write()` in one trip."""
+        """One statement for all rows, in a transaction."""
+        await self.writing(lambda connection: _execute(connection, statement, rows))
+
+    async def reading(self, work: Callable[[Connection], Result]) -> Result:
+        """A `read()` in one trip, for where many requests wait for it: `work` runs in a thread, or in a greenlet."""
+        if self._direct is None:
+            async with self.read() as connection:
+                return await connection.run_sync(work)
+        with _mapped():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _read, self._direct, work)
+
+    async def writing(self, work: Callable[[Connection], Result]) -> Result:
+        """A `write()` in one trip: `work` is one transaction."""
         if self._direct is None:
             async with self.write() as connection:
-                await connection.execute(statement, rows)
-            return
+                return await connection.run_sync(work)
         with _mapped():
             async with self._turn():
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, _store, self._direct, statement, rows)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, _write, self._direct, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -146,14 +150,18 @@ class Database:
             self._direct.dispose()
 
 
-def _fetch(engine: Engine, query: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
+def _read(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     with engine.connect() as connection:
-        return connection.execute(query, values).all()
+        return work(connection)
 
 
-def _store(engine: Engine, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     with engine.execution_options(arcus_write=True).begin() as connection:
-        connection.execute(statement, rows)
+        return work(connection)
+
+
+def _execute(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute(statement, rows)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from services.core.clock import now_ms
 from services.core.database import Database
@@ -16,6 +16,7 @@ from services.core.schema import api_keys, tenants
 
 CACHE_MS = 2_000
 CACHE_KEYS = 10_000
+_tenant_of = select(api_keys.c.tenant_id).where(api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,14 @@ class Keys:
         cached = self._cache.get(digest)
         if cached and cached[1] > now:
             return cached[0]
-        async with self._database.read() as connection:
-            query = select(api_keys.c.tenant_id).where(api_keys.c.hash == digest, api_keys.c.revoked_at.is_(None))
-            row = (await connection.execute(query)).first()
-        if row is None:
+        rows = await self._database.fetch(_tenant_of, {"digest": digest})
+        if not rows:
             self._cache.pop(digest, None)
             raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
         if len(self._cache) >= CACHE_KEYS:
             self._cache.clear()
-        self._cache[digest] = (row.tenant_id, now + CACHE_MS)
-        return row.tenant_id
+        self._cache[digest] = (rows[0].tenant_id, now + CACHE_MS)
+        return rows[0].tenant_id
 
     async def list(self) -> list[ApiKey]:
         query = select(api_keys, tenants.c.name).join(tenants).order_by(api_keys.c.created_at)

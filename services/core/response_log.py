@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from services.core.clock import now_ms
 from services.core.database import Database
@@ -15,6 +14,20 @@ from services.core.schema import response_events, responses
 
 LEASE_MS = 8_000  # a front that is silent this long has lost its responses
 MAX_ATTEMPTS = 5
+# Built once: making a statement costs more than running it.
+_one = select(responses).where(
+    responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
+)
+_insert = insert(response_events)
+_ended = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"))
+    .values(status=bindparam("ended_status"), body=bindparam("ended_body"), owner=None, lease_until=None, prompt=None)
+)
+_held_now = select(responses.c.id, responses.c.owner, responses.c.attempts).where(
+    responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.status == "in_progress"
+)
+_held_locked = _held_now.order_by(responses.c.id).with_for_update()
 
 
 @dataclass(frozen=True)
@@ -62,42 +75,27 @@ class ResponseLog:
 
         Returns the holds of those.
         """
-        async with self._database.write() as connection:
-            holds = {batch.hold for batch in batches}
-            held = await _held(connection, holds)
-            kept = [batch for batch in batches if batch.hold in held]
-            rows = [
-                {
-                    "response_id": batch.hold.response_id,
-                    "first_number": batch.first_number,
-                    "entries": batch.entries,
-                    "engine_text": batch.engine_text,
-                    "output_tokens": batch.output_tokens,
-                }
-                for batch in kept
-                if batch.entries
-            ]
-            if rows:
-                await connection.execute(insert(response_events), rows)
-            for batch in kept:
-                if batch.body is not None:
-                    await _end(connection, batch.hold.response_id, batch.body)
-        return holds - held
+        return await self._database.writing(lambda connection: _append(connection, batches))
 
     async def set_prompt(self, hold: Hold, prompt: bytes) -> bool:
         """False means that the response is no longer held."""
-        async with self._database.write() as connection:
-            if not await _held(connection, [hold]):
+
+        def work(connection: Connection) -> bool:
+            if not _held(connection, [hold]):
                 return False
-            await connection.execute(update(responses).where(responses.c.id == hold.response_id).values(prompt=prompt))
+            connection.execute(update(responses).where(responses.c.id == hold.response_id).values(prompt=prompt))
             return True
+
+        return await self._database.writing(work)
 
     async def read(self, tenant_id: str, id: str, from_number: int = 0) -> Stored | None:
         """The state first, then the entries: a log that is read as ended is read whole."""
-        query = select(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-            return None if row is None else await _load(connection, row, from_number)
+
+        def work(connection: Connection) -> Stored | None:
+            row = connection.execute(_one, {"tenant_id": tenant_id, "response_id": id}).first()
+            return None if row is None else _load(connection, row, from_number)
+
+        return await self._database.reading(work)
 
     async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Hold, Stored] | None:
         """Takes over a background response whose front is silent, other than those in `skip`."""
@@ -108,45 +106,53 @@ class ResponseLog:
             responses.c.lease_until < now_ms(),
             responses.c.id.not_in(list(skip)),
         )
-        async with self._database.read() as connection:  # an idle front takes no write lock
-            if (await connection.execute(select(responses.c.id).where(due).limit(1))).first() is None:
-                return None
+        if not await self._database.fetch(select(responses.c.id).where(due).limit(1)):
+            return None  # an idle front takes no write lock
         query = select(responses).where(due).order_by(responses.c.created_at).limit(1)
-        async with self._database.write() as connection:
-            row = (await connection.execute(query.with_for_update(skip_locked=True))).first()
+
+        def work(connection: Connection) -> tuple[Hold, Stored] | None:
+            row = connection.execute(query.with_for_update(skip_locked=True)).first()
             if row is None:
                 return None
             hold = Hold(row.id, owner, row.attempts + 1)
-            await connection.execute(
+            connection.execute(
                 update(responses)
                 .where(responses.c.id == row.id)
                 .values(owner=owner, attempts=hold.attempt, lease_until=now_ms() + LEASE_MS)
             )
-            return hold, await _load(connection, row, 0)
+            return hold, _load(connection, row, 0)
+
+        return await self._database.writing(work)
 
     async def renew(self, holds: Iterable[Hold], *, milliseconds: int = LEASE_MS) -> None:
         """Extends the leases of those that are still held; with 0, any front may take them over at once."""
-        async with self._database.write() as connection:
-            ids = [hold.response_id for hold in await _held(connection, holds)]
+
+        def work(connection: Connection) -> None:
+            ids = [hold.response_id for hold in _held(connection, holds)]
             until = now_ms() + milliseconds if milliseconds else 0
-            await connection.execute(update(responses).where(responses.c.id.in_(ids)).values(lease_until=until))
+            connection.execute(update(responses).where(responses.c.id.in_(ids)).values(lease_until=until))
+
+        await self._database.writing(work)
 
     async def still_held(self, holds: Iterable[Hold]) -> set[Hold]:
         """Those that are held and in progress; without a lock, to learn soon of a cancellation or a deletion."""
-        async with self._database.read() as connection:
-            return await _held(connection, holds, lock=False)
+        return await self._database.reading(lambda connection: _held(connection, holds, lock=False))
 
-    async def end(self, tenant_id: str, id: str, body_of: Any) -> Stored | None:
+    async def end(self, tenant_id: str, id: str, body_of: Callable[[Stored], dict[str, Any]]) -> Stored | None:
         """Ends a response in progress as `body_of(stored)` says; one that has ended stays as it is. None: no such thing."""
-        query = select(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
-        async with self._database.write() as connection:
-            row = (await connection.execute(query.with_for_update())).first()
+
+        def work(connection: Connection) -> Stored | None:
+            row = connection.execute(_one.with_for_update(), {"tenant_id": tenant_id, "response_id": id}).first()
             if row is None:
                 return None
-            stored = await _load(connection, row, 0)
-            if stored.status == "in_progress":
-                await _end(connection, id, body_of(stored))
-        return await self.read(tenant_id, id)
+            stored = _load(connection, row, 0)
+            if stored.status != "in_progress":
+                return stored
+            body = body_of(stored)
+            _end(connection, [(id, body)])
+            return replace(stored, status=body["status"], body=body, prompt=None)
+
+        return await self._database.writing(work)
 
     async def abandoned(self, limit: int = 100) -> list[tuple[str, str]]:
         """(tenant, id) of foreground responses whose front is gone: nobody can go on with them."""
@@ -159,18 +165,38 @@ class ResponseLog:
             )
             .limit(limit)
         )
-        async with self._database.read() as connection:
-            return [(row.tenant_id, row.id) for row in await connection.execute(query)]
+        return [(row.tenant_id, row.id) for row in await self._database.fetch(query)]
 
 
-async def _load(connection: AsyncConnection, row: Row, from_number: int) -> Stored:
+def _append(connection: Connection, batches: Sequence[Batch]) -> set[Hold]:
+    holds = {batch.hold for batch in batches}
+    held = _held(connection, holds)
+    kept = [batch for batch in batches if batch.hold in held]
+    rows = [
+        {
+            "response_id": batch.hold.response_id,
+            "first_number": batch.first_number,
+            "entries": batch.entries,
+            "engine_text": batch.engine_text,
+            "output_tokens": batch.output_tokens,
+        }
+        for batch in kept
+        if batch.entries
+    ]
+    if rows:
+        connection.execute(_insert, rows)
+    _end(connection, [(batch.hold.response_id, batch.body) for batch in kept if batch.body is not None])
+    return holds - held
+
+
+def _load(connection: Connection, row: Row, from_number: int) -> Stored:
     log = response_events.c
     query = select(response_events).where(log.response_id == row.id).order_by(log.first_number)
     if from_number:
         # The row that holds the number may begin before it.
         first = select(func.max(log.first_number)).where(log.response_id == row.id, log.first_number <= from_number)
         query = query.where(log.first_number >= first.scalar_subquery())
-    batches = (await connection.execute(query)).all()
+    batches = connection.execute(query).all()
     entries = [entry for batch in batches for entry in batch.entries]
     if batches:
         entries = entries[max(0, from_number - batches[0].first_number) :]
@@ -187,21 +213,15 @@ async def _load(connection: AsyncConnection, row: Row, from_number: int) -> Stor
     )
 
 
-async def _end(connection: AsyncConnection, id: str, body: dict[str, Any]) -> None:
-    await connection.execute(
-        update(responses)
-        .where(responses.c.id == id)
-        .values(status=body["status"], body=body, owner=None, lease_until=None, prompt=None)
-    )
+def _end(connection: Connection, ended: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    rows = [{"response_id": id, "ended_status": body["status"], "ended_body": body} for id, body in ended]
+    if rows:
+        connection.execute(_ended, rows)
 
 
-async def _held(connection: AsyncConnection, holds: Iterable[Hold], *, lock: bool = True) -> set[Hold]:
+def _held(connection: Connection, holds: Iterable[Hold], *, lock: bool = True) -> set[Hold]:
     """Those still held, locked against whoever would take them until the transaction ends."""
     wanted = set(holds)
-    query = select(responses.c.id, responses.c.owner, responses.c.attempts).where(
-        responses.c.id.in_(sorted({hold.response_id for hold in wanted})), responses.c.status == "in_progress"
-    )
-    if lock:
-        query = query.order_by(responses.c.id).with_for_update()
-    rows = await connection.execute(query)
+    ids = sorted({hold.response_id for hold in wanted})
+    rows = connection.execute(_held_locked if lock else _held_now, {"ids": ids})
     return {Hold(row.id, row.owner, row.attempts) for row in rows} & wanted

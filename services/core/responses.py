@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, literal, select
+from sqlalchemy import RowMapping, bindparam, delete, insert, literal, select
 
 from services.core.clock import now_ms
 from services.core.database import Database
@@ -18,6 +18,9 @@ from services.core.schema import responses
 
 CHAIN_ROWS = 20  # turns read at once
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
+# Built once: making a statement costs more than running it.
+_insert = insert(responses)
+_one = select(responses).where(responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -54,24 +57,23 @@ class Responses:
         previous_response_id: str | None = None,
     ) -> None:
         """Keeps a response in progress, held by whoever writes its log."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert(responses).values(
-                    id=hold.response_id,
-                    tenant_id=tenant_id,
-                    status=body["status"],
-                    model=body["model"],
-                    instructions=body["instructions"],
-                    request=request,
-                    body=body,
-                    background=background,
-                    previous_response_id=previous_response_id,
-                    owner=hold.owner,
-                    attempts=hold.attempt,
-                    lease_until=now_ms() + LEASE_MS,
-                    created_at=now_ms(),
-                )
-            )
+        now = now_ms()
+        row = {
+            "id": hold.response_id,
+            "tenant_id": tenant_id,
+            "status": body["status"],
+            "model": body["model"],
+            "instructions": body["instructions"],
+            "request": request,
+            "body": body,
+            "background": background,
+            "previous_response_id": previous_response_id,
+            "owner": hold.owner,
+            "attempts": hold.attempt,
+            "lease_until": now + LEASE_MS,
+            "created_at": now,
+        }
+        await self._database.store(_insert, [row])
 
     async def chain(self, response: Response, limit: int) -> AsyncIterator[Response]:
         """A response and those that it continues, newest first, at most `limit`; ends where one was deleted."""
@@ -97,12 +99,10 @@ class Responses:
             limit -= len(rows)
 
     async def get(self, tenant_id: str, id: str) -> Response:
-        query = select(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        if row is None:
+        rows = await self._database.fetch(_one, {"tenant_id": tenant_id, "id": id})
+        if not rows:
             raise not_found("Response", id)
-        return Response.from_row(row)
+        return Response.from_row(rows[0]._mapping)
 
     async def list(
         self, tenant_id: str, page: Page, *, status: str | None = None, created: CreatedRange = CreatedRange()

@@ -48,15 +48,15 @@ class Options:
         if _integer(body, "top_logprobs", 0, 20):
             raise invalid("top_logprobs is not supported by this server: leave it at 0", field="top_logprobs")
         reasoning = _object(body, "reasoning")
-        _one_of(reasoning, "effort", EFFORTS, within="reasoning.")
-        _one_of(reasoning, "summary", SUMMARIES, within="reasoning.")
-        _one_of(body, "service_tier", TIERS)
+        read_one_of(reasoning, "effort", EFFORTS, within="reasoning.")
+        read_one_of(reasoning, "summary", SUMMARIES, within="reasoning.")
+        read_one_of(body, "service_tier", TIERS)
         parallel = body.get("parallel_tool_calls")
         if not isinstance(parallel, bool | None):
             raise invalid("parallel_tool_calls must be true or false", field="parallel_tool_calls")
         return cls(
             top_p=_number(body, "top_p", 0, 1),
-            truncation=_one_of(body, "truncation", ("auto", "disabled")) or "auto",
+            truncation=read_one_of(body, "truncation", ("auto", "disabled")) or "auto",
             verbosity=_verbosity(_object(body, "text")),
             parallel_tool_calls=parallel is not False,
             max_tool_calls=_integer(body, "max_tool_calls", 1, MAX_TOOL_CALLS),
@@ -95,7 +95,7 @@ def _verbosity(text: dict[str, Any]) -> str | None:
     format = text.get("format")
     if format is not None and (not isinstance(format, dict) or format.get("type") != "text"):
         raise invalid("text.format: this server answers in text alone: use {'type': 'text'}", field="text.format")
-    return _one_of(text, "verbosity", tuple(VERBOSITIES), within="text.")
+    return read_one_of(text, "verbosity", tuple(VERBOSITIES), within="text.")
 
 
 def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -105,7 +105,8 @@ def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
     return value or {}
 
 
-def _one_of(body: dict[str, Any], name: str, values: tuple[str, ...], *, within: str = "") -> str | None:
+def read_one_of(body: dict[str, Any], name: str, values: tuple[str, ...], *, within: str = "") -> str | None:
+    """A field of a few values, or None where it is absent. Raises INVALID_ARGUMENT naming it."""
     value = body.get(name)
     if value is not None and value not in values:
         raise invalid(f"{within}{name} must be one of: {', '.join(values)}", field=within + name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -84,8 +85,8 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "store": optional(request, "store"),
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
-        "tools": [_tool(tool) for tool in request.tools] or None,
-        "tool_choice": _tool_choice(request),
+        "tools": [tool_json(tool) for tool in request.tools] or None,
+        "tool_choice": tool_choice_json(request.tool_choice, request.allowed_tools),
         **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
         **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
         "text": {"verbosity": request.verbosity or None},
@@ -102,7 +103,7 @@ def _item(item: pb.InputMessage) -> dict[str, Any]:
     return {"role": ROLES.get(item.role, ""), "content": item.text}
 
 
-def _tool(tool: pb.Tool) -> dict[str, Any]:
+def tool_json(tool: pb.Tool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,
@@ -112,10 +113,9 @@ def _tool(tool: pb.Tool) -> dict[str, Any]:
     }
 
 
-def _tool_choice(request: pb.CreateResponseRequest) -> str | dict[str, Any] | None:
-    value = request.tool_choice
-    if request.allowed_tools:
-        tools = [{"type": "function", "name": name} for name in request.allowed_tools]
+def tool_choice_json(value: str, allowed: Sequence[str] = ()) -> str | dict[str, Any] | None:
+    if allowed:
+        tools = [{"type": "function", "name": name} for name in allowed]
         return {"type": "allowed_tools", "mode": value or "auto", "tools": tools}
     if value in ("", "auto", "none", "required"):
         return value or None

@@ -25,6 +25,7 @@ from tests.acceptance.bad_requests import (
     UNKNOWN,
     WITH_BODY,
     about,
+    chat,
 )
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
@@ -116,7 +117,7 @@ def test_every_refusal_names_its_field_to_the_openai_client(owner, facts: str, s
 
 def test_every_query_parameter_of_the_document_is_tried(front: Front):
     """Free text, and what is looked up by id, can not be wrong in form."""
-    free = {"segmentation_id", "signature"}
+    free = {"segmentation_id", "signature", "after"}
     for path, methods in httpx.get(f"{front.url}/openapi.json").json()["paths"].items():
         for operation in methods.values():
             names = {item["name"] for item in operation.get("parameters", []) if item["in"] == "query"} - free
@@ -142,6 +143,7 @@ def test_what_does_not_exist_is_not_found(
 def test_deleting_a_response_that_is_not_there_is_no_error(account: Account):
     with account.http as http:
         assert http.delete("/v1/responses/unknown").json()["deleted"] is True
+        assert http.delete("/v1/chat/completions/unknown").json()["deleted"] is True
 
 
 def test_a_name_in_use_is_a_conflict(account: Account):
@@ -244,3 +246,5 @@ def test_without_engines_work_is_taken_and_questions_are_refused_for_now(account
             reply = http.post("/v1/responses", json={**about(collections=[collection_id]), "stream": stream})
             check_error(reply, 503, "engine")
             assert int(reply.headers["retry-after"]) >= 1
+            reply = http.post("/v1/chat/completions", json={**chat(collections=[collection_id]), "stream": stream})
+            check_error(reply, 503, "engine")
