@@ -81,5 +81,7 @@ CHAT = [
     (chat(verbosity="extreme"), "verbosity"),
     (chat(user=5), "user"),
     (chat(filter=[]), "filter"),
+    (chat(filter={"file": "all"}), "filter.file"),
+    (chat(filter={"file": [{"path": "id", "operator": "In"}]}), "valueTextArray"),
     (chat(filter=criterion(operator="Near")), "filter.metadata[0].operator"),
 ]

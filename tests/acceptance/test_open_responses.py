@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from openai.types.responses import Response
 
-from services.core.settings import Settings
 from services.nimbus.requests import MODELS
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.open_responses import CASES, REFUSED, WEATHER, Case, Json, Stream, check_request, check_response
-from tests.acceptance.scripted_server import ScriptedServer
 from tests.running_system import RunningSystem
 
 CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Zürich"}'}, "messages": 1})
 
 
 @pytest.fixture(scope="module")
-def asker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running.account()
-    running.stop()
+def asker(answering: Front) -> Account:
+    return answering.account()
 
 
 def post(http: httpx.Client, body: Json) -> httpx.Response:

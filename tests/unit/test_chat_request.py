@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.core.filters import SearchFilter
 from services.nimbus.chat_request import ChatRequest, parse_chat
 from services.nimbus.options import Options
 from services.nimbus.requests import FunctionCall, KnowledgeBase, Message
@@ -31,6 +32,15 @@ def test_options_are_those_of_responses():
     request = parsed(top_p=0.5, parallel_tool_calls=False, verbosity="low", user="u", truncation="disabled")
     assert request.asked.options == Options(top_p=0.5, parallel_tool_calls=False, verbosity="low", user="u")
     assert request.asked.guidance == "Be brief."
+
+
+def test_a_filter_means_what_it_means_elsewhere_and_in_may_name_one_text():
+    array = {"file": [{"path": "id", "operator": "In", "valueTextArray": ["a"]}]}
+    text = {"file": [{"path": "id", "operator": "In", "valueText": "a"}]}
+    expected = KnowledgeBase("collections", ("c",), filter=SearchFilter.from_json(array))
+    for filter in (array, text):
+        request = parsed(collections=["c"], filter=filter)
+        assert request.asked.knowledge_base == expected and request.payload["filter"] == filter
 
 
 def test_turns_are_understood_and_only_those_with_text_are_told_again():
