@@ -23,16 +23,17 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Script:
-    """What to emit: `messages` chunks of `tokens_per_message` words, one every `interval_seconds`.
+    """What to emit: `messages` chunks of `tokens_per_message` times `word`, one every `interval_seconds`.
 
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
     and of some that do not among them. `call` is a function call that comes after them, `calls` times, if that function
-    is offered. After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was written.
-    `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
+    is offered. After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was
+    written. `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
     """
 
     messages: int = 8
     tokens_per_message: int = 4
+    word: str = "word"
     interval_seconds: float = 0.0
     text: str = ""
     seed: int | None = None
@@ -70,7 +71,7 @@ class Script:
 
     def texts(self, request: GenerateRequest) -> Iterator[str]:
         """The chunks. The same script and request give the same ones."""
-        words = " ".join(["word"] * self.tokens_per_message) + " "
+        words = " ".join([self.word] * self.tokens_per_message) + " "
         lot = None if self.seed is None else random.Random(self.seed)
         for number in range(self.messages):
             if lot is not None:

@@ -67,8 +67,8 @@ class ResponseRequest:
     store: bool = True
     background: bool = False
     previous_response_id: str | None = None
-    options: Options = field(default_factory=Options)
     chat_citations: bool = False  # in the form of chat completions, not of annotations
+    options: Options = field(default_factory=Options)
     sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
 
     @property

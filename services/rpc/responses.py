@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -86,7 +85,7 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
         "tools": [tool_json(tool) for tool in request.tools] or None,
-        "tool_choice": tool_choice_json(request.tool_choice, request.allowed_tools),
+        "tool_choice": _tool_choice(request),
         **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
         **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
         "text": {"verbosity": request.verbosity or None},
@@ -113,10 +112,14 @@ def tool_json(tool: pb.Tool) -> dict[str, Any]:
     }
 
 
-def tool_choice_json(value: str, allowed: Sequence[str] = ()) -> str | dict[str, Any] | None:
-    if allowed:
-        tools = [{"type": "function", "name": name} for name in allowed]
-        return {"type": "allowed_tools", "mode": value or "auto", "tools": tools}
+def _tool_choice(request: pb.CreateResponseRequest) -> str | dict[str, Any] | None:
+    if request.allowed_tools:
+        tools = [{"type": "function", "name": name} for name in request.allowed_tools]
+        return {"type": "allowed_tools", "mode": request.tool_choice or "auto", "tools": tools}
+    return tool_choice_json(request.tool_choice)
+
+
+def tool_choice_json(value: str) -> str | dict[str, str] | None:
     if value in ("", "auto", "none", "required"):
         return value or None
     return {"type": "function", "name": value}

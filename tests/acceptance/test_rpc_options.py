@@ -1,4 +1,6 @@
-"""What OpenAI's clients ask of an answer beside its question, over gRPC."""
+"""What a request for a response may set beside its question, over gRPC."""
+
+from __future__ import annotations
 
 import grpc
 import pytest
