@@ -157,6 +157,26 @@ def test_a_wrong_key_is_an_authentication_error(at: Account):
     assert (told.status, told.data.error) == (401, raised.value.body["message"])
 
 
+def test_every_route_tells_each_client_what_it_reads(at: Account):
+    """What no key opens, and bodies that are no JSON, on every route of the document."""
+    with at.http as http:
+        paths = http.get("/openapi.json", timeout=60).json()["paths"]
+        asked = [
+            (method, re.sub(r"{[^}]+}", "unknown", path), "requestBody" in operation)
+            for path, methods in paths.items()
+            for method, operation in methods.items()
+            if "security" in operation
+        ]
+        assert len(asked) > 40
+        for method, path, has_body in asked:
+            for headers, form in (({"User-Agent": "OpenAI/Python 3.54.0"}, dict), ({"X-SDK-Client": "x"}, str)):
+                refused = http.request(method, path, headers={**headers, "Authorization": "Bearer cg-wrong"})
+                assert (refused.status_code, type(refused.json()["error"])) == (401, form), path
+                if has_body:
+                    wrong = http.request(method, path, headers=headers, content=b"{")
+                    assert (wrong.status_code, type(wrong.json()["error"])) == (400, form), (path, wrong.text)
+
+
 def test_a_file_of_another_kind_is_refused_to_both(at: Account, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<html></html>")
