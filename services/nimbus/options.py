@@ -13,13 +13,14 @@ from services.core.errors import invalid
 
 LABELS = {"user": 512, "safety_identifier": 64, "prompt_cache_key": 64}  # the most characters of each
 VERBOSITIES = {"low": "Be brief.", "medium": "", "high": "Answer in detail."}
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 SUMMARIES = ("auto", "concise", "detailed")
-TIERS = ("auto", "default", "flex", "scale", "priority")
+TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
 PENALTIES = ("presence_penalty", "frequency_penalty")
 UNSUPPORTED = {
     "conversation": "continue a response with previous_response_id",
     "context_management": "long conversations are cut, see truncation",
+    "moderation": "leave it out",
     "prompt": "send instructions and input",
 }
 MAX_TOOL_CALLS = 128
@@ -106,6 +107,7 @@ def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _one_of(body: dict[str, Any], name: str, values: tuple[str, ...], *, within: str = "") -> str | None:
+    """A field of a few values, or None where it is absent. Raises INVALID_ARGUMENT naming it."""
     value = body.get(name)
     if value is not None and value not in values:
         raise invalid(f"{within}{name} must be one of: {', '.join(values)}", field=within + name)

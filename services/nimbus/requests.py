@@ -231,19 +231,22 @@ def read_message(item: dict[str, Any], field: str) -> Message:
         return Message(role, content)  # type: ignore[arg-type]
     if not isinstance(content, list):
         raise invalid(f"{field}.content must be a string or an array of parts", field=f"{field}.content")
-    for index, part in enumerate(content):
-        if isinstance(part, dict) and part.get("type") in OTHER_PARTS:
-            raise invalid(
-                f"{field}.content[{index}]: {part['type']} is not supported: questions are text; what they are asked of "
-                "is uploaded and named in knowledge_base",
-                field=f"{field}.content[{index}].type",
-            )
-        if not isinstance(part, dict) or part.get("type") not in TEXT_PARTS or not isinstance(part.get("text"), str):
-            raise invalid(
-                f"{field}.content[{index}] must have text and be of type {', '.join(TEXT_PARTS)}",
-                field=f"{field}.content",
-            )
-    return Message(role, "\n".join(part["text"] for part in content))  # type: ignore[arg-type]
+    texts = [_part_text(part, f"{field}.content", index) for index, part in enumerate(content)]
+    return Message(role, "\n".join(texts))  # type: ignore[arg-type]
+
+
+def _part_text(part: Any, field: str, index: int) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in OTHER_PARTS:
+        raise invalid(
+            f"{field}[{index}]: {kind} is not supported: questions are text; what they are asked of is uploaded and "
+            "named in knowledge_base",
+            field=f"{field}[{index}].type",
+        )
+    text = part.get("refusal" if kind == "refusal" else "text") if kind in (*TEXT_PARTS, "refusal") else None
+    if not isinstance(text, str):
+        raise invalid(f"{field}[{index}] must have text and be of type {', '.join(TEXT_PARTS)}", field=field)
+    return text
 
 
 def _knowledge_base(value: Any) -> KnowledgeBase:

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
+import openai
 import pytest
 from openai.types.responses import Response
 
 from services.core.engine_config import MODELS
-from services.core.settings import Settings
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.live_front import Account, Front
-from tests.acceptance.open_responses import CASES, REFUSED, WEATHER, Case, Json, Stream, check_request, check_response
-from tests.acceptance.scripted_server import ScriptedServer
+from tests.acceptance.open_responses import (
+    CASES,
+    REFUSED,
+    WEATHER,
+    Case,
+    Json,
+    Stream,
+    check_request,
+    check_response,
+    user,
+)
 from tests.running_system import RunningSystem
 
 CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Zürich"}'}, "messages": 1})
 
 
 @pytest.fixture(scope="module")
-def asker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running.account()
-    running.stop()
+def asker(answering: Front) -> Account:
+    return answering.account()
 
 
 def post(http: httpx.Client, body: Json) -> httpx.Response:
@@ -120,6 +121,39 @@ def test_no_more_functions_are_called_than_asked_for(asker: Account, limits: Jso
     with v1(asker) as http:
         output = answer(http, asked, stream=True)["output"]
     assert [item["type"] for item in output].count("function_call") == calls
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["at-once", "streamed"])
+def test_what_a_response_put_out_can_be_put_in(asker: Account, stream: bool):
+    """As clients do that keep the conversation themselves: items go back as they came."""
+    said = [user("Is it warm?")]
+    asked = {"model": "nimbus-001", "tools": [WEATHER], "instructions": CALLS, "store": False}
+    with v1(asker) as http:
+        output = answer(http, {**asked, "input": said}, stream=stream)["output"]
+        call = output[-1]
+        result = {
+            "type": "function_call_output",
+            "call_id": call["call_id"],
+            "output": [{"type": "input_text", "text": "18"}],
+        }
+        second = answer(http, {**asked, "input": [*said, *output, result]}, stream=stream)
+        assert [item["type"] for item in second["output"]] == ["message"]
+        refusal = {"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't say."}]}
+        again = [*said, *output, result, *second["output"], {"type": "message", **refusal}, *said]
+        assert answer(http, {**asked, "input": again}, stream=stream)["output"]
+
+
+def test_the_openai_sdk_puts_a_stream_together(asker: Account):
+    with openai.OpenAI(api_key=asker.key, base_url=f"{asker.front.url}/v1", max_retries=0) as client:
+        with client.responses.stream(
+            model="nimbus-001", input="Is it warm?", tools=[WEATHER], instructions=CALLS
+        ) as told:
+            kinds = {event.type for event in told}
+            final = told.get_final_response()
+        assert {"response.output_text.delta", "response.function_call_arguments.done", "response.completed"} <= kinds
+        assert [item.type for item in final.output] == ["message", "function_call"]
+        kept = client.responses.retrieve(final.id)
+        assert kept.output_text == final.output_text and kept.usage == final.usage
 
 
 def test_truncation_is_refused_where_it_is_disabled(asker: Account):

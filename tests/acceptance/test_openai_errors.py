@@ -16,10 +16,8 @@ import uvicorn
 from cloudglue.sdk.exceptions import ApiException
 
 from services.core.errors import WIRE, Reason
-from services.core.settings import Settings
 from services.rest.app import create_app
-from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
+from tests.acceptance.live_front import Account, Front, front_settings
 
 ASK = {"model": "nimbus-001", "input": "why?"}
 NEW = {"name": "twice", "collection_type": "media-descriptions"}
@@ -80,14 +78,8 @@ FAILURES = [
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An account of a front without an engine, with one route that breaks. Its collection `twice` is there already."""
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_address="127.0.0.1:1",
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        max_requests_per_tenant=LIMIT,
-        min_free_bytes=0,
-    )
-    running = Front(settings).start()
+    folder = tmp_path_factory.mktemp("arcus")
+    running = Front(front_settings(folder, engine_address="127.0.0.1:1", max_requests_per_tenant=LIMIT)).start()
     server, task, running.url = running.call(_serve_with_broken_route(running))
     account = running.account()
     account.sdk.collections.create(**NEW)
@@ -165,6 +157,26 @@ def test_a_wrong_key_is_an_authentication_error(at: Account):
     assert (told.status, told.data.error) == (401, raised.value.body["message"])
 
 
+def test_every_route_tells_each_client_what_it_reads(at: Account):
+    """What no key opens, and bodies that are no JSON, on every route of the document."""
+    with at.http as http:
+        paths = http.get("/openapi.json", timeout=60).json()["paths"]
+        asked = [
+            (method, re.sub(r"{[^}]+}", "unknown", path), "requestBody" in operation)
+            for path, methods in paths.items()
+            for method, operation in methods.items()
+            if "security" in operation
+        ]
+        assert len(asked) > 40
+        for method, path, has_body in asked:
+            for headers, form in (({"User-Agent": "OpenAI/Python 3.54.0"}, dict), ({"X-SDK-Client": "x"}, str)):
+                refused = http.request(method, path, headers={**headers, "Authorization": "Bearer cg-wrong"})
+                assert (refused.status_code, type(refused.json()["error"])) == (401, form), path
+                if has_body:
+                    wrong = http.request(method, path, headers=headers, content=b"{")
+                    assert (wrong.status_code, type(wrong.json()["error"])) == (400, form), (path, wrong.text)
+
+
 def test_a_file_of_another_kind_is_refused_to_both(at: Account, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<html></html>")
@@ -210,34 +222,25 @@ def test_every_reply_has_a_request_id_where_openai_looks_for_it(at: Account):
     assert len(ids) == 5 and all(re.fullmatch(r"req_[0-9a-f]{32}", id or "") for id in ids)
 
 
-def test_a_failure_after_the_first_event_is_raised_and_kept(tmp_path_factory: pytest.TempPathFactory):
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    try:
-        account = running.account()
-        asked = {**ASK, "instructions": json.dumps({"fail_after": 2, "fail_reason": "ENGINE_UNAVAILABLE"})}
-        with openai_of(account) as client:
-            seen: list[Any] = []
-            with pytest.raises(openai.APIError) as raised, client.responses.create(**asked, stream=True) as stream:
-                request_id = stream.response.headers["x-request-id"]
-                seen.extend(stream)
-            error = raised.value
-            assert error.message == WIRE[Reason.ENGINE_UNAVAILABLE].message
-            assert (error.type, error.code) == (SERVER, "engine_unavailable")
-            assert not isinstance(error, openai.APIStatusError) and request_id.startswith("req_")
-            assert seen[0].type == "response.created" and seen[-1].type == "response.output_text.delta"
-            kept = client.responses.retrieve(seen[0].response.id)
-            assert kept.status == "failed" and kept.error is not None and kept._request_id
-            assert (kept.error.message, kept.error.code) == (error.message, error.code)
-            assert kept.output_text == "".join(event.delta for event in seen if event.type.endswith("text.delta"))
-            with pytest.raises(openai.InternalServerError) as at_once:  # not streamed: the status itself
-                client.responses.create(**asked)
-            check_object(at_once.value, 503, SERVER, "engine_unavailable", None)
-        *_, last, done = account.sdk.responses.create(use_default_index=True, **asked, stream=True)
-        assert (last["data"]["error"]["message"], done["data"]) == (error.message, "[DONE]")
-    finally:
-        running.stop()
+def test_a_failure_after_the_first_event_is_raised_and_kept(answering: Front):
+    account = answering.account()
+    asked = {**ASK, "instructions": json.dumps({"fail_after": 2, "fail_reason": "ENGINE_UNAVAILABLE"})}
+    with openai_of(account) as client:
+        seen: list[Any] = []
+        with pytest.raises(openai.APIError) as raised, client.responses.create(**asked, stream=True) as stream:
+            request_id = stream.response.headers["x-request-id"]
+            seen.extend(stream)
+        error = raised.value
+        assert error.message == WIRE[Reason.ENGINE_UNAVAILABLE].message
+        assert (error.type, error.code) == (SERVER, "engine_unavailable")
+        assert not isinstance(error, openai.APIStatusError) and request_id.startswith("req_")
+        assert seen[0].type == "response.created" and seen[-1].type == "response.output_text.delta"
+        kept = client.responses.retrieve(seen[0].response.id)
+        assert kept.status == "failed" and kept.error is not None and kept._request_id
+        assert (kept.error.message, kept.error.code) == (error.message, error.code)
+        assert kept.output_text == "".join(event.delta for event in seen if event.type.endswith("text.delta"))
+        with pytest.raises(openai.InternalServerError) as at_once:  # not streamed: the status itself
+            client.responses.create(**asked)
+        check_object(at_once.value, 503, SERVER, "engine_unavailable", None)
+    *_, last, done = account.sdk.responses.create(use_default_index=True, **asked, stream=True)
+    assert (last["data"]["error"]["message"], done["data"]) == (error.message, "[DONE]")

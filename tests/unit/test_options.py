@@ -38,6 +38,7 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
         ({"safety_identifier": "x" * 65}, "safety_identifier"),
         ({"prompt_cache_key": "x" * 65}, "prompt_cache_key"),
         ({"conversation": "conv_1"}, "conversation"),
+        ({"moderation": {"model": "m"}}, "moderation"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"context_management": [{"type": "compaction"}]}, "context_management"),
     ],

@@ -67,7 +67,7 @@ EVENT_FIELDS = {
     "response.cancelled": ("response",),
     "error": ("error",),
 }
-RESPONSE_FIELDS = ("id", "status", "created_at", "model", "metadata", "error")
+RESPONSE_FIELDS = ("id", "status", "created_at", "model", "metadata")
 ITEM_FIELDS = {
     "message": ("type", "id", "status", "role"),
     "function_call": ("type", "id", "status", "call_id", "name", "arguments"),
@@ -84,7 +84,13 @@ def told_event(event: Json) -> Json:
     kind = event["type"]
     value = {"type": kind, "sequence_number": event["sequence_number"]}
     value |= {name: event[name] for name in EVENT_FIELDS[kind]}
-    tell = {"response": told_response, "item": told_item, "part": told_part, "annotation": told_citation}
+    tell = {
+        "response": told_response,
+        "item": told_item,
+        "part": told_part,
+        "annotation": told_citation,
+        "error": told_error,
+    }
     return {name: tell[name](part) if name in tell else part for name, part in value.items()}
 
 
@@ -96,10 +102,15 @@ def told_response(body: Json) -> Json:
         "instructions": body.get("instructions") or None,
         "output": [told_item(item) for item in body.get("output") or ()],
         "usage": {name: usage[name] for name in USAGE_FIELDS} if usage else None,
+        "error": told_error(body["error"]) if body.get("error") else None,
         "incomplete_details": body.get("incomplete_details"),
         "previous_response_id": body.get("previous_response_id") or None,
         "background": body["background"],
     }
+
+
+def told_error(error: Json) -> Json:
+    return {name: error[name] for name in ("message", "type", "code")}
 
 
 def told_item(item: Json) -> Json:
