@@ -16,10 +16,8 @@ import uvicorn
 from cloudglue.sdk.exceptions import ApiException
 
 from services.core.errors import WIRE, Reason
-from services.core.settings import Settings
 from services.rest.app import create_app
-from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
+from tests.acceptance.live_front import Account, Front, front_settings
 
 ASK = {"model": "nimbus-001", "input": "why?"}
 NEW = {"name": "twice", "collection_type": "media-descriptions"}
@@ -80,14 +78,8 @@ FAILURES = [
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An account of a front without an engine, with one route that breaks. Its collection `twice` is there already."""
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_address="127.0.0.1:1",
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        max_requests_per_tenant=LIMIT,
-        min_free_bytes=0,
-    )
-    running = Front(settings).start()
+    folder = tmp_path_factory.mktemp("arcus")
+    running = Front(front_settings(folder, engine_address="127.0.0.1:1", max_requests_per_tenant=LIMIT)).start()
     server, task, running.url = running.call(_serve_with_broken_route(running))
     account = running.account()
     account.sdk.collections.create(**NEW)
@@ -210,34 +202,25 @@ def test_every_reply_has_a_request_id_where_openai_looks_for_it(at: Account):
     assert len(ids) == 5 and all(re.fullmatch(r"req_[0-9a-f]{32}", id or "") for id in ids)
 
 
-def test_a_failure_after_the_first_event_is_raised_and_kept(tmp_path_factory: pytest.TempPathFactory):
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    try:
-        account = running.account()
-        asked = {**ASK, "instructions": json.dumps({"fail_after": 2, "fail_reason": "ENGINE_UNAVAILABLE"})}
-        with openai_of(account) as client:
-            seen: list[Any] = []
-            with pytest.raises(openai.APIError) as raised, client.responses.create(**asked, stream=True) as stream:
-                request_id = stream.response.headers["x-request-id"]
-                seen.extend(stream)
-            error = raised.value
-            assert error.message == WIRE[Reason.ENGINE_UNAVAILABLE].message
-            assert (error.type, error.code) == (SERVER, "engine_unavailable")
-            assert not isinstance(error, openai.APIStatusError) and request_id.startswith("req_")
-            assert seen[0].type == "response.created" and seen[-1].type == "response.output_text.delta"
-            kept = client.responses.retrieve(seen[0].response.id)
-            assert kept.status == "failed" and kept.error is not None and kept._request_id
-            assert (kept.error.message, kept.error.code) == (error.message, error.code)
-            assert kept.output_text == "".join(event.delta for event in seen if event.type.endswith("text.delta"))
-            with pytest.raises(openai.InternalServerError) as at_once:  # not streamed: the status itself
-                client.responses.create(**asked)
-            check_object(at_once.value, 503, SERVER, "engine_unavailable", None)
-        *_, last, done = account.sdk.responses.create(use_default_index=True, **asked, stream=True)
-        assert (last["data"]["error"]["message"], done["data"]) == (error.message, "[DONE]")
-    finally:
-        running.stop()
+def test_a_failure_after_the_first_event_is_raised_and_kept(answering: Front):
+    account = answering.account()
+    asked = {**ASK, "instructions": json.dumps({"fail_after": 2, "fail_reason": "ENGINE_UNAVAILABLE"})}
+    with openai_of(account) as client:
+        seen: list[Any] = []
+        with pytest.raises(openai.APIError) as raised, client.responses.create(**asked, stream=True) as stream:
+            request_id = stream.response.headers["x-request-id"]
+            seen.extend(stream)
+        error = raised.value
+        assert error.message == WIRE[Reason.ENGINE_UNAVAILABLE].message
+        assert (error.type, error.code) == (SERVER, "engine_unavailable")
+        assert not isinstance(error, openai.APIStatusError) and request_id.startswith("req_")
+        assert seen[0].type == "response.created" and seen[-1].type == "response.output_text.delta"
+        kept = client.responses.retrieve(seen[0].response.id)
+        assert kept.status == "failed" and kept.error is not None and kept._request_id
+        assert (kept.error.message, kept.error.code) == (error.message, error.code)
+        assert kept.output_text == "".join(event.delta for event in seen if event.type.endswith("text.delta"))
+        with pytest.raises(openai.InternalServerError) as at_once:  # not streamed: the status itself
+            client.responses.create(**asked)
+        check_object(at_once.value, 503, SERVER, "engine_unavailable", None)
+    *_, last, done = account.sdk.responses.create(use_default_index=True, **asked, stream=True)
+    assert (last["data"]["error"]["message"], done["data"]) == (error.message, "[DONE]")

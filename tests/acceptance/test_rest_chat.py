@@ -17,12 +17,11 @@ import pytest
 from cloudglue import CloudglueError
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from services.core.settings import Settings
 from services.rest.schemas import chat as schemas
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
 from tests.acceptance.test_rest_document import unknown_fields
+from tests.waiting import until
 
 MODEL = "nimbus-001"
 QUESTION = {"role": "user", "content": "What is said of parsing?"}
@@ -39,19 +38,6 @@ listed = client.chat.completions.list(limit=1)
 assert kept.choices[0].message.content == made.choices[0].message.content == listed.data[0].choices[0].message.content
 print(kept.choices[0].citations[0].start_time.actual_instance, listed.data[0].payload.temperature)
 """
-
-
-@pytest.fixture(scope="module")
-def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        engine_timeout_seconds=10,
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -323,8 +309,8 @@ def test_a_client_that_goes_away_frees_the_engine_and_nothing_is_kept(asker: tup
     with _post(account, script(messages=10_000, interval_seconds=0.02), stream=stream) as connection:
         if stream:
             connection.recv(100)
-        _until(lambda: running_streams(account.front) == 1)
-    _until(lambda: running_streams(account.front) == 0)
+        until(lambda: running_streams(account.front) == 1, "the engine writes")
+    until(lambda: running_streams(account.front) == 0, "the engine is free", 1)
     assert account.sdk.chat.completions.list().total == before
 
 
@@ -353,10 +339,3 @@ def _post(account: Account, *messages: dict[str, str], stream: bool = True) -> s
     connection = socket.create_connection(("127.0.0.1", account.front.port), timeout=10)
     connection.sendall(head.encode() + body)
     return connection
-
-
-def _until(true: Any, seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
