@@ -1,8 +1,16 @@
-"""How tests are shared out among workers (`-n`)."""
+"""How tests are shared out among workers (`-n`), and a PostgreSQL for those that need one."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+from tests.contract.postgres_server import PostgresServer
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -11,3 +19,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "system" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("system"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found += [Path(path) for path in [shutil.which("initdb")] if path]
+    if not found:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed; CI installs Debian's postgresql")
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    server = PostgresServer(found[-1].parent)
+    try:
+        asyncio.run(server.prepare())
+        yield server
+    finally:
+        server.stop()

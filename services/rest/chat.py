@@ -37,7 +37,8 @@ def chat_routes(backend: Backend) -> APIRouter:
         """
         asked = parse_chat(await read_json(request))
         if asked.asked.stream:
-            return EventStream(await completions.stream(tenant_id, asked), encode=data_bytes)
+            chunks = await while_connected(request, completions.stream(tenant_id, asked))
+            return EventStream(chunks, encode=data_bytes)
         return reply(await while_connected(request, completions.create(tenant_id, asked)))
 
     @router.get("", summary="List chat completions", response_model=schemas.ChatCompletionList)

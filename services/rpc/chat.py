@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any
 
 from arcus.v1 import chat_pb2 as pb
@@ -16,6 +15,7 @@ from services.nimbus.chat_request import ChatRequest, parse_chat
 from services.rpc.gate import tenant
 from services.rpc.responses import options_json
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
+from services.rpc.writing import write_all
 
 
 class ChatService(chat_pb2_grpc.ChatServiceServicer):
@@ -26,10 +26,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         return _completion(await self._completions.create(tenant(), asked(request)))
 
     async def Stream(self, request: pb.CreateChatCompletionRequest, context: Context) -> None:
-        # Written rather than yielded: a cancelled call ends here, and with it the iterator and the engine's work.
-        async with aclosing(await self._completions.stream(tenant(), asked(request))) as chunks:
-            async for chunk in chunks:
-                await context.write(_chunk(chunk))
+        await write_all(await self._completions.stream(tenant(), asked(request)), _chunk, context)
 
     async def Get(self, request: pb.GetChatCompletionRequest, _context: Context) -> pb.ChatCompletion:
         return _completion(await self._completions.get(tenant(), request.chat_id))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any
 
 from arcus.v1 import responses_pb2 as pb
@@ -17,6 +16,7 @@ from services.nimbus.requests import ResponseRequest, parse_request
 from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
 from services.rpc.gate import tenant
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
+from services.rpc.writing import STALLED_SECONDS, write_all
 
 ROLES = {
     pb.ROLE_UNSPECIFIED: "user",
@@ -32,23 +32,21 @@ SOURCES = {
 
 
 class ResponseService(responses_pb2_grpc.ResponseServiceServicer):
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, stalled_seconds: float = STALLED_SECONDS) -> None:
         self._backend = backend
+        self._stalled_seconds = stalled_seconds
 
     async def Create(self, request: pb.CreateResponseRequest, _context: Context) -> pb.Response:
         return response_message(await self._backend.answers.create(tenant(), asked(request)))
 
     async def Stream(self, request: pb.CreateResponseRequest, context: Context) -> None:
-        # Written rather than yielded: a cancelled call ends here, and with it the iterator and the engine's work.
-        async with aclosing(await self._backend.answers.stream(tenant(), asked(request))) as events:
-            async for event in events:
-                await context.write(event_message(event))
+        events = await self._backend.answers.stream(tenant(), asked(request))
+        await write_all(events, event_message, context, stalled_seconds=self._stalled_seconds)
 
     async def Follow(self, request: pb.FollowResponseRequest, context: Context) -> None:
         after = request.starting_after if request.HasField("starting_after") else -1
-        async with aclosing(await self._backend.answers.follow(tenant(), request.response_id, after)) as events:
-            async for event in events:
-                await context.write(event_message(event))
+        events = await self._backend.answers.follow(tenant(), request.response_id, after)
+        await write_all(events, event_message, context, stalled_seconds=self._stalled_seconds)
 
     async def Cancel(self, request: pb.CancelResponseRequest, _context: Context) -> pb.Response:
         return response_message(await self._backend.answers.cancel(tenant(), request.response_id))

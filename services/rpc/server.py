@@ -30,6 +30,7 @@ from services.rpc.health import HealthService
 from services.rpc.responses import ResponseService
 from services.rpc.search import SearchService
 from services.rpc.segments import SegmentService
+from services.rpc.writing import STALLED_SECONDS
 
 MAX_RECEIVED_BYTES = 8 * 1024**2  # as the HTTP API's largest JSON body
 MAX_SENT_BYTES = 64 * 1024**2
@@ -47,10 +48,13 @@ SERVICES = tuple(
 )
 
 
-def create_server(backend: Backend, address: str) -> tuple[grpc.aio.Server, int]:
+def create_server(
+    backend: Backend, address: str, *, stalled_seconds: float = STALLED_SECONDS
+) -> tuple[grpc.aio.Server, int]:
     """A server that is bound to host:port (port 0 picks one) but not started, and its port.
 
     `await server.start()` serves; `await server.stop(grace_seconds)` refuses new calls and lets running ones end.
+    A client that reads nothing of a response for `stalled_seconds` is given up.
     Raises INVALID_ARGUMENT when the address can't be bound.
     """
     server = grpc.aio.server(
@@ -64,7 +68,9 @@ def create_server(backend: Backend, address: str) -> tuple[grpc.aio.Server, int]
     )
     files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)
     collections_pb2_grpc.add_CollectionServiceServicer_to_server(CollectionService(backend), server)
-    responses_pb2_grpc.add_ResponseServiceServicer_to_server(ResponseService(backend), server)
+    responses_pb2_grpc.add_ResponseServiceServicer_to_server(
+        ResponseService(backend, stalled_seconds=stalled_seconds), server
+    )
     chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(backend), server)
     search_pb2_grpc.add_SearchServiceServicer_to_server(SearchService(backend), server)
     segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)

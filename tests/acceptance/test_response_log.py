@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +20,9 @@ from hypothesis import strategies as st
 from services.core.engine_config import MODELS
 from services.nimbus.background import TICK_SECONDS
 from tests.acceptance.described import describe, upload
+from tests.acceptance.doors.door import Door, told_event
+from tests.acceptance.doors.grpc_door import GrpcDoor
+from tests.acceptance.doors.stage import DOORS, anonymous
 from tests.acceptance.folding import fold
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
@@ -99,31 +104,42 @@ scripts = st.fixed_dictionaries(
         "messages": st.integers(1, 30),
         "tokens_per_message": st.integers(1, 6),
         "fail_after": st.sampled_from((-1, -1, -1, 0, 3, 8)),
+        "call": st.sampled_from((None, None, {"name": "weather", "arguments": '{"city": "Zürich"}'})),
     }
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def grpc_pair(pair: Pair) -> Iterator[tuple[GrpcDoor, GrpcDoor]]:
+    """gRPC at either front."""
+    first, second = (GrpcDoor(account.channel(), account.metadata) for account in pair)
+    yield first, second
+    first.close()
+    second.close()
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=scripts, background=st.booleans(), model=st.sampled_from(MODELS))
-def test_what_is_stored_is_what_the_events_add_up_to(pair: Pair, script, background, model):
+def test_what_is_stored_is_what_the_events_add_up_to(pair: Pair, grpc_pair, script, background, model):
+    """Over HTTP and over gRPC: told, stored, and read again at another front over either."""
+    request = ask(**script, background=background, tools=[TOOL]) | {"model": model}
     with pair[0].http as http, pair[1].http as elsewhere:
-        sent = ask(**script, stream=True, background=background) | {"model": model}
-        told = events_of(http.post("/v1/responses", json=sent))
+        told = events_of(http.post("/v1/responses", json={**request, "stream": True}))
         body = fold(told)
-        stored = http.get(f"/v1/responses/{body['id']}").json()
-        assert stored == body
+        assert http.get(f"/v1/responses/{body['id']}").json() == body
+        assert events_of(elsewhere.get(f"/v1/responses/{body['id']}?stream=true")) == told
+        with grpc_pair[1].follow(body["id"]) as events:
+            assert list(events) == [told_event(event) for event in told]
+        with grpc_pair[0].stream(request) as events:
+            again = list(events)
+        assert anonymous(again) == anonymous([told_event(event) for event in told])
+        body = fold(again)
+        assert grpc_pair[0].get(body["id"]) == body
         replayed = events_of(elsewhere.get(f"/v1/responses/{body['id']}?stream=true"))
-        assert replayed == told
-        if body["output"]:
-            (part,) = body["output"][0]["content"]
-            numbers = sorted({int(mark) for mark in _marks(part["text"])})
-            assert numbers == list(range(1, len(part["annotations"]) + 1)), part
-
-
-def _marks(text: str) -> list[str]:
-    import re
-
-    return re.findall(r"\[(\d{1,4})\]", text)
+        assert [told_event(event) for event in replayed] == again
+    for part in (part for item in body["output"] for part in item.get("content", ())):
+        numbers = {int(mark) for mark in re.findall(r"\[(\d{1,4})\]", part["text"])}
+        assert numbers == set(range(1, len(part["annotations"]) + 1)), part
 
 
 def test_a_stream_is_resumed_anywhere_by_any_front_while_it_runs(pair: Pair):
@@ -244,3 +260,32 @@ def test_an_engine_that_comes_back_lets_a_background_response_go_on(pair: Pair):
 
 def _text(body: dict[str, Any]) -> str:
     return body["output"][0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=["cloudglue", "openai", "grpc"])
+def test_a_conversation_goes_on_after_a_restart(tmp_path: Path, door: Callable[[Account], Door]):
+    """Two branches of it, which do not see each other; what had been told is read again as it was."""
+    settings, engine = front_settings(tmp_path), ScriptedServer()
+    before = Front(settings, engine).start()
+    account = before.account()
+    here = door(account)
+    root = here.ask(ask(messages=1, tokens_per_message=5))
+    first = here.ask(ask(messages=1, tokens_per_message=7, previous_response_id=root["id"], input="and why?"))
+    with here.follow(first["id"]) as events:
+        told = list(events)
+    here.close()
+    before.stop()
+    after = Front(settings, engine).start()
+    there = door(Account(after, account.key, account.tenant_id))
+    try:
+        assert there.get(first["id"]) == first
+        with there.follow(first["id"]) as events:
+            assert list(events) == told
+        second = there.ask(ask(messages=1, previous_response_id=root["id"], input="and how long?"))
+        third = there.ask(ask(messages=1, previous_response_id=first["id"], input="so?"))
+        turns = len(QUESTION.split()) + len(_text(root).split())
+        assert second["usage"]["input_tokens"] == turns + 3
+        assert third["usage"]["input_tokens"] == turns + 2 + len(_text(first).split()) + 1
+    finally:
+        there.close()
+        after.stop()

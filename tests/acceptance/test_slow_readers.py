@@ -13,6 +13,7 @@ import grpc
 import pytest
 from arcus.v1 import responses_pb2_grpc
 
+from services.rpc.server import create_server
 from tests.acceptance.doors.door import Json, told_event
 from tests.acceptance.doors.grpc_door import event_json, request_message
 from tests.acceptance.doors.scenarios import text
@@ -71,8 +72,8 @@ def _until_done(file: Any) -> Iterator[bytes]:
 
 
 @contextmanager
-def over_grpc(account: Account, request: Json) -> Iterator[Iterator[Json]]:
-    address = f"127.0.0.1:{account.front.grpc_port}"
+def over_grpc(account: Account, request: Json, port: int = 0) -> Iterator[Iterator[Json]]:
+    address = f"127.0.0.1:{port or account.front.grpc_port}"
     options = [("grpc.max_receive_message_length", -1)]  # the last event holds the whole answer
     with grpc.insecure_channel(address, options=options) as channel:
         stub = responses_pb2_grpc.ResponseServiceStub(channel)
@@ -114,3 +115,26 @@ def test_an_engine_that_falls_silent_is_given_up(account: Account, over: Any):
     with over(account, asks(messages=2, interval_seconds=20)) as events:
         told = list(events)
     assert (told[-1]["type"], told[-1]["error"]["code"]) == ("error", "engine_unavailable")
+
+
+def test_a_client_that_never_reads_is_given_up_over_grpc_too(account: Account):
+    front = account.front
+    assert front.engine is not None
+    engine = front.engine.engine
+
+    async def serve() -> tuple[grpc.aio.Server, int]:
+        server, port = create_server(front.backend, "127.0.0.1:0", stalled_seconds=1)
+        await server.start()
+        return server, port
+
+    server, port = front.call(serve())
+    try:
+        with over_grpc(account, asks(messages=MESSAGES, tokens_per_message=1, word=WORD), port) as events:
+            next(events)
+            until(lambda: settled(front), "the engine waits")
+            until(lambda: engine.streams == 0, "the engine is freed", 10)
+            with pytest.raises(grpc.RpcError) as refused:
+                list(events)
+        assert refused.value.code() is grpc.StatusCode.CANCELLED and "follow it anew" in refused.value.details()
+    finally:
+        front.call(server.stop(0))

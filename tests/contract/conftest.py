@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,24 +28,8 @@ from services.core.searches import Searches
 from services.core.segments import Segments
 from services.core.shards import ensure_shards
 from services.core.thumbnails import Thumbnails
-from tests.contract.postgres_server import PostgresServer, migrate
+from tests.contract.postgres_server import migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found += [Path(path) for path in [shutil.which("initdb")] if path]
-    if not found:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is not installed; CI installs Debian's postgresql")
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    server = PostgresServer(found[-1].parent)
-    try:
-        asyncio.run(server.prepare())
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,10 @@ from services.core.database import Database
 from services.core.keys import Keys
 from tests.acceptance.folding import fold
 from tests.acceptance.scripted_server import ScriptedServer
+from tests.contract.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[2]
-ROUNDS, FRONTS = 10, 5  # as many kills as their product
+ROUNDS, FRONTS = 5, 5  # as many kills as their product, on each database
 RESUME_SECONDS = 30
 
 
@@ -63,10 +64,20 @@ class Fronts:
         return httpx.Client(base_url=front.url, headers=headers, timeout=RESUME_SECONDS, trust_env=False)
 
 
-@pytest.fixture(scope="module")
-def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    asyncio.run(server.create("fronts"))
+    yield server.url("fronts")
+    asyncio.run(server.drop("fronts"))
+
+
+@pytest.fixture
+def fronts(tmp_path: Path, database_url: str) -> Iterator[Fronts]:
     """One engine and one database, for as many fronts as a test starts."""
-    folder = tmp_path_factory.mktemp("arcus")
     engine, ready, over = ScriptedServer(), Future[str](), threading.Event()
 
     async def serve() -> None:
@@ -75,7 +86,7 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
         await engine.stop()
 
     async def new_key() -> str:
-        database = Database(f"sqlite+aiosqlite:///{folder / 'arcus.db'}")
+        database = Database(database_url)
         await database.migrate()
         key = await Keys(database).create("first")
         await database.close()
@@ -85,7 +96,8 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
     thread.start()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     settings = {
-        "ARCUS_DATA_DIR": str(folder),
+        "ARCUS_DATA_DIR": str(tmp_path),
+        "ARCUS_DATABASE_URL": database_url,
         "ARCUS_ENGINE_ADDRESS": ready.result(timeout=20),
         "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
         "ARCUS_HTTP_PORT": "0",

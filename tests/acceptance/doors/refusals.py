@@ -45,6 +45,16 @@ REFUSALS: dict[str, tuple[Callable[[Stage], Json], int, str]] = {
         404,
         "ollection",
     ),
+    "no file": (lambda at: {"knowledge_base": {"source": "files", "files": []}}, 400, "knowledge_base.files"),
+    "entities without their configuration": (
+        lambda at: {
+            "model": "nimbus-002-preview",
+            **_base(at, type="entity_backed_knowledge", entity_backed_knowledge_config={"entity_collections": []}),
+        },
+        400,
+        "entity_collections",
+    ),
+    "a filter without an operator": (lambda at: _base(at, filter={"metadata": [{"path": "a"}]}), 400, "operator"),
     "an unknown file": (lambda at: {"knowledge_base": {"source": "files", "files": [unknown(at)]}}, 404, "ile"),
     "an unknown response before it": (lambda at: {"previous_response_id": unknown(at)}, 404, "esponse"),
     "another tenant's response before it": (

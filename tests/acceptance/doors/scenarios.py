@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.doors.door import Json, Refused
-from tests.acceptance.doors.stage import QUESTION, SPEAKERS, Stage
+from tests.acceptance.doors.stage import QUESTION, SPEAKERS, Stage, collection_of_talks
 from tests.acceptance.folding import fold
 
 TOOL = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object", "properties": {}}}
@@ -228,6 +228,19 @@ def sources_are_files_everything_or_not_named(at: Stage) -> Any:
     return bodies
 
 
+def collections_are_asked_together_or_alone(at: Stage) -> Any:
+    other_id, other_files = collection_of_talks(at.account, "more talks")
+    asked = ([at.collection_id, other_id], [other_id], [other_id, other_id])
+    bodies = [at.door.ask(at.asks(knowledge_base={"collections": ids})) for ids in asked]
+    cited = [{found["collection_id"] for found in citations(body)} for body in bodies]
+    assert cited == [{at.collection_id, other_id}, {other_id}, {other_id}]
+    assert {found["file_id"] for found in citations(bodies[1])} == set(other_files)
+    at.account.sdk.collections.delete(other_id)
+    for file_id in other_files:
+        at.account.sdk.files.delete(file_id)
+    return [citations(body) for body in bodies[1:]]
+
+
 def an_answer_is_cut_at_its_limit_and_says_so(at: Stage) -> Any:
     body = at.door.ask(at.asks(messages=50, tokens_per_message=2, max_output_tokens=10))
     assert (body["status"], body["incomplete_details"]) == ("completed", {"reason": "max_output_tokens"})
@@ -300,6 +313,7 @@ SCENARIOS: tuple[Callable[[Stage], Any], ...] = (
     a_function_is_called_and_its_output_goes_on,
     a_function_that_may_not_be_called_is_not,
     a_filter_keeps_what_may_be_cited,
+    collections_are_asked_together_or_alone,
     sources_are_files_everything_or_not_named,
     an_answer_is_cut_at_its_limit_and_says_so,
     what_is_not_to_be_stored_leaves_nothing,

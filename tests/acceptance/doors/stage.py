@@ -86,14 +86,19 @@ def stages(front: Front) -> list[Stage]:
 
 def _with_talks(front: Front) -> tuple[Account, str, tuple[str, ...]]:
     account = front.account()
-    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
+    return account, *collection_of_talks(account, "talks")
+
+
+def collection_of_talks(account: Account, name: str) -> tuple[str, tuple[str, ...]]:
+    """A collection with a described file of each speaker: the ids of all."""
+    collection = account.sdk.collections.create(collection_type="media-descriptions", name=name)
     files = []
     for speaker in SPEAKERS:
         files.append(upload(account, f"{speaker}.mp4"))
         account.sdk.collections.add_video(collection.id, file_id=files[-1])
         describe(account, collection.id, files[-1])
         account.sdk.files.update(files[-1], metadata={"speaker": speaker})
-    return account, collection.id, tuple(files)
+    return collection.id, tuple(files)
 
 
 TIMES = ("created_at", "completed_at")

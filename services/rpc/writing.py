@@ -1,0 +1,52 @@
+"""Streams of messages: each is written as it is made, and a client that reads nothing for long is given up, as over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from grpc.aio import ServicerContext as Context
+
+from services.core.errors import ArcusError, Reason
+
+STALLED_SECONDS = 60.0
+log = structlog.get_logger(__name__)
+
+
+async def write_all(
+    events: Any, message_of: Callable[[Any], Any], context: Context, *, stalled_seconds: float = STALLED_SECONDS
+) -> None:
+    """Written rather than yielded: a cancelled call ends here, and with it the iterator and the engine's work.
+
+    Raises CANCELLED when one message is not taken for `stalled_seconds`, or up to twice as long.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    writes, is_stalled = 0, False  # writes: odd while one is under way
+    handle = loop.call_later(stalled_seconds, lambda: check(0))
+
+    def check(before: int) -> None:
+        nonlocal handle, is_stalled
+        if writes % 2 and writes == before:
+            is_stalled = True
+            task.cancel()
+        else:
+            handle = loop.call_later(stalled_seconds, check, writes)
+
+    try:
+        async with aclosing(events):
+            async for event in events:
+                writes += 1
+                await context.write(message_of(event))
+                writes += 1
+    except asyncio.CancelledError:
+        if not is_stalled:
+            raise
+        task.uncancel()
+        log.info("client reads nothing; its stream is ended")
+        raise ArcusError(Reason.CANCELLED, "Nothing of the stream was read for too long; follow it anew.") from None
+    finally:
+        handle.cancel()
