@@ -34,6 +34,7 @@ from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from services.core.database import Database
 from services.core.embedding_log import EmbeddingLog
+from services.core.engine_config import parse_engine_config
 from services.core.errors import ArcusError
 from services.core.objects import Objects
 from services.core.snapshots import Snapshots
@@ -186,7 +187,7 @@ async def searched(
     started = time.perf_counter()
     with runtime(data_dir, secret, environment) as address:
         up = time.perf_counter() - started
-        engine = EngineClient(address, secret, timeout_seconds=60)
+        engine = EngineClient(address, secret, timeout_seconds=60, config=parse_engine_config(""))
         nearest = Nearest(engine, EmbeddingLog(database))
         await measure_shards(nearest, queries[: settings.callers * 2], settings.callers)
         rates, found = await measure_shards(nearest, queries, settings.callers)

@@ -177,6 +177,17 @@ def start(settings: Settings, folder: Path) -> None:
         raise _start_failure(str(error)) from error
 
 
+def _start_failure(told: str) -> ArcusError:
+    """What a replica raised while it started; Serve hands on no more of it than its traceback's text."""
+    raised = re.findall(r"^(?:[\w.]*\.)?(?:ArcusError|UnusableAnswerError): (.+)$", told, re.MULTILINE)
+    application = re.search(r"application[s]? '?([\w-]+)", told)
+    where = f"The application {application.group(1)} did not start: " if application else ""
+    if raised:
+        return invalid(where + raised[-1])
+    lines = [line for line in told.splitlines() if line.strip()]
+    return ArcusError(Reason.INTERNAL, where + (lines[-1].strip() if lines else "no reason was given."))
+
+
 def logical_cpus(settings: Settings) -> int:
     """Room for every replica. Raises INVALID_ARGUMENT where one machine has no ports for so many."""
     index_replicas = settings.index_shards * settings.index_replicas
@@ -187,17 +198,6 @@ def logical_cpus(settings: Settings) -> int:
             field="index_replicas",
         )
     return max(LOGICAL_CPUS, 2 + math.ceil(index_replicas / 10))
-
-
-def _start_failure(told: str) -> ArcusError:
-    """What a replica raised while it started; Serve hands on no more of it than its traceback's text."""
-    raised = re.findall(r"^(?:[\w.]*\.)?(?:ArcusError|UnusableAnswerError): (.+)$", told, re.MULTILINE)
-    application = re.search(r"application[s]? '?([\w-]+)", told)
-    where = f"The application {application.group(1)} did not start: " if application else ""
-    if raised:
-        return invalid(where + raised[-1])
-    lines = [line for line in told.splitlines() if line.strip()]
-    return ArcusError(Reason.INTERNAL, where + (lines[-1].strip() if lines else "no reason was given."))
 
 
 async def _prepare_data(settings: Settings, config: EngineConfig) -> None:

@@ -10,7 +10,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
-from ray_jobs.engines.deployment import vector_dimensions
+from ray_jobs.engines.handles import vector_dimensions
 from ray_jobs.index.device import device
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard

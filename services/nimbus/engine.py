@@ -234,7 +234,7 @@ def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
     reason = REASONS.get(error.code(), Reason.INTERNAL)
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
-    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get("x-arcus-reason") == reason.value
+    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
     seconds = trailers.get("x-arcus-retry-after-seconds", "")
     return ArcusError(
         reason,

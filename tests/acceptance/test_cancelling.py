@@ -25,7 +25,7 @@ PARTS = ("streaming", "parsing", "waiting")
 PHASES: dict[str, tuple[dict[str, Any], Callable[[ScriptedServer], int]]] = {
     "plans": ({"plan_seconds": 30}, lambda engine: engine.engine.plans),
     "searches": ({"parts": PARTS}, lambda engine: engine.searches),
-    "writes": ({"parts": PARTS, "messages": 10_000, "interval_seconds": 0.02}, lambda engine: engine.engine.streams),
+    "writes": ({"parts": PARTS, "messages": 10_000, "interval_seconds": 0.02}, lambda engine: engine.engine.running),
 }
 
 

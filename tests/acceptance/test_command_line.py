@@ -216,14 +216,6 @@ def test_settings_that_are_wrong_are_all_told_at_once(tmp_path: Path) -> None:
     assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_MAX_ATTEMPTS" in result.stderr
 
 
-def test_plan_says_what_is_needed_why_and_from_what_rates() -> None:
-    shown = arcus("plan", "--videos-per-day", 1000, "--questions-per-second", 2).stdout
-    for words in ("GPUs of 80 GB", "index memory", "assumed", "answers of 300 tokens", "loadtests/RESULTS.md"):
-        assert words in shown
-    assert "GPU" not in arcus("plan", "--videos-per-day", 10, "--questions-per-second", 1, "--cpu").stdout
-    check_failed(arcus("plan", "--videos-per-day", -3, "--questions-per-second", 1), "videos_per_day", "0 or more")
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -243,3 +235,11 @@ def test_engines_that_can_not_run_are_refused_before_anything_starts(
     assert not (tmp_path / "data").exists()
     result = arcus("doctor", "--config", tmp_path / "engines.yaml")
     assert result.returncode == 1 and all(word in result.stdout for word in words)
+
+
+def test_plan_says_what_is_needed_why_and_from_what_rates() -> None:
+    shown = arcus("plan", "--videos-per-day", 1000, "--questions-per-second", 2).stdout
+    for words in ("GPUs of 80 GB", "index memory", "assumed", "answers of 300 tokens", "loadtests/RESULTS.md"):
+        assert words in shown
+    assert "GPU" not in arcus("plan", "--videos-per-day", 10, "--questions-per-second", 1, "--cpu").stdout
+    check_failed(arcus("plan", "--videos-per-day", -3, "--questions-per-second", 1), "videos_per_day", "0 or more")

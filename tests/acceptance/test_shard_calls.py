@@ -10,6 +10,7 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.embedding_log import EmbeddingLog, Placement
+from services.core.engine_config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.nimbus.engine import REASON_HEADER, EngineClient
 from services.nimbus.nearest import MAX_LOOKS, Nearest
@@ -57,7 +58,7 @@ async def shards() -> AsyncIterator[Shards]:
 
 @pytest.fixture
 async def engine(shards: Shards) -> AsyncIterator[EngineClient]:
-    client = EngineClient(shards.address, "secret", timeout_seconds=20)  # type: ignore[attr-defined]
+    client = EngineClient(shards.address, "secret", timeout_seconds=20, config=parse_engine_config(""))  # type: ignore[attr-defined]
     yield client
     await client.close()
 

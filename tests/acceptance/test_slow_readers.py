@@ -132,7 +132,7 @@ def test_a_client_that_never_reads_is_given_up_over_grpc_too(account: Account):
         with over_grpc(account, asks(messages=MESSAGES, tokens_per_message=1, word=WORD), port) as events:
             next(events)
             until(lambda: settled(front), "the engine waits")
-            until(lambda: engine.streams == 0, "the engine is freed", 10)
+            until(lambda: engine.running == 0, "the engine is freed", 10)
             with pytest.raises(grpc.RpcError) as refused:
                 list(events)
         assert refused.value.code() is grpc.StatusCode.CANCELLED and "follow it anew" in refused.value.details()
