@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FRONT_PACKAGES = ("fastapi", "uvicorn", "grpcio", "sqlalchemy", "aiosqlite", "obstore")
@@ -52,6 +52,7 @@ def examine(data_dir: Path) -> list[Finding]:
         _port(8080),
         _port(50051),
         _gpu(),
+        replace(_package("nvidia-dali-cuda130", "pip install -e '.[gpu]' to decode video on a GPU,"), required=False),
         _optional_program(
             "pg_ctl", "PostgreSQL: only to store in it instead of SQLite", "/usr/lib/postgresql/15/bin/pg_ctl"
         ),
