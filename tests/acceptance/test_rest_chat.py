@@ -173,6 +173,14 @@ def test_openai_gets_a_completion_from_all_it_has_when_it_names_no_collection(as
     assert "collection_id" not in everything.choices[0].citations[0]
 
 
+@pytest.mark.parametrize("model", ["nimbus-001", "nimbus-002-preview"])
+def test_a_chat_goes_on_from_its_earlier_turns(asker, client: openai.OpenAI, model: str):
+    earlier = [{"role": "user", "content": "What is it about?"}, {"role": "assistant", "content": "Of streaming [1]."}]
+    made = client.chat.completions.create(model=model, messages=[script(text="Said [1]. "), *earlier, QUESTION])
+    assert made.model == model and made.choices[0].citations[0]["start_time"] == 20.0
+    assert [message["role"] for message in made.payload["messages"]] == ["system", "user", "assistant", "user"]
+
+
 def test_what_is_not_to_be_kept_is_not(asker, client: openai.OpenAI):
     made = client.chat.completions.create(model=MODEL, messages=[QUESTION], store=False)
     streamed = list(client.chat.completions.create(model=MODEL, messages=[QUESTION], store=False, stream=True))
@@ -320,15 +328,22 @@ def test_a_client_that_goes_away_frees_the_engine_and_nothing_is_kept(asker: tup
     assert account.sdk.chat.completions.list().total == before
 
 
-def test_collections_of_entities_are_refused_by_the_field_that_was_sent(asker: tuple[Account, str]):
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_can_not_be_asked_is_refused_by_the_field_that_was_sent(asker, client: openai.OpenAI, stream: bool):
     account, _ = asker
-    new = {"name": "facts", "collection_type": "entities", "extract_config": {"prompt": "dates"}}
+    new = {"name": f"facts {stream}", "collection_type": "entities", "extract_config": {"prompt": "dates"}}
     with account.http as http:
         facts = http.post("/v1/collections", json=new).json()["id"]
-        for stream in (False, True):
-            body = {"model": MODEL, "messages": [QUESTION], "collections": [facts], "stream": stream}
-            reply = http.post("/v1/chat/completions", json=body)
-            assert reply.status_code == 400 and facts in reply.json()["error"]
+    for collections in ([facts], []):
+        with pytest.raises(openai.BadRequestError) as failed:
+            client.chat.completions.create(
+                model=MODEL, messages=[QUESTION], stream=stream, extra_body={"collections": collections}
+            )
+        assert failed.value.param == "collections"
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(
+            model=MODEL, messages=[QUESTION], stream=stream, extra_body={"collections": ["unknown"]}
+        )
 
 
 def running_streams(front: Front) -> int:
