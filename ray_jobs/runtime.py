@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import json
 import logging
+import math
 import os
 import random
 import secrets
@@ -25,16 +26,17 @@ from pathlib import Path
 import psutil
 
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
 from services.core.errors import ArcusError, invalid
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
+from services.core.shards import ensure_shards
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
 LOGICAL_CPUS = 4
 OBJECT_STORE_BYTES = 1024**3
 WATCH_SECONDS = 0.5
 REPLICA_PORTS = 200
+MAX_INDEX_REPLICAS = 128
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
 
 # HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG.
@@ -133,7 +135,7 @@ def start(settings: Settings, folder: Path) -> None:
     host, _, port = settings.engine_address.rpartition(":")
     ray.init(
         address="local",
-        num_cpus=LOGICAL_CPUS,
+        num_cpus=logical_cpus(settings),
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
         _temp_dir=str(folder),
@@ -154,6 +156,18 @@ def start(settings: Settings, folder: Path) -> None:
             for name, application in applications(settings).items()
         ]
     )
+
+
+def logical_cpus(settings: Settings) -> int:
+    """Room for every replica. Raises INVALID_ARGUMENT where one machine has no ports for so many."""
+    index_replicas = settings.index_shards * settings.index_replicas
+    if index_replicas > MAX_INDEX_REPLICAS:
+        raise invalid(
+            f"One machine runs at most {MAX_INDEX_REPLICAS} replicas of index shards; lower ARCUS_INDEX_SHARDS or "
+            "ARCUS_INDEX_REPLICAS.",
+            field="index_replicas",
+        )
+    return max(LOGICAL_CPUS, 2 + math.ceil(index_replicas / 10))
 
 
 async def _prepare_data(settings: Settings) -> None:

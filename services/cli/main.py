@@ -109,6 +109,18 @@ def plan(
 
 
 @app.command()
+def reshard(
+    shards: Annotated[int, typer.Option(min=1, max=1024, help="Index shards from now on.")],
+    data_dir: DataDir = Path(".arcus"),
+) -> None:
+    """Spread what is stored over another number of index shards; the system may run, with replicas of all of them."""
+    from services.cli.reshard import spread
+
+    moved = asyncio.run(spread(data_dir, shards))
+    print(f"{moved} files moved; set ARCUS_INDEX_SHARDS={shards} where Arcus runs")
+
+
+@app.command()
 def demo(
     video: Annotated[Path | None, typer.Option(help="Video to use instead of the example.")] = None,
     question: Annotated[str, typer.Option()] = "How high does the tide rise in the bay in Canada?",

@@ -24,7 +24,13 @@ HEAVY = {
     "onnxruntime",
     "pocketsphinx",
 }
-DEPLOYED = {"deploy.py", "runtime.py", "serve_pipeline.py", "ingress.py"}  # where something is wrapped as an actor
+DEPLOYED = {
+    "deploy.py",
+    "deployment.py",
+    "runtime.py",
+    "serve_pipeline.py",
+    "ingress.py",
+}  # where something is wrapped as an actor
 
 
 def modules(package: str) -> Iterator[Path]:

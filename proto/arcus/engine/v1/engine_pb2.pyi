@@ -52,12 +52,14 @@ class SearchRequest(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "sequence")
+    __slots__ = ("hits", "sequence", "moved_sequence")
     HITS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     sequence: int
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    moved_sequence: int
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ..., moved_sequence: _Optional[int] = ...) -> None: ...
 
 class SearchManyRequest(_message.Message):
     __slots__ = ("searches",)
