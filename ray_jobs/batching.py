@@ -61,17 +61,21 @@ class BatchQueue(Generic[Item, Result]):
             batch = [await self._waiting.get()]
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            batch = [(item, answer) for item, answer in batch if not answer.done()]  # less those who gave up
-            if not batch:
-                continue
-            items = [item for item, _ in batch]
-            try:
-                results = await self.in_thread(lambda items=items: self._run(items))  # type: ignore[misc]
-            except Exception as error:
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
-                continue
-            for (_, answer), result in zip(batch, results, strict=True):
+            await self._answer(batch)
+            del batch  # while nothing waits, no result is kept
+
+    async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        batch = [(item, answer) for item, answer in batch if not answer.done()]  # less those who gave up
+        if not batch:
+            return
+        items = [item for item, _ in batch]
+        try:
+            results = await self.in_thread(lambda: self._run(items))
+        except Exception as error:
+            for _, answer in batch:
                 if not answer.done():
-                    answer.set_result(result)
+                    answer.set_exception(error)
+            return
+        for (_, answer), result in zip(batch, results, strict=True):
+            if not answer.done():
+                answer.set_result(result)

@@ -6,6 +6,7 @@ Frames stay in Ray's object store between decoding and describing: the ingest wo
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from ray_jobs.batching import BatchQueue
 from ray_jobs.engines import roles
 from ray_jobs.engines.handles import EngineExtractor, EngineSummariser, EngineTranscriber, answered, engine_handle
 from ray_jobs.pipeline import Described, pictured
@@ -26,6 +28,7 @@ from services.core.settings import load_settings
 
 # Waiting calls hold references to decoded frames, so this also bounds what lies in the object store.
 MAX_WAITING = 32
+DECODED_TOGETHER = 8
 EMBED_TEXTS = 256
 INGEST_NICENESS = 10
 ENGINE_CALLS = 8  # of one replica that asks an engine elsewhere
@@ -55,22 +58,44 @@ class _Stage:
             return await asyncio.to_thread(call, path)
 
 
-@serve.deployment(name="FrameDecoder", max_ongoing_requests=2, max_queued_requests=MAX_WAITING, ray_actor_options=STAGE)
+@serve.deployment(
+    name="FrameDecoder",
+    max_ongoing_requests=DECODED_TOGETHER,
+    max_queued_requests=MAX_WAITING,
+    ray_actor_options=STAGE,
+)
 class FrameDecoder(_Stage):
-    def __init__(self) -> None:
+    """On a GPU, segments that wait together are decoded together; on the CPU, two at a time."""
+
+    async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
-        from ray_jobs.stages.describe import Sampling
+        from ray_jobs.stages.decode import table_decoder
+        from ray_jobs.stages.describe import Sampling, sample_segments
 
         settings = self._settings
-        self._sampling = Sampling(
-            settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side
-        )
+        sampling = Sampling(settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side)
+        on_gpu = table_decoder().on_gpu
+        self._queues = [
+            BatchQueue[tuple[Path, MediaInfo, Span], Any](
+                "decode",
+                lambda segments: sample_segments(segments, sampling),
+                max_batch=DECODED_TOGETHER if on_gpu else 1,
+                max_waiting=DECODED_TOGETHER,
+            )
+            for _ in range(1 if on_gpu else 2)
+        ]
+        for queue in self._queues:
+            queue.start()
+        self._turns = itertools.cycle(self._queues)
 
     async def sample(self, object_key: str, info: MediaInfo, span: Span) -> Any:
         """Frames of a segment."""
-        from ray_jobs.stages.describe import sample_frames
+        async with self._objects.local_path(object_key) as path:
+            return await next(self._turns).put((path, info, span))
 
-        return await self._on_file(object_key, lambda path: sample_frames(path, info, span, self._sampling))
+    def check_health(self) -> None:
+        for queue in self._queues:
+            queue.check()
 
 
 # PocketSphinx holds the interpreter for seconds, in which its replica cannot say how busy it is: so calls queue inside.

@@ -66,7 +66,7 @@ def _measure(
 ) -> None:
     import numpy as np
 
-    from ray_jobs.stages.decode_dali import DaliDecoder
+    from ray_jobs.stages.decode_dali import BatchLimits, DaliDecoder
     from ray_jobs.stages.decoder import FrameRequest, Frames, picture_size
     from ray_jobs.stages.probe import probe
 
@@ -77,7 +77,8 @@ def _measure(
     times = [(index + 0.5) / FRAME_RATE for index in range(count)]
     width, height = picture_size(info, MAX_SIDE)
     requests = [FrameRequest(path, info, times, MAX_SIDE)] * streams
-    decoder = DaliDecoder(device)
+    # Nothing else needs the GPU's memory here, and DALI alone is not held back either.
+    decoder = DaliDecoder(device, BatchLimits(clips=32, decoded_bytes=16 * 2**30) if device == "gpu" else None)
     plain = _PlainDali(device, streams, decoder.threads, (width, height))
     encoded = np.frombuffer(path.read_bytes(), np.uint8)
     results: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -153,16 +154,12 @@ def _tokenizer(specials: list[str], size: int) -> Any:
     )
     lines = [line for name in ("README.md", "LICENSE") for line in (ROOT / name).read_text().splitlines()]
     learnt.train_from_iterator(lines, trainer)
-    folder_free = learnt.to_str()
-    model = _with_fillers(folder_free, size)
-    tokenizer = Tokenizer.from_str(model)
+    tokenizer = Tokenizer.from_str(_with_fillers(learnt.to_str(), size))
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
 def _with_fillers(serialised: str, size: int) -> str:
-    import json
-
     value = json.loads(serialised)
     vocabulary = value["model"]["vocab"]
     for number in range(max(vocabulary.values()) + 1, size):

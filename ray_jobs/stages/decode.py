@@ -38,7 +38,7 @@ class TableDecoder:
     ) -> None:
         self._decoders = decoders
         self._choose = choose
-        self._gpu = gpu
+        self.on_gpu = gpu
         self.names = frozenset(decoders)
         self.taken: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -55,7 +55,7 @@ class TableDecoder:
         results: list[Frames | MediaError] = [
             MediaError("The file has no video stream to take frames from.") for _ in requests
         ]
-        names = [[n for n in self._choose(r.info, self._gpu) if n in self._decoders] for r in requests]
+        names = [[n for n in self._choose(r.info, self.on_gpu) if n in self._decoders] for r in requests]
         open_requests = [index for index, left in enumerate(names) if left]
         while open_requests:
             by_decoder: dict[str, list[int]] = {}

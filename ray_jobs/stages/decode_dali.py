@@ -76,7 +76,15 @@ def missing(device: Device) -> str:
         count = backend_impl.GetCUDADeviceCount()
     except Exception as error:
         return f"CUDA does not start ({error})"
-    return "" if count else "there is no GPU"
+    if not count:
+        return "there is no GPU"
+    import torch
+
+    return (
+        ""
+        if torch.cuda.is_available()
+        else "PyTorch, which holds the frames, sees no GPU: it may be a build without CUDA"
+    )
 
 
 class DaliDecoder:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.audio import audio_samples, subtitles
-from ray_jobs.stages.decode import Frames, decode_frames
+from ray_jobs.stages.decode import FrameRequest, Frames, decode_batch
 from services.core.errors import MediaError
 from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedText
 
@@ -41,16 +42,22 @@ class Sampling:
 
 def sample_frames(path: Path, info: MediaInfo, span: Span, sampling: Sampling) -> Frames:
     """Frames of a segment: uint8 [n, height, width, 3]. None for audio, or where this part of a damaged file has none."""
+    return sample_segments([(path, info, span)], sampling)[0]
+
+
+def sample_segments(segments: Sequence[tuple[Path, MediaInfo, Span]], sampling: Sampling) -> list[Frames]:
+    """Frames of each segment, decoded together where the decoder can, and brought to the host's memory."""
     import numpy as np
 
+    requests = []
+    for path, info, span in segments:
+        last = max(0.0, info.duration_seconds - EDGE_SECONDS)
+        times = [min(time, last) for time in sampling.times(span)] if info.media_type == "video" else []
+        requests.append(FrameRequest(path, info, times, sampling.max_side))
+    decoded = iter(decode_batch([request for request in requests if request.times]))
     none = Frames(np.zeros(0), np.zeros((0, 1, 1, 3), np.uint8))
-    if info.media_type != "video":
-        return none
-    last = max(0.0, info.duration_seconds - EDGE_SECONDS)
-    try:
-        return decode_frames(path, info, [min(time, last) for time in sampling.times(span)], sampling.max_side)
-    except MediaError:
-        return none
+    found = [next(decoded) if request.times else none for request in requests]
+    return [none if isinstance(frames, MediaError) else frames.host() for frames in found]
 
 
 async def hear(path: Path, info: MediaInfo, span: Span, tenant_id: str, transcriber: Transcriber) -> tuple[Speech, ...]:

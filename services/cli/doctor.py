@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.core.engine_check import Machine, engine_problems
@@ -59,6 +59,7 @@ def examine(data_dir: Path, config: Path | None = None) -> list[Finding]:
         _port(50051),
         _gpu(),
         *_engines(config),
+        replace(_package("nvidia-dali-cuda130", "pip install -e '.[gpu]' to decode video on a GPU,"), required=False),
         _optional_program(
             "pg_ctl", "PostgreSQL: only to store in it instead of SQLite", "/usr/lib/postgresql/15/bin/pg_ctl"
         ),

@@ -22,14 +22,26 @@ class Rate:
 # Until Arcus's own GPU figures exist (loadtests/gpu.py makes them), the published ones of others with like models.
 RATES: dict[str, Rate] = {
     "describe": Rate(
-        27.5, "video seconds/s", "one H100", "NVIDIA VSS, captions of 10 s chunks by an 8B model", "2026-11", "27.5"
+        27.5,
+        "video seconds/s",
+        "one H100",
+        "NVIDIA VSS, captions of 10 s chunks by an 8B model, as published",
+        "2026-11",
+        "27.5",
     ),
-    "embed": Rate(125, "video seconds/s", "one H100", "NVIDIA VSS, embedding of 10 s chunks", "2026-11", "125"),
+    "embed": Rate(
+        125, "video seconds/s", "one H100", "NVIDIA VSS, embedding of 10 s chunks, as published", "2026-11", "125"
+    ),
     "transcribe": Rate(
         216, "video seconds/s", "one A100 80 GB", "Open ASR Leaderboard, whisper-large-v3-turbo, RTFx", "2026-11", "216"
     ),
     "decode": Rate(
-        5100, "1080p frames/s", "the decoders of one H100", "NVIDIA, Video Codec SDK figures", "2026-11", "5,100"
+        5100,
+        "1080p frames/s",
+        "the decoders of one H100",
+        "NVIDIA's figure for NVDEC, not confirmed here",
+        "2026-11",
+        "5,100",
     ),
     "answer": Rate(
         5103,

@@ -219,6 +219,15 @@ def test_frames_of_the_host_leave_for_it_without_a_copy():
     assert frames.host() is frames
 
 
+def test_frames_of_a_device_leave_it_as_numpy_arrays():
+    import torch
+
+    held = torch.arange(24, dtype=torch.uint8).reshape(1, 2, 4, 3)  # a tensor of any device brings itself out alike
+    out = Frames(np.array([1.5]), held).host()
+    assert isinstance(out.images, np.ndarray) and out.images.dtype == np.uint8
+    assert np.array_equal(out.images, held.numpy()) and out.times.tolist() == [1.5]
+
+
 def _as_vp9(source: Path, path: Path) -> Path:
     import av
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -96,3 +98,26 @@ async def test_a_queue_that_nobody_serves_fails_its_health_check(queue: BatchQue
     await queue.close()
     with pytest.raises(ArcusError):
         queue.check()
+
+
+async def test_a_queue_at_rest_keeps_nothing_of_what_it_gave():
+    class Large:
+        pass
+
+    given: list[weakref.ref[Large]] = []
+
+    def make(items: list[int]) -> list[Large]:
+        made = [Large() for _ in items]
+        given.extend(weakref.ref(one) for one in made)
+        return made
+
+    queue = BatchQueue[int, Large]("rest", make, max_batch=4, max_waiting=8)
+    queue.start()
+    try:
+        results = await asyncio.gather(*(queue.put(number) for number in range(6)))
+        del results
+        await asyncio.sleep(0)
+        gc.collect()
+        assert len(given) == 6 and not any(one() for one in given)
+    finally:
+        await queue.close()
