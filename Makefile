@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-.PHONY: setup demo up test lint faults eval bench bench-index clean
+.PHONY: setup demo up test lint faults eval bench bench-gpu-small bench-index clean
 
 setup: .venv/installed
 
@@ -40,6 +40,10 @@ eval: setup
 
 bench: setup
 	$(PY) -m loadtests.bench
+
+# The measurement of a GPU with sizes that a CPU does in a minute: shows that its rows run.
+bench-gpu-small: setup
+	$(PY) loadtests/gpu.py --cpu --small
 
 bench-index: setup
 	$(PY) -m loadtests.index

@@ -178,19 +178,23 @@ class EngineClient:
 
 
 class Chunks:
-    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message."""
+    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message.
+
+    The time that a reader takes over a message is not the engine's.
+    """
 
     def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
         self._call = call
         self._timeout_seconds = timeout_seconds
-        self._received = 0
+        self._steps = 0  # odd while a message is with whoever reads
         self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
 
     async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
         with _mapped():
             async for chunk in self._call:
-                self._received += 1
+                self._steps += 1
                 yield chunk
+                self._steps += 1
 
     def cancel(self) -> None:
         """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
@@ -199,11 +203,12 @@ class Chunks:
     def end(self) -> None:
         self._handle.cancel()
 
-    def _check(self, received_before: int) -> None:
-        if self._received == received_before:
+    def _check(self, steps_before: int) -> None:
+        is_waiting = self._steps % 2 == 0
+        if is_waiting and self._steps == steps_before:
             self._call.cancel()
         else:
-            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._received)
+            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._steps)
 
 
 def _is_lost(error: grpc.aio.AioRpcError) -> bool:

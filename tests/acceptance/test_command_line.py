@@ -45,7 +45,7 @@ def check_failed(result: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_help_names_every_command() -> None:
     shown = arcus("--help").stdout
-    for command in ("up", "ingest", "ask", "doctor", "demo", "reshard", "keys"):
+    for command in ("up", "ingest", "ask", "doctor", "plan", "demo", "reshard", "keys"):
         assert command in shown
     assert {arcus(command, "--help").returncode for command in ("up", "ingest", "ask", "keys")} == {0}
 
@@ -214,3 +214,11 @@ def test_settings_that_are_wrong_are_all_told_at_once(tmp_path: Path) -> None:
     result = arcus("up", **wrong)
     assert result.returncode == 1 and result.stderr.startswith("error: "), result
     assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_GENERATE_ENGINE" in result.stderr
+
+
+def test_plan_says_what_is_needed_why_and_from_what_rates() -> None:
+    shown = arcus("plan", "--videos-per-day", 1000, "--questions-per-second", 2).stdout
+    for words in ("GPUs of 80 GB", "index memory", "assumed", "answers of 300 tokens", "loadtests/RESULTS.md"):
+        assert words in shown
+    assert "GPU" not in arcus("plan", "--videos-per-day", 10, "--questions-per-second", 1, "--cpu").stdout
+    check_failed(arcus("plan", "--videos-per-day", -3, "--questions-per-second", 1), "videos_per_day", "0 or more")
