@@ -93,9 +93,10 @@ class Rows:
             return
         gone = self.alive & (self.files == numbers[0])
         self._known -= set(self.ids[gone].tolist())
-        self._segment_names.drop(np.unique(self.segments[gone]).tolist())
-        self._file_names.drop(numbers)
         self.alive[gone] = False
+        segments = np.unique(self.segments[gone])
+        self._segment_names.drop(segments[~np.isin(segments, self.segments[self.alive])].tolist())
+        self._file_names.drop(numbers)
         self.dead_count += int(gone.sum())
 
     def compacted(self, sources: np.ndarray) -> Rows:

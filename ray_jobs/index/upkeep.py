@@ -65,8 +65,10 @@ def lists_made(sub_index: SubIndex) -> Steps[None]:
     """Gives a large sub-index lists, if they find what a look at everything does; else it is searched exactly as before."""
     lists = yield from _filled(sub_index)
     recall = yield from _tuned(sub_index, lists)
-    while lists.count < sub_index.vectors.count:
+    while lists.count < sub_index.vectors.count:  # what came during the check
         _fill(lists, sub_index)
+        if lists.count < sub_index.vectors.count:
+            yield None
     if recall >= RECALL_WANTED:
         sub_index.use_lists(lists, lists.probes)
     else:

@@ -18,7 +18,7 @@ from tests.contract.index_world import REPLICAS, World, run, vector
 
 MAX_SHARDS = 3
 # By database: a step on PostgreSQL costs several times one on SQLite.
-EXAMPLES = {"sqlite": 12, "postgres": 2}
+EXAMPLES = {"sqlite": 10, "postgres": 2}
 STEPS = 30
 
 

@@ -142,6 +142,6 @@ async def test_a_reader_that_missed_removals_is_told_and_one_that_began_later_is
     assert await store.log.trimmed_sequence(place.shard) == place.last_sequence + 1
     with pytest.raises(TrimmedError):
         await store.log.read(place.shard, place.last_sequence, 100)
-    rows = await store.log.read(place.shard, 1, 100, trimmed_at_start=place.last_sequence + 1)
+    rows = await store.log.read(place.shard, 0, 100, trimmed_at_start=place.last_sequence + 1)
     assert [row.operation for row in rows] == ["add"] * 4 + ["remove"]
     assert await store.log.read(place.shard, place.last_sequence + 2, 100) == []

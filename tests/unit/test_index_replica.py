@@ -65,7 +65,7 @@ async def log() -> ListLog:
 
 @pytest.fixture
 async def replica(log: ListLog) -> AsyncIterator[ShardReplica]:
-    replica = ShardReplica(0, log, Shard(4), catch_up_seconds=0.3)
+    replica = ShardReplica(0, log, Shard(4))
     await replica.start()
     yield replica
     await replica.close()
@@ -89,10 +89,15 @@ async def test_many_searches_catch_up_at_once_and_apply_each_row_once(replica: S
     assert {len(answer.hits) for answer in answers} == {110}
 
 
-async def test_a_row_that_does_not_come_in_time_makes_the_shard_unavailable(replica: ShardReplica) -> None:
-    with pytest.raises(ArcusError) as raised:
-        await replica.search(QUERY, 11)
-    assert raised.value.reason is Reason.ENGINE_UNAVAILABLE
+async def test_a_row_that_does_not_come_in_time_makes_the_shard_unavailable(log: ListLog) -> None:
+    replica = ShardReplica(0, log, Shard(4), catch_up_seconds=0.3)
+    await replica.start()
+    try:
+        with pytest.raises(ArcusError) as raised:
+            await replica.search(QUERY, 11)
+        assert raised.value.reason is Reason.ENGINE_UNAVAILABLE
+    finally:
+        await replica.close()
 
 
 async def test_a_replica_outlives_a_log_that_is_away(replica: ShardReplica, log: ListLog) -> None:

@@ -116,3 +116,13 @@ def test_searches_answered_together_equal_searches_answered_alone() -> None:
     for query, hits in zip(queries, together, strict=True):
         alone = shard.search(query.tenant_id, query.collection_ids, query.vector, query.limit)
         assert [hit.embedding_id for hit in hits] == [hit.embedding_id for hit in alone]
+
+
+def test_a_segment_name_that_two_files_share_outlives_the_first() -> None:
+    shard = Shard(DIMENSIONS)
+    shard.apply([row(1, "add", "t1", "c1", "f1", 1), row(2, "add", "t1", "c1", "f2", 2)])
+    shard.apply([row(3, "remove", "t1", "c1", "f1")])
+    (hits,) = shard.search_many([Query("t1", ("c1",), vector(2), 5, distinct="segment")])
+    assert [hit.embedding_id for hit in hits] == [2]
+    shard.apply([row(4, "remove", "t1", "c1", "f2")])
+    assert shard.size == 0

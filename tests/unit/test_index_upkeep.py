@@ -160,6 +160,22 @@ def test_lists_go_on_with_what_is_added_removed_and_compacted(vectors: np.ndarra
     assert shard.sub_indexes[KEY].vectors.count == len(left)
 
 
+def test_what_is_added_while_lists_are_made_is_in_them(vectors: np.ndarray) -> None:
+    shard = Shard(DIMENSIONS, lists_from=COUNT // 2)
+    shard.apply(adds(vectors[: COUNT // 2]))
+
+    def add_some() -> None:
+        if shard.sequence < COUNT:
+            first = shard.sequence
+            shard.apply(adds(vectors[first : first + 70], first=first + 1))
+
+    keep_up(shard, add_some)
+    lists = shard.sub_indexes[KEY].lists
+    assert lists is not None and lists.count == shard.sub_indexes[KEY].vectors.count == shard.sequence
+    queries = near(vectors, 200)
+    assert recall(found(shard, queries), truth(held(vectors[: shard.sequence]), queries)) >= 0.95
+
+
 def test_lists_that_would_miss_too_much_are_not_used(vectors: np.ndarray) -> None:
     """Vectors without any structure: the nearest are in lists all over."""
     shard = Shard(DIMENSIONS, lists_from=COUNT)

@@ -1,0 +1,22 @@
+"""What the engine runtime asks of the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from ray_jobs.runtime import LOGICAL_CPUS, MAX_INDEX_REPLICAS, logical_cpus
+from services.core.errors import ArcusError
+from services.core.settings import Settings
+
+
+def test_every_index_replica_has_its_place() -> None:
+    assert logical_cpus(Settings()) == LOGICAL_CPUS
+    for shards, replicas in ((16, 1), (8, 8), (MAX_INDEX_REPLICAS, 1)):
+        room = logical_cpus(Settings(index_shards=shards, index_replicas=replicas))
+        assert room >= 2 + shards * replicas * 0.1
+
+
+def test_more_index_replicas_than_fit_are_refused_with_what_to_change() -> None:
+    with pytest.raises(ArcusError) as caught:
+        logical_cpus(Settings(index_shards=64, index_replicas=4))
+    assert str(MAX_INDEX_REPLICAS) in caught.value.message and caught.value.field == "index_replicas"
