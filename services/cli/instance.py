@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.core.errors import ArcusError, Reason
+from services.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 180
 STOP_SECONDS = 20
 LOG_CHARACTERS = 4000
 
@@ -42,6 +42,7 @@ def start_instance(data_dir: Path, log: Path, environment: Mapping[str, str] = {
 
     Raises ArcusError with the end of its log when it does not come up.
     """
+    start_seconds = float(environment.get("ARCUS_START_SECONDS", Settings.model_fields["start_seconds"].default))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     with log.open("ab") as errors:
         process = subprocess.Popen(
@@ -56,7 +57,7 @@ def start_instance(data_dir: Path, log: Path, environment: Mapping[str, str] = {
         assert process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline().decode() if selector.select(START_SECONDS) else ""
+            line = process.stdout.readline().decode() if selector.select(start_seconds) else ""
         if not line.startswith("ready "):
             end = log.read_text(errors="replace")[-LOG_CHARACTERS:]
             raise ArcusError(Reason.INTERNAL, f"Arcus did not start; the end of its log:\n{end}")

@@ -26,7 +26,6 @@ from services.cli import processes
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.settings import Settings
 
-START_SECONDS = 180.0
 HEALTHY_SECONDS = 60.0
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 FAILED_STARTS = 3
@@ -64,6 +63,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, programs: tuple[Program, ...] = (FRONT, ENGINES)) -> None:
         self._environment = {**os.environ, **_environment(settings)}
+        self._start_seconds = settings.start_seconds
         self._programs = programs
         self._pids: set[int] = set()
         self._spawning = asyncio.Lock()
@@ -155,7 +155,7 @@ class Supervisor:
         )
         started = time.monotonic()
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(self._start_seconds):
                 line = await reader.readline()
             if not line:
                 return
@@ -166,7 +166,7 @@ class Supervisor:
                 sys.stderr.write(text.decode(errors="replace"))
                 sys.stderr.flush()
         except TimeoutError:
-            log.error("process is not ready in time", process=program.name, seconds=START_SECONDS)
+            log.error("process is not ready in time", process=program.name, seconds=self._start_seconds)
             await processes.end(processes.tree(pid), grace_seconds=0)
         finally:
             transport.close()

