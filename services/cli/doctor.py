@@ -8,8 +8,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from services.core.engine_check import Machine, engine_problems
+from services.core.engine_config import load_engine_config
+from services.core.errors import ArcusError
+from services.core.settings import load_settings
 
 FRONT_PACKAGES = ("fastapi", "uvicorn", "grpcio", "sqlalchemy", "aiosqlite", "obstore")
 ENGINE_PACKAGES = (
@@ -39,7 +45,7 @@ class Finding:
     required: bool = True
 
 
-def examine(data_dir: Path) -> list[Finding]:
+def examine(data_dir: Path, config: Path | None = None) -> list[Finding]:
     """Looks only; changes nothing."""
     version = ".".join(map(str, sys.version_info[:3]))
     findings = [
@@ -52,6 +58,7 @@ def examine(data_dir: Path) -> list[Finding]:
         _port(8080),
         _port(50051),
         _gpu(),
+        *_engines(config),
         _optional_program(
             "pg_ctl", "PostgreSQL: only to store in it instead of SQLite", "/usr/lib/postgresql/15/bin/pg_ctl"
         ),
@@ -65,13 +72,28 @@ def report(findings: list[Finding]) -> bool:
         mark = "ok     " if finding.good else "MISSING" if finding.required else "note   "
         print(f"{mark} {finding.name}: {finding.says}")
     can_run = all(finding.good for finding in findings if finding.required)
-    engine = "with the embedded engines on the CPU"
     print(
-        f"\nThis machine can run Arcus {engine}: 'arcus up'."
+        "\nThis machine can run Arcus with these engines: 'arcus up'."
         if can_run
         else "\nArcus cannot run here until the above is mended."
     )
     return can_run
+
+
+def _engines(config: Path | None) -> Iterator[Finding]:
+    """Each engine that plays a role, with its roles."""
+    try:
+        engines = load_engine_config(load_settings(config=str(config or "")))
+    except ArcusError as error:
+        yield Finding("engines", False, error.message)
+        return
+    machine = Machine.here()
+    for name, options in engines.engines.items():
+        if roles := engines.played_by(name):
+            model = getattr(options, "model", "")
+            says = f"{options.kind}{' ' + model if model else ''} plays {', '.join(roles)}"
+            problems = engine_problems(engines, name, machine)
+            yield Finding(f"engine {name}", not problems, "; ".join([says, *problems]))
 
 
 def _package(name: str, remedy: str) -> Finding:

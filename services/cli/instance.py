@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.core.errors import ArcusError, Reason
-from services.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+START_SECONDS = 180
 STOP_SECONDS = 20
 LOG_CHARACTERS = 4000
 
@@ -37,12 +37,13 @@ class Instance:
             _kill(self.process)
 
 
-def start_instance(data_dir: Path, log: Path, environment: Mapping[str, str] = {}) -> Instance:
+def start_instance(
+    data_dir: Path, log: Path, environment: Mapping[str, str] = {}, *, start_seconds: float = START_SECONDS
+) -> Instance:
     """Waits until it is ready. Of the ARCUS_ variables it gets only those given here.
 
     Raises ArcusError with the end of its log when it does not come up.
     """
-    start_seconds = float(environment.get("ARCUS_START_SECONDS", Settings.model_fields["start_seconds"].default))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     with log.open("ab") as errors:
         process = subprocess.Popen(

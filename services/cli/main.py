@@ -21,6 +21,9 @@ app.add_typer(keys_app, name="keys")
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
 Key = Annotated[str, typer.Option(envvar="ARCUS_API_KEY", help="API key.")]
 DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]
+Config = Annotated[
+    Path | None, typer.Option(envvar="ARCUS_CONFIG", help="YAML file of engines and roles; see configs/.")
+]
 DEFAULT_URL = "http://127.0.0.1:8080/v1"
 
 
@@ -30,13 +33,19 @@ def up(
     host: Annotated[str, typer.Option(envvar="ARCUS_HOST")] = "127.0.0.1",
     http_port: Annotated[int, typer.Option(envvar="ARCUS_HTTP_PORT", help="0 picks a free port.")] = 8080,
     grpc_port: Annotated[int, typer.Option(envvar="ARCUS_GRPC_PORT", help="0 picks a free port.")] = 50051,
+    config: Config = None,
 ) -> None:
     """Run the whole system in the foreground until Ctrl-C."""
     from services.cli.credentials import start_key
     from services.cli.up import Addresses, up
+    from services.core.engine_check import Machine, check_engines
+    from services.core.engine_config import load_engine_config
     from services.core.settings import load_settings
 
-    settings = load_settings(data_dir=data_dir, host=host, http_port=http_port, grpc_port=grpc_port)
+    settings = load_settings(
+        data_dir=data_dir, host=host, http_port=http_port, grpc_port=grpc_port, config=str(config or "")
+    )
+    check_engines(load_engine_config(settings), Machine.here())
 
     async def run() -> None:
         key = await start_key(settings)
@@ -83,11 +92,11 @@ def ask(
 
 
 @app.command()
-def doctor(data_dir: DataDir = Path(".arcus")) -> None:
+def doctor(data_dir: DataDir = Path(".arcus"), config: Config = None) -> None:
     """Say what this machine can run and what is missing; exit status 1 if Arcus cannot run."""
     from services.cli.doctor import examine, report
 
-    raise typer.Exit(0 if report(examine(data_dir)) else 1)
+    raise typer.Exit(0 if report(examine(data_dir, config)) else 1)
 
 
 @app.command()

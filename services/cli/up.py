@@ -23,9 +23,13 @@ import structlog
 from pydantic import SecretStr
 
 from services.cli import processes
+from services.core.engine_config import ROLES, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.settings import Settings
 
+START_SECONDS = 180.0
+LOAD_SECONDS = 1800.0  # of engines that may fetch and load large models
+BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 HEALTHY_SECONDS = 60.0
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 FAILED_STARTS = 3
@@ -61,9 +65,15 @@ ENGINES = Program(
 class Supervisor:
     """Owns the children. `run` returns when asked to stop and everything is gone, or raises if a child cannot start."""
 
-    def __init__(self, settings: Settings, programs: tuple[Program, ...] = (FRONT, ENGINES)) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        programs: tuple[Program, ...] = (FRONT, ENGINES),
+        *,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        self._start_seconds = start_seconds
         self._environment = {**os.environ, **_environment(settings)}
-        self._start_seconds = settings.start_seconds
         self._programs = programs
         self._pids: set[int] = set()
         self._spawning = asyncio.Lock()
@@ -103,6 +113,8 @@ class Supervisor:
             code = await self._run_once(program)
             if time.monotonic() - started >= HEALTHY_SECONDS:
                 failures = 0
+            if code == BAD_CONFIGURATION and not self._ready[program.name].is_set():
+                raise invalid(f"The {program.name} process can't start as it is configured; the line above says why.")
             if not self._ready[program.name].is_set() and failures + 1 >= FAILED_STARTS:
                 raise ArcusError(
                     Reason.INTERNAL,
@@ -207,7 +219,9 @@ async def up(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
     _open_standard_streams()
     settings = _complete(settings)
     with _locked(settings.data_dir):
-        supervisor = Supervisor(settings)
+        config = load_engine_config(settings)
+        loads = any(isinstance(config.engine(role), VllmOptions) for role in ROLES)
+        supervisor = Supervisor(settings, start_seconds=LOAD_SECONDS if loads else START_SECONDS)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)
@@ -239,6 +253,7 @@ def _complete(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "data_dir": settings.data_dir.absolute(),
+            "config": str(Path(settings.config).absolute()) if settings.config else "",
             "http_port": http_port,
             "grpc_port": grpc_port,
             "engine_address": f"{host}:{_port(host, int(port), 'ARCUS_ENGINE_ADDRESS')}",

@@ -30,30 +30,48 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Wire:
-    """How a reason is told: HTTP status, gRPC status name, the message when none is safe to show."""
+    """How a reason is told: HTTP status, gRPC status name, the message when none is safe to show.
+
+    `code` and `type` are those of OpenAI's error object.
+    """
 
     http: int
     grpc: str
     message: str
+    code: str
+    type: str = "invalid_request_error"
     retry_after_seconds: int | None = None
 
 
+SERVER = "server_error"
 WIRE: dict[Reason, Wire] = {
-    Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid."),
-    Reason.UNAUTHENTICATED: Wire(401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'."),
-    Reason.PERMISSION_DENIED: Wire(403, "PERMISSION_DENIED", "This key may not do that."),
-    Reason.NOT_FOUND: Wire(404, "NOT_FOUND", "Not found."),
-    Reason.METHOD_NOT_ALLOWED: Wire(405, "UNIMPLEMENTED", "This path does not accept that method."),
-    Reason.ALREADY_EXISTS: Wire(409, "ALREADY_EXISTS", "It exists already."),
-    Reason.TOO_LARGE: Wire(413, "OUT_OF_RANGE", "The upload is too large."),
-    Reason.UNSUPPORTED_MEDIA: Wire(415, "INVALID_ARGUMENT", "This kind of file is not supported."),
-    Reason.LIMIT_EXCEEDED: Wire(429, "RESOURCE_EXHAUSTED", "Too many requests; try again later.", 1),
-    Reason.ENGINE_UNAVAILABLE: Wire(503, "UNAVAILABLE", "The engine is not available; try again shortly.", 2),
-    Reason.STORAGE_FULL: Wire(507, "RESOURCE_EXHAUSTED", "There is no space left to store this.", 60),
-    Reason.STORAGE_UNAVAILABLE: Wire(503, "UNAVAILABLE", "Storage is not available; try again shortly.", 2),
-    Reason.DEADLINE_EXCEEDED: Wire(504, "DEADLINE_EXCEEDED", "It took too long."),
-    Reason.CANCELLED: Wire(499, "CANCELLED", "Cancelled."),
-    Reason.INTERNAL: Wire(500, "INTERNAL", "Something went wrong on the server."),
+    Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid.", "invalid_value"),
+    Reason.UNAUTHENTICATED: Wire(
+        401, "UNAUTHENTICATED", "Give a valid API key as 'Authorization: Bearer cg-…'.", "invalid_api_key"
+    ),
+    Reason.PERMISSION_DENIED: Wire(403, "PERMISSION_DENIED", "This key may not do that.", "permission_denied"),
+    Reason.NOT_FOUND: Wire(404, "NOT_FOUND", "Not found.", "not_found"),
+    Reason.METHOD_NOT_ALLOWED: Wire(
+        405, "UNIMPLEMENTED", "This path does not accept that method.", "method_not_allowed"
+    ),
+    Reason.ALREADY_EXISTS: Wire(409, "ALREADY_EXISTS", "It exists already.", "already_exists"),
+    Reason.TOO_LARGE: Wire(413, "OUT_OF_RANGE", "The upload is too large.", "request_too_large"),
+    Reason.UNSUPPORTED_MEDIA: Wire(415, "INVALID_ARGUMENT", "This kind of file is not supported.", "unsupported_file"),
+    Reason.LIMIT_EXCEEDED: Wire(
+        429, "RESOURCE_EXHAUSTED", "Too many requests; try again later.", "rate_limit_exceeded", "requests", 1
+    ),
+    Reason.ENGINE_UNAVAILABLE: Wire(
+        503, "UNAVAILABLE", "The engine is not available; try again shortly.", "engine_unavailable", SERVER, 2
+    ),
+    Reason.STORAGE_FULL: Wire(
+        507, "RESOURCE_EXHAUSTED", "There is no space left to store this.", "storage_full", SERVER, 60
+    ),
+    Reason.STORAGE_UNAVAILABLE: Wire(
+        503, "UNAVAILABLE", "Storage is not available; try again shortly.", "storage_unavailable", SERVER, 2
+    ),
+    Reason.DEADLINE_EXCEEDED: Wire(504, "DEADLINE_EXCEEDED", "It took too long.", "deadline_exceeded", SERVER),
+    Reason.CANCELLED: Wire(499, "CANCELLED", "Cancelled.", "cancelled"),
+    Reason.INTERNAL: Wire(500, "INTERNAL", "Something went wrong on the server.", "internal", SERVER),
 }
 
 

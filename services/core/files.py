@@ -241,13 +241,13 @@ class Files:
             )
 
 
-def file_id_of(reference: str) -> str:
+def file_id_of(reference: str, *, field: str = "url") -> str:
     """The id in a file reference: an id itself or cloudglue://files/ID. Raises INVALID_ARGUMENT."""
     id = reference.removeprefix("cloudglue://files/")
     if not id or "/" in id or len(id) > 64:
         raise ArcusError(
             Reason.INVALID_ARGUMENT,
             f"Not a file id or cloudglue://files/… URI: {reference[:100]!r}",
-            field="url",
+            field=field,
         )
     return id

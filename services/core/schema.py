@@ -326,3 +326,13 @@ searches = Table(
     Column("created_at", BigInteger, nullable=False),
     Index("searches_by_tenant", "tenant_id", "created_at", "id"),
 )
+
+chats = Table(
+    "chats",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("body", JSON, nullable=False),  # the chat completion as clients see it
+    Column("created_at", BigInteger, nullable=False),
+    Index("chats_by_tenant", "tenant_id", "created_at", "id"),
+)

@@ -29,9 +29,6 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one.")
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
-    start_seconds: float = Field(
-        180.0, gt=0, le=86400, description="Longest wait of `arcus up` for its processes; large models load for minutes."
-    )
     engine_secret: SecretStr = Field(SecretStr(""), description="Shared secret of the front and the engine replicas.")
     engine_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the next message of an engine call."

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from services.core.chats import Chats
 from services.core.collection_files import CollectionFiles
 from services.core.collections import Collections
 from services.core.database import Database
@@ -27,6 +28,7 @@ from services.core.settings import Settings
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
 from services.nimbus.background import BackgroundResponses
+from services.nimbus.chat_completions import ChatCompletions
 from services.nimbus.described_files import DescribedFiles
 from services.nimbus.engine import EngineClient
 from services.nimbus.entity_knowledge import EntityKnowledge
@@ -56,6 +58,7 @@ class Backend:
     retrieval: Retrieval
     search: Searcher
     answers: Answers
+    chat_completions: ChatCompletions
     tenant_limit: TenantLimit  # shared by both transports
     # They run as long as the backend is open: whoever serves it ends when one of them does.
     loops: tuple[asyncio.Task[None], ...]
@@ -159,6 +162,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                     searches=Searches(database),
                 ),
                 answers=answers,
+                chat_completions=ChatCompletions(answers=answers, chats=Chats(database)),
                 tenant_limit=tenant_limit,
                 loops=loops,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ class ResponseRequest:
     store: bool = True
     background: bool = False
     previous_response_id: str | None = None
+    chat_citations: bool = False  # in the form of chat completions, not of annotations
     sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
 
     @property
@@ -84,41 +86,54 @@ def parse_request(body: Any) -> ResponseRequest:
     """Reads the body of POST /responses. Raises INVALID_ARGUMENT naming the field. Unknown fields are ignored."""
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object")
-    model = body.get("model")
-    if model not in MODELS:
-        raise invalid(f"model must be one of: {', '.join(MODELS)}", field="model")
-    temperature = body.get("temperature")
-    if temperature is not None and (not _is_number(temperature) or not 0 <= temperature <= 2):
-        raise invalid("temperature must be a number from 0 to 2", field="temperature")
-    limit = body.get("max_output_tokens")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 128_000):
-        raise invalid("max_output_tokens must be an integer from 1 to 128000", field="max_output_tokens")
-    store = _typed(body, "store", bool)
-    background = _typed(body, "background", bool) or False
+    model = read_model(body)
+    store = read_typed(body, "store", bool)
+    background = read_typed(body, "background", bool) or False
     if background and store is False:
         raise invalid("background needs store: a response that is not stored can't be fetched later", field="store")
-    previous = _typed(body, "previous_response_id", str) or None
+    previous = read_typed(body, "previous_response_id", str) or None
     knowledge_base = _knowledge_base(body.get("knowledge_base"))
     if knowledge_base.entities is not None and model != "nimbus-002-preview":
-        raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="model")
-    tools = _tools(body.get("tools"))
+        raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="knowledge_base.type")
+    tools = read_tools(body.get("tools"))
     return ResponseRequest(
         model=model,
         messages=_messages(body.get("input"), follows=previous is not None),
-        instructions=_typed(body, "instructions", str),
-        temperature=temperature,
-        max_output_tokens=limit,
+        instructions=read_typed(body, "instructions", str),
+        temperature=read_temperature(body),
+        max_output_tokens=read_token_limit(body, "max_output_tokens"),
         knowledge_base=knowledge_base,
-        include=_include(body.get("include")),
+        include=read_include(body.get("include")),
         tools=tools,
-        tool_choice=_tool_choice(body.get("tool_choice"), tools),
-        metadata=_typed(body, "metadata", dict) or {},
-        stream=_typed(body, "stream", bool) or False,
+        tool_choice=read_tool_choice(body.get("tool_choice"), tools),
+        metadata=read_typed(body, "metadata", dict) or {},
+        stream=read_typed(body, "stream", bool) or False,
         store=True if store is None else store,
         background=background,
         previous_response_id=previous,
         sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
     )
+
+
+def read_model(body: dict[str, Any]) -> str:
+    model = body.get("model")
+    if model not in MODELS:
+        raise invalid(f"model must be one of: {', '.join(MODELS)}", field="model")
+    return model
+
+
+def read_temperature(body: dict[str, Any]) -> float | None:
+    temperature = body.get("temperature")
+    if temperature is not None and (not _is_number(temperature) or not 0 <= temperature <= 2):
+        raise invalid("temperature must be a number from 0 to 2", field="temperature")
+    return temperature
+
+
+def read_token_limit(body: dict[str, Any], name: str) -> int | None:
+    limit = body.get(name)
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 128_000):
+        raise invalid(f"{name} must be an integer from 1 to 128000", field=name)
+    return limit
 
 
 def _messages(value: Any, *, follows: bool) -> tuple[Message, ...]:
@@ -129,14 +144,19 @@ def _messages(value: Any, *, follows: bool) -> tuple[Message, ...]:
     messages = tuple(
         message for index, item in enumerate(value) if (message := _item(item, f"input[{index}]")) is not None
     )
+    check_messages(messages, "input", follows=follows)
+    return messages
+
+
+def check_messages(messages: Sequence[Message], field: str, *, follows: bool = False) -> None:
+    """Whether there is something to answer. `follows`: an earlier response comes before these messages."""
     last = messages[-1] if messages else None
     if last is None or last.role not in ("user", "tool") or (last.role == "user" and not last.text.strip()):
-        raise invalid("input must end with a message of the user that has text", field="input")
+        raise invalid(f"{field} must end with a message of the user that has text", field=field)
     if not follows and not any(message.role == "user" for message in messages):
-        raise invalid("input must hold a message of the user", field="input")
+        raise invalid(f"{field} must hold a message of the user", field=field)
     if sum(len(message.text) for message in messages) > MAX_INPUT_CHARACTERS:
-        raise invalid(f"input has more than {MAX_INPUT_CHARACTERS} characters; shorten it", field="input")
-    return messages
+        raise invalid(f"{field} has more than {MAX_INPUT_CHARACTERS} characters; shorten it", field=field)
 
 
 def _item(item: Any, field: str) -> Message | None:
@@ -144,12 +164,12 @@ def _item(item: Any, field: str) -> Message | None:
     kind = item.get("type", "message") if isinstance(item, dict) else None
     match kind:
         case "message":
-            return _message(item, field)
+            return read_message(item, field)
         case "function_call":
-            texts = {name: _text(item, name, field) for name in ("call_id", "name", "arguments")}
+            texts = {name: read_text(item, name, field) for name in ("call_id", "name", "arguments")}
             return Message("assistant", "", (FunctionCall(**texts),))
         case "function_call_output":
-            return Message("tool", _output_text(item.get("output"), field), call_id=_text(item, "call_id", field))
+            return Message("tool", _output_text(item.get("output"), field), call_id=read_text(item, "call_id", field))
         case "reasoning" | "cloudglue_query_call":
             return None
     raise invalid(
@@ -166,14 +186,14 @@ def _output_text(value: Any, field: str) -> str:
     return "\n".join(part["text"] for part in parts)
 
 
-def _text(item: dict[str, Any], name: str, field: str) -> str:
+def read_text(item: dict[str, Any], name: str, field: str) -> str:
     value = item.get(name)
     if not isinstance(value, str) or (not value and name != "arguments"):
         raise invalid(f"{field}.{name} must be a string", field=f"{field}.{name}")
     return value
 
 
-def _message(item: dict[str, Any], field: str) -> Message:
+def read_message(item: dict[str, Any], field: str) -> Message:
     named = item.get("role")
     role = ROLES.get(named) if isinstance(named, str) else None
     if role is None:
@@ -185,7 +205,10 @@ def _message(item: dict[str, Any], field: str) -> Message:
         raise invalid(f"{field}.content must be a string or an array of parts", field=f"{field}.content")
     for index, part in enumerate(content):
         if not isinstance(part, dict) or part.get("type") not in TEXT_PARTS or not isinstance(part.get("text"), str):
-            raise invalid(f"{field}.content[{index}] must be of type input_text with text", field=f"{field}.content")
+            raise invalid(
+                f"{field}.content[{index}] must have text and be of type {', '.join(TEXT_PARTS)}",
+                field=f"{field}.content",
+            )
     return Message(role, "\n".join(part["text"] for part in content))  # type: ignore[arg-type]
 
 
@@ -214,7 +237,11 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             return KnowledgeBase("default", filter=filter)
         case "files":
             references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
-            return KnowledgeBase("files", files=tuple(file_id_of(item) for item in references), filter=filter)
+            return KnowledgeBase(
+                "files",
+                files=tuple(file_id_of(item, field="knowledge_base.files") for item in references),
+                filter=filter,
+            )
         case "collections":
             ids: tuple[str, ...] = ()
             if value.get("collections") is not None or entities is None:
@@ -223,7 +250,7 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
     raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
 
 
-def _tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
+def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
     if value is None:
         return "auto"
     if value in ("auto", "none", "required"):
@@ -241,7 +268,7 @@ def _ids(value: Any, field: str, most: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _include(value: Any) -> tuple[str, ...]:
+def read_include(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -253,7 +280,7 @@ def _include(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _tools(value: Any) -> tuple[dict[str, Any], ...]:
+def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or len(value) > 128:
@@ -267,7 +294,7 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(value)
 
 
-def _typed(body: dict[str, Any], name: str, kind: type) -> Any:
+def read_typed(body: dict[str, Any], name: str, kind: type) -> Any:
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
         names = {bool: "true or false", str: "a string", dict: "an object"}

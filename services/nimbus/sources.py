@@ -17,7 +17,7 @@ from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge, no_quer
 from services.nimbus.plan import Plan, unplanned
 from services.nimbus.prompt import Evidence, build_prompt, conversation
 from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
-from services.nimbus.retrieval import Found, Retrieval, Scope
+from services.nimbus.retrieval import Found, Passage, Retrieval, Scope
 
 SEGMENTS = 10  # sources for one question
 SEGMENTS_BROAD = 24  # for a question about whole videos
@@ -25,6 +25,7 @@ SEGMENTS_PER_FILE = 4
 SEGMENTS_WIDE = 48  # whose videos are asked one by one
 MAX_FILES = 12  # videos that are asked one by one
 MAX_CONTEXT_CHARACTERS = 500
+MEDIA_DESCRIPTIONS = ("visual_scene_description", "scene_text", "speech", "audio_description")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ class Sources:
         )
         rich = INCLUDE_MEDIA_DESCRIPTIONS in request.include
         annotations = {
-            number: _annotation(found, with_collection=scope.cites_collections, rich=rich)
+            number: _chat_citation(found, with_collection=scope.cites_collections)
+            if request.chat_citations
+            else _annotation(found, with_collection=scope.cites_collections, rich=rich)
             for number, found in prompt.sources.items()
         }
         prompt.request.results.extend(call.result for call in calls)
@@ -153,19 +156,45 @@ class Sources:
 
 def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:
     """A cloudglue_citation; `rich` adds the media descriptions, each an array of strings."""
-    ranked = sorted(found.passages, key=lambda passage: -passage.score)
-    annotation: dict[str, Any] = {
-        "type": "cloudglue_citation",
+    annotation = {"type": "cloudglue_citation", **_citation(found, with_collection)}
+    if rich:
+        annotation["relevant_sources"] = [passage.text for passage in _ranked(found)[:5]]
+        for kind in MEDIA_DESCRIPTIONS:
+            annotation[kind] = [passage.text for passage in found.passages if passage.kind == kind]
+    return annotation
+
+
+def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
+    """A citation of a chat completion: the media descriptions with their times, and which of them speak to the question."""
+    citation = _citation(found, with_collection)
+    kinds = dict.fromkeys(passage.kind for passage in _ranked(found)[:5])
+    return {
+        **citation,
+        "text": citation["context"],
+        "relevant_sources": [{"text": kind} for kind in kinds if kind in MEDIA_DESCRIPTIONS],
+        **{
+            kind: [
+                {"text": passage.text, "start_time": passage.start_time, "end_time": passage.end_time}
+                for passage in found.passages
+                if passage.kind == kind
+            ]
+            for kind in MEDIA_DESCRIPTIONS
+        },
+    }
+
+
+def _citation(found: Found, with_collection: bool) -> dict[str, Any]:
+    citation = {
         "file_id": found.file.id,
         "segment_id": found.segment.id,
         "start_time": found.segment.start_time,
         "end_time": found.segment.end_time,
-        "context": " ".join(passage.text for passage in ranked[:3])[:MAX_CONTEXT_CHARACTERS],
+        "context": " ".join(passage.text for passage in _ranked(found)[:3])[:MAX_CONTEXT_CHARACTERS],
     }
     if with_collection:
-        annotation["collection_id"] = found.collection_id
-    if rich:
-        annotation["relevant_sources"] = [passage.text for passage in ranked[:5]]
-        for kind in ("visual_scene_description", "scene_text", "speech", "audio_description"):
-            annotation[kind] = [passage.text for passage in found.passages if passage.kind == kind]
-    return annotation
+        citation["collection_id"] = found.collection_id
+    return citation
+
+
+def _ranked(found: Found) -> list[Passage]:
+    return sorted(found.passages, key=lambda passage: -passage.score)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from services.nimbus.backend import Backend
+from services.rest.chat import chat_routes
 from services.rest.collections import collection_routes
 from services.rest.descriptions import description_routes
 from services.rest.entities import entity_routes
@@ -20,6 +21,7 @@ from services.rest.gate import Gate
 from services.rest.membership import membership_routes
 from services.rest.operations import operation_routes
 from services.rest.responses import model_routes, response_routes
+from services.rest.schemas.chat import CreateChatCompletion
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
 from services.rest.schemas.files import FileUpdate
 from services.rest.schemas.responses import CreateResponse
@@ -32,6 +34,7 @@ from services.rest.segments import segment_routes
 BODIES: tuple[type[BaseModel], ...] = (
     AddCollectionFile,
     CollectionUpdate,
+    CreateChatCompletion,
     CreateResponse,
     FileUpdate,
     NewCollection,
@@ -73,6 +76,7 @@ def create_app(backend: Backend) -> FastAPI:
         description_routes(backend),
         entity_routes(backend),
         response_routes(backend),
+        chat_routes(backend),
         model_routes(),
     )
     app.include_router(operation_routes(backend), responses={400: FAILURES[400]})

@@ -46,15 +46,15 @@ async def read_json(request: Request) -> Any:
     return parse_json(bytes(body), "The body")
 
 
-def parse_json(text: bytes, noun: str) -> Any:
+def parse_json(text: bytes, noun: str, *, field: str | None = None) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         if b"\\u" in text or b"\0" in text:
             _check_text(value)
     except RecursionError:
-        raise invalid(f"{noun} is nested too deeply.") from None
+        raise invalid(f"{noun} is nested too deeply.", field=field) from None
     except ValueError as error:
-        raise invalid(f"{noun} is not valid JSON: {error}") from None
+        raise invalid(f"{noun} is not valid JSON: {error}", field=field) from None
     return value
 
 

@@ -1,10 +1,14 @@
-"""What every request passes before its route: a clean path, a valid key, room for one more; and no traceback leaves."""
+"""What every request passes before its route: a clean path, a valid key, room for one more; and no traceback leaves.
+
+Every reply carries X-Request-Id, under which the log tells of a failure.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 from urllib.parse import quote
+from uuid import uuid4
 
 import structlog
 from fastapi import Depends, Request
@@ -37,10 +41,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = False
+        request_id = f"req_{uuid4().hex}"
 
         async def watched_send(message: Message) -> None:
             nonlocal started
-            started = True
+            if not started:
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                started = True
             await send(message)
 
         try:
@@ -57,10 +64,11 @@ class Gate:
         except Exception as error:
             known = error if isinstance(error, ArcusError) else None
             if known is None:
-                log.exception("request failed", method=scope["method"], path=scope["path"])
+                log.exception("request failed", request_id=request_id, method=scope["method"], path=scope["path"])
             if started:  # nothing can be taken back: only cutting the connection tells the client
                 raise
-            await error_reply(known or ArcusError(Reason.INTERNAL))(scope, receive, send)
+            failure = error_reply(known or ArcusError(Reason.INTERNAL), Headers(scope=scope))
+            await failure(scope, receive, watched_send)
 
     async def _authenticate(self, scope: Scope) -> str:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")

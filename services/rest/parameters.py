@@ -65,7 +65,7 @@ def search_filter(
 ) -> SearchFilter | None:
     if not filter:
         return None
-    return SearchFilter.from_json(parse_json(filter.encode(errors="replace"), "filter"))
+    return SearchFilter.from_json(parse_json(filter.encode(errors="replace"), "filter", field="filter"))
 
 
 def milliseconds(name: str, value: str | None) -> int | None:

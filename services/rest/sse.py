@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -22,6 +23,11 @@ def event_bytes(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode("ascii")
 
 
+def data_bytes(value: dict[str, Any]) -> bytes:
+    """An event without a name, as the chunks of a chat are."""
+    return f"data: {json.dumps(value)}\n\n".encode("ascii")
+
+
 class Events(Protocol):
     """What an answer and an asynchronous generator have in common."""
 
@@ -37,11 +43,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: Events, *, ping_seconds: float = PING_SECONDS) -> None:
+    def __init__(
+        self,
+        events: Events,
+        *,
+        encode: Callable[[dict[str, Any]], bytes] = event_bytes,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
         # Not Response's own constructor: that would announce a length.
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)
         self._events = events
+        self._encode = encode
         self._ping_seconds = ping_seconds
         self._writes = 0  # odd while one is under way
 
@@ -80,13 +93,15 @@ class EventStream(Response):
         async with aclosing(self._events) as events:
             try:
                 async for event in events:
-                    number = event["sequence_number"]
+                    number = event.get("sequence_number", number)
                     self._writes += 1
-                    await send({"type": "http.response.body", "body": event_bytes(event), "more_body": True})
+                    await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
                     self._writes += 1
             except Exception:
                 log.exception("events failed")
-                await send({"type": "http.response.body", "body": event_bytes(_failure(number + 1)), "more_body": True})
+                await send(
+                    {"type": "http.response.body", "body": self._encode(_failure(number + 1)), "more_body": True}
+                )
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -163,7 +163,7 @@ class UploadForm:
 
 
 def _metadata(text: bytes) -> dict[str, Any]:
-    value = parse_json(text, "metadata") or {}
+    value = parse_json(text, "metadata", field="metadata") or {}
     if not isinstance(value, dict):
         raise invalid("metadata must be a JSON object, as text", field="metadata")
     return value

@@ -83,8 +83,8 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "store": optional(request, "store"),
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
-        "tools": [_tool(tool) for tool in request.tools] or None,
-        "tool_choice": _tool_choice(request.tool_choice),
+        "tools": [tool_json(tool) for tool in request.tools] or None,
+        "tool_choice": tool_choice_json(request.tool_choice),
     }
     if request.HasField("knowledge_base"):
         body["knowledge_base"] = _knowledge_base(request.knowledge_base)
@@ -98,7 +98,7 @@ def _item(item: pb.InputMessage) -> dict[str, Any]:
     return {"role": ROLES.get(item.role, ""), "content": item.text}
 
 
-def _tool(tool: pb.Tool) -> dict[str, Any]:
+def tool_json(tool: pb.Tool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,
@@ -107,7 +107,7 @@ def _tool(tool: pb.Tool) -> dict[str, Any]:
     }
 
 
-def _tool_choice(value: str) -> str | dict[str, str] | None:
+def tool_choice_json(value: str) -> str | dict[str, str] | None:
     if value in ("", "auto", "none", "required"):
         return value or None
     return {"type": "function", "name": value}

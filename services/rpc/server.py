@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import grpc
 from arcus.v1 import (
+    chat_pb2,
+    chat_pb2_grpc,
     collections_pb2,
     collections_pb2_grpc,
     files_pb2,
@@ -20,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.core.errors import ArcusError, Reason
 from services.nimbus.backend import Backend
+from services.rpc.chat import ChatService
 from services.rpc.collections import CollectionService
 from services.rpc.files import FileService
 from services.rpc.gate import Gate
@@ -37,6 +40,7 @@ SERVICES = tuple(
         (files_pb2, "FileService"),
         (collections_pb2, "CollectionService"),
         (responses_pb2, "ResponseService"),
+        (chat_pb2, "ChatService"),
         (search_pb2, "SearchService"),
         (segments_pb2, "SegmentService"),
     )
@@ -61,6 +65,7 @@ def create_server(backend: Backend, address: str) -> tuple[grpc.aio.Server, int]
     files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)
     collections_pb2_grpc.add_CollectionServiceServicer_to_server(CollectionService(backend), server)
     responses_pb2_grpc.add_ResponseServiceServicer_to_server(ResponseService(backend), server)
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(backend), server)
     search_pb2_grpc.add_SearchServiceServicer_to_server(SearchService(backend), server)
     segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, SERVICES), server)

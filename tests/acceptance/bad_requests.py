@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.acceptance.bad_chats import CHAT, chat
 from tests.acceptance.bad_searches import (
     CREATED,
     PAGES,
@@ -226,6 +227,7 @@ BODIES = [
     *(("POST", "/collections/{collection_id}/media", body, words) for body, words in ADDITION),
     *SEARCH_BODIES,
     *(("POST", "/responses", body, words) for body, words in QUESTION),
+    *(("POST", "/chat/completions", body, words) for body, words in CHAT),
 ]
 
 
@@ -270,6 +272,7 @@ QUERIES = {
         "include_word_timestamps=x",
     ),
     "/responses": (*PAGES, *CREATED, "status=ready"),
+    "/chat/completions": (*PAGES, *CREATED),
     **SEARCH_QUERIES,
 }
 
@@ -308,6 +311,9 @@ UNKNOWN = [
     ("GET", "/responses/{unknown}", None),
     ("POST", "/responses", ask(knowledge_base={"collections": ["{unknown}"]})),
     ("POST", "/responses", ask(knowledge_base={"source": "files", "files": ["{unknown}"]})),
+    ("GET", "/chat/completions/{unknown}", None),
+    ("GET", "/chat/completions?after={unknown}", None),
+    ("POST", "/chat/completions", chat(collections=["{unknown}"])),
     ("GET", "/models/{unknown}", None),
     *SEARCH_UNKNOWN,
 ]
@@ -334,6 +340,7 @@ WITH_BODY = [
     ("POST", "/collections/{collection_id}/media"),
     *SEARCH_WITH_BODY,
     ("POST", "/responses"),
+    ("POST", "/chat/completions"),
 ]
 
 

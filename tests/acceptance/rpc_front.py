@@ -11,8 +11,16 @@ from typing import Any
 
 import grpc
 from arcus.engine.v1 import engine_pb2, engine_pb2_grpc
+from arcus.v1 import chat_pb2 as chat
+from arcus.v1 import (
+    chat_pb2_grpc,
+    collections_pb2_grpc,
+    files_pb2_grpc,
+    responses_pb2_grpc,
+    search_pb2_grpc,
+    segments_pb2_grpc,
+)
 from arcus.v1 import collections_pb2 as collections
-from arcus.v1 import collections_pb2_grpc, files_pb2_grpc, responses_pb2_grpc, search_pb2_grpc, segments_pb2_grpc
 from arcus.v1 import files_pb2 as files
 from arcus.v1 import responses_pb2 as responses
 from arcus.v1 import search_pb2 as search
@@ -59,6 +67,7 @@ class Client:
         self._files = files_pb2_grpc.FileServiceStub(channel)
         self._collections = collections_pb2_grpc.CollectionServiceStub(channel)
         self._responses = responses_pb2_grpc.ResponseServiceStub(channel)
+        self._chat = chat_pb2_grpc.ChatServiceStub(channel)
         self._search = search_pb2_grpc.SearchServiceStub(channel)
         self._segments = segments_pb2_grpc.SegmentServiceStub(channel)
 
@@ -70,6 +79,9 @@ class Client:
 
     def responses(self, method: str, request: Any) -> Any:
         return getattr(self._responses, method)(request, metadata=self.metadata, timeout=30)
+
+    def chat(self, method: str, request: Any) -> Any:
+        return getattr(self._chat, method)(request, metadata=self.metadata, timeout=30)
 
     def search(self, method: str, request: Any) -> Any:
         return getattr(self._search, method)(request, metadata=self.metadata, timeout=30)
@@ -94,6 +106,7 @@ class Described:
     response_id: str
     segment_id: str
     search_id: str
+    chat_id: str
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ class RpcFront:
         raise AssertionError("the engine was not freed")
 
     async def described(self, client: Client, kinds: Any = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS) -> Described:
-        """A file that was understood, in a collection, and a response about it."""
+        """A file that was understood, in a collection, and a response and a chat completion about it."""
         file = await client.upload()
         new = collections.CreateCollectionRequest(name="talks", collection_type=kinds)
         collection = await client.collections("Create", new)
@@ -136,7 +149,8 @@ class RpcFront:
         asked = search.SearchRequest(scope="segment", collections=[collection.id], query="tide")
         asked.search_modalities.append("speech_lexical")
         searched = await client.search("Search", asked)
-        return Described(file.id, collection.id, response.id, found.segments[0].id, searched.id)
+        chatted = await client.chat("Create", chats("What moves the tide?", collection.id))
+        return Described(file.id, collection.id, response.id, found.segments[0].id, searched.id, chatted.id)
 
     async def ingest(self, file_id: str) -> None:
         """What the ingest application does, without the media."""
@@ -172,6 +186,13 @@ def asks(question: str, *collection_ids: str, script: str | None = None, **more:
         knowledge_base=responses.KnowledgeBase(collections=collection_ids),
         **more,
     )
+
+
+def chats(question: str, *collection_ids: str, script: str | None = None, **more: Any) -> Any:
+    messages = [chat.ChatMessage(role="user", content=question)]
+    if script is not None:
+        messages.insert(0, chat.ChatMessage(role="system", content=script))
+    return chat.CreateChatCompletionRequest(model="nimbus-001", messages=messages, collections=collection_ids, **more)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from tests.acceptance.bad_requests import (
     UNKNOWN,
     WITH_BODY,
     about,
+    chat,
 )
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
@@ -98,9 +99,25 @@ def test_a_bad_query_parameter_is_refused_by_its_name(owner, facts: str, path: s
     assert any(part.split("=")[0] in message for part in query.split("&")), message
 
 
+def test_every_refusal_names_its_field_to_the_openai_client(owner, facts: str, segment_id: str):
+    account, collection_id, file_id = owner
+    names = {"{collection_id}": collection_id, "{file_id}": file_id, "{segment_id}": segment_id}
+    asked = [(method, path, json.dumps(body)) for method, path, body, _ in BODIES]
+    asked += [("GET", f"{path}?{query}", "") for path, queries in QUERIES.items() for query in queries]
+    with account.http as http:
+        http.headers["User-Agent"] = "OpenAI/Python 3.54.0"
+        for method, path, text in asked:
+            names["{collection_id}"] = facts if "/entities" in path else collection_id
+            for name, id in names.items():
+                path, text = path.replace(name, id), text.replace(name, id)
+            error = http.request(method, f"/v1{path}", content=text).json()["error"]
+            assert error["type"] == "invalid_request_error" and error["message"], (path, text)
+            assert error["param"] or "\\u0000" in text, (path, text, error)
+
+
 def test_every_query_parameter_of_the_document_is_tried(front: Front):
     """Free text, and what is looked up by id, can not be wrong in form."""
-    free = {"segmentation_id", "signature"}
+    free = {"segmentation_id", "signature", "after"}
     for path, methods in httpx.get(f"{front.url}/openapi.json").json()["paths"].items():
         for operation in methods.values():
             names = {item["name"] for item in operation.get("parameters", []) if item["in"] == "query"} - free
@@ -126,6 +143,7 @@ def test_what_does_not_exist_is_not_found(
 def test_deleting_a_response_that_is_not_there_is_no_error(account: Account):
     with account.http as http:
         assert http.delete("/v1/responses/unknown").json()["deleted"] is True
+        assert http.delete("/v1/chat/completions/unknown").json()["deleted"] is True
 
 
 def test_a_name_in_use_is_a_conflict(account: Account):
@@ -228,3 +246,5 @@ def test_without_engines_work_is_taken_and_questions_are_refused_for_now(account
             reply = http.post("/v1/responses", json={**about(collections=[collection_id]), "stream": stream})
             check_error(reply, 503, "engine")
             assert int(reply.headers["retry-after"]) >= 1
+            reply = http.post("/v1/chat/completions", json={**chat(collections=[collection_id]), "stream": stream})
+            check_error(reply, 503, "engine")

@@ -204,7 +204,28 @@ def test_a_misspelt_command_is_told_in_a_line() -> None:
 
 
 def test_settings_that_are_wrong_are_all_told_at_once(tmp_path: Path) -> None:
-    wrong = {"ARCUS_MAX_UPLOAD_BYTES": "many", "ARCUS_HTTP_PORT": "magic", "ARCUS_DATA_DIR": str(tmp_path)}
+    wrong = {"ARCUS_MAX_UPLOAD_BYTES": "many", "ARCUS_MAX_ATTEMPTS": "magic", "ARCUS_DATA_DIR": str(tmp_path)}
     result = arcus("up", **wrong)
     assert result.returncode == 1 and result.stderr.startswith("error: "), result
-    assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_HTTP_PORT" in result.stderr
+    assert "ARCUS_MAX_UPLOAD_BYTES" in result.stderr and "ARCUS_MAX_ATTEMPTS" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("roles: {embed: mine}", ("roles.embed", "'mine'")),
+        (
+            "engines: {e: {kind: openai, base_url: 'http://127.0.0.1:1/v1', model: m, api_key_variable: NO_SUCH_KEY}}\n"
+            "roles: {nimbus-001: e}",
+            ("NO_SUCH_KEY", "engines.e"),
+        ),
+    ],
+)
+def test_engines_that_can_not_run_are_refused_before_anything_starts(
+    text: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "engines.yaml").write_text(text)
+    check_failed(arcus("up", "--config", tmp_path / "engines.yaml", ARCUS_DATA_DIR=str(tmp_path / "data")), *words)
+    assert not (tmp_path / "data").exists()
+    result = arcus("doctor", "--config", tmp_path / "engines.yaml")
+    assert result.returncode == 1 and all(word in result.stdout for word in words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,6 +57,10 @@ HARMLESS = Request(200)  # answered, with nothing of the other tenant's in it
 
 def question(**knowledge_base: Any) -> Json:
     return {"model": MODEL, "input": "What is said of parsing?", "knowledge_base": knowledge_base}
+
+
+def chatting(**more: Any) -> Json:
+    return {"model": MODEL, "messages": [{"role": "user", "content": "What is said of parsing?"}], **more}
 
 
 def searching(scope: str, *collections: str, **more: Any) -> Json:
@@ -153,6 +158,16 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         "GET /v1/responses/{response_id}": [NOT_FOUND, Request(404, query={"stream": True})],
         "POST /v1/responses/{response_id}/cancel": [NOT_FOUND],
         "DELETE /v1/responses/{response_id}": [HARMLESS],  # deleting what is not there is not an error
+        "POST /v1/chat/completions": [
+            Request(404, body=chatting(collections=[first["collection_id"]])),
+            Request(404, body=chatting(collections=[first["collection_id"]], stream=True)),
+            Request(200, body=chatting(collections=[second["collection_id"]], filter=foreign_file, store=False)),
+            Request(200, body=chatting()),
+            Request(200, body=chatting(stream=True, stream_options={"include_usage": True})),
+        ],
+        "GET /v1/chat/completions": [HARMLESS, Request(404, query={"after": first["chat_id"]})],
+        "GET /v1/chat/completions/{chat_id}": [NOT_FOUND],
+        "DELETE /v1/chat/completions/{chat_id}": [HARMLESS],
         "GET /v1/models": [HARMLESS],
         "GET /v1/models/{model}": [NOT_FOUND],
     }
@@ -189,6 +204,8 @@ def holding(front: Front, name: str) -> Holding:
         asked = {**question(collections=[collection_id]), "instructions": '{"messages": 2, "text": "Said [1]. "}'}
         response = http.post("/v1/responses", json=asked)
         assert response.status_code == 200, response.text
+        chat = http.post("/v1/chat/completions", json=chatting(collections=[collection_id]))
+        assert chat.status_code == 200, chat.text
         thumbnails = http.get(f"/v1/files/{file_id}/thumbnails").json()["data"]
         segments = http.get(f"/v1/files/{file_id}/segments").json()["data"]
         search = http.post("/v1/search", json=searching("segment", collection_id))
@@ -199,6 +216,7 @@ def holding(front: Front, name: str) -> Holding:
         "facts_id": facts_id,
         "segmentation_id": member["segmentation"]["id"],
         "response_id": response.json()["id"],
+        "chat_id": chat.json()["id"],
         "thumbnail_id": thumbnails[0]["id"] if thumbnails else "none",
         "segment_id": segments[0]["id"] if segments else "none",
         "search_id": search.json()["id"],
@@ -258,6 +276,8 @@ def everything_of(one: Holding) -> Json:
                 f"/collections/{facts}/videos/{file}/entities",
                 "/responses",
                 f"/responses/{one['response_id']}",
+                "/chat/completions",
+                f"/chat/completions/{one['chat_id']}",
                 f"/files/{file}/segmentations",
                 f"/files/{file}/segments",
                 f"/files/{file}/segments/{one['segment_id']}",
@@ -279,6 +299,7 @@ def test_no_route_shows_or_changes_what_another_tenant_has(first: Holding, secon
     assert before[f"/collections/{first['facts_id']}/entities"]["data"][0]["data"]["entities"]["quote"]
     assert before[f"/search/{first['search_id']}"]["total"] == 2
     assert before[f"/responses/{first['response_id']}"]["output"][0]["content"][0]["annotations"]
+    assert before[f"/chat/completions/{first['chat_id']}"]["choices"][0]["citations"]
     assert len(before["picture"]) == 2
     tried = 0
     with second.account.http as http:
@@ -304,24 +325,18 @@ def _check_own(route: str, reply: httpx.Response, first: Holding, place: str) ->
     shown = reply.text
     if route == "POST /v1/collections":
         shown = shown.replace("talks of the first", "")
-    if route == "DELETE /v1/responses/{response_id}":
+    if route == "POST /v1/chat/completions" and "stream" not in place:
+        shown = json.dumps({**reply.json(), "payload": None})  # which repeats the request
+    if route in ("DELETE /v1/responses/{response_id}", "DELETE /v1/chat/completions/{chat_id}"):
         return  # it repeats the id that it was given
-    names = (
-        "collection_id",
-        "facts_id",
-        "file_id",
-        "segmentation_id",
-        "segment_id",
-        "response_id",
-        "search_id",
-        "thumbnail_id",
-    )
-    for name in names:
-        assert first[name] not in shown, place
+    for id in first.ids.values():
+        assert id not in shown, place
     for word in SECRETS:
         assert word not in shown.replace("What is said of parsing?", ""), place
     if route == "POST /v1/responses":
         assert reply.json()["output"][0]["content"][0]["annotations"] == [], place
+    if route == "POST /v1/chat/completions":
+        assert '"citations": [{' not in shown, place
 
 
 def test_a_picture_needs_its_own_signature_whoever_asks(first: Holding, second: Holding):

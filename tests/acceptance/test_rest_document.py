@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from services.rest.app import create_app
+from services.rest.schemas.chat import ChatCompletionList
 from services.rest.schemas.collections import Collection, CollectionFile, CollectionFileList, CollectionList
 from services.rest.schemas.descriptions import (
     CollectionMediaDescriptionsList,
@@ -135,22 +136,23 @@ def test_replies_have_the_documented_shapes(account: Account):
             (CollectionRichTranscriptsList, f"/collections/{transcripts}/rich-transcripts"),
             (Collection, f"/collections/{transcripts}"),
             (ResponseList, "/responses"),
+            (ChatCompletionList, "/chat/completions"),
             (ModelList, "/models"),
         ):
             reply = http.get(f"/v1{path}")
             assert reply.status_code == 200, path
             shown = model.model_validate(reply.json())
-            assert not _unknown(shown), path
+            assert not unknown_fields(shown), path
 
 
-def _unknown(value: Any) -> list[str]:
+def unknown_fields(value: Any) -> list[str]:
     """Fields of a reply that its schema does not name."""
     if isinstance(value, list):
-        return [name for item in value for name in _unknown(item)]
+        return [name for item in value for name in unknown_fields(item)]
     if not hasattr(value, "model_extra"):
         return []
     inner = [name for name in type(value).model_fields]
-    return [*(value.model_extra or {}), *(name for field in inner for name in _unknown(getattr(value, field)))]
+    return [*(value.model_extra or {}), *(name for field in inner for name in unknown_fields(getattr(value, field)))]
 
 
 def test_the_documentation_page_is_served(front: Front):

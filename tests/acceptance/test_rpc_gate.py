@@ -3,6 +3,7 @@ import json
 
 import grpc
 import pytest
+from arcus.v1 import chat_pb2 as chat
 from arcus.v1 import collections_pb2 as collections
 from arcus.v1 import files_pb2 as files
 from arcus.v1 import responses_pb2 as responses
@@ -19,7 +20,16 @@ from services.core.limits import TenantLimit
 from services.rpc.errors import status_of
 from services.rpc.gate import Gate, tenant
 from services.rpc.server import create_server
-from tests.acceptance.rpc_front import MAX_REQUESTS, Client, Described, RpcFront, asks, open_front, upload_messages
+from tests.acceptance.rpc_front import (
+    MAX_REQUESTS,
+    Client,
+    Described,
+    RpcFront,
+    asks,
+    chats,
+    open_front,
+    upload_messages,
+)
 
 ENDLESS = json.dumps({"messages": 1000, "interval_seconds": 0.05})
 NOT_FOUND, OK = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OK
@@ -95,6 +105,11 @@ def requests_for(at: Described) -> dict:
         "arcus.v1.ResponseService/Cancel": (responses.CancelResponseRequest(response_id=at.response_id), NOT_FOUND),
         "arcus.v1.ResponseService/List": (responses.ListResponsesRequest(), OK),
         "arcus.v1.ResponseService/Delete": (responses.DeleteResponseRequest(response_id=at.response_id), OK),
+        "arcus.v1.ChatService/Create": (chats("What moves the tide?", at.collection_id), NOT_FOUND),
+        "arcus.v1.ChatService/Stream": (chats("What moves the tide?", at.collection_id), NOT_FOUND),
+        "arcus.v1.ChatService/Get": (chat.GetChatCompletionRequest(chat_id=at.chat_id), NOT_FOUND),
+        "arcus.v1.ChatService/List": (chat.ListChatCompletionsRequest(), OK),
+        "arcus.v1.ChatService/Delete": (chat.DeleteChatCompletionRequest(chat_id=at.chat_id), OK),
     }
 
 
@@ -140,10 +155,11 @@ async def test_a_second_tenant_finds_nothing_of_the_first_by_any_rpc(front: RpcF
         assert not any(id in text for id in vars(at).values()), name
     assert before == [await front.client.files("Get", files.GetFileRequest(file_id=at.file_id))]
     await front.client.responses("Get", responses.GetResponseRequest(response_id=at.response_id))
+    await front.client.chat("Get", chat.GetChatCompletionRequest(chat_id=at.chat_id))
 
 
 async def test_every_rpc_needs_a_key(front: RpcFront):
-    methods, table = await reflected(front), requests_for(Described("f", "c", "r", "s", "q"))
+    methods, table = await reflected(front), requests_for(Described("f", "c", "r", "s", "q", "h"))
     wrong = ((), (("authorization", "Bearer cg-wrong"),), (("authorization", "Basic x"),), (("authorization", ""),))
     for name, method in methods.items():
         for metadata in wrong:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.core.chats import Chats
 from services.core.collection_files import CollectionFiles
 from services.core.collections import Collections
 from services.core.database import Database
@@ -96,6 +97,7 @@ async def store(database: Database, tmp_path: Path) -> Store:
         log=EmbeddingLog(database),
         full_text=FullText(database),
         jobs=Jobs(database, lease_seconds=30),
+        chats=Chats(database),
         responses=Responses(database),
         response_log=ResponseLog(database),
         searches=Searches(database),

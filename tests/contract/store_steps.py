@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.core.chats import Chats
 from services.core.collection_files import CollectionFiles
 from services.core.collections import Collection, Collections
 from services.core.database import Database
@@ -51,6 +52,7 @@ class Store:
     log: EmbeddingLog
     full_text: FullText
     jobs: Jobs
+    chats: Chats
     responses: Responses
     response_log: ResponseLog
     searches: Searches

@@ -80,6 +80,7 @@ MISSES = {
         store.other, at.file, at.segment, metadata={"by": "them"}
     ),
     "Searches.get": lambda store, at: store.searches.get(store.other, "q1"),
+    "Chats.get": lambda store, at: store.chats.get(store.other, "h1"),
     "Responses.get": lambda store, at: store.responses.get(store.other, "r1"),
 }
 EMPTY = {
@@ -97,6 +98,8 @@ EMPTY = {
     "Searches.list": lambda store, at: store.searches.list(store.other, Page()),
     "Searches.segments": lambda store, at: _first(store.searches.segments(store.other, hits=[at.hit])),
     "Searches.files": lambda store, at: _first(store.searches.files(store.other, hits=[at.hit])),
+    "Chats.list": lambda store, at: store.chats.list(store.other, Page()),
+    "Chats.delete": lambda store, at: store.chats.delete(store.other, "h1"),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
     "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
@@ -105,7 +108,7 @@ EMPTY = {
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
     "Thumbnails.defaults": lambda store, at: store.thumbnails.defaults(store.other, [at.file]),
 }
-MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create", "Searches.create"}
+MAKES_ITS_OWN = {"Files.upload", "Collections.create", "Responses.create", "Searches.create", "Chats.create"}
 ANY = SearchFilter.from_json(
     {"video_info": [{"path": "duration_seconds", "operator": "GreaterThan", "valueText": "0", "scope": "segment"}]}
 )
@@ -142,6 +145,9 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     theirs = await store.collection("theirs", tenant=store.other)
     hit = SearchHit(collection.id, member.description_id, file.id, segment.id, 0.5)
     await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [hit])
+    await store.chats.create(store.tenant, {"id": "h1", "created_at": 1})
+    with pytest.raises(ArcusError, match="h1"):
+        await store.chats.list(store.other, Page(), after="h1")
     at = _At(file.id, collection.id, facts.id, segment.id, theirs.id, hit)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
@@ -152,6 +158,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
         assert _count(await call(store, at)) == 0, name
     assert (await store.files.get(store.tenant, file.id)).filename == "talk.mp4"
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
+    assert (await store.chats.get(store.tenant, "h1")).created_at == 1
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
     assert [row.entities for row in await store.entities.rows(store.tenant, [facts.id], limit=9)] == [
         {"speaker": "Ann"}
@@ -164,7 +171,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
     fields = ("files", "collections", "collection_files", "descriptions", "entities", "full_text", "responses")
-    for field in (*fields, "response_log", "searches", "segments", "thumbnails"):
+    for field in (*fields, "chats", "response_log", "searches", "segments", "thumbnails"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and "tenant_id" in inspect.signature(method).parameters:

@@ -1,5 +1,8 @@
 import asyncio
 
+import pytest
+
+from services.core.errors import ArcusError
 from services.core.media import Span
 
 
@@ -88,3 +91,15 @@ async def test_a_deleted_file_is_removed_from_every_collection(store):
     assert sorted((row.collection_id, row.operation, row.file_id) for row in rows) == sorted(
         (collection.id, "remove", file.id) for collection in collections
     )
+
+
+async def test_an_engine_whose_vectors_are_of_another_length_than_the_stored_ones_is_refused(store):
+    await store.log.check_dimensions(1024, "large")
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    await store.log.check_dimensions(384, "embedded")
+    with pytest.raises(ArcusError) as caught:
+        await store.log.check_dimensions(1024, "large")
+    for words in ("384 dimensions", "engine large makes 1024", "ARCUS_DATA_DIR"):
+        assert words in caught.value.message

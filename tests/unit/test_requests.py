@@ -56,7 +56,7 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
                     "entity_backed_knowledge_config": {"entity_collections": [{"collection_id": "e"}]},
                 }
             },
-            "model",
+            "knowledge_base.type",
         ),
     ],
 )

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from services.rest.sse import EventStream, event_bytes
+import pytest
+
+from services.rest.sse import EventStream, data_bytes, event_bytes
 
 
 class Client:
@@ -35,6 +37,10 @@ class Client:
 
 def delta(number: int) -> dict[str, Any]:
     return {"type": "response.output_text.delta", "sequence_number": number, "delta": "é"}
+
+
+def test_a_chunk_is_one_line_of_ascii():
+    assert data_bytes({"delta": "é\u2028"}) == b'data: {"delta": "\\u00e9\\u2028"}\n\n'
 
 
 def test_an_event_is_two_lines_of_ascii():
@@ -105,12 +111,14 @@ async def test_a_client_that_reads_nothing_is_given_up():
     assert closed.is_set()
 
 
-async def test_events_that_break_end_in_an_error_event():
+@pytest.mark.parametrize("encode", [event_bytes, data_bytes])
+async def test_events_that_break_end_in_an_error_event(encode: Any):
     async def events() -> AsyncGenerator[dict[str, Any], None]:
         yield delta(0)
         raise RuntimeError("a secret of the server")
 
     client = Client()
-    await EventStream(events())({}, client.receive, client.send)
+    await EventStream(events(), encode=encode)({}, client.receive, client.send)
+    assert b'"error": {"message"' in client.bodies[1]
     assert b'"type": "error"' in client.bodies[1] and b'"sequence_number": 1' in client.bodies[1]
     assert b"secret" not in b"".join(client.bodies) and client.bodies[-2:] == [b"data: [DONE]\n\n", b""]

@@ -29,8 +29,19 @@ class ListReply(Reply):
     offset: int
 
 
+class ErrorObject(Reply):
+    """What OpenAI's clients read."""
+
+    message: str
+    type: str
+    param: str | None = Field(description="The field to blame.")
+    code: str | None
+
+
 class Error(Reply):
-    error: str = Field(description="What went wrong and what to change.")
+    error: str | ErrorObject = Field(
+        description="What went wrong and what to change: an object for clients that are OpenAI's, else text."
+    )
 
 
 class UniformConfig(Body):

@@ -1,0 +1,61 @@
+"""Requests for a chat completion: what they ask of the answering path, and what is told of them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.nimbus.chat_request import ChatRequest, parse_chat
+from services.nimbus.requests import FunctionCall, KnowledgeBase, Message
+
+QUESTION = {"role": "user", "content": "What?"}
+
+
+def parsed(*messages: dict[str, Any], **more: Any) -> ChatRequest:
+    return parse_chat({"model": "nimbus-001", "messages": list(messages) or [QUESTION], **more})
+
+
+def test_a_chat_without_collections_asks_of_everything_and_is_kept_as_a_chat_alone():
+    request = parsed()
+    assert request.asked.knowledge_base == KnowledgeBase("default")
+    assert request.store and not request.asked.store and request.asked.chat_citations
+    assert request.payload == {"messages": [QUESTION]}
+
+
+def test_what_asks_for_nothing_is_no_problem():
+    nothing = {"n": 1, "stop": None, "logprobs": False, "response_format": {"type": "text"}, "modalities": ["text"]}
+    assert parsed(**nothing, functions=[], background=False, top_p=1, user="u") == parsed()
+
+
+def test_turns_are_understood_and_only_those_with_text_are_told_again():
+    call = {"id": "c", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    request = parsed(
+        {"role": "developer", "content": [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]},
+        {**QUESTION, "name": "Ann"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "24"},
+    )
+    assert request.asked.messages == (
+        Message("developer", "Be\nbrief."),
+        Message("user", "What?"),
+        Message("assistant", "", (FunctionCall("c", "look_up", "{}"),)),
+        Message("tool", "24", call_id="c"),
+    )
+    assert request.asked.guidance == "Be\nbrief." and request.asked.question == "What?"
+    assert request.payload["messages"] == [
+        {"role": "system", "content": "Be\nbrief."},
+        {"role": "user", "content": "What?", "name": "Ann"},
+    ]
+
+
+def test_functions_are_those_of_responses():
+    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+    request = parsed(tools=[tool], tool_choice={"type": "function", "function": {"name": "f"}})
+    assert request.asked.tools == (
+        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}},
+    )
+    assert request.asked.tool_choice == {"type": "function", "name": "f"}
+
+
+def test_the_newer_name_of_the_token_limit_counts():
+    assert parsed(max_tokens=5).asked.max_output_tokens == 5
+    assert parsed(max_tokens=5, max_completion_tokens=7).asked.max_output_tokens == 7

@@ -1,0 +1,28 @@
+"""Every reason has one text and one object, and the status goes with both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.datastructures import Headers
+
+from services.core.errors import ArcusError, Reason
+from services.rest.errors import error_reply
+
+OPENAI = Headers({"user-agent": "OpenAI/Python 3.54.0"})
+TYPES = ("invalid_request_error", "requests", "server_error")  # what OpenAI's clients know
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_told_in_both_forms(reason: Reason) -> None:
+    error = ArcusError(reason, "It can't be.", field="input[0].role")
+    text, told = error_reply(error, Headers()), error_reply(error, OPENAI)
+    assert json.loads(text.body) == {"error": "It can't be."}
+    body = json.loads(told.body)["error"]
+    assert body == {"message": "It can't be.", "type": body["type"], "param": "input[0].role", "code": body["code"]}
+    assert body["type"] in TYPES and body["code"]
+    assert (body["type"] == "server_error") == (error.wire.http >= 500)
+    assert text.status_code == told.status_code == error.wire.http
+    assert text.headers.get("retry-after") == told.headers.get("retry-after")
+    assert ("retry-after" in told.headers) == (error.retry_after_seconds is not None)
