@@ -14,9 +14,16 @@ import pytest_asyncio
 
 from services.core.engine_config import VllmOptions
 
-# One thread for each model: the cores are for what is tested.
-os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+# One thread for each model: the cores are for what is tested. One process too, where vLLM would have two on a CPU to set
+# the threads of the second: each import of it takes ten seconds.
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+}
 KV_CACHE_BYTES = 64 * 1024**2
+EAGER = {"enforce_eager": True, "distributed_executor_backend": "uni"}
 MAX_RUNNING, MAX_WAITING = 32, 32
 
 
@@ -35,7 +42,7 @@ def tiny_options(model: Path | str, **changes: Any) -> VllmOptions:
         "dtype": "float32",
         "max_running": MAX_RUNNING,
         "max_waiting": MAX_WAITING,
-        "extra": {"enforce_eager": True, "kv_cache_memory_bytes": KV_CACHE_BYTES},
+        "extra": {**EAGER, "kv_cache_memory_bytes": KV_CACHE_BYTES},
     }
     return VllmOptions(kind="vllm", model=str(model), **{**given, **changes})
 
@@ -57,22 +64,28 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def parts(models: dict[str, Path]) -> AsyncIterator[dict[str, Any]]:
-    """Set up together, as the processes of each load by themselves. `small` has a cache of 3,000 tokens, and a test stops it."""
+async def parts(request: pytest.FixtureRequest, models: dict[str, Path]) -> AsyncIterator[dict[str, Any]]:
+    """Those that the collected modules name as their PARTS, set up together.
+
+    `small` has a cache of 3,000 tokens, and a test stops its process.
+    """
     from ray_jobs.engines.vllm.embedder import VllmEmbedder
     from ray_jobs.engines.vllm.model import VllmModel
     from ray_jobs.engines.vllm.transcriber import VllmTranscriber
 
-    small = {"enforce_eager": True, "kv_cache_memory_bytes": 3 * 1024**2}
+    little = {**EAGER, "kv_cache_memory_bytes": 3 * 1024**2}
     made = {
         "vlm": VllmModel(tiny_options(models["vlm"], context_tokens=3072, max_images=8)),
-        "small": VllmModel(tiny_options(models["text"], context_tokens=2048, stall_seconds=10.0, extra=small)),
+        "small": VllmModel(tiny_options(models["text"], context_tokens=2048, stall_seconds=10.0, extra=little)),
         "whisper": VllmTranscriber(tiny_options(models["whisper"])),
         "vectors": VllmEmbedder(tiny_options(models["vectors"])),
     }
-    await asyncio.gather(*(part.setup() for part in made.values()))
-    yield made
-    await asyncio.gather(*(part.close() for part in made.values()))
+    modules = {getattr(item, "module", None) for item in request.session.items}
+    wanted = {name for module in modules for name in getattr(module, "PARTS", ())}
+    opened = {name: part for name, part in made.items() if name in wanted}
+    await asyncio.gather(*(part.setup() for part in opened.values()))
+    yield opened
+    await asyncio.gather(*(part.close() for part in opened.values()))
 
 
 @pytest.fixture

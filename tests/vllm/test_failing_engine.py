@@ -16,9 +16,10 @@ from ray_jobs.engines.vllm.embedder import VllmEmbedder
 from ray_jobs.engines.vllm.model import VllmModel
 from ray_jobs.engines.vllm.transcriber import VllmTranscriber
 from services.core.errors import ArcusError, Reason
-from tests.vllm.conftest import tiny_options
+from tests.vllm.conftest import EAGER, tiny_options
 from tests.vllm.test_language_model import ASKED, read
 
+PARTS = ("small",)  # of the fixture
 LONG = replace(ASKED, max_output_tokens=1_500)
 
 
@@ -84,7 +85,7 @@ async def test_options_that_vllm_does_not_know_are_refused_with_their_name(model
 
 async def test_a_model_that_does_not_fit_says_what_to_change(models: dict[str, Path]) -> None:
     """A context of 8,192 tokens in a cache of 1 MiB."""
-    extra = {"enforce_eager": True, "kv_cache_memory_bytes": 1024**2}
+    extra = {**EAGER, "kv_cache_memory_bytes": 1024**2}
     made = VllmModel(tiny_options(models["text"], extra=extra))
     with pytest.raises(ArcusError) as caught:
         await made.setup()

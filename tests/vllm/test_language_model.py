@@ -14,6 +14,7 @@ from ray_jobs.engines.language.model import Call, Piece, Prompt, Tool, Turn
 from services.core.errors import ArcusError, Reason
 from tests.vllm.conftest import MAX_RUNNING, MAX_WAITING
 
+PARTS = ("vlm",)  # of the fixture
 FRAME = np.random.default_rng(5).integers(0, 255, (72, 128, 3), np.uint8)
 ASKED = Prompt("r", "tenant-a", (Turn("system", "Be brief."), Turn("user", "How high?")), 24, temperature=0.0)
 PLACE = {

@@ -20,6 +20,7 @@ from tests.contract import (
 from tests.contract.engines import Tried
 from tests.vllm.contract_cases import cases
 
+PARTS = ("vlm", "whisper", "vectors")  # of the fixture
 # These read the answer's words. What they hold vLLM to is in test_language_model.py, in a form that random words pass.
 SENSE = frozenset(
     {
