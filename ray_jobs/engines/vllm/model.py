@@ -9,7 +9,7 @@ from typing import Any
 from ray_jobs.engines.language.model import Call, Piece, Prompt
 from ray_jobs.engines.vllm.chat import messages, plainer
 from ray_jobs.engines.vllm.engine import VllmEngine
-from ray_jobs.engines.vllm.tool_calls import CallReader, guidance
+from ray_jobs.engines.vllm.tool_calls import OPEN, CallReader, guidance
 from services.core.engine_config import VllmOptions
 from services.core.errors import ArcusError, Reason, invalid
 
@@ -28,18 +28,16 @@ class VllmModel:
             mm_processor_cache_gb=0,  # frames do not come twice, and what one tenant showed is kept for no other
         )
         self._plain: Callable[[str], str] = lambda text: text
+        self._added: frozenset[str] = frozenset()  # tokens beside the vocabulary proper
         self._sampling: dict[str, Any] = {}
         self._image_tokens = 0
 
     async def setup(self) -> None:
         await self._engine.setup()
         llm = self._engine.llm
-        tokenizer = llm.get_tokenizer()
-        self._plain = plainer(
-            token.content
-            for token in tokenizer.added_tokens_decoder.values()
-            if token.special or token.content.startswith("<")
-        )
+        added = llm.get_tokenizer().added_tokens_decoder.values()
+        self._added = frozenset(token.content for token in added)
+        self._plain = plainer(token.content for token in added if token.special or token.content.startswith("<"))
         self._sampling = llm.model_config.get_diff_sampling_param()
         if llm.model_config.is_multimodal_model and self._engine.options.max_images:
             self._image_tokens = await asyncio.to_thread(_image_tokens, llm)
@@ -117,11 +115,14 @@ class VllmModel:
         if prompt.schema is not None:
             structure = StructuredOutputsParams(json=prompt.schema)
         elif prompt.tools and prompt.tool_choice != "none":
-            structure = StructuredOutputsParams(**guidance(prompt.tools, prompt.tool_choice))
+            structure = StructuredOutputsParams(
+                **guidance(prompt.tools, prompt.tool_choice, is_token=OPEN in self._added)
+            )
         sampling = dict(self._sampling)
         if prompt.temperature is not None:
             sampling["temperature"] = prompt.temperature
         sampling["max_tokens"] = min(room, prompt.max_output_tokens or room)
+        sampling["skip_special_tokens"] = not prompt.tools  # one may open a call
         return SamplingParams(**sampling, output_kind=RequestOutputKind.DELTA, structured_outputs=structure)
 
 

@@ -40,19 +40,27 @@ def explanation(tools: Sequence[Tool]) -> str:
     )
 
 
-def guidance(tools: Sequence[Tool], choice: str) -> dict[str, Any]:
-    """Arguments of vLLM's StructuredOutputsParams, for its backend guidance.
+def guidance(tools: Sequence[Tool], choice: str, *, is_token: bool = False) -> dict[str, Any]:
+    """Arguments of vLLM's StructuredOutputsParams: a grammar in llguidance's Lark (its docs/syntax.md).
 
     auto: any text, with calls in it that fit their schemas; else exactly one call, of any tool or of the one named.
+    `is_token`: the model has a token of its own that opens a call.
     """
+    chosen = [tool for tool in tools if choice in ("auto", "required", tool.name)]
+    opening = OPEN if is_token else json.dumps(OPEN)
+    lines = ["%llguidance {}"]
     if choice == "auto":
-        structures = [{"begin": begin(tool.name), "schema": tool.parameters | _COMPACT, "end": END} for tool in tools]
-        return {"structural_tag": json.dumps({"structures": structures, "triggers": [OPEN]})}
-    chosen = [tool for tool in tools if choice in ("required", tool.name)]
-    lines = ["start: " + " | ".join(f"call{number}" for number in range(len(chosen)))]
+        # Lazy: text ends at the first opening. One with a token ends there by itself.
+        lines += ["start: call* TEXT", "TEXT: /(.|\\n)*/", "call: open body"]
+        lines += ["open: TEXT " + opening] if is_token else ["open[lazy]: TEXT " + opening]
+    else:
+        lines += ["start: open body", "open: " + opening]
+    lines.append("body: " + " | ".join(f"body{number}" for number in range(len(chosen))))
     for number, tool in enumerate(chosen):
-        lines.append(f"call{number}: {json.dumps(begin(tool.name))} arguments{number} {json.dumps(END)}")
-        lines.append(f"arguments{number}: %json {json.dumps(tool.parameters | _COMPACT)}")
+        schema = json.dumps(tool.parameters | _COMPACT)
+        head = json.dumps(begin(tool.name).removeprefix(OPEN))
+        lines.append(f"body{number}: {head} arguments{number} {json.dumps(END)}")
+        lines.append(f"arguments{number}: %json {schema}")
     return {"grammar": "\n".join(lines)}
 
 
