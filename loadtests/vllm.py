@@ -172,7 +172,11 @@ def _options(given: argparse.Namespace, folder: Path) -> VllmOptions:
         )
     from tests.vllm.tiny_models import tiny_text
 
-    extra = {"enforce_eager": True, "kv_cache_memory_bytes": 256 * 1024**2}
+    extra = {
+        "enforce_eager": True,
+        "distributed_executor_backend": "uni",
+        "kv_cache_memory_bytes": 256 * 1024**2,
+    }
     return VllmOptions(**common, model=str(tiny_text(folder / "model")), gpus=0, dtype="float32", extra=extra)
 
 
@@ -186,7 +190,12 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=256)
     given = parser.parse_args()
     # The engine's own threads are one each: the cores are for the path that is measured.
-    os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    os.environ |= {
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }
     with tempfile.TemporaryDirectory(prefix="arcus-vllm-") as name:
         folder = Path(name)
         options = _options(given, folder)

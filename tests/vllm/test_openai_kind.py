@@ -25,11 +25,11 @@ from tests.vllm.conftest import KV_CACHE_BYTES
 from tests.vllm.contract_cases import cases
 from tests.vllm.test_language_model import test_answers_to_a_schema_fit_it_and_do_not_mix as schemas_are_kept
 from tests.vllm.test_language_model import test_closing_or_cancelling_frees_the_engine as closing_frees
-from tests.vllm.test_roles import SENSE
+from tests.vllm.test_roles import CHANCE, SENSE
 
 CONTEXT_TOKENS = 3072
 START_SECONDS = 400
-SUITES = [*cases(test_role_describer), *cases(test_role_extractor), *cases(test_role_generator, SENSE)]
+SUITES = [*cases(test_role_describer), *cases(test_role_extractor, CHANCE), *cases(test_role_generator, SENSE)]
 
 
 @pytest.fixture(scope="session")

@@ -31,10 +31,12 @@ SENSE = frozenset(
         "test_a_function_is_called_where_one_must_be",
     }
 )
+# A model that may answer null to this schema does so by chance.
+CHANCE = frozenset({"test_a_record_fits_the_schema_and_its_sources_lie_in_the_passages"})
 SUITES = [
     *cases(test_role_describer),
     *cases(test_role_embedder),
-    *cases(test_role_extractor),
+    *cases(test_role_extractor, CHANCE),
     *cases(test_role_generator, SENSE),
     *cases(test_role_transcriber),
 ]

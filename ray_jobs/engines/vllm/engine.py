@@ -76,7 +76,7 @@ class VllmEngine:
 
     @property
     def running(self) -> int:
-        return 0 if self._llm is None else self._llm.get_num_unfinished_requests()
+        return 0 if self._llm is None or self._llm.errored else self._llm.get_num_unfinished_requests()
 
     @property
     def context_tokens(self) -> int:
