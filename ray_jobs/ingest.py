@@ -218,11 +218,10 @@ class IngestWorker:
                 task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
         await self._descriptions.set_stage(job, self.owner, "summarise")
-        title, summary = await self._summarise(description.id, file, info)
-        enabled = description.describe_config.enable_summary
-        await self._descriptions.finish(
-            job, self.owner, title=title if enabled else "", summary=summary if enabled else ""
-        )
+        title = summary = ""
+        if description.describe_config.enable_summary:
+            title, summary = await self._summarise(description.id, file, info)
+        await self._descriptions.finish(job, self.owner, title=title, summary=summary)
         if not pictures:  # a collection that wants them may have come meanwhile
             await self._add_pictures(job, file, info, description)
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
@@ -13,6 +15,7 @@ from ray.serve import Application
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.handles import engine_handle
+from ray_jobs.engines.roles import Embedded
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
@@ -29,7 +32,10 @@ from services.core.settings import load_settings
 MAX_TEXTS = 1024
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason.
 SPARE_CALLS = 64
+START_ATTEMPTS = 3  # of a replica: what is configured wrongly stays wrong
 Player = TypeVar("Player")
+
+log = structlog.get_logger()
 
 
 @serve.deployment(name="engine", ray_actor_options={"num_cpus": 0.1})
@@ -38,9 +44,10 @@ class EngineReplica:
         configure_logs()
         settings = load_settings()
         self._gate = Gate(settings.engine_secret.get_secret_value())
-        self._engine = open_engine(load_engine_config(settings), name, roles)
+        config = load_engine_config(settings)
+        self._engine = open_engine(config, name, roles)
         await self._engine.setup()
-        if self._engine.embedder is not None:
+        if self._engine.embedder is not None and config.engines[name].kind != "embedded":
             await _check_stored_vectors(settings.database, name, self._engine.embedder.dimensions)
 
     async def check_health(self) -> None:
@@ -55,11 +62,11 @@ class EngineReplica:
         return await self._gate.unary(grpc_context, self._embed, request, pb.EmbedResponse())
 
     async def Plan(self, request: pb.PlanRequest, grpc_context: Any) -> pb.PlanResponse:
-        return await self._gate.unary(grpc_context, _played(self._engine.generator).plan, request, pb.PlanResponse())
+        return await self._gate.unary(grpc_context, self._plan, request, pb.PlanResponse())
 
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
-        chunks = self._gate.stream(grpc_context, _played(self._engine.generator).generate, request)
+        chunks = self._gate.stream(grpc_context, self._generate, request)
         try:
             async for chunk in chunks:
                 yield chunk
@@ -68,7 +75,7 @@ class EngineReplica:
 
     async def embed_texts(self, texts: list[str]) -> Any:
         """float32 [len(texts), dimensions]."""
-        return (await _played(self._engine.embedder).embed(texts)).vectors
+        return (await self._embedded(texts)).vectors
 
     async def dimensions(self) -> int:
         return _played(self._engine.embedder).dimensions
@@ -99,13 +106,26 @@ class EngineReplica:
     async def extract(self, request: ExtractRequest) -> Extracted:
         return await _played(self._engine.extractor).extract(request)
 
+    async def _plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
+        return await _played(self._engine.generator).plan(request)
+
+    def _generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        return _played(self._engine.generator).generate(request)
+
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:
             raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
-        embedder = _played(self._engine.embedder)
-        made = await embedder.embed(list(request.texts))
+        made = await self._embedded(list(request.texts))
         vectors = made.vectors.astype("<f4").tobytes()
-        return pb.EmbedResponse(dimensions=embedder.dimensions, vectors=vectors, tokens=made.tokens)
+        return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens)
+
+    async def _embedded(self, texts: list[str]) -> Embedded:
+        """Raises INTERNAL where the model's vectors are none: one of them would spoil an index."""
+        embedder = _played(self._engine.embedder)
+        made = await embedder.embed(texts)
+        if made.vectors.shape != (len(texts), embedder.dimensions) or not np.isfinite(made.vectors).all():
+            raise ArcusError(Reason.INTERNAL, "The engine made vectors that are not numbers; try again.")
+        return made
 
 
 def _played(player: Player | None) -> Player:
@@ -121,9 +141,14 @@ async def vector_dimensions(config: EngineConfig) -> int:
 
 
 async def _check_stored_vectors(database_url: str, name: str, dimensions: int) -> None:
+    """An engine comes up without the database as well: what searches needs it, and waits for it."""
     database = Database(database_url)
     try:
         await EmbeddingLog(database).check_dimensions(dimensions, name)
+    except ArcusError as error:
+        if error.reason is not Reason.STORAGE_UNAVAILABLE:
+            raise
+        log.warning("stored_vectors_unchecked", engine=name, problem=error.message)
     finally:
         await database.close()
 
@@ -134,7 +159,11 @@ def engine_application(config: EngineConfig, application: str) -> Application:
     name = config.roles[roles[0]]
     options: Any = config.engines[name]
     deployment: Any = EngineReplica
-    placed: dict[str, Any] = {"max_ongoing_requests": 256, "max_queued_requests": 256}
+    placed: dict[str, Any] = {
+        "max_ongoing_requests": 256,
+        "max_queued_requests": 256,
+        "max_constructor_retry_count": START_ATTEMPTS,
+    }
     if roles == ("embed",) and options.kind == "embedded":
         placed["max_ongoing_requests"] = 128
     if isinstance(options, VllmOptions | OpenaiOptions):

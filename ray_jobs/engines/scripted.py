@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, ToolCall
+from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, Query, ToolCall
 
 from services.core.errors import ArcusError, Reason, invalid
 
@@ -26,7 +26,8 @@ class Script:
 
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
     and of some that do not among them. `call` is a function call that comes after them, if that function is offered.
-    After `fail_after` chunks the engine fails with `fail_reason`.
+    After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was written.
+    `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
     """
 
     messages: int = 8
@@ -37,14 +38,19 @@ class Script:
     call: dict[str, str] | None = None
     fail_after: int = -1
     fail_reason: str = "INTERNAL"
+    recovers: bool = False
+    parts: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    plan_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.messages <= MAX_MESSAGES:
             raise invalid(f"messages must be from 1 to {MAX_MESSAGES}.", field="messages")
         if not 1 <= self.tokens_per_message <= MAX_TOKENS_PER_MESSAGE:
             raise invalid(f"tokens_per_message must be from 1 to {MAX_TOKENS_PER_MESSAGE}.", field="tokens_per_message")
-        if not 0 <= self.interval_seconds <= 60:
-            raise invalid("interval_seconds must be from 0 to 60.", field="interval_seconds")
+        for name in ("interval_seconds", "plan_seconds"):
+            if not 0 <= getattr(self, name) <= 60:
+                raise invalid(f"{name} must be from 0 to 60.", field=name)
         if self.fail_reason not in Reason.__members__:
             raise invalid("fail_reason must be a reason.", field="fail_reason")
 
@@ -74,10 +80,12 @@ class Script:
 
 
 class ScriptedEngine:
-    """`running` counts the answers being written now: a cancelled one must leave it."""
+    """`running` and `plans` count what is being written and planned now: what is cancelled must leave them."""
 
     def __init__(self) -> None:
         self.running = 0
+        self.plans = 0
+        self.chunks = 0  # written so far, of all answers
 
     async def setup(self) -> None:
         return None
@@ -89,9 +97,16 @@ class ScriptedEngine:
         return None
 
     async def plan(self, request: PlanRequest) -> PlanResponse:
-        """The question as it is."""
+        """The script's parts, or the question as it is."""
+        script = Script.parse(request.instructions)
         question = request.messages[-1].text
-        return PlanResponse(question=question, parts=[question])
+        self.plans += 1
+        try:
+            await asyncio.sleep(script.plan_seconds)
+        finally:
+            self.plans -= 1
+        queries = [Query(purpose="what the script asks for", sql=sql) for sql in script.queries]
+        return PlanResponse(question=question, parts=script.parts or [question], queries=queries)
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""
@@ -105,13 +120,14 @@ class ScriptedEngine:
                     skip -= len(text)
                     continue
                 text, skip = text[skip:], 0
-                if number == script.fail_after:
+                if number == script.fail_after and not (script.recovers and request.written):
                     raise ArcusError(Reason[script.fail_reason], "The script says to fail here.")
                 if request.max_output_tokens and output_tokens >= request.max_output_tokens:
                     break
                 # Even at full speed every chunk lets other streams have their turn.
                 await asyncio.sleep(script.interval_seconds)
                 output_tokens += script.tokens_per_message
+                self.chunks += 1
                 yield GenerateChunk(text=text, output_tokens=script.tokens_per_message)
             async for chunk in _call(script, request):
                 yield chunk

@@ -105,13 +105,25 @@ def parse_chat(body: Any) -> ChatRequest:
 
 def _knowledge_base(body: dict[str, Any]) -> KnowledgeBase:
     """One collection, or everything where none is named."""
-    filter = None if body.get("filter") is None else SearchFilter.from_json(body["filter"], field="filter")
+    filter = None if body.get("filter") is None else SearchFilter.from_json(_filter(body["filter"]), field="filter")
     ids = body.get("collections")
     if ids is None:
         return KnowledgeBase(filter=filter)
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str) or not ids[0]:
         raise invalid("collections must be an array of exactly one id; /responses takes several", field="collections")
     return KnowledgeBase("collections", tuple(ids), filter=filter)
+
+
+def _filter(value: Any) -> Any:
+    """Chats name the value of In in valueText too, where all other filters have only valueTextArray."""
+    if not isinstance(value, dict):
+        return value
+    return {kind: [_in(item) for item in items] if isinstance(items, list) else items for kind, items in value.items()}
+
+
+def _in(item: Any) -> Any:
+    named = isinstance(item, dict) and item.get("operator") == "In" and item.get("valueTextArray") is None
+    return {**item, "valueTextArray": [item.get("valueText")]} if named else item
 
 
 def _messages(value: Any) -> tuple[list[str | None], tuple[Message, ...]]:

@@ -196,8 +196,19 @@ class _mapped:
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, grpc.aio.AioRpcError):
-            reason = REASONS.get(error.code(), Reason.INTERNAL)
-            message = error.details() if reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) else None
-            raise ArcusError(reason, message) from error
+            raise _failure(error) from error
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and not task.cancelling():
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped answering; try again.") from error
+
+
+def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
+    reason = REASONS.get(error.code(), Reason.INTERNAL)
+    trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
+    # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
+    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get("x-arcus-reason") == reason.value
+    seconds = trailers.get("x-arcus-retry-after-seconds", "")
+    return ArcusError(
+        reason,
+        error.details() if told else None,
+        retry_after_seconds=int(seconds) if str(seconds).isdigit() else None,
+    )

@@ -71,5 +71,7 @@ CHAT = [
     (chat(function_call="auto"), "function_call"),
     (chat(background=True), "background"),
     (chat(filter=[]), "filter"),
+    (chat(filter={"file": "all"}), "filter.file"),
+    (chat(filter={"file": [{"path": "id", "operator": "In"}]}), "valueTextArray"),
     (chat(filter=criterion(operator="Near")), "filter.metadata[0].operator"),
 ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.core.settings import Settings
-from tests.acceptance.live_front import Account, Front
+from tests.acceptance.live_front import Account, Front, front_settings
+from tests.acceptance.scripted_server import ScriptedServer
 from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system
 
 
@@ -23,13 +23,11 @@ class Lecture:
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """No engine: everything but answers works."""
     running = Front(
-        Settings(
-            data_dir=tmp_path_factory.mktemp("arcus"),
+        front_settings(
+            tmp_path_factory.mktemp("arcus"),
             engine_address="127.0.0.1:1",
-            engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
             max_upload_bytes=32 * 1024**2,
             max_requests_per_tenant=8,
-            min_free_bytes=0,
         )
     ).start()
     yield running
@@ -39,6 +37,14 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 @pytest.fixture
 def account(front: Front) -> Account:
     return front.account()
+
+
+@pytest.fixture(scope="session")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """With an engine that follows a script."""
+    running = Front(front_settings(tmp_path_factory.mktemp("answering")), ScriptedServer()).start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A front on a real socket, and the accounts that talk to it."""
+"""A front on real sockets, HTTP and gRPC, and the accounts that talk to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import httpx
 import uvicorn
 from cloudglue import Cloudglue
@@ -19,24 +20,34 @@ from cloudglue import Cloudglue
 from services.core.settings import Settings
 from services.nimbus.backend import Backend, open_backend
 from services.rest.app import create_app
+from services.rpc.server import create_server
 from tests.acceptance.scripted_server import ScriptedServer
 
 MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
 
 
+def front_settings(folder: Path, **more: Any) -> Settings:
+    return Settings(
+        data_dir=folder,
+        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+        min_free_bytes=0,
+        **{"engine_timeout_seconds": 10, **more},
+    )
+
+
 class Front:
-    """uvicorn in a thread. `call` runs a coroutine of the backend in the server's loop."""
+    """Both servers in a thread. `call` runs a coroutine of the backend in their loop."""
 
     def __init__(self, settings: Settings, engine: ScriptedServer | None = None) -> None:
         self.engine = engine
         self._settings = settings
         self.data_dir = settings.data_dir
-        self._ready: Future[int] = Future()
+        self._ready: Future[tuple[int, int]] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="front")
 
     def start(self) -> Front:
         self._thread.start()
-        self.port = self._ready.result(timeout=30)
+        self.port, self.grpc_port = self._ready.result(timeout=30)
         self.url = f"http://127.0.0.1:{self.port}"
         return self
 
@@ -65,7 +76,10 @@ class Front:
                 config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
                 self._server = uvicorn.Server(config)
                 listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-                self._ready.set_result(listener.getsockname()[1])
+                rpc, grpc_port = create_server(self.backend, "127.0.0.1:0")
+                await rpc.start()
+                stack.push_async_callback(rpc.stop, 0)
+                self._ready.set_result((listener.getsockname()[1], grpc_port))
                 await self._server.serve(sockets=[listener])
         except BaseException as error:
             if not self._ready.done():
@@ -75,7 +89,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Account:
-    """A tenant of its own, with the real SDK and a plain HTTP client."""
+    """A tenant of its own, with the real SDK, a plain HTTP client and a channel."""
 
     front: Front
     key: str
@@ -87,4 +101,14 @@ class Account:
 
     @property
     def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"}, verify=False)
+        return httpx.Client(
+            base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"}, verify=False, timeout=60
+        )
+
+    def channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(f"127.0.0.1:{self.front.grpc_port}")
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str]]:
+        """What every call over the channel carries."""
+        return (("authorization", f"Bearer {self.key}"),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from arcus.engine.v1 import engine_pb2, engine_pb2_grpc
 from arcus.v1 import chat_pb2 as chat
 from arcus.v1 import (
     chat_pb2_grpc,
@@ -30,31 +28,14 @@ from ray_jobs.engines.scripted import ScriptedEngine
 from services.core.descriptions import NewEmbedding, NewThumbnail
 from services.core.jobs import Jobs
 from services.core.media import MediaInfo, SegmentDescription, Span, Speech, Word
-from services.core.settings import Settings
 from services.nimbus.backend import Backend, open_backend
 from services.rpc.server import create_server
+from tests.acceptance.live_front import front_settings
+from tests.acceptance.scripted_server import ScriptedServer, vector_of
+from tests.waiting import async_until
 
 TEXT = "The tide follows the moon."
 MAX_REQUESTS = 4
-
-
-class ScriptedServices(
-    engine_pb2_grpc.EmbedServiceServicer, engine_pb2_grpc.IndexServiceServicer, engine_pb2_grpc.GenerateServiceServicer
-):
-    """Every text has the same vector and no shard holds one: what is found is found by its words."""
-
-    def __init__(self) -> None:
-        self.engine = ScriptedEngine()
-
-    async def Embed(self, request: Any, context: Any) -> engine_pb2.EmbedResponse:
-        return engine_pb2.EmbedResponse(dimensions=384, vectors=bytes(4 * 384) * len(request.texts))
-
-    async def Search(self, request: Any, context: Any) -> engine_pb2.SearchResponse:
-        return engine_pb2.SearchResponse(sequence=request.min_sequence)
-
-    async def Generate(self, request: Any, context: Any) -> AsyncIterator[engine_pb2.GenerateChunk]:
-        async for chunk in self.engine.generate(request):
-            yield chunk
 
 
 class Client:
@@ -120,20 +101,11 @@ class RpcFront:
     other: Client
 
     async def wait_for_requests(self, client: Client, count: int) -> None:
-        """Until this many of the client's requests are in progress."""
-        for _ in range(1000):
-            if self.backend.tenant_limit.in_progress(client.tenant_id) == count:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"there never were {count} requests in progress")
+        in_progress = self.backend.tenant_limit.in_progress
+        await async_until(lambda: in_progress(client.tenant_id) == count, f"{count} requests are in progress", 10)
 
     async def wait_for_engine(self) -> None:
-        """Until the engine writes no answer."""
-        for _ in range(1000):
-            if self.engine.running == 0:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("the engine was not freed")
+        await async_until(lambda: self.engine.running == 0, "the engine writes no answer", 10)
 
     async def described(self, client: Client, kinds: Any = collections.COLLECTION_TYPE_MEDIA_DESCRIPTIONS) -> Described:
         """A file that was understood, in a collection, and a response and a chat completion about it."""
@@ -171,7 +143,7 @@ class RpcFront:
                 segment,
                 SegmentDescription(title=f"Part {segment.position}", summary="On tides.", speech=(speech,)),
                 TEXT,
-                [NewEmbedding("speech", TEXT, start, start + 2, bytes(4 * 384))],
+                [NewEmbedding("speech", TEXT, start, start + 2, vector_of(TEXT).tobytes())],
                 NewThumbnail(start, 64, 36, f"tenants/t/files/f/{segment.position}.jpg"),
             )
         await backend.descriptions.finish(job, "w", title="A talk", summary="On tides.")
@@ -197,19 +169,13 @@ def chats(question: str, *collection_ids: str, script: str | None = None, **more
 
 @asynccontextmanager
 async def open_front(folder: Path) -> AsyncIterator[RpcFront]:
-    engine_server, services = grpc.aio.server(), ScriptedServices()
-    engine_pb2_grpc.add_EmbedServiceServicer_to_server(services, engine_server)
-    engine_pb2_grpc.add_IndexServiceServicer_to_server(services, engine_server)
-    engine_pb2_grpc.add_GenerateServiceServicer_to_server(services, engine_server)
-    engine_port = engine_server.add_insecure_port("127.0.0.1:0")
-    await engine_server.start()
-    settings = Settings(
-        data_dir=folder,
-        engine_address=f"127.0.0.1:{engine_port}",
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+    """The index stays empty: what is found is found by its words."""
+    engine = ScriptedServer()
+    settings = front_settings(
+        folder,
+        engine_address=await engine.start(),
         max_upload_bytes=4 * 1024**2,
         max_requests_per_tenant=MAX_REQUESTS,
-        min_free_bytes=0,
     )
     try:
         async with open_backend(settings) as backend:
@@ -220,7 +186,7 @@ async def open_front(folder: Path) -> AsyncIterator[RpcFront]:
                 for tenant in ("first", "second"):
                     key = await backend.keys.create(tenant)
                     clients.append(Client(channel, key, await backend.keys.authenticate(key)))
-                yield RpcFront(backend, server, port, services.engine, folder, *clients)
+                yield RpcFront(backend, server, port, engine.engine, folder, *clients)
             await server.stop(0)
     finally:
-        await engine_server.stop(0)
+        await engine.stop()

@@ -1,7 +1,8 @@
-"""The engine contract on a real gRPC port: vectors of words, one index in memory, and answers that follow a script."""
+"""The engine contract on a real gRPC port: vectors of words, one index in memory, and an engine in the process."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -24,12 +25,19 @@ def vector_of(text: str) -> np.ndarray:
 
 
 class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.GenerateServiceServicer):
-    """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding."""
+    """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding.
 
-    def __init__(self) -> None:
+    Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way,
+    `searched` all of them.
+    """
+
+    def __init__(self, engine: Any = None) -> None:
         self.index: dict[str, dict[int, np.ndarray]] = {}
         self.places: dict[int, tuple[str, str]] = {}
-        self.engine = ScriptedEngine()
+        self.engine = engine or ScriptedEngine()
+        self.search_seconds = 0.0
+        self.searches = 0
+        self.searched = 0
 
     async def start(self) -> str:
         self._server = grpc.aio.server()
@@ -48,6 +56,15 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         return pb.EmbedResponse(dimensions=DIMENSIONS, vectors=vectors)
 
     async def Search(self, request: Any, context: Any) -> Any:
+        self.searches += 1
+        self.searched += 1
+        try:
+            await asyncio.sleep(self.search_seconds)
+            return self._search(request)
+        finally:
+            self.searches -= 1
+
+    def _search(self, request: Any) -> Any:
         question = np.frombuffer(request.vector, dtype="<f4")
         hits = [
             pb.Hit(embedding_id=id, collection_id=collection_id, score=float(vector @ question))
@@ -70,7 +87,10 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         return is_of_file and (not request.segment_ids or segment_id in request.segment_ids)
 
     async def Plan(self, request: Any, context: Any) -> Any:
-        return await self.engine.plan(request)
+        try:
+            return await self.engine.plan(request)
+        except ArcusError as error:
+            await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
 
     async def Generate(self, request: Any, context: Any) -> Any:
         try:

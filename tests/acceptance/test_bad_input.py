@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from tests.acceptance.bad_requests import (
 )
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
+from tests.waiting import until
 
 Json = dict[str, Any]
 
@@ -226,13 +226,6 @@ def test_an_upload_cut_off_half_way_leaves_nothing(account: Account, ending: str
     until(lambda: not objects(account), "nothing is left")
     with account.http as http:
         assert http.get("/v1/files").json()["total"] == 0
-
-
-def until(is_so: Any, what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_without_engines_work_is_taken_and_questions_are_refused_for_now(account: Account):

@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from tests.running_system import LECTURE, MEDIA, RunningSystem, create_collection, ingest, upload, wait_for
+from tests.waiting import until
 
+JOBS_SECONDS = 120
 SWEEP_SECONDS = 30  # objects are swept every 5 s
 SMALL = {"strategy": "uniform", "uniform_config": {"window_seconds": 4}}
 QUESTION = "How many turbines are in the dam in France?"
@@ -27,13 +29,6 @@ ORPHANS = {
     "thumbnails": "file_id NOT IN (SELECT id FROM files)",
     "collection_files": "file_id NOT IN (SELECT id FROM files) OR collection_id NOT IN (SELECT id FROM collections)",
 }
-
-
-def until(is_so: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
 
 
 def rows(system: RunningSystem, query: str, *values: str) -> list[tuple]:
@@ -51,7 +46,7 @@ def objects_of(system: RunningSystem, file_id: str) -> list[Path]:
 
 def check_clean(system: RunningSystem) -> None:
     """Once the jobs have ended and the sweep has been: no row without its parent, no object without its row."""
-    until(lambda: not open_jobs(system), "every job ends")
+    until(lambda: not open_jobs(system), "every job ends", JOBS_SECONDS)
     until(
         lambda: not rows(system, "SELECT * FROM object_deletions WHERE not_before < 9e15"), "the sweep", SWEEP_SECONDS
     )
@@ -93,7 +88,7 @@ def test_what_is_deleted_while_it_is_described_leaves_nothing(
     other = create_collection(client, "other", default_segmentation_config=SMALL)
     lecture, neighbour = upload(client, LECTURE)["id"], upload(client, MEDIA / "shots_fades.mp4")["id"]
     add(client, doomed, lecture)
-    until(describing(client, doomed, lecture), "the description is under way")
+    until(describing(client, doomed, lecture), "the description is under way", JOBS_SECONDS)
     add(client, other, neighbour)
     if deleted != "collection":
         add(client, doomed, neighbour)

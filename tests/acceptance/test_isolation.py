@@ -12,11 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.core.settings import Settings
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
@@ -171,19 +169,6 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         "GET /v1/models": [HARMLESS],
         "GET /v1/models/{model}": [NOT_FOUND],
     }
-
-
-@pytest.fixture(scope="module")
-def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        engine_timeout_seconds=10,
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running
-    running.stop()
 
 
 def holding(front: Front, name: str) -> Holding:

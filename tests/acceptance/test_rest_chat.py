@@ -173,6 +173,14 @@ def test_openai_gets_a_completion_from_all_it_has_when_it_names_no_collection(as
     assert "collection_id" not in everything.choices[0].citations[0]
 
 
+@pytest.mark.parametrize("model", ["nimbus-001", "nimbus-002-preview"])
+def test_a_chat_goes_on_from_its_earlier_turns(asker, client: openai.OpenAI, model: str):
+    earlier = [{"role": "user", "content": "What is it about?"}, {"role": "assistant", "content": "Of streaming [1]."}]
+    made = client.chat.completions.create(model=model, messages=[script(text="Said [1]. "), *earlier, QUESTION])
+    assert made.model == model and made.choices[0].citations[0]["start_time"] == 20.0
+    assert [message["role"] for message in made.payload["messages"]] == ["system", "user", "assistant", "user"]
+
+
 def test_what_is_not_to_be_kept_is_not(asker, client: openai.OpenAI):
     made = client.chat.completions.create(model=MODEL, messages=[QUESTION], store=False)
     streamed = list(client.chat.completions.create(model=MODEL, messages=[QUESTION], store=False, stream=True))
@@ -333,7 +341,7 @@ def test_collections_of_entities_are_refused_by_the_field_that_was_sent(asker: t
 
 def running_streams(front: Front) -> int:
     assert front.engine is not None
-    return front.engine.engine.streams
+    return front.engine.engine.running
 
 
 def _post(account: Account, *messages: dict[str, str], stream: bool = True) -> socket.socket:

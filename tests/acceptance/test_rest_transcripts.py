@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from services.core.settings import Settings
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
-from tests.acceptance.scripted_server import ScriptedServer
 from tests.acceptance.test_rest_collections import failure
-
-
-@pytest.fixture(scope="module")
-def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

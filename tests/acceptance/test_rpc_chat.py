@@ -6,6 +6,10 @@ from arcus.v1 import chat_pb2 as pb
 from arcus.v1 import responses_pb2
 from google.protobuf.struct_pb2 import Struct
 
+from services.core.chats import Chats
+from services.core.database import Database
+from services.core.errors import ArcusError, Reason
+from services.nimbus.chat_completions import ChatCompletions
 from services.nimbus.chat_request import parse_chat
 from tests.acceptance.rpc_front import RpcFront, chats, open_front
 
@@ -85,7 +89,7 @@ async def test_a_cancelled_stream_frees_the_engine_and_leaves_nothing(front: Rpc
     call = front.client.chat("Stream", chats(QUESTION, at.collection_id, script=ENDLESS))
     while not (await call.read()).delta.content:
         pass
-    assert front.engine.streams == 1
+    assert front.engine.running == 1
     call.cancel()
     await front.wait_for_requests(front.client, 0)
     await front.wait_for_engine()
@@ -113,3 +117,18 @@ async def test_a_bad_chat_fails_before_the_first_chunk(front: RpcFront):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await front.client.chat("Stream", request).read()
         assert caught.value.code() is code
+
+
+async def test_a_completion_that_can_not_be_kept_is_no_success(front: RpcFront):
+    at = await front.described(front.client)
+    away = Database("postgresql+asyncpg://arcus@127.0.0.1:1/arcus")
+    completions = ChatCompletions(answers=front.backend.answers, chats=Chats(away))
+    messages = [{"role": "user", "content": QUESTION}]
+    asked = parse_chat({"model": "nimbus-001", "messages": messages, "collections": [at.collection_id]})
+    chunks = [chunk async for chunk in await completions.stream(front.client.tenant_id, asked)]
+    assert chunks[-1]["error"]["code"] == "storage_unavailable"
+    assert all(choice["finish_reason"] is None for chunk in chunks[:-1] for choice in chunk["choices"])
+    with pytest.raises(ArcusError) as caught:
+        await completions.create(front.client.tenant_id, asked)
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    await away.close()

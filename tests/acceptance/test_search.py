@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,32 +11,18 @@ from cloudglue import CloudglueError
 
 from loadtests.library import Library, fill
 from services.core.embedding_log import EmbeddingLog
-from services.core.settings import Settings
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.rpc_front import TEXT, RpcFront, open_front
-from tests.acceptance.scripted_server import ScriptedServer, vector_of
+from tests.acceptance.scripted_server import vector_of
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def searching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("arcus"),
-        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
-        engine_timeout_seconds=10,
-        min_free_bytes=0,
-    )
-    running = Front(settings, ScriptedServer()).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def talks(searching: Front) -> tuple[Account, str, list[str]]:
+def talks(answering: Front) -> tuple[Account, str, list[str]]:
     """An account, its collection, and two described files of two segments each."""
-    account = searching.account()
+    account = answering.account()
     collection_id = account.sdk.collections.create(collection_type="media-descriptions", name="talks").id
     ids = []
     for name in ("a.mp4", "b.mp4"):
@@ -222,8 +207,8 @@ def test_segments_and_segmentations_of_a_file_are_listed(talks):
             assert http.get(f"/v1/files/{ids[0]}/segments?{query}").json()["total"] == total
 
 
-def test_past_searches_are_listed_and_read_again(searching: Front):
-    account = searching.account()
+def test_past_searches_are_listed_and_read_again(answering: Front):
+    account = answering.account()
     collection_id = account.sdk.collections.create(collection_type="media-descriptions", name="c").id
     file_id = upload(account)
     account.sdk.collections.add_video(collection_id, file_id=file_id)
@@ -278,9 +263,9 @@ def _far_away(front: Front, account: Account) -> tuple[str, Library]:
     return collection.id, library
 
 
-def test_one_file_of_a_thousand_is_found_though_all_others_are_nearer(searching: Front):
-    account = searching.account()
-    collection_id, library = _far_away(searching, account)
+def test_one_file_of_a_thousand_is_found_though_all_others_are_nearer(answering: Front):
+    account = answering.account()
+    collection_id, library = _far_away(answering, account)
     wanted = library.file_ids[700]
     filter = _filter("metadata", "number", "Equal", "700")
     for scope in ("segment", "file"):

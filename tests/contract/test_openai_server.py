@@ -153,7 +153,7 @@ async def test_a_server_that_dies_or_falls_silent_is_noticed() -> None:
         assert caught.value.reason is Reason.DEADLINE_EXCEEDED
     with pytest.raises(ArcusError) as caught:
         await OpenaiModel(options("http://127.0.0.1:1/v1")).setup()
-    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE and "http://127.0.0.1:1/v1" in caught.value.message
 
 
 async def test_more_requests_than_are_allowed_are_refused_at_once() -> None:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 
 import httpx
 import psutil
 import pytest
 
 from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, upload, wait_for
+from tests.waiting import until
 
 RESUME_SECONDS = 30
 QUESTION = "How many turbines are in the dam in France?"
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def kill(processes: list[psutil.Process], what: str) -> None:
@@ -68,7 +59,7 @@ def test_a_killed_front_comes_back_with_everything(system: RunningSystem, collec
             body = {"model": "nimbus-001", "input": QUESTION, "knowledge_base": {"collections": [collection_id]}}
             response = client.post("/responses", json=body).raise_for_status().json()
         kill(system.find("services.front"), "the front")
-        until(lambda: answers(system, collection_id), RESUME_SECONDS, "the front answers again")
+        until(lambda: answers(system, collection_id), "the front answers again", RESUME_SECONDS)
         with system.client() as client:
             assert client.get(f"/responses/{response['id']}").raise_for_status().json() == response
 
@@ -76,7 +67,7 @@ def test_a_killed_front_comes_back_with_everything(system: RunningSystem, collec
 def test_a_killed_index_replica_comes_back_with_every_row(system: RunningSystem, collection_id: str) -> None:
     for _ in range(2):
         kill(system.find("ray::", "index-0"), "the index replica")
-        until(lambda: answers(system, collection_id), RESUME_SECONDS, "the index answers again")
+        until(lambda: answers(system, collection_id), "the index answers again", RESUME_SECONDS)
 
 
 def test_a_killed_ingest_replica_loses_no_finished_segment(system: RunningSystem) -> None:
@@ -85,12 +76,12 @@ def test_a_killed_ingest_replica_loses_no_finished_segment(system: RunningSystem
         file = upload(client, LECTURE)
         client.post(f"/collections/{id}/media", json={"file_id": file["id"]}).raise_for_status()
         for moment in (2, 8):  # killed once early and once in the middle
-            until(lambda moment=moment: counts(system, file["id"])[0] >= moment, 60, f"{moment} segments are written")
+            until(lambda moment=moment: counts(system, file["id"])[0] >= moment, f"{moment} segments are written", 60)
             before = counts(system, file["id"])
             kill(system.find("ray::", "ingest:ingest"), "the ingest replica")
             time.sleep(0.5)
             assert counts(system, file["id"]) >= before
-            until(lambda before=before: counts(system, file["id"])[0] > before[0], RESUME_SECONDS, "work resumes")
+            until(lambda before=before: counts(system, file["id"])[0] > before[0], "work resumes", RESUME_SECONDS)
         member = wait_for(client, f"/collections/{id}/media/{file['id']}", seconds=180)
         assert member["status"] == "completed"
         progress = member["progress"]
@@ -110,10 +101,10 @@ def test_killing_all_engines_leaves_uploads_working_and_work_resumes(system: Run
             assert answer.status_code in (200, 503), answer.text
             return answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
 
-        until(refused, 15, "questions are refused, with a time to come back")
+        until(refused, "questions are refused, with a time to come back", 15)
         file = wait_for(client, f"/files/{reply.json()['id']}", seconds=120)
         assert file["status"] == "completed"
-    until(lambda: answers(system, collection_id), 120, "the engines answer again")
+    until(lambda: answers(system, collection_id), "the engines answer again", 120)
 
 
 def _windows(seconds: int) -> dict:

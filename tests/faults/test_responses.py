@@ -21,8 +21,8 @@ import pytest
 
 from services.core.database import Database
 from services.core.keys import Keys
+from tests.acceptance.folding import fold
 from tests.acceptance.scripted_server import ScriptedServer
-from tests.acceptance.test_response_log import fold
 
 ROOT = Path(__file__).parents[2]
 ROUNDS, FRONTS = 10, 5  # as many kills as their product

@@ -15,6 +15,7 @@ import pytest
 from services.cli.up import Program, Supervisor
 from services.core.errors import ArcusError
 from services.core.settings import Settings
+from tests.waiting import async_until
 
 # Starts a daemon of its own, which outlives it, ignores SIGTERM and writes its pid where a test can read it.
 WITH_DAEMON = """
@@ -40,12 +41,6 @@ def program(name: str, code: str, folder: Path) -> Program:
 
 def pids(folder: Path, prefix: str) -> set[int]:
     return {int(path.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}[0-9]*")}
-
-
-async def until(condition, *, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (what is waited for happens in other processes)
-            await asyncio.sleep(0.02)
 
 
 def alive(numbers: set[int]) -> set[int]:
@@ -83,7 +78,7 @@ async def test_a_killed_child_is_cleaned_up_and_started_again_while_the_other_st
     (daemon,) = pids(tmp_path, "engines-daemon-")
     (tmp_path / f"engines-daemon-{daemon}").unlink()
     os.kill(engines, signal.SIGKILL)
-    await until(lambda: len(pids(tmp_path, "engines-")) == 2)
+    await async_until(lambda: len(pids(tmp_path, "engines-")) == 2, "the engines are started anew")
     assert not alive({engines, daemon})
     assert alive({front}) == {front}
 

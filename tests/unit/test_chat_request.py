@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.core.filters import SearchFilter
 from services.nimbus.chat_request import ChatRequest, parse_chat
 from services.nimbus.requests import FunctionCall, KnowledgeBase, Message
 
@@ -24,6 +25,15 @@ def test_a_chat_without_collections_asks_of_everything_and_is_kept_as_a_chat_alo
 def test_what_asks_for_nothing_is_no_problem():
     nothing = {"n": 1, "stop": None, "logprobs": False, "response_format": {"type": "text"}, "modalities": ["text"]}
     assert parsed(**nothing, functions=[], background=False, top_p=1, user="u") == parsed()
+
+
+def test_a_filter_means_what_it_means_elsewhere_and_in_may_name_one_text():
+    array = {"file": [{"path": "id", "operator": "In", "valueTextArray": ["a"]}]}
+    text = {"file": [{"path": "id", "operator": "In", "valueText": "a"}]}
+    expected = KnowledgeBase("collections", ("c",), filter=SearchFilter.from_json(array))
+    for filter in (array, text):
+        request = parsed(collections=["c"], filter=filter)
+        assert request.asked.knowledge_base == expected and request.payload["filter"] == filter
 
 
 def test_turns_are_understood_and_only_those_with_text_are_told_again():

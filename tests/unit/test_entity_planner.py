@@ -27,6 +27,9 @@ EVERYTHING = knowledge([item["name"] for item in RECORDS])
         ("How many lectures cover both gravity and waves?", "1 of 14 videos has topics with “gravity” and “waves”."),
         ("How many lectures were recorded before 2022?", "None of the 14 videos have recorded on before 2022."),
         ('How many lectures mention "silk"?', "1 of 14 videos has any text containing “silk”."),
+        ("Which video has the most slides?",
+         "The videos with the highest slide count (1):\n"
+         "- neural_networks_from_scratch.mp4: title Neural Networks from Scratch, slide count 62"),
         ("What is the average number of slides?", "The average slide count of the videos: 37.71."),
         ("How many lectures are there per level?",
          "Number of videos, for each level (3):\n- intermediate: 5\n- introductory: 5\n- advanced: 4"),

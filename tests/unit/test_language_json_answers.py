@@ -76,6 +76,17 @@ async def test_what_the_model_raises_is_not_tried_again() -> None:
     assert caught.value.reason is Reason.LIMIT_EXCEEDED and len(engine.prompts) == 1
 
 
+async def test_a_model_that_falls_silent_or_dies_on_the_way_is_given_up_and_freed() -> None:
+    silent = ScriptedModel(interval_seconds=3_600)
+    with pytest.raises(ArcusError, match="silent") as caught:
+        await answer_in_json(silent, prompt(), silence_seconds=0.05)
+    assert caught.value.reason is Reason.DEADLINE_EXCEEDED and silent.running == 0
+    dying = ScriptedModel(lambda _: [*pieces('{"title":'), ArcusError(Reason.ENGINE_UNAVAILABLE)])
+    with pytest.raises(ArcusError) as caught:
+        await answer_in_json(dying, prompt())
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE and dying.running == 0
+
+
 def test_the_error_survives_the_way_between_processes() -> None:
     error = pickle.loads(pickle.dumps(UnusableAnswerError("it is not JSON")))
     assert (error.reason, error.message) == (Reason.INTERNAL, UnusableAnswerError("it is not JSON").message)

@@ -272,3 +272,19 @@ async def test_control_characters_and_halves_of_characters_do_not_reach_the_answ
     model = ScriptedModel(lambda _: pieces("The\x00 tide\ud800 rises\x1b[31m\n- high"))
     chunks = [chunk async for chunk in LanguageGenerator(model).generate(pb.GenerateRequest(**asked(("user", "How?"))))]
     assert "".join(chunk.text for chunk in chunks) == "The tide rises[31m\n- high"
+
+
+async def test_a_model_that_dies_mid_answer_fails_it_after_what_was_said() -> None:
+    model = ScriptedModel(lambda _: [*pieces("The tide"), ArcusError(Reason.ENGINE_UNAVAILABLE, "It died.")])
+    said = []
+    with pytest.raises(ArcusError, match="It died"):
+        async for chunk in LanguageGenerator(model).generate(pb.GenerateRequest(**asked(("user", "How?")))):
+            said.append(chunk.text)
+    assert "".join(said) == "The tide" and model.running == 0
+
+
+async def test_a_function_call_that_broke_off_is_not_begun_again_in_its_middle() -> None:
+    call = pb.ToolCall(id="c", name="look", arguments='{"a')
+    with pytest.raises(ArcusError) as caught:
+        await anext(LanguageGenerator(ScriptedModel()).generate(pb.GenerateRequest(tool_calls_written=[call])))
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE

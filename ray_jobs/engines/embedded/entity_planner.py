@@ -165,7 +165,8 @@ class _Reader(Frame):
         found = [
             column
             for token in self.words
-            if not token.is_read and (column := self.columns.best(token, numbers)) is not None
+            if not token.is_read and not self.is_row_word(token)
+            if (column := self.columns.best(token, numbers)) is not None
         ]
         strong = {column for column in found}
         return found[0] if len(strong) == 1 else None

@@ -35,7 +35,7 @@ class UnusableAnswerError(ArcusError):
         return (ArcusError, (self.reason, self.message))
 
 
-async def answer_in_json(model: LanguageModel, prompt: Prompt) -> Any:
+async def answer_in_json(model: LanguageModel, prompt: Prompt, *, silence_seconds: float = SILENCE_SECONDS) -> Any:
     """A value that fits the prompt's schema, its strings cleaned.
 
     Raises what the model raises, DEADLINE_EXCEEDED where it falls silent, UnusableAnswerError after ATTEMPTS answers.
@@ -47,21 +47,21 @@ async def answer_in_json(model: LanguageModel, prompt: Prompt) -> Any:
             prompt, request_id=f"{prompt.request_id}-{attempt}", temperature=TEMPERATURES[attempt % len(TEMPERATURES)]
         )
         try:
-            return _parsed(await _written(model, asked), prompt.schema)
+            return _parsed(await _written(model, asked, silence_seconds), prompt.schema)
         except UnusableAnswerError as error:
             problem = error.message
             log.warning("model_answer_unusable", request_id=asked.request_id, problem=problem)
     raise UnusableAnswerError(problem.removeprefix("The model's answer could not be used: ").removesuffix("."))
 
 
-async def _written(model: LanguageModel, prompt: Prompt) -> str:
+async def _written(model: LanguageModel, prompt: Prompt, silence_seconds: float) -> str:
     text: list[str] = []
     blanks = 0
     finish_reason = ""
     try:
-        async with asyncio.timeout(SILENCE_SECONDS) as silence, aclosing(cast(Any, model.stream(prompt))) as pieces:
+        async with asyncio.timeout(silence_seconds) as silence, aclosing(cast(Any, model.stream(prompt))) as pieces:
             async for piece in pieces:
-                silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
+                silence.reschedule(asyncio.get_running_loop().time() + silence_seconds)
                 text.append(piece.text)
                 blanks = blanks + len(piece.text) if not piece.text.strip() else _trailing_blanks(piece.text)
                 if blanks > MAX_BLANKS:
@@ -69,7 +69,7 @@ async def _written(model: LanguageModel, prompt: Prompt) -> str:
                 finish_reason = piece.finish_reason
     except TimeoutError as error:
         raise ArcusError(
-            Reason.DEADLINE_EXCEEDED, f"The model was silent for {SILENCE_SECONDS:.0f} s; it will be asked again."
+            Reason.DEADLINE_EXCEEDED, f"The model was silent for {silence_seconds:g} s; it will be asked again."
         ) from error
     if finish_reason == "length":
         raise UnusableAnswerError(f"it was cut off at {prompt.max_output_tokens} tokens")

@@ -58,7 +58,14 @@ class OpenaiClient:
             timeout=httpx.Timeout(options.timeout_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=options.max_running + 4, max_keepalive_connections=options.max_running),
         )
-        known = await self._models()
+        try:
+            known = await self._models()
+        except ArcusError as error:
+            if isinstance(error.__cause__, httpx.TransportError):
+                raise ArcusError(
+                    error.reason, f"{options.base_url} does not answer; start its server, or mend base_url."
+                ) from error
+            raise
         if known and options.model not in known:
             raise invalid(
                 f"{options.base_url} has no model {options.model!r}; it has: {', '.join(known[:MAX_MODELS_TOLD])}.",

@@ -1,0 +1,74 @@
+"""The table of requests that are refused: at every door with the same status and the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.acceptance.doors.door import Json
+from tests.acceptance.doors.stage import Stage
+
+TOOL = {"type": "function", "name": "weather"}
+
+
+def unknown(at: Stage) -> str:
+    """An id that nobody has."""
+    return at.collection_id[:-4] + "0000"
+
+
+def _base(at: Stage, **more: Any) -> Json:
+    return {"knowledge_base": {"collections": [at.collection_id], **more}}
+
+
+# What is wrong with a request about the collection, the status that says so, and a word of the message.
+REFUSALS: dict[str, tuple[Callable[[Stage], Json], int, str]] = {
+    "another model": (lambda at: {"model": "gpt-4"}, 400, "model"),
+    "no question": (lambda at: {"input": " "}, 400, "input"),
+    "too warm": (lambda at: {"temperature": 3}, 400, "temperature"),
+    "too long": (lambda at: {"max_output_tokens": 200_000}, 400, "max_output_tokens"),
+    "an unknown inclusion": (lambda at: {"include": ["cloudglue_citations.all"]}, 400, "include"),
+    "in the background but not stored": (lambda at: {"background": True, "store": False}, 400, "store"),
+    "a function that is not offered": (
+        lambda at: {"tools": [TOOL], "tool_choice": {"type": "function", "name": "other"}},
+        400,
+        "tool_choice",
+    ),
+    "an unknown operator": (
+        lambda at: _base(at, filter={"file": [{"path": "id", "operator": "Near", "valueText": "x"}]}),
+        400,
+        "operator",
+    ),
+    "no collection": (lambda at: {"knowledge_base": {"collections": []}}, 400, "knowledge_base"),
+    "an unknown collection": (lambda at: {"knowledge_base": {"collections": [unknown(at)]}}, 404, "ollection"),
+    "another tenant's collection": (
+        lambda at: {"knowledge_base": {"collections": [at.collection_id, at.foreign_collection_id]}},
+        404,
+        "ollection",
+    ),
+    "an unknown file": (lambda at: {"knowledge_base": {"source": "files", "files": [unknown(at)]}}, 404, "ile"),
+    "an unknown response before it": (lambda at: {"previous_response_id": unknown(at)}, 404, "esponse"),
+    "another tenant's response before it": (
+        lambda at: {"previous_response_id": at.foreign_response_id},
+        404,
+        "esponse",
+    ),
+}
+
+# What is asked of an id, and the status that says it is not there.
+UNKNOWN: dict[str, tuple[Callable[[Stage, str], Any], int]] = {
+    "get": (lambda at, id: at.door.get(id), 404),
+    "follow": (lambda at, id: at.followed(id), 404),
+    "follow from a number on": (lambda at, id: at.followed(id, 3), 404),
+    "cancel": (lambda at, id: at.door.cancel(id), 404),
+    "get a search": (lambda at, id: at.door.get_search(id), 404),
+}
+
+# What is wrong with a search of the collection.
+SEARCHES: dict[str, tuple[Callable[[Stage], Json], int, str]] = {
+    "no query": (lambda at: {"query": " "}, 400, "query"),
+    "another scope": (lambda at: {"scope": "face"}, 400, "scope"),
+    "an unknown collection": (lambda at: {"collections": [unknown(at)]}, 404, "ollection"),
+    "another tenant's collection": (lambda at: {"collections": [at.foreign_collection_id]}, 404, "ollection"),
+    "too many results": (lambda at: {"limit": 101}, 400, "limit"),
+    "an unknown way": (lambda at: {"search_modalities": ["smell"]}, 400, "search_modalities"),
+}

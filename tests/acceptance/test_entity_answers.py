@@ -1,0 +1,43 @@
+"""Answers from entities, by the embedded engine and by one that follows a script, at every door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ray_jobs.engines.embedded.generator import EmbeddedGenerator
+from tests.acceptance.doors.entity_scenarios import ENTITY_SCENARIOS, SCRIPTED_SCENARIOS
+from tests.acceptance.doors.entity_stage import EntityStage, entity_stages
+from tests.acceptance.doors.stage import same_at_all
+from tests.acceptance.live_front import Front, front_settings
+from tests.acceptance.scripted_server import ScriptedServer
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[EntityStage]]:
+    front = Front(front_settings(tmp_path_factory.mktemp("embedded")), ScriptedServer(EmbeddedGenerator())).start()
+    made = entity_stages(front)
+    yield made
+    for stage in made:
+        stage.door.close()
+    front.stop()
+
+
+@pytest.fixture(scope="module")
+def scripted(answering: Front) -> Iterator[list[EntityStage]]:
+    made = entity_stages(answering)
+    yield made
+    for stage in made:
+        stage.door.close()
+
+
+@pytest.mark.parametrize("scenario", ENTITY_SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_every_door_answers_from_entities(embedded: list[EntityStage], scenario: Callable[[EntityStage], Any]):
+    same_at_all(embedded, scenario)
+
+
+@pytest.mark.parametrize("scenario", SCRIPTED_SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_every_door_tells_what_was_planned(scripted: list[EntityStage], scenario: Callable[[EntityStage], Any]):
+    same_at_all(scripted, scenario)
