@@ -1,4 +1,4 @@
-"""The engine kind openai against vLLM's own server: the same roles, over HTTP, with the tiny model."""
+"""The engine kind openai against vLLM's own server (vllm serve): the same roles, over HTTP, with the tiny model."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ SUITES = [*cases(test_role_describer), *cases(test_role_extractor, CHANCE), *cas
 
 @pytest.fixture(scope="session")
 def url(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`vllm serve` on a free port, until the last test here."""
+    """What `vllm serve` runs, on a free port, until the last test here."""
     (port,) = free_ports(1)
     log = tmp_path_factory.mktemp("server") / "vllm.log"
     command = [
-        *(str(Path(sys.executable).parent / "vllm"), "serve", str(models["vlm"]), "--served-model-name", "scripted"),
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(models["vlm"])),
+        *("--served-model-name", "scripted", "--distributed-executor-backend", "uni"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
         *("--max-model-len", str(CONTEXT_TOKENS), "--kv-cache-memory-bytes", str(KV_CACHE_BYTES)),
         *("--limit-mm-per-prompt", '{"image": 8}', "--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
