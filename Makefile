@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-.PHONY: setup demo up test lint faults eval bench setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -40,6 +40,13 @@ eval: setup
 
 bench: setup
 	$(PY) -m loadtests.bench
+
+# The measurement of a GPU with sizes that a CPU does in a minute: shows that its rows run.
+bench-gpu-small: setup
+	$(PY) loadtests/gpu.py --cpu --small
+
+bench-index: setup
+	$(PY) -m loadtests.index
 
 # vLLM for the CPU wants other versions of three packages, so it has an environment of its own: the pins of
 # constraints-vllm.txt, and for the rest those of constraints.txt. The lists are whole, so nothing needs resolving; what

@@ -23,6 +23,7 @@ from services.core.schema import (
     segmentations,
     segments,
 )
+from services.core.shards import record
 
 SECONDS = 20
 ROWS = 20_000
@@ -49,6 +50,7 @@ async def fill(
     library = Library([str(uuid4()) for _ in range(file_count)], [str(uuid4()) for _ in said])
     rows = list(_rows(collection, library, said, vectors, per_file))
     async with database.write() as connection:
+        await record(connection, collection.id, collection.shard)
         for table in (files, segmentations, segments, descriptions, segment_descriptions, collection_files, embeddings):
             of_table = [values for owner, values in rows if owner is table]
             for first in range(0, len(of_table), ROWS):
@@ -120,6 +122,7 @@ def _rows(
                 "description_id": description_id,
                 "segmentation_id": cut_id,
                 "segmentation_config": cut,
+                "shard": collection.shard,
                 "added_at": now_ms(),
             },
         )

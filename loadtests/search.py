@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
 from services.core.engine_config import SCRIPTED_ANSWERS
+from services.core.shards import ensure_shards
 
 DIMENSIONS = 384
 TENANT, COLLECTION, FILE, DESCRIPTION = "tenant", "collection", "file", "description"
@@ -126,7 +126,7 @@ def write_log(data_dir: Path, vectors: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def runtime(data_dir: Path, secret: str) -> Iterator[str]:
+def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> Iterator[str]:
     """The address of an engine runtime that runs meanwhile."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -139,6 +139,7 @@ def runtime(data_dir: Path, secret: str) -> Iterator[str]:
         "ARCUS_ENGINE_SECRET": secret,
         "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_INDEX_SHARDS": "1",
+        **settings,
     }
     with tempfile.TemporaryDirectory(prefix="arcus-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(

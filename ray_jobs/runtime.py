@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -27,11 +28,12 @@ import psutil
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from services.core.database import Database
-from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.embedding_log import EmbeddingLog
 from services.core.engine_config import ROLES, EngineConfig, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
+from services.core.shards import ensure_shards
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
 LOGICAL_CPUS = 4
@@ -40,6 +42,7 @@ MIN_OBJECT_STORE_BYTES, MAX_OBJECT_STORE_SHARE = 1024**3, 0.3
 BAD_CONFIGURATION = 78
 WATCH_SECONDS = 0.5
 REPLICA_PORTS = 200
+MAX_INDEX_REPLICAS = 128
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
 
 # HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG.
@@ -148,7 +151,7 @@ def start(settings: Settings, folder: Path) -> None:
     host, _, port = settings.engine_address.rpartition(":")
     ray.init(
         address="local",
-        num_cpus=LOGICAL_CPUS,
+        num_cpus=logical_cpus(settings),
         include_dashboard=False,
         object_store_memory=object_store_bytes(settings),
         _temp_dir=str(folder),
@@ -183,6 +186,18 @@ def _start_failure(told: str) -> ArcusError:
         return invalid(where + raised[-1])
     lines = [line for line in told.splitlines() if line.strip()]
     return ArcusError(Reason.INTERNAL, where + (lines[-1].strip() if lines else "no reason was given."))
+
+
+def logical_cpus(settings: Settings) -> int:
+    """Room for every replica. Raises INVALID_ARGUMENT where one machine has no ports for so many."""
+    index_replicas = settings.index_shards * settings.index_replicas
+    if index_replicas > MAX_INDEX_REPLICAS:
+        raise invalid(
+            f"One machine runs at most {MAX_INDEX_REPLICAS} replicas of index shards; lower ARCUS_INDEX_SHARDS or "
+            "ARCUS_INDEX_REPLICAS.",
+            field="index_replicas",
+        )
+    return max(LOGICAL_CPUS, 2 + math.ceil(index_replicas / 10))
 
 
 async def _prepare_data(settings: Settings, config: EngineConfig) -> None:

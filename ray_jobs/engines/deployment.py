@@ -12,9 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
-from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.engine import open_engine
-from ray_jobs.engines.handles import engine_handle
 from ray_jobs.engines.roles import Embedded
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
@@ -132,12 +130,6 @@ def _played(player: Player | None) -> Player:
     if player is None:
         raise ArcusError(Reason.INTERNAL, "This engine does not play the role that was asked for.")
     return player
-
-
-async def vector_dimensions(config: EngineConfig) -> int:
-    """Of the engine that embeds; waits until it is ready, where only the engine knows."""
-    engine = engine_handle(config, "embed")
-    return EmbeddedEmbedder.dimensions if engine is None else await engine.dimensions.remote()
 
 
 async def _check_stored_vectors(database_url: str, name: str, dimensions: int) -> None:

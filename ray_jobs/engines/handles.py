@@ -12,6 +12,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engine_config import EngineConfig, Role
 from services.core.errors import ArcusError, Reason
@@ -26,6 +27,12 @@ CALL_SECONDS = 900.0
 def engine_handle(config: EngineConfig, role: Role) -> DeploymentHandle | None:
     """None where the embedded engine plays the role, which it does where it is needed."""
     return None if config.engine(role).kind == "embedded" else serve.get_app_handle(config.application(role))
+
+
+async def vector_dimensions(config: EngineConfig) -> int:
+    """Of the engine that embeds; waits until it is ready, where only the engine knows."""
+    engine = engine_handle(config, "embed")
+    return EmbeddedEmbedder.dimensions if engine is None else await engine.dimensions.remote()
 
 
 class EngineTranscriber:

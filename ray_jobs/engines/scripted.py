@@ -14,6 +14,7 @@ from services.core.errors import ArcusError, Reason, invalid
 
 MAX_MESSAGES = 1_000_000
 MAX_TOKENS_PER_MESSAGE = 10_000
+MAX_CALLS = 100
 WORDS = (
     *("tide ", "wave", " moon", "é", "→ ", "\n", "\n- ", '"', "\\", "[", "]", " [", "1", ", "),
     *("[1]", " [1]", "[2]", " [2, 1]", "[3;1] ", "[99]", " [0]", "[1,", "[12345]", "𝄞", "\u2028", "data: "),
@@ -22,20 +23,22 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Script:
-    """What to emit: `messages` chunks of `tokens_per_message` words, one every `interval_seconds`.
+    """What to emit: `messages` chunks of `tokens_per_message` times `word`, one every `interval_seconds`.
 
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
-    and of some that do not among them. `call` is a function call that comes after them, if that function is offered.
-    After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was written.
-    `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
+    and of some that do not among them. `call` is a function call that comes after them, `calls` times, if that function
+    is offered. After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was
+    written. `parts` and `queries` (SQL) are the plan, which takes `plan_seconds`.
     """
 
     messages: int = 8
     tokens_per_message: int = 4
+    word: str = "word"
     interval_seconds: float = 0.0
     text: str = ""
     seed: int | None = None
     call: dict[str, str] | None = None
+    calls: int = 1
     fail_after: int = -1
     fail_reason: str = "INTERNAL"
     recovers: bool = False
@@ -48,6 +51,8 @@ class Script:
             raise invalid(f"messages must be from 1 to {MAX_MESSAGES}.", field="messages")
         if not 1 <= self.tokens_per_message <= MAX_TOKENS_PER_MESSAGE:
             raise invalid(f"tokens_per_message must be from 1 to {MAX_TOKENS_PER_MESSAGE}.", field="tokens_per_message")
+        if not 1 <= self.calls <= MAX_CALLS:
+            raise invalid(f"calls must be from 1 to {MAX_CALLS}.", field="calls")
         for name in ("interval_seconds", "plan_seconds"):
             if not 0 <= getattr(self, name) <= 60:
                 raise invalid(f"{name} must be from 0 to 60.", field=name)
@@ -66,7 +71,7 @@ class Script:
 
     def texts(self, request: GenerateRequest) -> Iterator[str]:
         """The chunks. The same script and request give the same ones."""
-        words = " ".join(["word"] * self.tokens_per_message) + " "
+        words = " ".join([self.word] * self.tokens_per_message) + " "
         lot = None if self.seed is None else random.Random(self.seed)
         for number in range(self.messages):
             if lot is not None:
@@ -144,10 +149,10 @@ async def _call(script: Script, request: GenerateRequest) -> AsyncIterator[Gener
     if script.call is None or answered or script.call["name"] not in {tool.name for tool in request.tools}:
         return
     arguments = script.call["arguments"]
-    done = len(request.tool_calls_written[0].arguments) if request.tool_calls_written else 0
-    id = f"call_{request.request_id.replace('-', '')}"
-    for start in range(done, len(arguments), 4):
-        await asyncio.sleep(script.interval_seconds)
-        yield GenerateChunk(
-            tool_call=ToolCall(id=id, name=script.call["name"], arguments=arguments[start : start + 4]), output_tokens=1
-        )
+    written = {call.id: len(call.arguments) for call in request.tool_calls_written}
+    for number in range(script.calls):
+        id = f"call_{request.request_id.replace('-', '')}{number or ''}"
+        for start in range(written.get(id, 0), len(arguments), 4):
+            await asyncio.sleep(script.interval_seconds)
+            piece = ToolCall(id=id, name=script.call["name"], arguments=arguments[start : start + 4])
+            yield GenerateChunk(tool_call=piece, output_tokens=1)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 
 from ray_jobs.batching import BatchQueue
 from ray_jobs.index.shard import Hit, Query, Shard
-from services.core.embedding_log import LogRow
+from ray_jobs.index.snapshot import Capture, UnreadableError, restore
+from services.core.embedding_log import LogRow, TrimmedError
 from services.core.errors import ArcusError, Reason
+from services.core.snapshots import Snapshots
 
 BATCH_QUERIES = 64
 BATCH_ROWS = 2000
@@ -21,43 +25,77 @@ log = structlog.get_logger()
 
 
 class Log(Protocol):
-    async def read(self, shard: int, after_sequence: int, limit: int) -> list[LogRow]: ...
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]: ...
+
+    async def trimmed_sequence(self, shard: int) -> int: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """sequence: the last row applied; moved_sequence: the last row by which a file left for another shard."""
+
+    hits: Sequence[Hit]
+    sequence: int
+    moved_sequence: int
 
 
 class ShardReplica:
-    """`start()` applies the whole log, then follows it; `search` refuses what it cannot answer in time."""
+    """`start()` applies the whole log, then follows it; `search` refuses what it cannot answer in time.
+
+    With snapshots, it starts from the newest, and one replica of the shard writes another every `snapshot_rows` rows.
+    """
 
     def __init__(
-        self, number: int, rows: Log, shard: Shard, *, max_waiting: int = 512, catch_up_seconds: float = 10.0
+        self,
+        number: int,
+        rows: Log,
+        shard: Shard,
+        *,
+        snapshots: Snapshots | None = None,
+        snapshot_rows: int = 0,
+        max_waiting: int = 512,
+        catch_up_seconds: float = 10.0,
     ) -> None:
         self._number = number
         self._rows = rows
         self._shard = shard
+        self._snapshots = snapshots
+        self._snapshot_rows = snapshot_rows
+        self._tried_sequence = 0  # that the shard had when a snapshot was last tried
+        self._trimmed_at_start = 0
         self._catch_up_seconds = catch_up_seconds
         self._queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
-        self._applying = asyncio.Lock()
-        self._follower: asyncio.Task[None] | None = None
+        self._applying, self._keeping_up = asyncio.Lock(), asyncio.Lock()
+        self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        async with self._applying:
+            await self._load()
         while await self._apply_next():
             pass
         self._queue.start()
-        self._follower = asyncio.create_task(self._follow(), name=f"index-{self._number}-follow")
+        for loop in (self._follow, self._keep_up):
+            self._loops.append(asyncio.create_task(loop(), name=f"index-{self._number}{loop.__name__}"))
 
     async def close(self) -> None:
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
         await self._queue.close()
 
     def check(self) -> None:
         """Raises if a loop has died, so that the replica is replaced."""
         self._queue.check()
-        if self._follower is None or self._follower.done():
+        if not self._loops or any(loop.done() for loop in self._loops):
             raise ArcusError(Reason.INTERNAL, f"Index shard {self._number} no longer follows its log.")
 
-    async def search(self, query: Query, min_sequence: int) -> tuple[list[Hit], int]:
-        """(hits, last row applied), the log applied at least up to min_sequence.
+    @property
+    def held(self) -> Shard:
+        """The shard as it is now, for counting; its thread may be changing it."""
+        return self._shard
+
+    async def search(self, query: Query, min_sequence: int) -> Answer:
+        """The hits, with the log applied at least up to min_sequence.
 
         Raises ENGINE_UNAVAILABLE if that takes too long, LIMIT_EXCEEDED if too many searches wait already.
         """
@@ -65,9 +103,28 @@ class ShardReplica:
             await self._catch_up(min_sequence)
         return await self._queue.put(query)
 
-    def _search(self, queries: list[Query]) -> list[tuple[list[Hit], int]]:
-        sequence = self._shard.sequence
-        return [(hits, sequence) for hits in self._shard.search_many(queries)]
+    async def upkeep(self) -> None:
+        """Compacts and makes lists where that is due. Searches go on between short steps."""
+        async with self._keeping_up:
+            steps = self._shard.upkeep()
+            sent: Any = None
+            while True:
+                call = await self._queue.in_thread(lambda sent=sent: _step(steps, sent))  # type: ignore[misc]
+                if call is _DONE:
+                    return
+                sent = await asyncio.to_thread(call) if call is not None else None
+
+    async def write_snapshot(self) -> int:
+        """Stores the shard as it is now; returns the last row in it. Searches and changes go on meanwhile."""
+        if self._snapshots is None:
+            raise ArcusError(Reason.INTERNAL, "This replica has no place for snapshots.")
+        capture: Capture = await self._queue.in_thread(lambda: Capture.of(self._shard))
+        await self._snapshots.write(self._number, capture.sequence, capture.chunks(self._queue.in_thread))
+        return capture.sequence
+
+    def _search(self, queries: list[Query]) -> list[Answer]:
+        shard = self._shard
+        return [Answer(hits, shard.sequence, shard.moved_sequence) for hits in shard.search_many(queries)]
 
     async def _catch_up(self, min_sequence: int) -> None:
         try:
@@ -84,10 +141,49 @@ class ShardReplica:
     async def _apply_next(self) -> bool:
         """Applies the next rows of the log. False if there were none."""
         async with self._applying:
-            rows = await self._rows.read(self._number, self._shard.sequence, BATCH_ROWS)
+            try:
+                rows = await self._rows.read(
+                    self._number, self._shard.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
+                )
+            except TrimmedError:
+                await self._load()
+                return True
             if rows:
                 await self._queue.in_thread(lambda: self._shard.apply(rows))
             return bool(rows)
+
+    async def _load(self) -> None:
+        """Begins with the newest snapshot that can be read, or with nothing; the log follows. The old shard serves till then."""
+        fresh = await self._restored()
+        if fresh is None:
+            fresh = self._shard.emptied()
+            # What is not in the log any more was gone before this shard began: it need not see that go.
+            self._trimmed_at_start = fresh.moved_sequence = await self._rows.trimmed_sequence(self._number)
+        else:
+            self._trimmed_at_start = 0
+        while fresh.sequence < self._shard.sequence:  # never shows less than was shown before
+            rows = await self._rows.read(
+                self._number, fresh.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
+            )
+            if not rows:
+                break
+            await self._queue.in_thread(lambda rows=rows: fresh.apply(rows))  # type: ignore[misc]
+        self._shard = fresh
+
+    async def _restored(self) -> Shard | None:
+        for snapshot in await self._snapshots.newest(self._number) if self._snapshots else ():
+            fresh = self._shard.emptied()
+            try:
+                async with self._snapshots.opened(snapshot) as path:  # type: ignore[union-attr]
+                    await self._queue.in_thread(
+                        lambda fresh=fresh, path=path, sha256=snapshot.sha256: restore(fresh, path, sha256)  # type: ignore[misc]
+                    )
+            except (UnreadableError, ArcusError) as error:
+                log.warning("a snapshot cannot be read", shard=self._number, key=snapshot.object_key, error=str(error))
+                continue
+            log.info("started from a snapshot", shard=self._number, sequence=fresh.sequence)
+            return fresh
+        return None
 
     async def _follow(self) -> None:
         """Keeps the shard near the end of the log, so that a search seldom has to wait."""
@@ -95,6 +191,34 @@ class ShardReplica:
             try:
                 while await self._apply_next():
                     pass
-            except ArcusError as error:
-                log.warning("the index log cannot be read", shard=self._number, error=error.message)
+            except (ArcusError, TrimmedError) as error:
+                log.warning("the index log cannot be read", shard=self._number, error=str(error))
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _keep_up(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            await self.upkeep()
+            try:
+                await self._snapshot_if_due()
+            except ArcusError as error:
+                log.warning("a snapshot cannot be written", shard=self._number, error=error.message)
+
+    async def _snapshot_if_due(self) -> None:
+        sequence = self._shard.sequence
+        if not self._snapshots or not self._snapshot_rows or sequence - self._tried_sequence < self._snapshot_rows:
+            return
+        self._tried_sequence = sequence
+        if await self._snapshots.claim(self._number, sequence, self._snapshot_rows):
+            written = await self.write_snapshot()
+            log.info("a snapshot was written", shard=self._number, sequence=written)
+
+
+_DONE = object()
+
+
+def _step(steps: Any, sent: Any) -> Any:
+    try:
+        return steps.send(sent)
+    except StopIteration:
+        return _DONE

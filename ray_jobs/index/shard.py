@@ -1,54 +1,22 @@
-"""One shard of the vector index: exact inner-product search over one sub-index per collection."""
+"""One shard of the vector index: inner-product search over one sub-index per collection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ray_jobs.index.rows import Rows
-from ray_jobs.index.vectors import Vectors
+from ray_jobs.index.device import CpuDevice, Device
+from ray_jobs.index.sub_index import Candidate, Hit, Query, SubIndex
+from ray_jobs.index.upkeep import Steps, compacted, is_littered, lists_made, wants_lists
 from services.core.embedding_log import LogRow
 
-PIECES = 4  # embeddings looked at for each segment or file wanted, at first
-DEEPER = 8  # times as many, while there are too few
-Distinct = Literal["embedding", "segment", "file"]
+__all__ = ["Hit", "Query", "Shard"]
 
-
-@dataclass(frozen=True)
-class Query:
-    """A search. vector: float32 [dimensions], unit length; limit: most hits wanted, each of another `distinct`.
-
-    Where files or segments are named, only what belongs to both counts.
-    """
-
-    tenant_id: str
-    collection_ids: tuple[str, ...]
-    vector: np.ndarray
-    limit: int
-    file_ids: tuple[str, ...] = ()
-    segment_ids: tuple[str, ...] = ()
-    distinct: Distinct = "embedding"
-
-    @property
-    def is_narrowed(self) -> bool:
-        return bool(self.file_ids or self.segment_ids)
-
-
-@dataclass(frozen=True)
-class Hit:
-    embedding_id: int
-    collection_id: str
-    score: float
-
-
-@dataclass
-class _SubIndex:
-    vectors: Vectors
-    rows: Rows = field(default_factory=Rows)
+LISTS_FROM = 200_000
+Key = tuple[str, str]  # (tenant id, collection id)
 
 
 class Shard:
@@ -57,20 +25,34 @@ class Shard:
     A sub-index is found by tenant and collection together, so a search cannot see another tenant's vectors.
     """
 
-    def __init__(self, dimensions: int = 384, threads: int = 1) -> None:
+    def __init__(
+        self, dimensions: int = 384, threads: int = 1, *, device: Device | None = None, lists_from: int = LISTS_FROM
+    ) -> None:
         """threads: OpenMP's. More than one is slower wherever other work wants the same cores, as its threads spin:
 
         100k x 384, batches of 16 on 2 shared cores: 660 queries/s with one thread, 110 with two.
         """
         self._threads = threads
-        self._dimensions = dimensions
-        self._sub_indexes: dict[tuple[str, str], _SubIndex] = {}
+        self.device = device or CpuDevice(dimensions)
+        self._lists_from = lists_from
+        self.sub_indexes: dict[Key, SubIndex] = {}
+        self._looked_at_before = 0
         self.sequence = 0
+        self.moved_sequence = 0
+
+    def emptied(self) -> Shard:
+        """A shard like this one that holds nothing."""
+        return Shard(threads=self._threads, device=self.device, lists_from=self._lists_from)
 
     @property
     def size(self) -> int:
         """Vectors held."""
-        return sum(sub_index.vectors.count for sub_index in self._sub_indexes.values())
+        return sum(sub_index.rows.alive_count for sub_index in self.sub_indexes.values())
+
+    @property
+    def looked_at(self) -> int:
+        """Vectors and centroids that all searches so far have scored."""
+        return self._looked_at_before + sum(sub_index.looked_at for sub_index in self.sub_indexes.values())
 
     def apply(self, rows: Iterable[LogRow]) -> None:
         """Applies rows in sequence. Rows at or before `sequence` were applied already and are skipped."""
@@ -86,6 +68,8 @@ class Shard:
                 for row in same:
                     self._remove(key, row.file_id)
             self.sequence = same[-1].sequence
+            if operation == "move":
+                self.moved_sequence = self.sequence
 
     def search(self, tenant_id: str, collection_ids: Sequence[str], vector: np.ndarray, limit: int) -> list[Hit]:
         """The nearest embeddings of the tenant's collections, best first, at most `limit`."""
@@ -96,96 +80,58 @@ class Shard:
         import faiss
 
         faiss.omp_set_num_threads(self._threads)  # OpenMP keeps it per calling thread
-        askers: dict[tuple[str, str], list[int]] = {}
+        askers: dict[Key, list[int]] = {}
         for number, query in enumerate(queries):
             for collection_id in dict.fromkeys(query.collection_ids):
                 askers.setdefault((query.tenant_id, collection_id), []).append(number)
-        found: list[list[tuple[Hit, Any]]] = [[] for _ in queries]
+        found: list[list[Candidate]] = [[] for _ in queries]
         for key, numbers in askers.items():
-            sub_index = self._sub_indexes.get(key)
+            sub_index = self.sub_indexes.get(key)
             if sub_index is None:
                 continue
             together = [number for number in numbers if not queries[number].is_narrowed]
-            for number, hits in zip(
-                together, _nearest(sub_index, key[1], [queries[number] for number in together]), strict=True
-            ):
+            for number, hits in zip(together, sub_index.nearest([queries[n] for n in together]), strict=True):
                 found[number] += hits
             for number in numbers:
                 if queries[number].is_narrowed:
-                    found[number] += _nearest_of_some(sub_index, key[1], queries[number])
+                    found[number] += sub_index.nearest_of_some(queries[number])
         return [_best(hits, query.limit) for query, hits in zip(queries, found, strict=True)]
 
-    def _add(self, key: tuple[str, str], rows: list[LogRow]) -> None:
-        sub_index = self._sub_indexes.get(key) or _SubIndex(Vectors(self._dimensions))
-        vectors = sub_index.rows.add(rows)
-        if vectors:
-            matrix = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), self._dimensions)
-            sub_index.vectors.add(matrix)
-            self._sub_indexes[key] = sub_index
+    def upkeep(self) -> Steps[None]:
+        """What should be done between searches, in steps that are short each: see `upkeep.py`."""
+        import faiss
 
-    def _remove(self, key: tuple[str, str], file_id: str) -> None:
+        faiss.omp_set_num_threads(self._threads)
+        for key, sub_index in list(self.sub_indexes.items()):
+            if is_littered(sub_index):
+                new = yield from compacted(sub_index)
+                if self.sub_indexes.get(key) is sub_index:
+                    self.sub_indexes[key] = sub_index = new
+            if self.sub_indexes.get(key) is sub_index and wants_lists(sub_index):
+                yield from lists_made(sub_index)
+
+    def new_sub_index(self, key: Key) -> SubIndex:
+        return SubIndex(key[1], self.device, lists_from=self._lists_from)
+
+    def _add(self, key: Key, rows: list[LogRow]) -> None:
+        sub_index = self.sub_indexes.get(key) or self.new_sub_index(key)
+        sub_index.add(rows)
+        if sub_index.vectors.count:
+            self.sub_indexes[key] = sub_index
+
+    def _remove(self, key: Key, file_id: str) -> None:
         """Removes a file's vectors, or with an empty file_id the whole sub-index."""
-        sub_index = self._sub_indexes.get(key)
+        sub_index = self.sub_indexes.get(key)
         if sub_index is None:
             return
         if file_id:
-            gone = sub_index.rows.remove_file(file_id)
-            if gone.size:
-                sub_index.vectors.remove(gone)
-        if not file_id or not sub_index.vectors.count:
-            del self._sub_indexes[key]
+            sub_index.rows.remove_file(file_id)
+        if not file_id or not sub_index.rows.alive_count:
+            self._looked_at_before += sub_index.looked_at
+            del self.sub_indexes[key]
 
 
-def _nearest(sub_index: _SubIndex, collection_id: str, queries: Sequence[Query]) -> list[list[tuple[Hit, Any]]]:
-    """The hits of each query in one sub-index, each with what it must be distinct by."""
-    if not queries:
-        return []
-    total = sub_index.vectors.count
-    depth = min(max(_depth(query) for query in queries), total)
-    found = sub_index.vectors.search(np.stack([query.vector for query in queries]), depth)
-    answers = []
-    for query, (scores, rows) in zip(queries, found, strict=True):
-        hits = _hits(sub_index.rows, collection_id, query, scores, rows)
-        deeper = depth
-        while len(hits) < query.limit and deeper < total:
-            deeper = min(deeper * DEEPER, total)
-            ((scores, rows),) = sub_index.vectors.search(query.vector[None], deeper)
-            hits = _hits(sub_index.rows, collection_id, query, scores, rows)
-        answers.append(hits)
-    return answers
-
-
-def _nearest_of_some(sub_index: _SubIndex, collection_id: str, query: Query) -> list[tuple[Hit, Any]]:
-    """The hits among the rows that a query is narrowed to: exact, as no other row is scored."""
-    kept = sub_index.rows.kept(query.file_ids, query.segment_ids)
-    total = int(kept.sum())
-    depth = min(_depth(query), total)
-    while depth:
-        scores, rows = sub_index.vectors.search_some(query.vector, depth, kept)
-        hits = _hits(sub_index.rows, collection_id, query, scores, rows)
-        if len(hits) >= query.limit or depth == total:
-            return hits
-        depth = min(depth * DEEPER, total)
-    return []
-
-
-def _depth(query: Query) -> int:
-    return query.limit if query.distinct == "embedding" else query.limit * PIECES
-
-
-def _hits(rows: Rows, collection_id: str, query: Query, scores: np.ndarray, found: np.ndarray) -> list[tuple[Hit, Any]]:
-    column = {"embedding": rows.ids, "segment": rows.segments, "file": rows.files}[query.distinct]
-    best: dict[int, tuple[Hit, Any]] = {}
-    names = rows.names(query.distinct)
-    for score, number, id in zip(scores.tolist(), column[found].tolist(), rows.ids[found].tolist(), strict=True):
-        if number not in best:
-            best[number] = (Hit(id, collection_id, score), names(number))
-            if len(best) == query.limit:
-                break
-    return list(best.values())
-
-
-def _best(hits: list[tuple[Hit, Any]], limit: int) -> list[Hit]:
+def _best(hits: list[Candidate], limit: int) -> list[Hit]:
     """Of all collections together; what is in several of them counts once."""
     hits.sort(key=lambda item: (-item[0].score, item[0].embedding_id))
     best: dict[Any, Hit] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from services.core.errors import ArcusError, Reason
 from services.core.media import MediaInfo
@@ -18,13 +18,31 @@ MAX_RESULT_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Frames:
-    """times: float64 [n], seconds at which each frame is first shown; images: uint8 [n, height, width, 3], RGB."""
+    """times: float64 [n], seconds at which each frame is first shown; images: uint8 [n, height, width, 3], RGB.
+
+    `images` is a NumPy array, or a torch tensor on the GPU that decoded it; `host()` brings it out.
+    """
 
     times: np.ndarray
-    images: np.ndarray
+    images: Any
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def host(self) -> Frames:
+        """These frames in the host's memory; frames that are there already are not copied."""
+        images = self.images
+        return Frames(self.times, images.cpu().numpy()) if hasattr(images, "cpu") else self
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """What `Decoder.frames` is asked for, as a value."""
+
+    path: Path
+    info: MediaInfo
+    times: Sequence[float]
+    max_side: int | None = None
 
 
 class Decoder(Protocol):

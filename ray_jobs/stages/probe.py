@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ _TAIL_SECONDS = 3.0
 _MAX_PACKETS = 3_000_000
 _MAX_PROOF_PACKETS = 600
 _RATE_PACKETS = 64
+_MAX_REORDER = 16  # pictures that H.264 and HEVC may hold back
 _MAX_PROOF_BYTES = 64 * 2**20
 
 
@@ -65,6 +67,7 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             _check_pixels(frame.width, frame.height, limits)
         if rotation in (90, 270):
             width, height = height, width
+        rate, is_regular = (None, True) if frame is None or is_image else _frame_rate(container, video)
         return MediaInfo(
             media_type="image" if is_image else "video" if frame is not None else "audio",
             duration_seconds=duration_seconds,
@@ -72,7 +75,7 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             has_audio=sound is not None,
             width=width,
             height=height,
-            frame_rate=_frame_rate(container, video) if frame is not None and not is_image else None,
+            frame_rate=rate,
             rotation=rotation,
             video_codec=_codec(video) if frame is not None else None,
             pixel_format=frame.format.name if frame is not None else None,
@@ -82,6 +85,8 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             bitrate=round(path.stat().st_size * 8 / duration_seconds) if duration_seconds else None,
             has_subtitles=any(stream.type == "subtitle" for stream in container.streams),
             chapters=chapters(container, duration_seconds),
+            video_profile=video.codec_context.profile if frame is not None and video is not None else None,
+            has_regular_rate=is_regular,
         )
 
 
@@ -94,8 +99,11 @@ def _is_image(container: InputContainer) -> bool:
     return container.format.name.endswith("_pipe")
 
 
-def _frame_rate(container: InputContainer, stream: Any) -> float | None:
-    """Frames per second: what the header claims, unless the first packets differ (clocks of 1/1000 s claim 1000)."""
+def _frame_rate(container: InputContainer, stream: Any) -> tuple[float | None, bool]:
+    """Frames per second: what the header claims, unless the first packets differ (clocks of 1/1000 s claim 1000).
+
+    With it, whether those packets are evenly spaced.
+    """
     import av
 
     claimed = float(stream.average_rate or stream.guessed_rate or 0)
@@ -112,7 +120,17 @@ def _frame_rate(container: InputContainer, stream: Any) -> float | None:
     span_seconds = max(times) - min(times) if times else 0.0
     measured = (len(times) - 1) / span_seconds if span_seconds > 0 else claimed
     is_near = claimed > 0 and 0.8 < measured / claimed < 1.25
-    return round(claimed if is_near else measured, 3) or None
+    return round(claimed if is_near else measured, 3) or None, _is_even(times)
+
+
+def _is_even(times: list[float]) -> bool:
+    """Whether no step differs from the middle one by more than a quarter of it, as rounded clocks make them differ."""
+    shown = sorted(times)
+    if len(times) == _RATE_PACKETS:  # pictures shown among the last ones may have come after those
+        shown = shown[:-_MAX_REORDER]
+    steps = sorted(later - earlier for earlier, later in pairwise(shown))
+    middle = steps[len(steps) // 2] if steps else 0.0
+    return all(abs(step - middle) <= middle / 4 for step in steps)
 
 
 def _first_frame(container: InputContainer, stream: Any) -> Any | None:

@@ -100,6 +100,36 @@ def doctor(data_dir: DataDir = Path(".arcus"), config: Config = None) -> None:
 
 
 @app.command()
+def plan(
+    videos_per_day: Annotated[float, typer.Option(help="Videos that come in a day.")],
+    questions_per_second: Annotated[float, typer.Option(help="Questions asked in a second, at the peak.")],
+    minutes_per_video: Annotated[float, typer.Option()] = 10.0,
+    answer_tokens: Annotated[int, typer.Option(help="Length of an answer.")] = 300,
+    days_kept: Annotated[float, typer.Option(help="Days a video stays.")] = 365.0,
+    peak: Annotated[float, typer.Option(help="Videos of the busiest hour against the mean of the day.")] = 2.0,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Without GPUs: the embedded engines.")] = False,
+) -> None:
+    """Size a cluster: GPUs, cores, memory and storage from measured rates, with what is assumed."""
+    from services.cli.plan import print_plan
+    from services.cli.sizing import Load
+
+    load = Load(videos_per_day, questions_per_second, minutes_per_video, answer_tokens, days_kept, peak)
+    print_plan(load, on_gpu=not cpu)
+
+
+@app.command()
+def reshard(
+    shards: Annotated[int, typer.Option(min=1, max=1024, help="Index shards from now on.")],
+    data_dir: DataDir = Path(".arcus"),
+) -> None:
+    """Spread what is stored over another number of index shards; the system may run, with replicas of all of them."""
+    from services.cli.reshard import spread
+
+    moved = asyncio.run(spread(data_dir, shards))
+    print(f"{moved} files moved; set ARCUS_INDEX_SHARDS={shards} where Arcus runs")
+
+
+@app.command()
 def demo(
     video: Annotated[Path | None, typer.Option(help="Video to use instead of the example.")] = None,
     question: Annotated[str, typer.Option()] = "How high does the tide rise in the bay in Canada?",

@@ -29,6 +29,7 @@ from services.core.schema import (
     segmentations,
 )
 from services.core.segmentations import canonical, config_hash, parse_segmentation
+from services.core.shards import SPREAD_VECTORS, place, shards_holding
 
 MAX_NAMED = 100
 
@@ -79,8 +80,9 @@ _members = (
 
 
 class CollectionFiles:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, spread_vectors: int = SPREAD_VECTORS) -> None:
         self._database = database
+        self._spread_vectors = spread_vectors
 
     async def add(
         self,
@@ -122,7 +124,7 @@ class CollectionFiles:
             if member is None:
                 pictures = file.segment_thumbnails and collection.thumbnails_config["enable_segment_thumbnails"]
                 wanted = pictures if segment_thumbnails is None else segment_thumbnails
-                await _join(connection, collection, file, config, wanted)
+                await _join(connection, collection, file, config, wanted, spread_vectors=self._spread_vectors)
             elif given is not None and member.segmentation_config != given:
                 raise ArcusError(
                     Reason.ALREADY_EXISTS,
@@ -228,12 +230,13 @@ async def remove_file(connection: AsyncConnection, tenant_id: str, file_id: str)
     await _remove(connection, tenant_id, file_id)
 
 
-async def remove_collection(connection: AsyncConnection, tenant_id: str, collection_id: str, shard: int) -> None:
+async def remove_collection(connection: AsyncConnection, tenant_id: str, collection_id: str) -> None:
     """Takes every file out of a collection, in the caller's transaction."""
     await _locked(connection, collections, tenant_id, collection_id, "Collection")
     members = collection_files.c.collection_id == collection_id
     await _lock_files(connection, select(collection_files.c.file_id).where(members))
-    await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
+    for shard in await shards_holding(connection, collection_id):
+        await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
     described = select(collection_files.c.description_id).where(collection_files.c.collection_id == collection_id)
     ids = (await connection.execute(described)).scalars().all()
     await connection.execute(delete(collection_files).where(collection_files.c.collection_id == collection_id))
@@ -243,10 +246,9 @@ async def remove_collection(connection: AsyncConnection, tenant_id: str, collect
 async def _remove(connection: AsyncConnection, tenant_id: str, file_id: str, collection_id: str | None = None) -> None:
     await _lock_files(connection, [file_id])
     query = (
-        select(collection_files, collections.c.shard)
-        .join(collections, collections.c.id == collection_files.c.collection_id)
+        select(collection_files)
         .where(collection_files.c.file_id == file_id, collection_files.c.tenant_id == tenant_id)
-        .order_by(collections.c.shard)
+        .order_by(collection_files.c.shard)
     )
     if collection_id is not None:
         query = query.where(collection_files.c.collection_id == collection_id)
@@ -298,9 +300,16 @@ async def _want_pictures(connection: AsyncConnection, file: Row, member: Row, wa
 
 
 async def _join(
-    connection: AsyncConnection, collection: Row, file: Row, config: dict[str, Any], segment_thumbnails: bool
+    connection: AsyncConnection,
+    collection: Row,
+    file: Row,
+    config: dict[str, Any],
+    segment_thumbnails: bool,
+    *,
+    spread_vectors: int,
 ) -> None:
     tenant_id = collection.tenant_id
+    shard = await place(connection, collection, spread_vectors=spread_vectors)
     segmentation_id = await _find_or_create(
         connection,
         segmentations,
@@ -336,6 +345,7 @@ async def _join(
             segmentation_id=segmentation_id,
             segmentation_config=config,
             segment_thumbnails=segment_thumbnails,
+            shard=shard,
             added_at=now_ms(),
         )
     )
@@ -348,7 +358,7 @@ async def _join(
     made = select(embeddings.c.id).where(embeddings.c.description_id == description_id).order_by(embeddings.c.id)
     await append_adds(
         connection,
-        collection.shard,
+        shard,
         tenant_id=tenant_id,
         collection_id=collection.id,
         file_id=file.id,

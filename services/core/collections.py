@@ -13,14 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from services.core import collection_files as membership
 from services.core.clock import now_ms
 from services.core.database import Database
-from services.core.embedding_log import shard_of
+from services.core.embedding_log import Placement
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.extract_configs import parse_extract_config
 from services.core.files import CreatedRange
 from services.core.media import DescribeConfig
 from services.core.pages import Listing, Page, list_page
-from services.core.schema import collection_files, collections, shards
+from services.core.schema import collection_files, collection_shards, collections, shards
 from services.core.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
+from services.core.shards import shard_of
 
 COLLECTION_TYPES = ("media-descriptions", "rich-transcripts", "entities")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
@@ -56,8 +57,9 @@ _file_count = (
 )
 
 _many = (
-    select(collections, literal(0).label("file_count"), shards.c.last_sequence)
-    .outerjoin(shards, shards.c.shard == collections.c.shard)
+    select(collections, literal(0).label("file_count"), shards.c.shard.label("held_by"), shards.c.last_sequence)
+    .outerjoin(collection_shards, collection_shards.c.collection_id == collections.c.id)
+    .outerjoin(shards, shards.c.shard == collection_shards.c.shard)
     .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
 )
 _counted = select(collections, _file_count).where(collections.c.tenant_id == bindparam("tenant_id"))
@@ -146,8 +148,8 @@ class Collections:
             raise invalid(f"This collection holds {collection.collection_type}, not {collection_type}.", field=field)
         return collection
 
-    async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], dict[int, int]]:
-        """(collections in the order of the ids, without counts of files; the newest row of each of their shards' logs).
+    async def to_search(self, tenant_id: str, ids: Sequence[str]) -> tuple[Sequence[Collection], Sequence[Placement]]:
+        """(collections in the order of the ids, without counts of files; where they are).
 
         Raises NOT_FOUND for the first that is not the tenant's.
         """
@@ -156,7 +158,8 @@ class Collections:
         for id in ids:
             if id not in found:
                 raise not_found("Collection", id)
-        return [found[id] for id in ids], {row.shard: row.last_sequence or 0 for row in rows}
+        placements = [Placement(row.id, row.held_by, row.last_sequence) for row in rows if row.held_by is not None]
+        return [found[id] for id in ids], placements
 
     async def list(
         self,
@@ -202,9 +205,9 @@ class Collections:
 
     async def delete(self, tenant_id: str, id: str) -> None:
         """Removes the collection from the database and the index. Its files stay."""
-        collection = await self.get(tenant_id, id)
+        await self.get(tenant_id, id)
         async with self._database.write() as connection:
-            await membership.remove_collection(connection, tenant_id, id, collection.shard)
+            await membership.remove_collection(connection, tenant_id, id)
             await connection.execute(
                 delete(collections).where(collections.c.id == id, collections.c.tenant_id == tenant_id)
             )

@@ -16,7 +16,6 @@ from services.core.jobs import Job, is_held
 from services.core.media import DescribeConfig, SegmentDescription, Span
 from services.core.schema import (
     collection_files,
-    collections,
     descriptions,
     embeddings,
     files,
@@ -268,10 +267,9 @@ class Descriptions:
             if thumbnail is not None:
                 await self._write_thumbnail(connection, segment, thumbnail)
             waiting = (
-                select(collection_files.c.collection_id, collections.c.shard)
-                .join(collections, collections.c.id == collection_files.c.collection_id)
+                select(collection_files.c.collection_id, collection_files.c.shard)
                 .where(collection_files.c.description_id == id)
-                .order_by(collections.c.shard)
+                .order_by(collection_files.c.shard)
             )
             for collection in (await connection.execute(waiting)).all():
                 await append_adds(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.database import Database
 from services.core.errors import invalid
-from services.core.schema import embeddings, index_log, shards
+from services.core.schema import collection_shards, embeddings, index_log, shards
 
-Operation = Literal["add", "remove"]
+Operation = Literal["add", "remove", "move"]
 PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
 
 
@@ -22,7 +21,8 @@ PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
 class LogRow:
     """One change. An add carries its vector (float32 little-endian), or None if its file is gone by now.
 
-    A remove names a file of a collection, or with an empty file_id the whole collection.
+    A remove names a file of a collection, or with an empty file_id the whole collection. A move is the removal of a file
+    that another shard holds from now on.
     """
 
     sequence: int
@@ -33,6 +33,19 @@ class LogRow:
     segment_id: str
     embedding_id: int
     vector: bytes | None
+
+
+class TrimmedError(Exception):
+    """Removals that this reader has not applied are gone from the log: it must start anew."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A shard that holds files of a collection, and the newest row of its log."""
+
+    collection_id: str
+    shard: int
+    last_sequence: int
 
 
 @dataclass(frozen=True)
@@ -59,43 +72,60 @@ _passages = (
     )
     .order_by(embeddings.c.id)
 )
-_shards = select(shards).where(shards.c.shard.in_(bindparam("wanted", expanding=True)))
+_placements = (
+    select(collection_shards.c.collection_id, shards.c.shard, shards.c.last_sequence)
+    .join(shards, shards.c.shard == collection_shards.c.shard)
+    .where(collection_shards.c.collection_id.in_(bindparam("ids", expanding=True)))
+)
 
 
 class EmbeddingLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, shard: int, after_sequence: int, limit: int) -> list[LogRow]:
-        """The next rows of a shard, in order, at most `limit`."""
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
+        """The next rows of a shard, in order, at most `limit`.
+
+        Raises TrimmedError unless the reader has all removals that are gone from the log, or began at its first row when
+        the log was already trimmed as far as `trimmed_at_start`.
+        """
         query = (
-            select(index_log, embeddings.c.segment_id, embeddings.c.vector)
+            select(index_log, shards.c.trimmed_sequence, embeddings.c.segment_id, embeddings.c.vector)
+            .join(shards, shards.c.shard == index_log.c.shard)
             .outerjoin(embeddings, embeddings.c.id == index_log.c.embedding_id)
             .where(index_log.c.shard == shard, index_log.c.sequence > after_sequence)
             .order_by(index_log.c.sequence)
             .limit(limit)
         )
         async with self._database.read() as connection:
-            return [
-                LogRow(
-                    row["sequence"],
-                    row["operation"],
-                    row["tenant_id"],
-                    row["collection_id"],
-                    row["file_id"],
-                    row["segment_id"] or "",
-                    row["embedding_id"] or 0,
-                    row["vector"],
-                )
-                for row in (await connection.execute(query)).mappings()
-            ]
+            found = (await connection.execute(query)).all()
+        # The log's last row is never trimmed: where no row is left to read, none was missed.
+        if found and found[0].trimmed_sequence > max(after_sequence, trimmed_at_start):
+            raise TrimmedError
+        return [
+            LogRow(
+                row.sequence,
+                row.operation,
+                row.tenant_id,
+                row.collection_id,
+                row.file_id,
+                row.segment_id or "",
+                row.embedding_id or 0,
+                row.vector,
+            )
+            for row in found
+        ]
 
-    async def last_sequences(self, shard_numbers: Iterable[int]) -> dict[int, int]:
-        """The newest row of each shard: what a search that must see all that was written asks for."""
-        wanted = sorted(set(shard_numbers))
-        rows = await self._database.fetch(_shards, {"wanted": wanted})
-        found = {row.shard: row.last_sequence for row in rows}
-        return {shard: found.get(shard, 0) for shard in wanted}
+    async def trimmed_sequence(self, shard: int) -> int:
+        """Up to where removals may be gone from the log."""
+        query = select(shards.c.trimmed_sequence).where(shards.c.shard == shard)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() or 0
+
+    async def placements(self, collection_ids: Iterable[str]) -> list[Placement]:
+        """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
+        wanted = list(collection_ids)
+        return [Placement(*row) for row in await self._database.fetch(_placements, {"ids": wanted})]
 
     async def check_dimensions(self, dimensions: int, engine: str) -> None:
         """Raises INVALID_ARGUMENT where vectors of another length are stored."""
@@ -127,10 +157,6 @@ class EmbeddingLog:
         return found
 
 
-def shard_of(collection_id: str, shard_count: int) -> int:
-    return int.from_bytes(hashlib.sha256(collection_id.encode()).digest()[:8], "big") % shard_count
-
-
 async def append(connection: AsyncConnection, shard: int, rows: list[dict[str, Any]]) -> None:
     """Numbers and writes rows in the caller's transaction; holds the shard's lock until it ends."""
     if not rows:
@@ -160,41 +186,35 @@ async def append_adds(
 ) -> None:
     same = {"operation": "add", "tenant_id": tenant_id, "collection_id": collection_id, "file_id": file_id}
     await append(connection, shard, [{**same, "embedding_id": id} for id in embedding_ids])
+    await _count(connection, shard, collection_id, len(embedding_ids))
 
 
 async def append_removal(
-    connection: AsyncConnection, shard: int, *, tenant_id: str, collection_id: str, file_id: str = ""
+    connection: AsyncConnection,
+    shard: int,
+    *,
+    tenant_id: str,
+    collection_id: str,
+    file_id: str = "",
+    operation: Operation = "remove",
 ) -> None:
-    """Removes a file, or a whole collection, from the index. Its earlier adds leave the log: no replica needs them."""
+    """Removes a file, or a whole collection, from a shard. Its earlier adds leave the log: no replica needs them."""
+    row = {
+        "operation": operation,
+        "tenant_id": tenant_id,
+        "collection_id": collection_id,
+        "file_id": file_id,
+        "embedding_id": None,
+    }
+    await append(connection, shard, [row])
     earlier = delete(index_log).where(
         index_log.c.shard == shard, index_log.c.collection_id == collection_id, index_log.c.operation == "add"
     )
-    await connection.execute(earlier.where(index_log.c.file_id == file_id) if file_id else earlier)
-    await append(
-        connection,
-        shard,
-        [
-            {
-                "operation": "remove",
-                "tenant_id": tenant_id,
-                "collection_id": collection_id,
-                "file_id": file_id,
-                "embedding_id": None,
-            }
-        ],
-    )
+    gone = await connection.execute(earlier.where(index_log.c.file_id == file_id) if file_id else earlier)
+    await _count(connection, shard, collection_id, -gone.rowcount)
 
 
-async def ensure_shards(database: Database, shard_count: int) -> None:
-    """Makes the counters of all shards. Refuses a count other than the one the data was stored with."""
-    async with database.write() as connection:
-        await database.lock(connection)
-        known = set((await connection.execute(select(shards.c.shard))).scalars())
-        if known and known != set(range(shard_count)):
-            raise invalid(
-                f"This data is stored in {len(known)} index shards; set ARCUS_INDEX_SHARDS={len(known)}.",
-                field="index_shards",
-            )
-        missing = [{"shard": shard, "last_sequence": 0} for shard in range(shard_count) if shard not in known]
-        if missing:
-            await connection.execute(insert(shards), missing)
+async def _count(connection: AsyncConnection, shard: int, collection_id: str, added: int) -> None:
+    """Only ever under the shard's lock, so that nobody waits in a circle."""
+    place = (collection_shards.c.collection_id == collection_id) & (collection_shards.c.shard == shard)
+    await connection.execute(update(collection_shards).where(place).values(vectors=collection_shards.c.vectors + added))

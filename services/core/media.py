@@ -37,6 +37,8 @@ class MediaInfo:
     bitrate: int | None = None
     has_subtitles: bool = False
     chapters: tuple[Chapter, ...] = ()
+    video_profile: str | None = None
+    has_regular_rate: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

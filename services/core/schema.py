@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 
@@ -85,7 +86,7 @@ collections = Table(
     Column("segmentation_config", JSON, nullable=False),
     Column("thumbnails_config", JSON, nullable=False),
     Column("extract_config", JSON(none_as_null=True)),  # of the type entities alone
-    Column("shard", Integer, nullable=False),
+    Column("shard", Integer, nullable=False),  # of its first files; collection_shards says where it is
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "name", name="collections_name"),
 )
@@ -163,6 +164,7 @@ collection_files = Table(
     Column("segmentation_id", String(36), nullable=False),
     Column("segmentation_config", JSON, nullable=False),
     Column("segment_thumbnails", Boolean, nullable=False, server_default=true()),
+    Column("shard", Integer, nullable=False, server_default="0"),  # that holds this file's vectors
     Column("added_at", BigInteger, nullable=False),
     Index("collection_files_by_description", "description_id"),
     Index("collection_files_by_file", "file_id"),
@@ -241,6 +243,30 @@ shards = Table(
     metadata,
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("last_sequence", BigInteger, nullable=False),
+    Column("trimmed_sequence", BigInteger, nullable=False, server_default="0"),  # removals up to here may be gone
+    Column("is_retired", Boolean, nullable=False, server_default=false()),  # takes no more files
+    Column("snapshot_until", BigInteger, nullable=False, server_default="0"),  # lease of the replica that writes one
+)
+
+# The shards that hold files of a collection. One that holds much has several.
+collection_shards = Table(
+    "collection_shards",
+    metadata,
+    Column("collection_id", String(36), ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("vectors", BigInteger, nullable=False),
+)
+
+# Images of whole shards in the object store: where a replica starts, instead of at the log's first row.
+index_snapshots = Table(
+    "index_snapshots",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # the last row of the log in it
+    Column("object_key", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 # What a shard replica applies, in order. Removals outlive the rows they remove.
@@ -249,7 +275,7 @@ index_log = Table(
     metadata,
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("operation", String(8), nullable=False),  # add, remove
+    Column("operation", String(8), nullable=False),  # add, remove, move
     Column("tenant_id", String(36), nullable=False),
     Column("collection_id", String(36), nullable=False),
     Column("file_id", String(36), nullable=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,7 +36,22 @@ class Settings(BaseSettings):
     )
     config: str = Field("", description="YAML file of engines and roles; empty means the embedded engines.")
     roles: str = Field("", description="Roles over those of the file, as 'nimbus-001=scripted,embed=mine'.")
-    index_shards: int = Field(1, ge=1, le=1024, description="Index shards; fixed once data is stored.")
+    index_shards: int = Field(
+        1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
+    )
+    index_replicas: int = Field(1, ge=1, le=64, description="Replicas of each index shard.")
+    index_device: Literal["cpu", "gpu"] = Field("cpu", description="Where shards search: cpu, or gpu with faiss-gpu.")
+    index_spread_vectors: int = Field(
+        250_000, ge=1, description="Vectors of one collection in each shard before it takes another shard."
+    )
+    index_lists_vectors: int = Field(
+        200_000,
+        ge=1000,
+        description="Vectors of one collection in a shard from which it is searched by inverted lists.",
+    )
+    index_snapshot_rows: int = Field(
+        50_000, ge=0, description="Changes after which a shard stores a snapshot of itself; 0 means never."
+    )
 
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Largest upload in bytes.")
     max_duration_seconds: float = Field(7200.0, gt=0, description="Longest video accepted, in seconds.")

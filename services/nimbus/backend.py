@@ -12,7 +12,7 @@ from services.core.collection_files import CollectionFiles
 from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
-from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.embedding_log import EmbeddingLog
 from services.core.engine_config import load_engine_config
 from services.core.entities import Entities
 from services.core.files import Files
@@ -25,6 +25,7 @@ from services.core.responses import Responses
 from services.core.searches import Searches
 from services.core.segments import Segments
 from services.core.settings import Settings
+from services.core.shards import ensure_shards
 from services.core.thumbnails import Thumbnails
 from services.nimbus.answers import Answers
 from services.nimbus.background import BackgroundResponses
@@ -82,7 +83,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
-        members = CollectionFiles(database)
+        members = CollectionFiles(database, spread_vectors=settings.index_spread_vectors)
         thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
         segments = Segments(database)

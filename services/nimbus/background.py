@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -133,7 +134,9 @@ class BackgroundResponses:
         for pause in (*ENGINE_PAUSES_SECONDS, None):
             try:
                 if prepared is None:
-                    prepared = await self._prepare(running, stored)
+                    prepared = await _unless_stopped(running, self._prepare(running, stored))
+                if prepared is None:
+                    return
                 generation = running.begin(
                     Generation(self._engine, prepared, events, written="".join(written), output_tokens=output_tokens)
                 )
@@ -159,6 +162,19 @@ class BackgroundResponses:
         if not await self._log.set_prompt(running.hold, prepared.to_bytes()):
             raise LostError
         return prepared
+
+
+async def _unless_stopped(running: Running, work: Coroutine[Any, Any, Prepared]) -> Prepared | None:
+    """The result of work that comes before the engine writes, given up as soon as the response is stopped."""
+    task = asyncio.create_task(work, name=f"prepare-{running.hold.response_id}")
+    stopped = asyncio.create_task(running.stopped.wait(), name=f"stopped-{running.hold.response_id}")
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for each in (task, stopped):
+            each.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
 
 
 def ended_body(stored: Stored, entry: list[Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from services.nimbus.together import Together
 EMBED_TEXTS = 8
 SEARCHES = 32
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
+RETRY_SECONDS = (0.05, 0.25)  # before a search is tried again whose replica was lost: another may answer
+REASON_HEADER = "x-arcus-reason"
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -47,6 +49,10 @@ class VectorHit:
     embedding_id: int
     collection_id: str
     score: float
+
+
+class MovedError(Exception):
+    """Files have left the shard since the caller read where they are: it must read that again."""
 
 
 class EngineClient:
@@ -100,7 +106,8 @@ class EngineClient:
     ) -> list[VectorHit]:
         """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least.
 
-        Only of these files and segments, where any are named; each hit is of another `distinct`.
+        Only of these files and segments, where any are named; each hit is of another `distinct`. Raises MovedError if a
+        file left the shard after min_sequence.
         """
         request = pb.SearchRequest(
             tenant_id=tenant_id,
@@ -118,16 +125,28 @@ class EngineClient:
             if shard not in self._searching:
                 self._searching[shard] = Together(f"search-{shard}", partial(self._search, shard), max_items=SEARCHES)
             reply = await self._searching[shard].put(request)
+        if reply.moved_sequence > min_sequence:
+            raise MovedError
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
     async def _search(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
-        metadata = self._metadata(f"index-{shard}")
         with _mapped():
-            stub = pb_grpc.IndexServiceStub(self._channel())
-            if len(requests) == 1:
-                return [await stub.Search(requests[0], metadata=metadata, timeout=self._timeout_seconds)]
-            many = pb.SearchManyRequest(searches=requests)
-            return (await stub.SearchMany(many, metadata=metadata, timeout=self._timeout_seconds)).responses
+            for pause_seconds in RETRY_SECONDS:
+                try:
+                    return await self._call_shard(shard, requests)
+                except grpc.aio.AioRpcError as error:
+                    if not _is_lost(error):
+                        raise
+                await asyncio.sleep(pause_seconds)
+            return await self._call_shard(shard, requests)
+
+    async def _call_shard(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
+        metadata = self._metadata(f"index-{shard}")
+        stub = pb_grpc.IndexServiceStub(self._channel())
+        if len(requests) == 1:
+            return [await stub.Search(requests[0], metadata=metadata, timeout=self._timeout_seconds)]
+        many = pb.SearchManyRequest(searches=requests)
+        return (await stub.SearchMany(many, metadata=metadata, timeout=self._timeout_seconds)).responses
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
@@ -162,19 +181,23 @@ class EngineClient:
 
 
 class Chunks:
-    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message."""
+    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message.
+
+    The time that a reader takes over a message is not the engine's.
+    """
 
     def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
         self._call = call
         self._timeout_seconds = timeout_seconds
-        self._received = 0
+        self._steps = 0  # odd while a message is with whoever reads
         self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
 
     async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
         with _mapped():
             async for chunk in self._call:
-                self._received += 1
+                self._steps += 1
                 yield chunk
+                self._steps += 1
 
     def cancel(self) -> None:
         """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
@@ -183,11 +206,17 @@ class Chunks:
     def end(self) -> None:
         self._handle.cancel()
 
-    def _check(self, received_before: int) -> None:
-        if self._received == received_before:
+    def _check(self, steps_before: int) -> None:
+        is_waiting = self._steps % 2 == 0
+        if is_waiting and self._steps == steps_before:
             self._call.cancel()
         else:
-            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._received)
+            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._steps)
+
+
+def _is_lost(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a call ended without an answer of the replica, which would name its reason."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and REASON_HEADER not in dict(error.trailing_metadata() or ())
 
 
 class _mapped:
@@ -205,7 +234,7 @@ def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
     reason = REASONS.get(error.code(), Reason.INTERNAL)
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
-    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get("x-arcus-reason") == reason.value
+    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
     seconds = trailers.get("x-arcus-retry-after-seconds", "")
     return ArcusError(
         reason,

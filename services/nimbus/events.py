@@ -9,7 +9,7 @@ here. An entry is a piece of the message's text, or a list of a name and its arg
     ["item", item]                                         a query call or function call begins
     ["arguments", index, text] ["arguments_done", index]   what a function is called with
     ["item_done", index, changes]                          an item ends
-    ["completed", usage, truncated] ["failed", message, code] ["cancelled"]   the last entry
+    ["completed", usage, truncated, at] ["failed", message, code] ["cancelled"]   the last entry
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ def opening_body(request: ResponseRequest, id: str, created_at: int) -> dict[str
         "output": [],
         "usage": None,
         "error": None,
-        "parallel_tool_calls": False,
+        "completed_at": None,
         "tool_choice": request.tool_choice,
         "tools": list(request.tools),
         "incomplete_details": None,
         "metadata": request.metadata,
-        "temperature": request.temperature,
+        "temperature": request.sampling_temperature,
         "max_output_tokens": request.max_output_tokens,
         "previous_response_id": request.previous_response_id,
         "background": request.background,
         "store": request.store,
+        **request.options.told(),
     }
 
 
@@ -57,6 +58,7 @@ class EventLog:
         self._base = body | {
             "status": "in_progress",
             "output": [],
+            "completed_at": None,
             "usage": None,
             "error": None,
             "incomplete_details": None,
@@ -177,9 +179,11 @@ class EventLog:
         self._items[index] |= {"status": "completed"} | (changes or {})
         return "response.output_item.done", {"output_index": index, "item": self._output()[index]}
 
-    def _completed(self, usage: dict[str, int], truncated: bool) -> tuple[str, Event]:
+    def _completed(self, usage: dict[str, int], truncated: bool, at: int | None = None) -> tuple[str, Event]:
+        """`at`: Unix seconds, which earlier versions did not write."""
         self._changes = {
             "status": "completed",
+            "completed_at": at,
             "output": self._output(),
             # Cloudglue's clients know no status "incomplete": the reason is told, the status stays completed.
             "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
@@ -194,7 +198,7 @@ class EventLog:
         return "response.completed", {"response": self.body}
 
     def _failed(self, message: str, code: str) -> tuple[str, Event]:
-        error = {"message": message, "type": "server_error", "code": code}
+        error = {"message": message, "type": "server_error", "code": code, "param": None}
         self._changes = {"status": "failed", "error": error, "output": self._told()}
         return "error", {"error": error, "message": message, "code": code, "param": None}
 

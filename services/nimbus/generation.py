@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
@@ -91,7 +92,7 @@ class Generation:
             entries += [["arguments_done", index], ["item_done", index]]
         usage = {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
         # One step: whoever takes over finds all of the end or none of it.
-        yield Step([*entries, ["completed", usage, self._finish_reason == "length"]])
+        yield Step([*entries, ["completed", usage, self._finish_reason == "length", int(time.time())]])
 
     def _opening(self) -> list[Entry]:
         entries: list[Entry] = [["created"], ["in_progress"]]
@@ -134,6 +135,9 @@ class Generation:
 
     def _called(self, call: pb.ToolCall) -> Iterator[Entry]:
         if call.id not in self._calls:
+            most = self._request.max_tool_calls
+            if most and len(self._calls) >= most:
+                return
             self._calls[call.id] = index = self._items
             self._items += 1
             item = {"type": "function_call", "id": f"fc_{self._log.id.replace('-', '')}_{index}", "call_id": call.id}

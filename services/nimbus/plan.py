@@ -8,6 +8,8 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.questions import is_broad
 
+MAX_PARTS = 8
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -24,7 +26,7 @@ class Plan:
     def from_message(cls, message: pb.PlanResponse) -> Plan:
         return cls(
             question=message.question,
-            parts=tuple(message.parts) or (message.question,),
+            parts=tuple(message.parts[:MAX_PARTS]) or (message.question,),
             per_file=message.per_file,
             broad=message.broad,
             queries=tuple(message.queries),

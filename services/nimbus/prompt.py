@@ -9,6 +9,7 @@ from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.core.errors import invalid
 from services.nimbus.plan import Plan
 from services.nimbus.requests import Message, ResponseRequest
 from services.nimbus.retrieval import Found
@@ -75,12 +76,13 @@ def build_prompt(
         broad=plan.broad,
         per_file=plan.per_file,
     )
-    if request.temperature is not None:
-        message.temperature = request.temperature
-    if request.tools and request.tool_choice != "none":
-        message.tools.extend(_tool(tool) for tool in request.tools)
-        choice = request.tool_choice
-        message.tool_choice = choice if isinstance(choice, str) else choice["name"]
+    message.temperature = request.sampling_temperature
+    if request.options.top_p is not None:
+        message.top_p = request.options.top_p
+    if request.offered_tools and request.tool_mode != "none":
+        message.tools.extend(_tool(tool) for tool in request.offered_tools)
+        message.tool_choice = request.tool_mode
+        message.max_tool_calls = request.options.most_tool_calls
     return Prompt(message, sources)
 
 
@@ -103,6 +105,17 @@ def conversation(messages: Sequence[Message], budget_tokens: int) -> list[pb.Mes
         )
         for turn in turns[first:]
     ]
+
+
+def check_length(messages: Sequence[Message], budget_tokens: int) -> None:
+    """Raises INVALID_ARGUMENT where turns would be left out."""
+    size = sum(_size(message) for message in messages if message.role != "developer")
+    if size > budget_tokens * CHARACTERS_PER_TOKEN:
+        raise invalid(
+            f"input is longer than {budget_tokens} tokens with the conversation before it: shorten it, or let truncation "
+            "be auto, which leaves out the oldest turns",
+            field="input",
+        )
 
 
 def _size(message: Message) -> int:

@@ -11,14 +11,18 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.files import file_id_of
 from services.core.filters import SearchFilter
 from services.nimbus.entity_knowledge import EntityKnowledgeConfig
+from services.nimbus.options import Options
 
+TEMPERATURES = {"nimbus-001": 0.7, "nimbus-002-preview": 1.0}  # where the request names none
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
 MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
 MAX_COLLECTIONS = 100
 MAX_FILES = 1_000
+TOOL_FIELDS = ("name", "description", "parameters", "strict")
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
 TEXT_PARTS = ("input_text", "output_text", "text")
+OTHER_PARTS = ("input_image", "input_file", "input_audio", "input_video")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class ResponseRequest:
     background: bool = False
     previous_response_id: str | None = None
     chat_citations: bool = False  # in the form of chat completions, not of annotations
+    options: Options = field(default_factory=Options)
     sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
 
     @property
@@ -77,9 +82,31 @@ class ResponseRequest:
 
     @property
     def guidance(self) -> str:
-        """Instructions of the request, then those of developer messages."""
+        """Instructions of the request, then those of developer messages, then what its options ask for."""
         parts = [self.instructions or ""] + [message.text for message in self.messages if message.role == "developer"]
+        parts.append(self.options.guidance)
         return "\n".join(part for part in parts if part)
+
+    @property
+    def sampling_temperature(self) -> float:
+        return TEMPERATURES[self.model] if self.temperature is None else self.temperature
+
+    @property
+    def offered_tools(self) -> tuple[dict[str, Any], ...]:
+        """Functions that the model may call: those that are allowed, where the choice says so, and none for `none`."""
+        if self.tool_choice == "none":
+            return ()
+        if isinstance(self.tool_choice, dict) and self.tool_choice["type"] == "allowed_tools":
+            allowed = {tool["name"] for tool in self.tool_choice["tools"]}
+            return tuple(tool for tool in self.tools if tool["name"] in allowed)
+        return self.tools
+
+    @property
+    def tool_mode(self) -> str:
+        """auto, none, required, or the name of the function to call."""
+        if isinstance(self.tool_choice, str):
+            return self.tool_choice
+        return self.tool_choice["mode" if self.tool_choice["type"] == "allowed_tools" else "name"]
 
 
 def parse_request(body: Any) -> ResponseRequest:
@@ -111,6 +138,7 @@ def parse_request(body: Any) -> ResponseRequest:
         store=True if store is None else store,
         background=background,
         previous_response_id=previous,
+        options=Options.from_json(body),
         sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
     )
 
@@ -204,6 +232,12 @@ def read_message(item: dict[str, Any], field: str) -> Message:
     if not isinstance(content, list):
         raise invalid(f"{field}.content must be a string or an array of parts", field=f"{field}.content")
     for index, part in enumerate(content):
+        if isinstance(part, dict) and part.get("type") in OTHER_PARTS:
+            raise invalid(
+                f"{field}.content[{index}]: {part['type']} is not supported: questions are text; what they are asked of "
+                "is uploaded and named in knowledge_base",
+                field=f"{field}.content[{index}].type",
+            )
         if not isinstance(part, dict) or part.get("type") not in TEXT_PARTS or not isinstance(part.get("text"), str):
             raise invalid(
                 f"{field}.content[{index}] must have text and be of type {', '.join(TEXT_PARTS)}",
@@ -255,10 +289,22 @@ def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dic
         return "auto"
     if value in ("auto", "none", "required"):
         return value
-    name = value.get("name") if isinstance(value, dict) and value.get("type") == "function" else None
-    if name not in {tool["name"] for tool in tools}:
+    known = {tool["name"] for tool in tools}
+    if isinstance(value, dict) and value.get("type") == "allowed_tools":
+        return _allowed_tools(value, known)
+    if not isinstance(value, dict) or value.get("type") != "function" or value.get("name") not in known:
         raise invalid("tool_choice must be auto, none, required or one of the functions in tools", field="tool_choice")
-    return value
+    return {"type": "function", "name": value["name"]}
+
+
+def _allowed_tools(value: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    mode, tools = value.get("mode", "auto"), value.get("tools")
+    if mode not in ("auto", "none", "required"):
+        raise invalid("tool_choice.mode must be auto, none or required", field="tool_choice.mode")
+    names = [tool.get("name") if isinstance(tool, dict) else None for tool in tools] if isinstance(tools, list) else []
+    if not names or not all(isinstance(name, str) and name in known for name in names):
+        raise invalid("tool_choice.tools must name functions in tools", field="tool_choice.tools")
+    return {"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": name} for name in names]}
 
 
 def _ids(value: Any, field: str, most: int) -> tuple[str, ...]:
@@ -274,6 +320,8 @@ def read_include(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise invalid("include must be an array of strings", field="include")
     for item in value:
+        if item == "message.output_text.logprobs":
+            raise invalid("include: message.output_text.logprobs is not supported by this server", field="include")
         # What OpenAI's own clients ask for by default does no harm; a misspelt name of ours does.
         if item.startswith("cloudglue") and item != INCLUDE_MEDIA_DESCRIPTIONS:
             raise invalid(f"include: {item!r} is not known; use {INCLUDE_MEDIA_DESCRIPTIONS}", field="include")
@@ -291,7 +339,9 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
             raise invalid(f"tools[{index}] must be a function with name and parameters", field=f"tools[{index}]")
         if not isinstance(tool.get("description"), str | None):
             raise invalid(f"tools[{index}].description must be a string", field=f"tools[{index}].description")
-    return tuple(value)
+        if not isinstance(tool.get("strict"), bool | None):
+            raise invalid(f"tools[{index}].strict must be true or false", field=f"tools[{index}].strict")
+    return tuple({"type": "function"} | {name: tool.get(name) for name in TOOL_FIELDS} for tool in value)
 
 
 def read_typed(body: dict[str, Any], name: str, kind: type) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from services.core.collection_files import CollectionFiles
 from services.core.collections import Collection, Collections
 from services.core.descriptions import Descriptions, Segment
-from services.core.embedding_log import EmbeddingLog
+from services.core.embedding_log import EmbeddingLog, Placement
 from services.core.files import File, Files
 from services.core.filters import SearchFilter
 from services.core.full_text import FullText
@@ -20,6 +19,7 @@ from services.core.questions import excludes_files, file_names
 from services.core.segments import Segments
 from services.core.words import content_words, stems
 from services.nimbus.engine import Distinct, EngineClient, VectorHit
+from services.nimbus.nearest import Nearest
 from services.nimbus.requests import KnowledgeBase
 
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
@@ -87,6 +87,7 @@ class Retrieval:
     ) -> None:
         self._engine = engine
         self._log = log
+        self._nearest = Nearest(engine, log)
         self._full_text = full_text
         self._descriptions = descriptions
         self._files = files
@@ -187,34 +188,19 @@ class Retrieval:
         limit: int,
         *,
         distinct: Distinct = "embedding",
-        sequences: Mapping[int, int] | None = None,
+        placements: Sequence[Placement] | None = None,
     ) -> list[VectorHit]:
-        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`.
-
-        sequences: the newest row of each shard's log, where it is known.
-        """
-        by_shard: dict[int, list[str]] = defaultdict(list)
-        for collection in scope.collections:
-            by_shard[collection.shard].append(collection.id)
-        if sequences is None:
-            sequences = await self._log.last_sequences(by_shard)
-        answers = await asyncio.gather(
-            *(
-                self._engine.search(
-                    shard,
-                    tenant_id,
-                    ids,
-                    vector,
-                    limit,
-                    sequences[shard],
-                    file_ids=scope.file_ids or (),
-                    segment_ids=scope.segment_ids or (),
-                    distinct=distinct,
-                )
-                for shard, ids in by_shard.items()
-            )
+        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`."""
+        return await self._nearest.find(
+            tenant_id,
+            [collection.id for collection in scope.collections],
+            vector,
+            limit,
+            file_ids=scope.file_ids or (),
+            segment_ids=scope.segment_ids or (),
+            distinct=distinct,
+            placements=placements,
         )
-        return sorted((hit for answer in answers for hit in answer), key=lambda hit: -hit.score)
 
     async def _load(
         self,

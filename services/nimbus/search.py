@@ -55,7 +55,7 @@ class Searcher:
         if "general_content" in request.modalities:
             vectors = asyncio.create_task(self._engine.embed([request.query]), name="embed-query")
         try:
-            found, sequences = await self._collections.to_search(tenant_id, request.collections)
+            found, placements = await self._collections.to_search(tenant_id, request.collections)
             for collection in found:
                 _check(collection, request.scope)
             scope = await self._retrieval.narrowed(tenant_id, Scope(tuple(found)), request.filter)
@@ -67,7 +67,7 @@ class Searcher:
                     assert vectors is not None
                     (vector,) = await vectors
                     near = await self._retrieval.nearest(
-                        tenant_id, scope, vector, depth, distinct=request.scope, sequences=sequences
+                        tenant_id, scope, vector, depth, distinct=request.scope, placements=placements
                     )
                     rankings.append((await self._shown(tenant_id, request.scope, near, items))[:depth])
                 else:

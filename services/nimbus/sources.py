@@ -15,7 +15,7 @@ from services.core.settings import Settings
 from services.nimbus.engine import EngineClient
 from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge, no_query
 from services.nimbus.plan import Plan, unplanned
-from services.nimbus.prompt import Evidence, build_prompt, conversation
+from services.nimbus.prompt import Evidence, build_prompt, check_length, conversation
 from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
 from services.nimbus.retrieval import Found, Passage, Retrieval, Scope
 
@@ -98,6 +98,8 @@ class Sources:
                         f"nimbus-001 can't read collections of type entities: {collection.id}; use nimbus-002-preview.",
                         field="knowledge_base.collections",
                     )
+        if request.options.truncation == "disabled":
+            check_length(request.messages, self._settings.conversation_tokens)
         if request.knowledge_base.entities is not None:
             await self._entities.check(tenant_id, request.knowledge_base.entities)
         return scope

@@ -13,7 +13,8 @@ Result = TypeVar("Result")
 class Together(Generic[Item, Result]):
     """`call` gets 1 to max_items items and returns a result for each, in order; at most max_calls of it are under way.
 
-    Whoever comes alone is called for at once. A failure is that of everyone who shared the call.
+    Whoever comes alone is called for at once. A failure is that of everyone who shared the call. A call that nobody waits
+    for any more is cancelled.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Together(Generic[Item, Result]):
         self._max_calls = max_calls
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._callers: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], list[asyncio.Future[Result]]] = {}
 
     async def put(self, item: Item) -> Result:
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -38,26 +40,40 @@ class Together(Generic[Item, Result]):
             caller = asyncio.create_task(self._serve(), name=self._name)
             self._callers.add(caller)
             caller.add_done_callback(self._callers.discard)
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            for caller, answers in self._under_way.items():
+                if answer in answers and all(other.done() for other in answers):
+                    caller.cancel()
+            raise
 
     async def _serve(self) -> None:
         """Calls until nobody waits."""
+        caller = asyncio.current_task()
+        assert caller is not None
         while self._waiting:
             batch = self._waiting[: self._max_items]
             del self._waiting[: self._max_items]
             batch = [(item, answer) for item, answer in batch if not answer.done()]  # less those who gave up
             if not batch:
                 continue
+            self._under_way[caller] = [answer for _, answer in batch]
             try:
                 results = await self._call([item for item, _ in batch])
                 answered = list(zip(batch, results, strict=True))
             except BaseException as error:
+                if caller.cancelling() and all(answer.done() for _, answer in batch):
+                    caller.uncancel()
+                    continue
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(error) if isinstance(error, Exception) else answer.cancel()
                 if not isinstance(error, Exception):
                     raise
                 continue
+            finally:
+                del self._under_way[caller]
             for (_, answer), result in answered:
                 if not answer.done():
                     answer.set_result(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
@@ -22,6 +22,7 @@ from services.rest.render import Json, list_reply
 from services.rest.schemas import responses as schemas
 from services.rest.sse import EventStream
 
+Result = TypeVar("Result")
 MODELS_SINCE = 1767225600  # 2026-01-01
 
 
@@ -41,7 +42,7 @@ def response_routes(backend: Backend) -> APIRouter:
         """
         asked = parse_request(await read_json(request))
         if asked.stream:
-            return EventStream(await backend.answers.stream(tenant_id, asked))
+            return EventStream(await while_connected(request, backend.answers.stream(tenant_id, asked)))
         return reply(await while_connected(request, backend.answers.create(tenant_id, asked)))
 
     @router.get("", summary="List responses", response_model=schemas.ResponseList)
@@ -103,7 +104,7 @@ def model_routes() -> APIRouter:
     return router
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Json]) -> Json:
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """The result of work that is given up at once when the client goes away. Raises ClientDisconnect then."""
 
     async def gone() -> None:

@@ -107,7 +107,12 @@ class EventStream(Response):
 
 
 def _failure(number: int) -> dict[str, Any]:
-    error = {"message": "Something went wrong on the server.", "type": "server_error", "code": "internal"}
+    error = {
+        "message": "Something went wrong on the server.",
+        "type": "server_error",
+        "code": "internal",
+        "param": None,
+    }
     return {
         "type": "error",
         "error": error,

@@ -6,6 +6,7 @@ from typing import Any
 
 from arcus.v1 import responses_pb2 as pb
 
+from services.nimbus.options import LABELS
 from services.rpc.values import struct_of
 
 DELTA = "response.output_text.delta"
@@ -17,6 +18,10 @@ RESPONSE_STATUS_NAMES = {value: name for name, value in RESPONSE_STATUSES.items(
 PLAIN = (
     *("type", "sequence_number", "item_id", "output_index", "content_index"),
     *("delta", "text", "arguments", "annotation_index"),
+)
+USED = (
+    *("completed_at", "store", "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "max_tool_calls"),
+    *("truncation", *LABELS),
 )
 FUNCTION_CALL = ("call_id", "name", "arguments")
 QUERY_CALL = ("sql", "row_count", "total_rows", "truncated", "error")
@@ -44,7 +49,7 @@ def event_message(event: dict[str, Any]) -> pb.ResponseEvent:
     if "response" in event:
         fields["response"] = response_message(event["response"])
     if event.get("error"):
-        fields["error"] = pb.ResponseError(**event["error"])
+        fields["error"] = _error(event["error"])
     return pb.ResponseEvent(**fields)
 
 
@@ -60,12 +65,40 @@ def response_message(body: dict[str, Any]) -> pb.Response:
         usage=pb.Usage(**{name: usage[name] for name in ("input_tokens", "output_tokens", "total_tokens")})
         if usage
         else None,
-        error=pb.ResponseError(**body["error"]) if body.get("error") else None,
+        error=_error(body["error"]) if body.get("error") else None,
         incomplete_reason=incomplete["reason"] if incomplete else "",
         metadata=struct_of(body.get("metadata") or {}),
         previous_response_id=body.get("previous_response_id") or "",
         background=body.get("background") or False,
+        **_asked(body),
     )
+
+
+def _asked(body: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for and used; responses that an earlier version kept may lack some of it."""
+    choice = body.get("tool_choice") or ""
+    fields = {name: body[name] for name in USED if body.get(name) is not None}
+    fields["verbosity"] = (body.get("text") or {}).get("verbosity", "")
+    fields["tools"] = [_tool(tool) for tool in body.get("tools") or ()]
+    if isinstance(choice, dict) and choice["type"] == "allowed_tools":
+        fields["allowed_tools"] = [tool["name"] for tool in choice["tools"]]
+    fields["tool_choice"] = choice if isinstance(choice, str) else choice.get("mode") or choice["name"]
+    return fields
+
+
+def _tool(tool: dict[str, Any]) -> pb.Tool:
+    parameters = tool.get("parameters")
+    strict: dict[str, Any] = {} if tool.get("strict") is None else {"strict": tool["strict"]}
+    return pb.Tool(
+        name=tool["name"],
+        description=tool.get("description") or "",
+        parameters=struct_of(parameters) if parameters is not None else None,
+        **strict,
+    )
+
+
+def _error(error: dict[str, Any]) -> pb.ResponseError:
+    return pb.ResponseError(message=error["message"], type=error["type"], code=error["code"])
 
 
 def _item(item: dict[str, Any]) -> pb.OutputItem:

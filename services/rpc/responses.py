@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
+from services.nimbus.options import LABELS
 from services.nimbus.requests import ResponseRequest, parse_request
 from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
 from services.rpc.gate import tenant
@@ -84,7 +85,10 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
         "tools": [tool_json(tool) for tool in request.tools] or None,
-        "tool_choice": tool_choice_json(request.tool_choice),
+        "tool_choice": _tool_choice(request),
+        **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
+        **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
+        "text": {"verbosity": request.verbosity or None},
     }
     if request.HasField("knowledge_base"):
         body["knowledge_base"] = _knowledge_base(request.knowledge_base)
@@ -104,7 +108,15 @@ def tool_json(tool: pb.Tool) -> dict[str, Any]:
         "name": tool.name,
         "description": tool.description,
         "parameters": struct_json(tool, "parameters"),
+        "strict": optional(tool, "strict"),
     }
+
+
+def _tool_choice(request: pb.CreateResponseRequest) -> str | dict[str, Any] | None:
+    if request.allowed_tools:
+        tools = [{"type": "function", "name": name} for name in request.allowed_tools]
+        return {"type": "allowed_tools", "mode": request.tool_choice or "auto", "tools": tools}
+    return tool_choice_json(request.tool_choice)
 
 
 def tool_choice_json(value: str) -> str | dict[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+END_FIELDS = ("status", "usage", "incomplete_details", "completed_at")
 
 
 def fold(events: list[Json]) -> Json:
@@ -37,7 +38,7 @@ def fold(events: list[Json]) -> Json:
             case "error":
                 body |= {"status": "failed", "error": event["error"]}
             case "response.completed" | "response.cancelled":
-                body |= {name: event["response"][name] for name in ("status", "usage", "incomplete_details")}
+                body |= {name: event["response"][name] for name in END_FIELDS if name in event["response"]}
     output = [items[index] for index in sorted(items)]
     if body["status"] != "completed":
         output = [item | {"status": "incomplete"} if item["status"] == "in_progress" else item for item in output]

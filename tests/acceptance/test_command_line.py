@@ -45,7 +45,7 @@ def check_failed(result: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_help_names_every_command() -> None:
     shown = arcus("--help").stdout
-    for command in ("up", "ingest", "ask", "doctor", "demo", "keys"):
+    for command in ("up", "ingest", "ask", "doctor", "plan", "demo", "reshard", "keys"):
         assert command in shown
     assert {arcus(command, "--help").returncode for command in ("up", "ingest", "ask", "keys")} == {0}
 
@@ -61,6 +61,12 @@ def test_the_doctor_says_what_this_machine_can_run(tmp_path: Path) -> None:
 
 def test_the_doctor_works_beside_a_running_system(system: RunningSystem) -> None:
     assert arcus("doctor", **of(system)).returncode == 0
+
+
+def test_reshard_says_what_it_moved_and_what_to_set(tmp_path: Path) -> None:
+    result = arcus("reshard", "--shards", 3, "--data-dir", tmp_path)
+    assert (result.returncode, result.stdout) == (0, "0 files moved; set ARCUS_INDEX_SHARDS=3 where Arcus runs\n")
+    assert arcus("reshard", "--shards", 0, "--data-dir", tmp_path).returncode != 0
 
 
 def test_keys_are_made_listed_and_revoked_with_nothing_running(tmp_path: Path) -> None:
@@ -229,3 +235,11 @@ def test_engines_that_can_not_run_are_refused_before_anything_starts(
     assert not (tmp_path / "data").exists()
     result = arcus("doctor", "--config", tmp_path / "engines.yaml")
     assert result.returncode == 1 and all(word in result.stdout for word in words)
+
+
+def test_plan_says_what_is_needed_why_and_from_what_rates() -> None:
+    shown = arcus("plan", "--videos-per-day", 1000, "--questions-per-second", 2).stdout
+    for words in ("GPUs of 80 GB", "index memory", "assumed", "answers of 300 tokens", "loadtests/RESULTS.md"):
+        assert words in shown
+    assert "GPU" not in arcus("plan", "--videos-per-day", 10, "--questions-per-second", 1, "--cpu").stdout
+    check_failed(arcus("plan", "--videos-per-day", -3, "--questions-per-second", 1), "videos_per_day", "0 or more")

@@ -68,6 +68,9 @@ REQUEST_FIELDS = (
 )
 
 
+END_FIELDS = ("status", "usage", "incomplete_details", "completed_at")
+
+
 def events_of(reply: httpx.Response) -> list[dict[str, Any]]:
     assert reply.status_code == 200, reply.text
     lines = [line[6:] for line in reply.text.split("\n") if line.startswith("data: ")]

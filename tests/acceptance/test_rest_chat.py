@@ -328,15 +328,22 @@ def test_a_client_that_goes_away_frees_the_engine_and_nothing_is_kept(asker: tup
     assert account.sdk.chat.completions.list().total == before
 
 
-def test_collections_of_entities_are_refused_by_the_field_that_was_sent(asker: tuple[Account, str]):
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_can_not_be_asked_is_refused_by_the_field_that_was_sent(asker, client: openai.OpenAI, stream: bool):
     account, _ = asker
-    new = {"name": "facts", "collection_type": "entities", "extract_config": {"prompt": "dates"}}
+    new = {"name": f"facts {stream}", "collection_type": "entities", "extract_config": {"prompt": "dates"}}
     with account.http as http:
         facts = http.post("/v1/collections", json=new).json()["id"]
-        for stream in (False, True):
-            body = {"model": MODEL, "messages": [QUESTION], "collections": [facts], "stream": stream}
-            reply = http.post("/v1/chat/completions", json=body)
-            assert reply.status_code == 400 and facts in reply.json()["error"]
+    for collections in ([facts], []):
+        with pytest.raises(openai.BadRequestError) as failed:
+            client.chat.completions.create(
+                model=MODEL, messages=[QUESTION], stream=stream, extra_body={"collections": collections}
+            )
+        assert failed.value.param == "collections"
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(
+            model=MODEL, messages=[QUESTION], stream=stream, extra_body={"collections": ["unknown"]}
+        )
 
 
 def running_streams(front: Front) -> int:

@@ -32,7 +32,7 @@ OPEN = {"/healthz", "/readyz", "/v1/thumbnails/{thumbnail_id}.jpg"}
 
 @pytest.fixture(scope="module")
 def document(front: Front) -> dict[str, Any]:
-    reply = httpx.get(f"{front.url}/openapi.json")
+    reply = httpx.get(f"{front.url}/openapi.json", timeout=60)
     assert reply.status_code == 200
     return reply.json()
 

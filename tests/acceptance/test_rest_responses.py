@@ -11,7 +11,6 @@ import pytest
 
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
-from tests.waiting import until
 
 QUESTION = "What is said of parsing?"
 MODEL = "nimbus-001"
@@ -30,11 +29,6 @@ def asker(answering: Front) -> tuple[Account, str]:
 
 def script(**values: Any) -> str:
     return json.dumps(values)
-
-
-def running_streams(front: Front) -> int:
-    assert front.engine is not None
-    return front.engine.engine.running
 
 
 def test_list_items_have_neither_output_nor_error(asker: tuple[Account, str]):
@@ -78,18 +72,6 @@ def test_the_stream_is_chunked_one_event_to_a_chunk_and_ascii(asker: tuple[Accou
         name, data, *rest = chunk.decode().split("\n")
         assert name.startswith("event: ") and data.startswith("data: ") and rest == ["", ""]
         assert json.loads(data[6:])["type"] == name[7:]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_goes_away_frees_the_engine(asker: tuple[Account, str], stream: bool):
-    account, collection_id = asker
-    with _post(account, collection_id, stream=stream, messages=10_000, interval_seconds=0.02) as connection:
-        if stream:
-            connection.recv(100)
-        until(lambda: running_streams(account.front) == 1, "the engine writes")
-    until(lambda: running_streams(account.front) == 0, "the engine is free")
-    with account.http as http:
-        until(lambda: http.get("/v1/responses?limit=1").json()["data"][0]["status"] == "cancelled", "it is kept")
 
 
 def test_a_front_with_its_engine_is_ready(answering: Front):

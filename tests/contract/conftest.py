@@ -16,7 +16,7 @@ from services.core.collection_files import CollectionFiles
 from services.core.collections import Collections
 from services.core.database import Database
 from services.core.descriptions import Descriptions
-from services.core.embedding_log import EmbeddingLog, ensure_shards
+from services.core.embedding_log import EmbeddingLog
 from services.core.entities import Entities
 from services.core.files import Files
 from services.core.full_text import FullText
@@ -27,6 +27,7 @@ from services.core.response_log import ResponseLog
 from services.core.responses import Responses
 from services.core.searches import Searches
 from services.core.segments import Segments
+from services.core.shards import ensure_shards
 from services.core.thumbnails import Thumbnails
 from tests.contract.postgres_server import PostgresServer, migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store

@@ -152,6 +152,7 @@ def prompt_of(body: dict[str, Any]) -> Prompt:
         choice if isinstance(choice, str) else choice["function"]["name"],
         body.get("temperature"),
         written,
+        body.get("top_p"),
     )
 
 

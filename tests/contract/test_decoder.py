@@ -2,77 +2,198 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ray_jobs.stages.decode import DecordDecoder, PyavDecoder, decode_frames
-from ray_jobs.stages.probe import ProbeLimits, probe
-from services.core.errors import MediaError
+from ray_jobs.stages.decode import DaliDecoder, Frames, PyavDecoder, TableDecoder, decode_frames
+from services.core.errors import ArcusError, MediaError
+from tests.contract.decoders import (
+    EVERY_READER,
+    FOUND,
+    MADE,
+    MEDIA,
+    UNEVEN,
+    decibels,
+    decoder_or_skip,
+    every_frame,
+    make,
+    pairs,
+    probed,
+    shown_at,
+)
+from tests.contract.made_clips import number_in
 
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
-
-READABLE = [
-    "asl_book.mkv", "bbb_av1_aac.mp4", "bbb_h263.3gp", "chapters.mkv", "derived_nasa_hevc.mp4", "earth_mpeg4.avi",
-    "earth_theora.ogg", "face.flv", "face_with_srt.mkv", "hevc10_rot90_short.mp4", "lecture_slides_vfr.mov",
-    "nasa_13013.mp4", "ocr_frame_counter.mp4", "odd_ogg_named_mkv.mkv", "rot_180.mov", "rot_90.mov",
-    "slides_lorem_1fps.mp4",
-]  # fmt: skip
-
-
-def every_frame(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reference: stamps and small grey pictures of every frame, decoded in order."""
-    import av
-
-    stamps, pictures = [], []
-    with av.open(str(path)) as container:
-        start = (container.start_time or 0) / 1e6
-        for frame in container.decode(container.streams.best("video")):
-            stamps.append(float(frame.time) - start)
-            grey = frame.reformat(format="rgb24", width=64, height=64, interpolation="AREA").to_ndarray()
-            pictures.append(np.rot90(grey, frame.rotation // 90))
-    return np.array(stamps), np.array(pictures)
+made_pairs = pairs({clip: readers for clip, (*_, readers) in MADE.items()})
 
 
-@pytest.fixture(params=[DecordDecoder, PyavDecoder])
-def decoder(request):
-    return request.param()
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("clips")
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_a_time_gives_the_frame_shown_then(decoder, name):
-    import cv2
+@pytest.fixture(scope="session")
+def text_reader():
+    from ray_jobs.engines.embedded.scene_text import SceneTextReader
 
-    path = MEDIA / name
-    info = probe(path, ProbeLimits())
-    stamps, pictures = every_frame(path)
+    reader = SceneTextReader()
+    reader.setup()
+    return reader
+
+
+@pytest.mark.parametrize(("name", "clip"), pairs(FOUND))
+def test_a_time_gives_the_frame_shown_then(name, clip):
+    decoder, path = decoder_or_skip(name), MEDIA / clip
+    info = probed(path)
+    scale = 64 / max(info.width, info.height)
+    small = max(1, round(info.width * scale)), max(1, round(info.height * scale))
+    stamps, pictures = every_frame(path, *small)
     times = np.linspace(0.0, info.duration_seconds, 9)
-    frames = decoder.frames(path, info, times.tolist(), None)
-    shown = np.maximum(np.searchsorted(stamps, times + 1e-6, side="right") - 1, 0)
+    frames = decoder.frames(path, info, times.tolist(), 64).host()
+    shown = shown_at(stamps, times)
     assert np.allclose(frames.times, np.maximum(stamps[shown], 0), atol=1e-6)
-    assert frames.images.shape == (9, info.height, info.width, 3)
+    assert frames.images.shape == (9, small[1], small[0], 3)
     for image, index in zip(frames.images, shown, strict=True):
-        small = cv2.resize(np.ascontiguousarray(image), (64, 64), interpolation=cv2.INTER_AREA)
-        assert np.abs(small.astype(int) - pictures[index]).mean() < 6
+        assert np.abs(image.astype(int) - pictures[index]).mean() < 6
 
 
-def test_frames_come_in_the_order_of_the_times_asked_for(decoder):
-    path = MEDIA / "ocr_frame_counter.mp4"
-    info = probe(path, ProbeLimits())
-    frames = decoder.frames(path, info, [2.5, 0.1, 2.5, 1.04], 320)
-    assert frames.times.tolist() == pytest.approx([2.5, 0.1, 2.5, 1.0])
+@pytest.mark.parametrize(("name", "clip"), made_pairs)
+def test_pictures_agree_with_a_reference_after_scaling(name, clip, folder):
+    decoder, path = decoder_or_skip(name), make(folder, clip)
+    stamps, pictures = every_frame(path, 256, 144)
+    times = np.linspace(0.0, probed(path).duration_seconds, 7)
+    frames = decoder.frames(path, probed(path), times.tolist(), 256).host()
+    ratios = [decibels(i, pictures[n]) for i, n in zip(frames.images, shown_at(stamps, times), strict=True)]
+    assert min(ratios) >= 35, ratios
+
+
+@pytest.mark.parametrize(("name", "clip"), made_pairs)
+def test_every_frame_is_found_by_its_own_time_at_an_even_rate_and_an_uneven_one(name, clip, folder):
+    decoder, path = decoder_or_skip(name), make(folder, clip)
+    milliseconds = MADE[clip][1]
+    info = probed(path)
+    # Just after a frame begins, in no order; then before the first and at the very end.
+    order = np.random.default_rng(0).permutation(len(milliseconds)).tolist()
+    times = [milliseconds[number] / 1000 + 0.004 for number in order]
+    frames = decoder.frames(path, info, [*times, 0.0, info.duration_seconds], None).host()
+    assert [number_in(image, 512) for image in frames.images] == [*order, 0, len(milliseconds) - 1]
+    assert frames.times[:-2] == pytest.approx([milliseconds[number] / 1000 for number in order], abs=1e-6)
+    assert frames.times[-2:] == pytest.approx([0.0, milliseconds[-1] / 1000], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"), pairs({"ocr_frame_counter.mp4": ("pyav", "decord", "dali-gpu"), "counter.webm": ("dali-cpu",)})
+)
+def test_the_counter_burned_into_a_frame_tells_its_time(name, clip, folder, text_reader):
+    decoder, path = decoder_or_skip(name), MEDIA / clip
+    if not path.exists():
+        path = _as_vp9(MEDIA / "ocr_frame_counter.mp4", folder / clip)
+    frames = decoder.frames(path, probed(path), [0.0, 1.349, 2.999], 640).host()
+    texts = text_reader.read(frames.images, np.arange(3.0), 3.0, source=clip)
+    read = {int(text.start_time): text.text for text in texts}
+    for row, time in enumerate(frames.times):
+        assert time == pytest.approx([0.0, 1.3, 2.9][row])
+        assert re.search(rf"Frame\s*=\s*{round(time * 10) + 1}\b", read[row])
+        assert re.search(rf"PTS\s*=\s*{time:.1f}s", read[row])
+
+
+@pytest.mark.parametrize(("name", "clip"), pairs({"uneven.webm": EVERY_READER}))
+def test_frames_come_in_the_order_of_the_times_asked_for(name, clip, folder):
+    decoder, path = decoder_or_skip(name), make(folder, clip)
+    times = [UNEVEN[number] / 1000 for number in (30, 2, 30, 11)]
+    frames = decoder.frames(path, probed(path), times, 320).host()
+    assert frames.times.tolist() == pytest.approx(times)
     assert frames.images.shape == (4, 180, 320, 3)
     assert np.array_equal(frames.images[0], frames.images[2])
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": ("pyav", "dali-cpu", "dali-gpu")}))
+def test_a_turned_video_comes_upright(name, clip, turn, folder):
+    decoder, path = decoder_or_skip(name), make(folder, clip)
+    info = probed(path)
+    size = (info.height, info.width) if turn in (90, 270) else (info.width, info.height)
+    turned = replace(info, rotation=turn, width=size[0], height=size[1])
+    lying = decoder.frames(path, info, [0.1, 0.9], 256).host().images
+    upright = decoder.frames(path, turned, [0.1, 0.9], 256).host().images
+    assert np.array_equal(upright, np.rot90(lying, -turn // 90, (1, 2)))
+
+
+@pytest.mark.parametrize(("name", "clip"), pairs({"huge.webm": EVERY_READER}))
+def test_8k_frames_are_read_in_bounded_memory(name, clip, folder):
+    decoder_or_skip(name)
+    path = folder / clip
+    if not path.exists():
+        _write_8k(path)
+    program = (
+        "import re, sys; from pathlib import Path; from tests.contract.decoders import DECODERS, probed;"
+        "path = Path(sys.argv[2]);"
+        "frames = DECODERS[sys.argv[1]]().frames(path, probed(path), [0, 0.1], 1280).host();"
+        "print(*[round(float(image.mean())) for image in frames.images], *frames.images.shape,"
+        " re.search(r'VmHWM:\\s*(\\d+) kB', Path('/proc/self/status').read_text())[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, name, str(path)], capture_output=True, text=True, check=True, timeout=240
+    )
+    first, second, *shape, peak_kibibytes = map(int, done.stdout.split()[-7:])
+    assert shape == [2, 720, 1280, 3]
+    assert (first, second) == pytest.approx((26, 141), abs=6)
+    assert peak_kibibytes < 2**20
+
+
+@pytest.mark.parametrize(("name", "clip"), pairs({"uneven.webm": EVERY_READER}))
+def test_more_pixels_than_memory_should_hold_are_refused_before_any_is_decoded(name, clip, folder):
+    decoder, path = decoder_or_skip(name), make(folder, clip)
+    wide = replace(probed(path), width=7680, height=4320)
+    with pytest.raises(ArcusError, match="smaller max_side"):
+        decoder.frames(path, wide, [0.0] * 100, None)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+@pytest.mark.parametrize(("name", "clip"), pairs({"uneven.webm": ("pyav", "dali-cpu", "dali-gpu")}))
+def test_of_a_file_cut_short_the_frames_are_right_or_refused(name, clip, share, folder):
+    decoder, whole = decoder_or_skip(name), make(folder, clip)
+    path = folder / f"{share}_{clip}"
+    path.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
+    info = probed(path)
+    assert info.duration_seconds < probed(whole).duration_seconds
+    times = np.linspace(0, info.duration_seconds, 6)
+    try:
+        frames = decoder.frames(path, info, times.tolist(), None).host()
+    except MediaError:
+        assert isinstance(decoder, DaliDecoder)
+        return
+    expected = shown_at(np.array(UNEVEN) / 1000, times[:-1])
+    assert [number_in(image, 512) for image in frames.images][:-1] == expected.tolist()
+
+
+@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": ("pyav", "decord", "dali-cpu", "dali-gpu")}))
+def test_bytes_that_were_overwritten_give_an_error_or_frames_of_the_right_shape(name, clip, folder):
+    decoder, whole = decoder_or_skip(name), make(folder, clip)
+    path = folder / f"overwritten_{clip}"
+    data = bytearray(whole.read_bytes())
+    for position in range(len(data) // 3, len(data) // 2, 97):
+        data[position] ^= 0xFF
+    path.write_bytes(data)
+    try:
+        frames = decoder.frames(path, probed(path), [0.05, 0.9, 1.85], 256).host()
+    except MediaError:
+        return
+    assert frames.images.shape[1:] == (144, 256, 3) and 1 <= len(frames) <= 3
+    assert number_in(frames.images[0], 512) == 1  # the first group was left as it was
+
+
 @pytest.mark.parametrize(
-    "name", ["mpeg2.ts", "bad_corrupt_h264.mp4", "bad_mdat_too_long.mp4", "bad_truncated_20pct.webm"]
+    "clip", ["mpeg2.ts", "bad_corrupt_h264.mp4", "bad_mdat_too_long.mp4", "bad_truncated_20pct.webm"]
 )
-def test_what_can_be_read_of_a_damaged_or_short_file_is_returned(name):
-    path = MEDIA / name
-    info = probe(path, ProbeLimits())
-    frames = decode_frames(path, info, np.linspace(0, info.duration_seconds, 5).tolist(), 160)
+def test_what_can_be_read_of_a_damaged_or_short_file_is_returned(clip):
+    info = probed(MEDIA / clip)
+    frames = decode_frames(MEDIA / clip, info, np.linspace(0, info.duration_seconds, 5).tolist(), 160)
     assert len(frames) >= 4
     assert (np.diff(frames.times) >= 0).all()
 
@@ -80,4 +201,49 @@ def test_what_can_be_read_of_a_damaged_or_short_file_is_returned(name):
 def test_a_file_without_pictures_is_refused():
     path = MEDIA / "audio_only_speech.mp4"
     with pytest.raises(MediaError, match="no video stream"):
-        decode_frames(path, probe(path, ProbeLimits()), [0.0], 160)
+        decode_frames(path, probed(path), [0.0], 160)
+
+
+def test_a_clip_that_one_decoder_refuses_goes_to_the_next_and_is_counted(folder):
+    decoder_or_skip("dali-cpu")
+    webm, mp4 = make(folder, "even.webm"), make(folder, "uneven_h264.mp4")
+    table = TableDecoder({"dali-cpu": DaliDecoder(), "pyav": PyavDecoder()}, lambda info, gpu: ["dali-cpu", "pyav"])
+    assert len(table.frames(webm, probed(webm), [0.1], 256)) == 1
+    assert number_in(table.frames(mp4, probed(mp4), [0.5], None).images[0], 512) == np.searchsorted(UNEVEN, 500) - 1
+    assert table.taken == {"dali-cpu": 1, "pyav": 1}
+    assert table.refused == {"dali-cpu": 1}
+
+
+def test_frames_of_the_host_leave_for_it_without_a_copy():
+    frames = Frames(np.zeros(1), np.zeros((1, 2, 2, 3), np.uint8))
+    assert frames.host() is frames
+
+
+def _as_vp9(source: Path, path: Path) -> Path:
+    import av
+
+    with av.open(str(source)) as container, av.open(str(path), "w") as made:
+        stream = made.add_stream("libvpx-vp9", rate=10, options={"deadline": "realtime", "cpu-used": "8", "b": "2M"})
+        stream.width, stream.height, stream.pix_fmt = 960, 540, "yuv420p"
+        for frame in container.decode(video=0):
+            scaled = frame.reformat(960, 540, "yuv420p")
+            scaled.pts, scaled.time_base = frame.pts, frame.time_base
+            made.mux(stream.encode(scaled))
+        made.mux(stream.encode(None))
+    return path
+
+
+def _write_8k(path: Path) -> None:
+    import av
+
+    options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1", "b": "5M"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=10, options=options)
+        stream.width, stream.height, stream.pix_fmt = 7680, 4320, "yuv420p"
+        for number in range(2):
+            frame = av.VideoFrame(7680, 4320, "yuv420p")
+            for plane, level in zip(frame.planes, (40 + 100 * number, 128, 128), strict=True):
+                plane.update(bytes([level]) * plane.buffer_size)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

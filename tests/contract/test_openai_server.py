@@ -62,11 +62,12 @@ async def test_the_server_is_told_all_of_the_prompt() -> None:
         Turn("tool", "seen", tool_call_id="c1"),
     )
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-    asked = Prompt("r", "tenant-a", turns, 70, images, schema, temperature=0.25)
+    asked = Prompt("r", "tenant-a", turns, 70, images, schema, temperature=0.25, top_p=0.5)
     async with model(server) as engine:
         await read(engine, asked)
     (seen,) = server.model.prompts
-    assert (seen.turns, seen.schema, seen.max_output_tokens, seen.temperature) == (turns, schema, 70, 0.25)
+    assert (seen.turns, seen.schema, seen.max_output_tokens) == (turns, schema, 70)
+    assert (seen.temperature, seen.top_p) == (0.25, 0.5)
     assert [image.shape for image in seen.images] == [(40, 60, 3), (30, 20, 3)]
     assert np.abs(seen.images[0].astype(int) - images[0]).max() < 12
     assert "cache_salt" not in server.requests[0], "only vLLM knows it"

@@ -1,13 +1,17 @@
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
+import services.core.database
 from services.core.database import Database
-from services.core.embedding_log import ensure_shards
-from services.core.errors import ArcusError, Reason
-from services.core.schema import metadata
+from services.core.schema import collection_files, collection_shards, metadata
+from services.core.shards import ensure_shards
 from tests.contract.store_steps import SHARDS
 
 # Full text differs between the two databases and lives in the migration alone.
@@ -44,10 +48,27 @@ async def test_several_fronts_may_migrate_and_count_shards_at_once(database_url)
             await each.close()
 
 
-async def test_another_number_of_shards_is_refused(database):
-    try:
-        await ensure_shards(database, SHARDS + 1)
-    except ArcusError as error:
-        assert error.reason is Reason.INVALID_ARGUMENT and f"ARCUS_INDEX_SHARDS={SHARDS}" in error.message
-    else:
-        raise AssertionError("it was accepted")
+async def test_what_was_stored_in_one_shard_a_collection_stays_where_it_is(store):
+    """Shards came to be recorded by file: those of data from before are their collection's."""
+    collections = [await store.collection(name) for name in "abc"]
+    file = await store.ready()
+    for collection in collections[:2]:
+        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.describe(member.description_id)
+    before = await store.log.placements(collection.id for collection in collections)
+    async with store.database.write() as connection:
+        await connection.run_sync(_go, command.downgrade, "0006")
+    await store.database.migrate()
+    after = await store.log.placements(collection.id for collection in collections)
+    assert sorted(after, key=str) == sorted(before, key=str) and len(after) == 2
+    async with store.database.read() as connection:
+        counted = (await connection.execute(select(collection_shards.c.vectors))).scalars().all()
+        placed = (await connection.execute(select(collection_files.c.shard))).scalars().all()
+    assert counted == [4, 4] and sorted(placed) == sorted(place.shard for place in before)
+
+
+def _go(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(services.core.database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    move(config, revision)

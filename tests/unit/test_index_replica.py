@@ -11,7 +11,7 @@ import pytest
 
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
-from services.core.embedding_log import LogRow
+from services.core.embedding_log import LogRow, TrimmedError
 from services.core.errors import ArcusError, Reason
 
 VECTOR = np.array([1, 0, 0, 0], "<f4")
@@ -30,7 +30,10 @@ class ListLog:
             number = len(self.rows) + 1
             self.rows.append(LogRow(number, "add", "t", "c", "f", "s", number, VECTOR.tobytes()))
 
-    async def read(self, shard: int, after_sequence: int, limit: int) -> list[LogRow]:
+    async def trimmed_sequence(self, shard: int) -> int:
+        return 0
+
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
         if self.is_away:
             raise ArcusError(Reason.STORAGE_UNAVAILABLE)
         return self.rows[after_sequence : after_sequence + limit]
@@ -43,6 +46,9 @@ class HeldShard(Shard):
         super().__init__(4)
         self.go = threading.Event()
         self.batches: list[int] = []
+
+    def emptied(self) -> Shard:
+        return self
 
     def search_many(self, queries):  # type: ignore[no-untyped-def]
         self.go.wait(20)
@@ -66,21 +72,21 @@ async def replica(log: ListLog) -> AsyncIterator[ShardReplica]:
 
 
 async def test_a_started_replica_holds_the_whole_log(replica: ShardReplica) -> None:
-    hits, sequence = await replica.search(QUERY, 0)
-    assert len(hits) == sequence == 10
+    answer = await replica.search(QUERY, 0)
+    assert len(answer.hits) == answer.sequence == 10
 
 
 async def test_a_search_catches_up_with_the_row_it_names(replica: ShardReplica, log: ListLog) -> None:
     log.add(5000)
-    hits, sequence = await replica.search(QUERY, 5010)
-    assert sequence >= 5010
-    assert len(hits) == 1000
+    answer = await replica.search(QUERY, 5010)
+    assert answer.sequence >= 5010
+    assert len(answer.hits) == 1000
 
 
 async def test_many_searches_catch_up_at_once_and_apply_each_row_once(replica: ShardReplica, log: ListLog) -> None:
     log.add(100)
     answers = await asyncio.gather(*(replica.search(QUERY, 110) for _ in range(50)))
-    assert {len(hits) for hits, _ in answers} == {110}
+    assert {len(answer.hits) for answer in answers} == {110}
 
 
 async def test_a_row_that_does_not_come_in_time_makes_the_shard_unavailable(replica: ShardReplica) -> None:
@@ -94,10 +100,10 @@ async def test_a_replica_outlives_a_log_that_is_away(replica: ShardReplica, log:
     with pytest.raises(ArcusError) as raised:
         await replica.search(QUERY, 11)
     assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
-    assert len((await replica.search(QUERY, 10))[0]) == 10
+    assert len((await replica.search(QUERY, 10)).hits) == 10
     log.is_away = False
     log.add(1)
-    assert len((await replica.search(QUERY, 11))[0]) == 11
+    assert len((await replica.search(QUERY, 11)).hits) == 11
     replica.check()
 
 
@@ -115,7 +121,7 @@ async def test_searches_that_wait_share_a_pass_and_more_than_may_wait_are_refuse
         assert raised.value.reason is Reason.LIMIT_EXCEEDED
         shard.go.set()
         answers = await asyncio.gather(first, *waiting)
-        assert {len(hits) for hits, _ in answers} == {10}
+        assert {len(answer.hits) for answer in answers} == {10}
         assert shard.batches == [1, 8]
     finally:
         shard.go.set()
@@ -140,3 +146,43 @@ async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:
     finally:
         shard.go.set()
         await replica.close()
+
+
+class TrimmedLog(ListLog):
+    """A log whose removals up to a row are gone."""
+
+    trimmed = 0
+
+    async def trimmed_sequence(self, shard: int) -> int:
+        return self.trimmed
+
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
+        rows = [row for row in self.rows if row.sequence > after_sequence][:limit]
+        if rows and self.trimmed > max(after_sequence, trimmed_at_start):
+            raise TrimmedError
+        return rows
+
+
+async def test_a_replica_that_missed_removals_starts_anew_and_shows_none_of_what_they_removed() -> None:
+    log = TrimmedLog()
+    log.add(10)
+    replica = ShardReplica(0, log, Shard(4))
+    await replica.start()
+    try:
+        # Row 11 removed rows 1 to 8, whose adds left the log; then it left the log as well.
+        log.rows = [row for row in log.rows if row.sequence > 8]
+        log.trimmed = 11
+        log.rows.append(LogRow(12, "add", "t", "c", "f", "s", 12, VECTOR.tobytes()))
+        answer = await replica.search(QUERY, 12)
+        assert sorted(hit.embedding_id for hit in answer.hits) == [9, 10, 12]
+        assert answer.moved_sequence == 11, "a file may have moved by a row that is gone"
+        replica.check()
+    finally:
+        await replica.close()
+
+
+async def test_the_last_move_is_told_with_every_answer(replica: ShardReplica, log: ListLog) -> None:
+    log.rows.append(LogRow(11, "move", "t", "c", "f", "", 0, None))
+    log.rows.append(LogRow(12, "add", "t", "c", "g", "s", 12, VECTOR.tobytes()))
+    answer = await replica.search(QUERY, 12)
+    assert (len(answer.hits), answer.sequence, answer.moved_sequence) == (1, 12, 11)

@@ -34,9 +34,6 @@ def test_nothing_nearer_is_missed(kind: str, queries: int) -> None:
     vectors = Vectors(DIMENSIONS)
     for some in np.array_split(held, 7):
         vectors.add(some)
-    gone = np.arange(0, COUNT, 5)
-    vectors.remove(gone)
-    held = np.delete(held, gone, axis=0)
     assert vectors.count == len(held)
     asked = unit(held[:queries] + 0.05 * np.random.default_rng(6).standard_normal((queries, DIMENSIONS)))
     for depth in (1, 10, 400):

@@ -225,6 +225,7 @@ def test_sources_conversation_instructions_and_the_question_are_put_before_the_m
         tools=[pb.Tool(name="look", parameters='{"type": "object"}')],
         tool_choice="look",
         temperature=0.3,
+        top_p=0.5,
         max_output_tokens=50,
         written="It",
     )
@@ -234,7 +235,7 @@ def test_sources_conversation_instructions_and_the_question_are_put_before_the_m
     for words in ("[1] talk.mp4, 01:00-01:20", "01:01 said: six metres", "How high?", "speakers", "[3]"):
         assert words in prompt.turns[-1].text
     assert (prompt.tools[0].name, prompt.tool_choice, prompt.written) == ("look", "look", "It")
-    assert (round(prompt.temperature or 0, 3), prompt.max_output_tokens) == (0.3, 50)
+    assert (round(prompt.temperature or 0, 3), prompt.top_p, prompt.max_output_tokens) == (0.3, 0.5, 50)
 
 
 def test_the_oldest_turns_and_the_last_sources_are_left_out_and_never_the_question() -> None:

@@ -21,7 +21,8 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
         ({"input": []}, "input"),
         ({"input": 5}, "input"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].type"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input[0].content"),
         ({"input": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}, "input"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
@@ -41,6 +42,12 @@ GOOD = {"model": "nimbus-001", "input": "What?"}
         ({"input": [{"type": "computer_call"}]}, "input[0].type"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": [{"type": "function", "name": "f"}]}}, "tool_choice.tools"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": []}}, "tool_choice.tools"),
+        ({"tool_choice": {"type": "allowed_tools", "mode": "some", "tools": []}}, "tool_choice.mode"),
+        ({"tools": [{"type": "function", "name": "f", "strict": "yes"}]}, "tools[0].strict"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"include": ["message.output_text.logprobs"]}, "include"),
         ({"knowledge_base": []}, "knowledge_base"),
         ({"knowledge_base": {"source": "moon"}}, "knowledge_base.source"),
         ({"knowledge_base": {"collections": []}}, "knowledge_base.collections"),
@@ -97,4 +104,30 @@ def test_without_a_knowledge_base_the_default_is_asked() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert parse_request({**GOOD, "reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"]})
+    assert parse_request({**GOOD, "colour": {"of": "low"}, "include": ["reasoning.encrypted_content"]})
+
+
+def test_tools_are_told_with_every_field() -> None:
+    (tool,) = parse_request({**GOOD, "tools": [{"type": "function", "name": "f"}]}).tools
+    assert tool == {"type": "function", "name": "f", "description": None, "parameters": None, "strict": None}
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "mode"),
+    [
+        (None, ["f", "g"], "auto"),
+        ("required", ["f", "g"], "required"),
+        ("none", [], "none"),
+        ({"type": "function", "name": "g"}, ["f", "g"], "g"),
+        ({"type": "allowed_tools", "tools": [{"type": "function", "name": "g"}]}, ["g"], "auto"),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "f"}]},
+            ["f"],
+            "required",
+        ),
+    ],
+)
+def test_the_model_is_offered_what_the_choice_allows(choice: Any, offered: list[str], mode: str) -> None:
+    tools = [{"type": "function", "name": name} for name in ("f", "g")]
+    request = parse_request({**GOOD, "tools": tools, "tool_choice": choice})
+    assert ([tool["name"] for tool in request.offered_tools], request.tool_mode) == (offered, mode)

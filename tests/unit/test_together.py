@@ -70,6 +70,19 @@ async def test_who_gives_up_is_not_called_for():
     assert call.batches == [[1, 2, 3]] and await together.put(5) == 10
 
 
+async def test_a_call_that_nobody_waits_for_is_cancelled_and_the_next_are_made():
+    call = Doubler()
+    together = Together("double", call, max_items=2, max_calls=1)
+    tasks = [asyncio.create_task(together.put(number)) for number in (1, 2, 3)]
+    await settled()
+    for task in tasks[:2]:
+        task.cancel()
+        await settled()
+    assert call.batches == [[1, 2], [3]]
+    call.go.set()
+    assert await tasks[2] == 6 and await together.put(4) == 8
+
+
 async def test_too_few_results_leave_nobody_waiting():
     async def short(numbers: list[int]) -> list[int]:
         return numbers[1:]

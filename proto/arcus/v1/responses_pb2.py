@@ -27,19 +27,19 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61rcus/v1/responses.proto\x12\x08\x61rcus.v1\x1a\x14\x61rcus/v1/lists.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa5\x01\n\x0cInputMessage\x12\x1c\n\x04role\x18\x01 \x01(\x0e\x32\x0e.arcus.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\rfunction_call\x18\x03 \x01(\x0b\x32\x16.arcus.v1.FunctionCall\x12:\n\x14\x66unction_call_output\x18\x04 \x01(\x0b\x32\x1c.arcus.v1.FunctionCallOutput\"@\n\x0c\x46unctionCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"5\n\x12\x46unctionCallOutput\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\"V\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc8\x01\n\rKnowledgeBase\x12)\n\x06source\x18\x01 \x01(\x0e\x32\x19.arcus.v1.KnowledgeSource\x12\x13\n\x0b\x63ollections\x18\x02 \x03(\t\x12\r\n\x05\x66iles\x18\x03 \x03(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12@\n\x17\x65ntity_backed_knowledge\x18\x05 \x01(\x0b\x32\x1f.arcus.v1.EntityBackedKnowledge\"d\n\x15\x45ntityBackedKnowledge\x12\x36\n\x12\x65ntity_collections\x18\x01 \x03(\x0b\x32\x1a.arcus.v1.EntityCollection\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"L\n\x10\x45ntityCollection\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xcd\x03\n\x15\x43reateResponseRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.arcus.v1.InputMessage\x12\x19\n\x0cinstructions\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x05 \x01(\rH\x02\x88\x01\x01\x12/\n\x0eknowledge_base\x18\x06 \x01(\x0b\x32\x17.arcus.v1.KnowledgeBase\x12\x0f\n\x07include\x18\x07 \x03(\t\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\x05store\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x12\n\nbackground\x18\n \x01(\x08\x12\x1c\n\x14previous_response_id\x18\x0b \x01(\t\x12\x1d\n\x05tools\x18\x0c \x03(\x0b\x32\x0e.arcus.v1.Tool\x12\x13\n\x0btool_choice\x18\r \x01(\tB\x0f\n\r_instructionsB\x0e\n\x0c_temperatureB\x14\n\x12_max_output_tokensB\x08\n\x06_store\"\xf8\x01\n\x08\x43itation\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x06 \x01(\t\x12\x18\n\x10relevant_sources\x18\x07 \x03(\t\x12 \n\x18visual_scene_description\x18\x08 \x03(\t\x12\x12\n\nscene_text\x18\t \x03(\t\x12\x0e\n\x06speech\x18\n \x03(\t\x12\x19\n\x11\x61udio_description\x18\x0b \x03(\t\"R\n\x0b\x43ontentPart\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\'\n\x0b\x61nnotations\x18\x03 \x03(\x0b\x32\x12.arcus.v1.Citation\"\xc4\x01\n\nOutputItem\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12&\n\x07\x63ontent\x18\x05 \x03(\x0b\x32\x15.arcus.v1.ContentPart\x12-\n\rfunction_call\x18\x06 \x01(\x0b\x32\x16.arcus.v1.FunctionCall\x12\'\n\nquery_call\x18\x07 \x01(\x0b\x32\x13.arcus.v1.QueryCall\"u\n\tQueryCall\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\r\x12\x17\n\ntotal_rows\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x11\n\ttruncated\x18\x04 \x01(\x08\x12\r\n\x05\x65rror\x18\x05 \x01(\tB\r\n\x0b_total_rows\"J\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x04\"<\n\rResponseError\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"\xdf\x02\n\x08Response\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.arcus.v1.ResponseStatus\x12\x12\n\ncreated_at\x18\x03 \x01(\x03\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12$\n\x06output\x18\x06 \x03(\x0b\x32\x14.arcus.v1.OutputItem\x12\x1e\n\x05usage\x18\x07 \x01(\x0b\x32\x0f.arcus.v1.Usage\x12&\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x17.arcus.v1.ResponseError\x12\x19\n\x11incomplete_reason\x18\t \x01(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1c\n\x14previous_response_id\x18\x0b \x01(\t\x12\x12\n\nbackground\x18\x0c \x01(\x08\"\xfd\x02\n\rResponseEvent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x17\n\x0fsequence_number\x18\x02 \x01(\x04\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x14\n\x0coutput_index\x18\x04 \x01(\r\x12\x15\n\rcontent_index\x18\x05 \x01(\r\x12\r\n\x05\x64\x65lta\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x18\n\x10\x61nnotation_index\x18\x08 \x01(\r\x12&\n\nannotation\x18\t \x01(\x0b\x32\x12.arcus.v1.Citation\x12#\n\x04part\x18\n \x01(\x0b\x32\x15.arcus.v1.ContentPart\x12\"\n\x04item\x18\x0b \x01(\x0b\x32\x14.arcus.v1.OutputItem\x12$\n\x08response\x18\x0c \x01(\x0b\x32\x12.arcus.v1.Response\x12&\n\x05\x65rror\x18\r \x01(\x0b\x32\x17.arcus.v1.ResponseError\x12\x11\n\targuments\x18\x0e \x01(\t\")\n\x12GetResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\x84\x01\n\x14ListResponsesRequest\x12\x1c\n\x04page\x18\x01 \x01(\x0b\x32\x0e.arcus.v1.Page\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.arcus.v1.ResponseStatus\x12$\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x13.arcus.v1.TimeRange\"M\n\x15ListResponsesResponse\x12%\n\tresponses\x18\x01 \x03(\x0b\x32\x12.arcus.v1.Response\x12\r\n\x05total\x18\x02 \x01(\r\",\n\x15\x44\x65leteResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\\\n\x15\x46ollowResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x1b\n\x0estarting_after\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_starting_after\",\n\x15\x43\x61ncelResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t*\xac\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESPONSE_STATUS_IN_PROGRESS\x10\x01\x12\x1d\n\x19RESPONSE_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16RESPONSE_STATUS_FAILED\x10\x03\x12\x1d\n\x19RESPONSE_STATUS_CANCELLED\x10\x04*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_DEVELOPER\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*\x8f\x01\n\x0fKnowledgeSource\x12 \n\x1cKNOWLEDGE_SOURCE_UNSPECIFIED\x10\x00\x12 \n\x1cKNOWLEDGE_SOURCE_COLLECTIONS\x10\x01\x12\x1a\n\x16KNOWLEDGE_SOURCE_FILES\x10\x02\x12\x1c\n\x18KNOWLEDGE_SOURCE_DEFAULT\x10\x03\x32\xe0\x03\n\x0fResponseService\x12=\n\x06\x43reate\x12\x1f.arcus.v1.CreateResponseRequest\x1a\x12.arcus.v1.Response\x12\x44\n\x06Stream\x12\x1f.arcus.v1.CreateResponseRequest\x1a\x17.arcus.v1.ResponseEvent0\x01\x12\x44\n\x06\x46ollow\x12\x1f.arcus.v1.FollowResponseRequest\x1a\x17.arcus.v1.ResponseEvent0\x01\x12=\n\x06\x43\x61ncel\x12\x1f.arcus.v1.CancelResponseRequest\x1a\x12.arcus.v1.Response\x12\x37\n\x03Get\x12\x1c.arcus.v1.GetResponseRequest\x1a\x12.arcus.v1.Response\x12G\n\x04List\x12\x1e.arcus.v1.ListResponsesRequest\x1a\x1f.arcus.v1.ListResponsesResponse\x12\x41\n\x06\x44\x65lete\x12\x1f.arcus.v1.DeleteResponseRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61rcus/v1/responses.proto\x12\x08\x61rcus.v1\x1a\x14\x61rcus/v1/lists.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa5\x01\n\x0cInputMessage\x12\x1c\n\x04role\x18\x01 \x01(\x0e\x32\x0e.arcus.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\rfunction_call\x18\x03 \x01(\x0b\x32\x16.arcus.v1.FunctionCall\x12:\n\x14\x66unction_call_output\x18\x04 \x01(\x0b\x32\x1c.arcus.v1.FunctionCallOutput\"@\n\x0c\x46unctionCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"5\n\x12\x46unctionCallOutput\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\"v\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_strict\"\xc8\x01\n\rKnowledgeBase\x12)\n\x06source\x18\x01 \x01(\x0e\x32\x19.arcus.v1.KnowledgeSource\x12\x13\n\x0b\x63ollections\x18\x02 \x03(\t\x12\r\n\x05\x66iles\x18\x03 \x03(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12@\n\x17\x65ntity_backed_knowledge\x18\x05 \x01(\x0b\x32\x1f.arcus.v1.EntityBackedKnowledge\"d\n\x15\x45ntityBackedKnowledge\x12\x36\n\x12\x65ntity_collections\x18\x01 \x03(\x0b\x32\x1a.arcus.v1.EntityCollection\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"L\n\x10\x45ntityCollection\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xd6\x05\n\x15\x43reateResponseRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.arcus.v1.InputMessage\x12\x19\n\x0cinstructions\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x05 \x01(\rH\x02\x88\x01\x01\x12/\n\x0eknowledge_base\x18\x06 \x01(\x0b\x32\x17.arcus.v1.KnowledgeBase\x12\x0f\n\x07include\x18\x07 \x03(\t\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\x05store\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x12\n\nbackground\x18\n \x01(\x08\x12\x1c\n\x14previous_response_id\x18\x0b \x01(\t\x12\x1d\n\x05tools\x18\x0c \x03(\x0b\x32\x0e.arcus.v1.Tool\x12\x13\n\x0btool_choice\x18\r \x01(\t\x12\x15\n\rallowed_tools\x18\x0e \x03(\t\x12 \n\x13parallel_tool_calls\x18\x0f \x01(\x08H\x04\x88\x01\x01\x12\x1b\n\x0emax_tool_calls\x18\x10 \x01(\rH\x05\x88\x01\x01\x12\x12\n\x05top_p\x18\x11 \x01(\x01H\x06\x88\x01\x01\x12\x12\n\ntruncation\x18\x12 \x01(\t\x12\x11\n\tverbosity\x18\x13 \x01(\t\x12\x0c\n\x04user\x18\x14 \x01(\t\x12\x19\n\x11safety_identifier\x18\x15 \x01(\t\x12\x18\n\x10prompt_cache_key\x18\x16 \x01(\tB\x0f\n\r_instructionsB\x0e\n\x0c_temperatureB\x14\n\x12_max_output_tokensB\x08\n\x06_storeB\x16\n\x14_parallel_tool_callsB\x11\n\x0f_max_tool_callsB\x08\n\x06_top_p\"\xf8\x01\n\x08\x43itation\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x06 \x01(\t\x12\x18\n\x10relevant_sources\x18\x07 \x03(\t\x12 \n\x18visual_scene_description\x18\x08 \x03(\t\x12\x12\n\nscene_text\x18\t \x03(\t\x12\x0e\n\x06speech\x18\n \x03(\t\x12\x19\n\x11\x61udio_description\x18\x0b \x03(\t\"R\n\x0b\x43ontentPart\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\'\n\x0b\x61nnotations\x18\x03 \x03(\x0b\x32\x12.arcus.v1.Citation\"\xc4\x01\n\nOutputItem\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12&\n\x07\x63ontent\x18\x05 \x03(\x0b\x32\x15.arcus.v1.ContentPart\x12-\n\rfunction_call\x18\x06 \x01(\x0b\x32\x16.arcus.v1.FunctionCall\x12\'\n\nquery_call\x18\x07 \x01(\x0b\x32\x13.arcus.v1.QueryCall\"u\n\tQueryCall\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\r\x12\x17\n\ntotal_rows\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x11\n\ttruncated\x18\x04 \x01(\x08\x12\r\n\x05\x65rror\x18\x05 \x01(\tB\r\n\x0b_total_rows\"J\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x04\"<\n\rResponseError\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"\xe0\x05\n\x08Response\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.arcus.v1.ResponseStatus\x12\x12\n\ncreated_at\x18\x03 \x01(\x03\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12$\n\x06output\x18\x06 \x03(\x0b\x32\x14.arcus.v1.OutputItem\x12\x1e\n\x05usage\x18\x07 \x01(\x0b\x32\x0f.arcus.v1.Usage\x12&\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x17.arcus.v1.ResponseError\x12\x19\n\x11incomplete_reason\x18\t \x01(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1c\n\x14previous_response_id\x18\x0b \x01(\t\x12\x12\n\nbackground\x18\x0c \x01(\x08\x12\x14\n\x0c\x63ompleted_at\x18\r \x01(\x03\x12\r\n\x05store\x18\x0e \x01(\x08\x12\x13\n\x0btemperature\x18\x0f \x01(\x01\x12\r\n\x05top_p\x18\x10 \x01(\x01\x12\x1e\n\x11max_output_tokens\x18\x11 \x01(\rH\x00\x88\x01\x01\x12\x1d\n\x05tools\x18\x12 \x03(\x0b\x32\x0e.arcus.v1.Tool\x12\x13\n\x0btool_choice\x18\x13 \x01(\t\x12\x15\n\rallowed_tools\x18\x14 \x03(\t\x12\x1b\n\x13parallel_tool_calls\x18\x15 \x01(\x08\x12\x1b\n\x0emax_tool_calls\x18\x16 \x01(\rH\x01\x88\x01\x01\x12\x12\n\ntruncation\x18\x17 \x01(\t\x12\x11\n\tverbosity\x18\x18 \x01(\t\x12\x0c\n\x04user\x18\x19 \x01(\t\x12\x19\n\x11safety_identifier\x18\x1a \x01(\t\x12\x18\n\x10prompt_cache_key\x18\x1b \x01(\tB\x14\n\x12_max_output_tokensB\x11\n\x0f_max_tool_calls\"\xfd\x02\n\rResponseEvent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x17\n\x0fsequence_number\x18\x02 \x01(\x04\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x14\n\x0coutput_index\x18\x04 \x01(\r\x12\x15\n\rcontent_index\x18\x05 \x01(\r\x12\r\n\x05\x64\x65lta\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x18\n\x10\x61nnotation_index\x18\x08 \x01(\r\x12&\n\nannotation\x18\t \x01(\x0b\x32\x12.arcus.v1.Citation\x12#\n\x04part\x18\n \x01(\x0b\x32\x15.arcus.v1.ContentPart\x12\"\n\x04item\x18\x0b \x01(\x0b\x32\x14.arcus.v1.OutputItem\x12$\n\x08response\x18\x0c \x01(\x0b\x32\x12.arcus.v1.Response\x12&\n\x05\x65rror\x18\r \x01(\x0b\x32\x17.arcus.v1.ResponseError\x12\x11\n\targuments\x18\x0e \x01(\t\")\n\x12GetResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\x84\x01\n\x14ListResponsesRequest\x12\x1c\n\x04page\x18\x01 \x01(\x0b\x32\x0e.arcus.v1.Page\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.arcus.v1.ResponseStatus\x12$\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x13.arcus.v1.TimeRange\"M\n\x15ListResponsesResponse\x12%\n\tresponses\x18\x01 \x03(\x0b\x32\x12.arcus.v1.Response\x12\r\n\x05total\x18\x02 \x01(\r\",\n\x15\x44\x65leteResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\\\n\x15\x46ollowResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x1b\n\x0estarting_after\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_starting_after\",\n\x15\x43\x61ncelResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t*\xac\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESPONSE_STATUS_IN_PROGRESS\x10\x01\x12\x1d\n\x19RESPONSE_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16RESPONSE_STATUS_FAILED\x10\x03\x12\x1d\n\x19RESPONSE_STATUS_CANCELLED\x10\x04*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_DEVELOPER\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*\x8f\x01\n\x0fKnowledgeSource\x12 \n\x1cKNOWLEDGE_SOURCE_UNSPECIFIED\x10\x00\x12 \n\x1cKNOWLEDGE_SOURCE_COLLECTIONS\x10\x01\x12\x1a\n\x16KNOWLEDGE_SOURCE_FILES\x10\x02\x12\x1c\n\x18KNOWLEDGE_SOURCE_DEFAULT\x10\x03\x32\xe0\x03\n\x0fResponseService\x12=\n\x06\x43reate\x12\x1f.arcus.v1.CreateResponseRequest\x1a\x12.arcus.v1.Response\x12\x44\n\x06Stream\x12\x1f.arcus.v1.CreateResponseRequest\x1a\x17.arcus.v1.ResponseEvent0\x01\x12\x44\n\x06\x46ollow\x12\x1f.arcus.v1.FollowResponseRequest\x1a\x17.arcus.v1.ResponseEvent0\x01\x12=\n\x06\x43\x61ncel\x12\x1f.arcus.v1.CancelResponseRequest\x1a\x12.arcus.v1.Response\x12\x37\n\x03Get\x12\x1c.arcus.v1.GetResponseRequest\x1a\x12.arcus.v1.Response\x12G\n\x04List\x12\x1e.arcus.v1.ListResponsesRequest\x1a\x1f.arcus.v1.ListResponsesResponse\x12\x41\n\x06\x44\x65lete\x12\x1f.arcus.v1.DeleteResponseRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'arcus.v1.responses_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESPONSESTATUS']._serialized_start=3316
-  _globals['_RESPONSESTATUS']._serialized_end=3488
-  _globals['_ROLE']._serialized_start=3490
-  _globals['_ROLE']._serialized_end=3573
-  _globals['_KNOWLEDGESOURCE']._serialized_start=3576
-  _globals['_KNOWLEDGESOURCE']._serialized_end=3719
+  _globals['_RESPONSESTATUS']._serialized_start=3998
+  _globals['_RESPONSESTATUS']._serialized_end=4170
+  _globals['_ROLE']._serialized_start=4172
+  _globals['_ROLE']._serialized_end=4255
+  _globals['_KNOWLEDGESOURCE']._serialized_start=4258
+  _globals['_KNOWLEDGESOURCE']._serialized_end=4401
   _globals['_INPUTMESSAGE']._serialized_start=120
   _globals['_INPUTMESSAGE']._serialized_end=285
   _globals['_FUNCTIONCALL']._serialized_start=287
@@ -47,43 +47,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FUNCTIONCALLOUTPUT']._serialized_start=353
   _globals['_FUNCTIONCALLOUTPUT']._serialized_end=406
   _globals['_TOOL']._serialized_start=408
-  _globals['_TOOL']._serialized_end=494
-  _globals['_KNOWLEDGEBASE']._serialized_start=497
-  _globals['_KNOWLEDGEBASE']._serialized_end=697
-  _globals['_ENTITYBACKEDKNOWLEDGE']._serialized_start=699
-  _globals['_ENTITYBACKEDKNOWLEDGE']._serialized_end=799
-  _globals['_ENTITYCOLLECTION']._serialized_start=801
-  _globals['_ENTITYCOLLECTION']._serialized_end=877
-  _globals['_CREATERESPONSEREQUEST']._serialized_start=880
-  _globals['_CREATERESPONSEREQUEST']._serialized_end=1341
-  _globals['_CITATION']._serialized_start=1344
-  _globals['_CITATION']._serialized_end=1592
-  _globals['_CONTENTPART']._serialized_start=1594
-  _globals['_CONTENTPART']._serialized_end=1676
-  _globals['_OUTPUTITEM']._serialized_start=1679
-  _globals['_OUTPUTITEM']._serialized_end=1875
-  _globals['_QUERYCALL']._serialized_start=1877
-  _globals['_QUERYCALL']._serialized_end=1994
-  _globals['_USAGE']._serialized_start=1996
-  _globals['_USAGE']._serialized_end=2070
-  _globals['_RESPONSEERROR']._serialized_start=2072
-  _globals['_RESPONSEERROR']._serialized_end=2132
-  _globals['_RESPONSE']._serialized_start=2135
-  _globals['_RESPONSE']._serialized_end=2486
-  _globals['_RESPONSEEVENT']._serialized_start=2489
-  _globals['_RESPONSEEVENT']._serialized_end=2870
-  _globals['_GETRESPONSEREQUEST']._serialized_start=2872
-  _globals['_GETRESPONSEREQUEST']._serialized_end=2913
-  _globals['_LISTRESPONSESREQUEST']._serialized_start=2916
-  _globals['_LISTRESPONSESREQUEST']._serialized_end=3048
-  _globals['_LISTRESPONSESRESPONSE']._serialized_start=3050
-  _globals['_LISTRESPONSESRESPONSE']._serialized_end=3127
-  _globals['_DELETERESPONSEREQUEST']._serialized_start=3129
-  _globals['_DELETERESPONSEREQUEST']._serialized_end=3173
-  _globals['_FOLLOWRESPONSEREQUEST']._serialized_start=3175
-  _globals['_FOLLOWRESPONSEREQUEST']._serialized_end=3267
-  _globals['_CANCELRESPONSEREQUEST']._serialized_start=3269
-  _globals['_CANCELRESPONSEREQUEST']._serialized_end=3313
-  _globals['_RESPONSESERVICE']._serialized_start=3722
-  _globals['_RESPONSESERVICE']._serialized_end=4202
+  _globals['_TOOL']._serialized_end=526
+  _globals['_KNOWLEDGEBASE']._serialized_start=529
+  _globals['_KNOWLEDGEBASE']._serialized_end=729
+  _globals['_ENTITYBACKEDKNOWLEDGE']._serialized_start=731
+  _globals['_ENTITYBACKEDKNOWLEDGE']._serialized_end=831
+  _globals['_ENTITYCOLLECTION']._serialized_start=833
+  _globals['_ENTITYCOLLECTION']._serialized_end=909
+  _globals['_CREATERESPONSEREQUEST']._serialized_start=912
+  _globals['_CREATERESPONSEREQUEST']._serialized_end=1638
+  _globals['_CITATION']._serialized_start=1641
+  _globals['_CITATION']._serialized_end=1889
+  _globals['_CONTENTPART']._serialized_start=1891
+  _globals['_CONTENTPART']._serialized_end=1973
+  _globals['_OUTPUTITEM']._serialized_start=1976
+  _globals['_OUTPUTITEM']._serialized_end=2172
+  _globals['_QUERYCALL']._serialized_start=2174
+  _globals['_QUERYCALL']._serialized_end=2291
+  _globals['_USAGE']._serialized_start=2293
+  _globals['_USAGE']._serialized_end=2367
+  _globals['_RESPONSEERROR']._serialized_start=2369
+  _globals['_RESPONSEERROR']._serialized_end=2429
+  _globals['_RESPONSE']._serialized_start=2432
+  _globals['_RESPONSE']._serialized_end=3168
+  _globals['_RESPONSEEVENT']._serialized_start=3171
+  _globals['_RESPONSEEVENT']._serialized_end=3552
+  _globals['_GETRESPONSEREQUEST']._serialized_start=3554
+  _globals['_GETRESPONSEREQUEST']._serialized_end=3595
+  _globals['_LISTRESPONSESREQUEST']._serialized_start=3598
+  _globals['_LISTRESPONSESREQUEST']._serialized_end=3730
+  _globals['_LISTRESPONSESRESPONSE']._serialized_start=3732
+  _globals['_LISTRESPONSESRESPONSE']._serialized_end=3809
+  _globals['_DELETERESPONSEREQUEST']._serialized_start=3811
+  _globals['_DELETERESPONSEREQUEST']._serialized_end=3855
+  _globals['_FOLLOWRESPONSEREQUEST']._serialized_start=3857
+  _globals['_FOLLOWRESPONSEREQUEST']._serialized_end=3949
+  _globals['_CANCELRESPONSEREQUEST']._serialized_start=3951
+  _globals['_CANCELRESPONSEREQUEST']._serialized_end=3995
+  _globals['_RESPONSESERVICE']._serialized_start=4404
+  _globals['_RESPONSESERVICE']._serialized_end=4884
 # @@protoc_insertion_point(module_scope)

@@ -98,6 +98,7 @@ class LanguageGenerator:
             tool_choice=request.tool_choice or "auto",
             temperature=request.temperature if request.HasField("temperature") else None,
             written=request.written,
+            top_p=request.top_p if request.HasField("top_p") else None,
         )
 
     def _earlier(self, messages: list[pb.Message], budget: Budget) -> list[Turn]:

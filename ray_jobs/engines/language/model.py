@@ -53,6 +53,7 @@ class Prompt:
     tool_choice: str = "auto"
     temperature: float | None = None  # None: the model's own
     written: str = ""
+    top_p: float | None = None  # nucleus sampling; None: the model's own
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class OpenaiModel:
         }
         if prompt.temperature is not None:
             body["temperature"] = prompt.temperature
+        if prompt.top_p is not None:
+            body["top_p"] = prompt.top_p
         if prompt.schema is not None:
             body["response_format"] = {
                 "type": "json_schema",

@@ -121,6 +121,8 @@ class VllmModel:
         sampling = dict(self._sampling)
         if prompt.temperature is not None:
             sampling["temperature"] = prompt.temperature
+        if prompt.top_p is not None:
+            sampling["top_p"] = prompt.top_p
         sampling["max_tokens"] = min(room, prompt.max_output_tokens or room)
         sampling["skip_special_tokens"] = not prompt.tools  # one may open a call
         return SamplingParams(**sampling, output_kind=RequestOutputKind.DELTA, structured_outputs=structure)

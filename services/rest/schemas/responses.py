@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.rest.schemas.shared import Body, ListReply, Number, Reply
 
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
@@ -63,17 +64,59 @@ class Tool(Body):
     strict: bool | None = None
 
 
+class TextFormat(Body):
+    type: Literal["text"]
+
+
+class TextOptions(Body):
+    format: TextFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningOptions(Body):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class FunctionChoice(Body):
+    type: Literal["function"]
+    name: str
+
+
+class AllowedTools(Body):
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "none", "required"] = "auto"
+    tools: list[FunctionChoice] = Field(min_length=1)
+
+
+ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | AllowedTools
+
+
 class CreateResponse(Body):
     model: Literal["nimbus-001", "nimbus-002-preview"]
     input: str | list[InputMessage | InputFunctionCall | InputFunctionCallOutput]
     instructions: str | None = None
-    temperature: Number | None = Field(None, description="From 0 to 2.")
+    temperature: Number | None = Field(None, description="From 0 to 2; 0.7 for nimbus-001, else 1.")
+    top_p: Number | None = Field(None, description="From 0 to 1.")
     max_output_tokens: int | None = Field(None, description="From 1 to 128000.")
     knowledge_base: KnowledgeBase | None = None
     include: list[str] | None = Field(None, description="cloudglue_citations.media_descriptions")
     tools: list[Tool] | None = None
-    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] = "auto"
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    max_tool_calls: int | None = Field(None, description="Function calls of one answer, from 1 to 128.")
+    truncation: Literal["auto", "disabled"] = Field(
+        "auto", description="disabled: a conversation that is too long is refused; else its oldest turns are left out."
+    )
+    text: TextOptions | None = None
+    reasoning: ReasoningOptions | None = Field(
+        None, description="Taken, and not used: these models have no effort to set."
+    )
+    service_tier: str | None = Field(None, description="Taken, and not used: there is one tier.")
     metadata: dict[str, Any] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
     stream: bool = False
     background: bool = False
     store: bool = True
@@ -98,6 +141,8 @@ class OutputText(Reply):
 
 class OutputMessage(Reply):
     type: Literal["message"]
+    id: str
+    status: ItemStatus
     role: Literal["assistant"]
     content: list[OutputText]
 
@@ -105,6 +150,7 @@ class OutputMessage(Reply):
 class FunctionCall(Reply):
     type: Literal["function_call"]
     id: str
+    status: ItemStatus
     call_id: str
     name: str
     arguments: str = Field(description="JSON")
@@ -121,9 +167,20 @@ class QueryCall(Reply):
     error: str | None = None
 
 
+class InputTokensDetails(Reply):
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+class OutputTokensDetails(Reply):
+    reasoning_tokens: int
+
+
 class Usage(Reply):
     input_tokens: int
+    input_tokens_details: InputTokensDetails
     output_tokens: int
+    output_tokens_details: OutputTokensDetails
     total_tokens: int
 
 
@@ -131,6 +188,16 @@ class ResponseError(Reply):
     message: str
     type: str
     code: str
+    param: str | None = None
+
+
+class IncompleteDetails(Reply):
+    reason: Literal["max_output_tokens"]
+
+
+class Reasoning(Reply):
+    effort: str | None
+    summary: str | None
 
 
 class ResponseListItem(Reply):
@@ -141,12 +208,35 @@ class ResponseListItem(Reply):
     model: str
     instructions: str | None = None
     usage: Usage | None = None
+    completed_at: int | None = None
+    incomplete_details: IncompleteDetails | None = None
+    previous_response_id: str | None = None
+    background: bool = False
+    store: bool
+    metadata: dict[str, Any]
+    temperature: Number
+    top_p: Number
+    presence_penalty: Number
+    frequency_penalty: Number
+    top_logprobs: int
+    max_output_tokens: int | None = None
+    tools: list[Tool]
+    tool_choice: ToolChoice
+    parallel_tool_calls: bool
+    max_tool_calls: int | None = None
+    truncation: Literal["auto", "disabled"]
+    text: TextOptions
+    reasoning: Reasoning | None = None
+    service_tier: Literal["default"]
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class Response(ResponseListItem):
+    """What the Open Responses specification requires is there, also while the response is in progress."""
+
     output: list[OutputMessage | FunctionCall | QueryCall]
-    previous_response_id: str | None = None
-    background: bool = False
     error: ResponseError | None = None
 
 

@@ -180,13 +180,14 @@ def response_json(message: pb.Response) -> Json:
         "id": message.id,
         "status": pb.ResponseStatus.Name(message.status).removeprefix(STATUS).lower(),
         "created_at": message.created_at,
+        "completed_at": message.completed_at or None,
         "model": message.model,
         "instructions": message.instructions,
         "output": [_item(item) for item in message.output],
         "usage": {name: getattr(message.usage, name) for name in ("input_tokens", "output_tokens", "total_tokens")}
         if message.HasField("usage")
         else None,
-        "error": MessageToDict(message.error) if message.HasField("error") else None,
+        "error": _error(message.error) if message.HasField("error") else None,
         "incomplete_details": {"reason": message.incomplete_reason} if message.incomplete_reason else None,
         "metadata": MessageToDict(message.metadata),
         "previous_response_id": message.previous_response_id,
@@ -200,7 +201,7 @@ def event_json(message: pb.ResponseEvent) -> Json:
         "item": _item,
         "part": _part,
         "annotation": _citation,
-        "error": MessageToDict,
+        "error": _error,
     }
     names = ("type", "sequence_number", *EVENT_FIELDS[message.type])
     return {name: tell.get(name, lambda value: value)(getattr(message, name)) for name in names}
@@ -241,6 +242,10 @@ def _item(message: pb.OutputItem) -> Json:
         "truncated": call.truncated,
         "error": call.error or None,
     }
+
+
+def _error(message: pb.ResponseError) -> Json:
+    return MessageToDict(message) | {"param": None}  # once a response has begun, no field is to blame
 
 
 def _part(message: pb.ContentPart) -> Json:

@@ -96,6 +96,9 @@ def _with_talks(front: Front) -> tuple[Account, str, tuple[str, ...]]:
     return account, collection.id, tuple(files)
 
 
+TIMES = ("created_at", "completed_at")
+
+
 def anonymous(value: Any, known: dict[str, str] | None = None) -> Any:
     """With each id by the order of its first appearance, and no times of day: what must be the same at every door."""
     known = {} if known is None else known
@@ -103,7 +106,7 @@ def anonymous(value: Any, known: dict[str, str] | None = None) -> Any:
         case str():
             return ID.sub(lambda id: known.setdefault(id[0].replace("-", ""), f"id-{len(known)}"), value)
         case dict():
-            return {name: anonymous(item, known) for name, item in value.items() if name != "created_at"}
+            return {name: anonymous(item, known) for name, item in value.items() if name not in TIMES}
         case list() | tuple():
             return [anonymous(item, known) for item in value]
     return value

@@ -52,12 +52,14 @@ class SearchRequest(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "sequence")
+    __slots__ = ("hits", "sequence", "moved_sequence")
     HITS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     sequence: int
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    moved_sequence: int
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ..., moved_sequence: _Optional[int] = ...) -> None: ...
 
 class SearchManyRequest(_message.Message):
     __slots__ = ("searches",)
@@ -148,7 +150,7 @@ class Source(_message.Message):
     def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "parts", "broad", "results", "tools", "tool_choice", "written", "output_tokens_written", "tool_calls_written", "per_file")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "top_p", "parts", "broad", "results", "tools", "tool_choice", "max_tool_calls", "written", "output_tokens_written", "tool_calls_written", "per_file")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -157,11 +159,13 @@ class GenerateRequest(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     BROAD_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
     WRITTEN_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALLS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
@@ -174,16 +178,18 @@ class GenerateRequest(_message.Message):
     sources: _containers.RepeatedCompositeFieldContainer[Source]
     max_output_tokens: int
     temperature: float
+    top_p: float
     parts: _containers.RepeatedScalarFieldContainer[str]
     broad: bool
     results: _containers.RepeatedCompositeFieldContainer[QueryResult]
     tools: _containers.RepeatedCompositeFieldContainer[Tool]
     tool_choice: str
+    max_tool_calls: int
     written: str
     output_tokens_written: int
     tool_calls_written: _containers.RepeatedCompositeFieldContainer[ToolCall]
     per_file: bool
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., max_tool_calls: _Optional[int] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
     __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call")

@@ -1,0 +1,103 @@
+"""One index shard as a Serve deployment: the gRPC edge over `ShardReplica`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from arcus.engine.v1 import engine_pb2 as pb
+from ray import serve
+from ray.serve import Application
+
+from ray_jobs.engines.handles import vector_dimensions
+from ray_jobs.index.device import device
+from ray_jobs.index.replica import ShardReplica
+from ray_jobs.index.shard import Query, Shard
+from ray_jobs.ingress import Gate
+from services.core.database import Database
+from services.core.embedding_log import EmbeddingLog
+from services.core.engine_config import load_engine_config
+from services.core.errors import invalid
+from services.core.logs import configure_logs
+from services.core.objects import Objects
+from services.core.settings import Settings, load_settings
+from services.core.snapshots import Snapshots
+
+MAX_COLLECTIONS = 1000
+MAX_HITS = 1000
+MAX_SEARCHES = 64
+MAX_NAMED = 200_000  # files or segments that a search is narrowed to
+DISTINCT: dict[int, Any] = {
+    pb.DISTINCT_EMBEDDING: "embedding",
+    pb.DISTINCT_SEGMENT: "segment",
+    pb.DISTINCT_FILE: "file",
+}
+
+
+@serve.deployment(name="index", max_ongoing_requests=256, max_queued_requests=512, ray_actor_options={"num_cpus": 0.1})
+class IndexReplica:
+    async def __init__(self, number: int) -> None:  # type: ignore[misc]
+        settings = load_settings()
+        configure_logs()
+        self._gate = Gate(settings.engine_secret.get_secret_value())
+        self._dimensions = await vector_dimensions(load_engine_config(settings))
+        database = Database(settings.database)
+        self._replica = ShardReplica(
+            number,
+            EmbeddingLog(database),
+            Shard(device=device(settings.index_device, self._dimensions), lists_from=settings.index_lists_vectors),
+            snapshots=Snapshots(database, Objects(settings.objects, min_free_bytes=settings.min_free_bytes)),
+            snapshot_rows=settings.index_snapshot_rows,
+        )
+        await self._replica.start()
+
+    async def check_health(self) -> None:
+        self._replica.check()
+
+    async def Search(self, request: pb.SearchRequest, grpc_context: Any) -> pb.SearchResponse:
+        return await self._gate.unary(grpc_context, self._search, request, pb.SearchResponse())
+
+    async def SearchMany(self, request: pb.SearchManyRequest, grpc_context: Any) -> pb.SearchManyResponse:
+        return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
+
+    async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
+        if len(request.searches) > MAX_SEARCHES:
+            raise invalid(f"At most {MAX_SEARCHES} searches can be made in one call.", field="searches")
+        return pb.SearchManyResponse(responses=await asyncio.gather(*map(self._search, request.searches)))
+
+    async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
+        if len(request.vector) != 4 * self._dimensions:
+            raise invalid(f"The vector must be {self._dimensions} float32 values.", field="vector")
+        if not 1 <= request.limit <= MAX_HITS:
+            raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
+        if len(request.collection_ids) > MAX_COLLECTIONS:
+            raise invalid(f"At most {MAX_COLLECTIONS} collections can be searched.", field="collection_ids")
+        if max(len(request.file_ids), len(request.segment_ids)) > MAX_NAMED:
+            raise invalid(f"At most {MAX_NAMED} files or segments can be named.", field="file_ids")
+        query = Query(
+            request.tenant_id,
+            tuple(request.collection_ids),
+            np.frombuffer(request.vector, "<f4"),
+            request.limit,
+            tuple(request.file_ids),
+            tuple(request.segment_ids),
+            DISTINCT.get(request.distinct, "embedding"),
+        )
+        answer = await self._replica.search(query, request.min_sequence)
+        return pb.SearchResponse(
+            hits=[
+                pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score)
+                for hit in answer.hits
+            ],
+            sequence=answer.sequence,
+            moved_sequence=answer.moved_sequence,
+        )
+
+
+def index_application(number: int, settings: Settings) -> Application:
+    """One shard with its replicas, between which the ingress divides the calls."""
+    deployment: Any = IndexReplica
+    # Shares by which Ray places replicas, not limits: shards may share a GPU with each other and with models.
+    resources = {"num_cpus": 0.1, "num_gpus": 0.05} if settings.index_device == "gpu" else {"num_cpus": 0.1}
+    return deployment.options(num_replicas=settings.index_replicas, ray_actor_options=resources).bind(number)

@@ -1,0 +1,88 @@
+"""Inverted lists (IVF): vectors by nearest centroid, so that a search looks at the nearest lists only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ray_jobs.index.vectors import query_bytes, to_bytes
+
+LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vectors
+SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
+ITERATIONS = 10
+
+
+def list_count(vectors: int) -> int:
+    return max(4, round(LISTS_PER_ROOT * vectors**0.5))
+
+
+def train(sample: np.ndarray, lists: int, *, seed: int = 1, threads: int = 1) -> np.ndarray:
+    """Centroids by spherical k-means: float32 [lists, dimensions]. Takes seconds for large samples; any thread may."""
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    kmeans = faiss.Kmeans(
+        sample.shape[1],
+        lists,
+        niter=ITERATIONS,
+        spherical=True,
+        seed=seed,
+        min_points_per_centroid=1,
+        max_points_per_centroid=SAMPLE_PER_LIST * 8,
+    )
+    kmeans.train(np.ascontiguousarray(sample, np.float32))
+    return np.asarray(kmeans.centroids)
+
+
+class Lists:
+    """Signed bytes of every vector, on the CPU. `search` gives candidates, to be scored by the floats.
+
+    assigned: int32 [n], the list of each vector; adding again with it needs no search for the nearest centroid.
+    """
+
+    def __init__(self, centroids: np.ndarray, probes: int = 1) -> None:
+        import faiss
+
+        self.centroids = np.ascontiguousarray(centroids, np.float32)
+        self.probes = probes
+        count, dimensions = centroids.shape
+        self._quantizer: Any = faiss.IndexFlatIP(dimensions)
+        self._quantizer.add(self.centroids)
+        self._index: Any = faiss.IndexIVFScalarQuantizer(
+            self._quantizer,
+            dimensions,
+            count,
+            faiss.ScalarQuantizer.QT_8bit_direct_signed,
+            faiss.METRIC_INNER_PRODUCT,
+            False,
+        )
+        self._index.is_trained = True  # bytes are taken as they are
+        self._sizes = np.zeros(count, np.int64)
+        self.assigned = np.empty(0, np.int32)
+
+    @property
+    def count(self) -> int:
+        return self._index.ntotal
+
+    def add(self, vectors: np.ndarray, assigned: np.ndarray | None = None) -> None:
+        import faiss
+
+        if assigned is None:
+            assigned = self._quantizer.assign(np.ascontiguousarray(vectors, np.float32), 1).reshape(-1)
+        numbers = np.ascontiguousarray(assigned, np.int64)
+        rounded = to_bytes(vectors)
+        self._index.add_core(len(rounded), faiss.swig_ptr(rounded), None, faiss.swig_ptr(numbers))
+        self._sizes += np.bincount(numbers, minlength=len(self._sizes))
+        self.assigned = np.concatenate([self.assigned, numbers.astype(np.int32)])
+
+    def search(self, queries: np.ndarray, depth: int, probes: int | None = None) -> tuple[Sequence[np.ndarray], int]:
+        """(rows that may be the `depth` nearest, for each query, in no order; centroids and vectors that were scored)."""
+        probes = min(probes or self.probes, len(self._sizes))
+        self._index.nprobe = probes
+        scores, near = self._quantizer.search(queries, probes)
+        rounded = np.stack([query_bytes(query)[0] for query in queries])
+        _, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, scores)
+        looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
+        return [found[found >= 0] for found in rows], looked_at

@@ -1,0 +1,114 @@
+"""Cancelling a response, or going away from it, stops the engine at whatever it does for it, at every door."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from arcus.v1 import responses_pb2_grpc
+
+from services.nimbus.plan import MAX_PARTS
+from tests.acceptance.doors.door import Json
+from tests.acceptance.doors.grpc_door import request_message
+from tests.acceptance.doors.stage import Stage, stages
+from tests.acceptance.live_front import Front
+from tests.acceptance.scripted_server import ScriptedServer
+from tests.waiting import until
+
+STOPPED_SECONDS = 1
+PARTS = ("streaming", "parsing", "waiting")
+# What the engine does, a script that keeps it at that, and its count of how much of it is under way.
+PHASES: dict[str, tuple[dict[str, Any], Callable[[ScriptedServer], int]]] = {
+    "plans": ({"plan_seconds": 30}, lambda engine: engine.engine.plans),
+    "searches": ({"parts": PARTS}, lambda engine: engine.searches),
+    "writes": ({"parts": PARTS, "messages": 10_000, "interval_seconds": 0.02}, lambda engine: engine.engine.running),
+}
+
+
+@pytest.fixture(scope="module")
+def doors(answering: Front) -> Iterator[list[Stage]]:
+    made = stages(answering)
+    yield made
+    for stage in made:
+        stage.door.close()
+
+
+@pytest.fixture(params=PHASES)
+def phase(request: pytest.FixtureRequest, answering: Front) -> Iterator[tuple[dict[str, Any], Callable[[], int]]]:
+    script, count = PHASES[request.param]
+    engine = answering.engine
+    assert engine is not None
+    engine.search_seconds = 30.0 if request.param == "searches" else 0.0
+    until(lambda: count(engine) == 0, "nothing of an earlier test is under way")
+    yield script, lambda: count(engine)
+    engine.search_seconds = 0.0
+
+
+@pytest.mark.parametrize("number", range(3), ids=["cloudglue", "openai", "grpc"])
+def test_a_cancelled_response_stops_the_engine_at_whatever_it_does(doors: list[Stage], phase: Any, number: int):
+    at, (script, count) = doors[number], phase
+    begun = at.door.ask(at.asks(model="nimbus-002-preview", background=True, **script))
+    until(count, "the engine is at it")
+    cancelled = at.door.cancel(begun["id"])
+    until(lambda: count() == 0, "the engine stops", STOPPED_SECONDS)
+    assert cancelled["status"] == "cancelled" and at.door.get(begun["id"]) == cancelled
+    last = at.followed(begun["id"])[-1]
+    assert (last["type"], last["response"]) == ("response.cancelled", cancelled)
+
+
+@pytest.mark.parametrize("number", range(3), ids=["cloudglue", "openai", "grpc"])
+def test_a_response_that_is_deleted_stops_the_engine_likewise(doors: list[Stage], phase: Any, number: int):
+    at, (script, count) = doors[number], phase
+    begun = at.door.ask(at.asks(model="nimbus-002-preview", background=True, **script))
+    until(count, "the engine is at it")
+    at.door.delete(begun["id"])
+    until(lambda: count() == 0, "the engine stops", STOPPED_SECONDS)
+
+
+@contextmanager
+def asked_over_http(at: Stage, request: Json) -> Iterator[None]:
+    body = json.dumps(request).encode()
+    head = (
+        f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.account.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", at.account.front.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        yield
+
+
+@contextmanager
+def asked_over_grpc(at: Stage, request: Json) -> Iterator[None]:
+    with at.account.channel() as channel:
+        stub, message = responses_pb2_grpc.ResponseServiceStub(channel), request_message(request)
+        method = stub.Stream if request["stream"] else stub.Create.future
+        call = method(message, metadata=at.account.metadata)
+        yield
+        call.cancel()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("asked", [asked_over_http, asked_over_grpc], ids=["http", "grpc"])
+def test_a_client_that_goes_away_stops_the_engine(doors: list[Stage], phase: Any, asked: Any, stream: bool):
+    at, (script, count) = doors[0], phase
+    with asked(at, at.asks(model="nimbus-002-preview", stream=stream, metadata={"asked": "once"}, **script)):
+        until(count, "the engine is at it")
+        kept = at.door.list(limit=1)["data"]
+    until(lambda: count() == 0, "the engine stops", STOPPED_SECONDS)
+    # What was never told of leaves nothing; an answer that was begun is kept as cancelled.
+    until(lambda: at.door.list(status="in_progress")["total"] == 0, "nothing is in progress")
+    left = {item["id"]: item["status"] for item in at.door.list(limit=1)["data"]}
+    assert left.get(kept[0]["id"], "cancelled") == "cancelled"
+
+
+def test_a_plan_of_many_parts_is_searched_for_only_so_many(doors: list[Stage], answering: Front):
+    at, engine = doors[0], answering.engine
+    assert engine is not None
+    before = engine.searched
+    parts = [f"parsing {number}" for number in range(100)]
+    body = at.door.ask(at.asks(model="nimbus-002-preview", parts=parts, messages=1))
+    assert body["status"] == "completed" and engine.searched - before == MAX_PARTS

@@ -1,0 +1,165 @@
+"""The acceptance cases of the Open Responses specification, over sockets, with both engines and in both SDKs' eyes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from openai.types.responses import Response
+
+from services.core.settings import Settings
+from services.nimbus.requests import MODELS
+from tests.acceptance.conftest import Lecture
+from tests.acceptance.live_front import Account, Front
+from tests.acceptance.open_responses import CASES, REFUSED, WEATHER, Case, Json, Stream, check_request, check_response
+from tests.acceptance.scripted_server import ScriptedServer
+from tests.running_system import RunningSystem
+
+CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Zürich"}'}, "messages": 1})
+
+
+@pytest.fixture(scope="module")
+def asker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("arcus"),
+        engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
+        min_free_bytes=0,
+    )
+    running = Front(settings, ScriptedServer()).start()
+    yield running.account()
+    running.stop()
+
+
+def post(http: httpx.Client, body: Json) -> httpx.Response:
+    check_request(body)
+    return http.post("/responses", json=body)
+
+
+def answer(http: httpx.Client, body: Json, *, stream: bool) -> Json:
+    reply = post(http, {**body, "stream": stream})
+    assert reply.status_code == 200, reply.text
+    if stream:
+        assert reply.headers["content-type"].partition(";")[0] == "text/event-stream"
+        return Stream().read(reply.text)
+    assert reply.headers["content-type"] == "application/json"
+    return check_response(reply.json())
+
+
+def check_answer(case: Case, body: Json, response: Json, *, can_call: bool) -> None:
+    assert response["status"] == "completed" and response["output"] and response["error"] is None
+    assert response["created_at"] <= response["completed_at"]
+    kinds = [item["type"] for item in response["output"]]
+    assert ("function_call" in kinds) == bool(can_call and case.call), kinds
+    for item in response["output"]:
+        if item["type"] == "function_call":
+            assert item["name"] == case.call and item["call_id"] and json.loads(item["arguments"])
+    told = set(body) - {"input", "stream", "stream_options", "instructions", "tools", "reasoning", "service_tier"}
+    for name in told:
+        assert response[name] == body[name], name
+    assert [tool["name"] for tool in response["tools"]] == [tool["name"] for tool in body.get("tools", ())]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["at-once", "streamed"])
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_a_case_holds(asker: Account, case: Case, model: str, stream: bool):
+    body = case.body(model) | ({"instructions": CALLS} if case.call else {})
+    with v1(asker) as http:
+        response = answer(http, body, stream=stream)
+        check_answer(case, body, response, can_call=True)
+        assert check_response(http.get(f"/responses/{response['id']}").json()) == response
+    Response.model_validate(response)  # strictly, by OpenAI's own types
+    told = asker.sdk.responses.get(response["id"])
+    assert told.status == "completed" and len(told.output) == len(response["output"])
+
+
+@pytest.mark.parametrize(("case", "field"), REFUSED, ids=[case.name for case, _ in REFUSED])
+@pytest.mark.parametrize("stream", [False, True], ids=["at-once", "streamed"])
+def test_what_is_not_offered_is_refused_by_its_field(asker: Account, case: Case, field: str, stream: bool):
+    with v1(asker) as http:
+        http.headers["User-Agent"] = "OpenAI/Python 3.54.0"
+        reply = post(http, {**case.body("nimbus-001"), "stream": stream})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["type"], error["param"]) == (400, "invalid_request_error", field), reply.text
+    assert len(error["message"].split()) > 3
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["at-once", "streamed"])
+def test_a_conversation_goes_on_by_the_id_of_its_last_response(asker: Account, stream: bool):
+    with v1(asker) as http:
+        first = answer(http, {"model": "nimbus-001", "input": "The code word is papaya."}, stream=stream)
+        body = {"model": "nimbus-001", "input": "What is the code word?", "previous_response_id": first["id"]}
+        second = answer(http, body, stream=stream)
+        assert second["previous_response_id"] == first["id"] != second["id"]
+        assert second["usage"]["input_tokens"] > first["usage"]["input_tokens"]  # the first turn was read again
+        missing = post(http, body | {"previous_response_id": "resp_missing"})
+        assert missing.status_code == 404 and "resp_missing" in missing.json()["error"]
+
+
+def test_a_function_is_called_and_its_output_goes_on(asker: Account):
+    choice = {"type": "function", "name": "get_weather"}
+    asked = {"model": "nimbus-001", "input": "Is it warm?", "tools": [WEATHER], "tool_choice": choice}
+    with v1(asker) as http:
+        first = answer(http, asked | {"instructions": CALLS}, stream=True)
+        (call,) = [item for item in first["output"] if item["type"] == "function_call"]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "18 degrees"}
+        body = {"model": "nimbus-001", "input": [output], "previous_response_id": first["id"]}
+        second = answer(http, body, stream=False)
+    assert [item["type"] for item in second["output"]] == ["message"] and second["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("limits", "calls"), [({}, 2), ({"parallel_tool_calls": False}, 1), ({"max_tool_calls": 1}, 1)]
+)
+def test_no_more_functions_are_called_than_asked_for(asker: Account, limits: Json, calls: int):
+    call = {"name": "get_weather", "arguments": '{"location": "Zürich"}'}
+    script = json.dumps({"call": call, "calls": 2, "messages": 1})
+    asked = {"model": "nimbus-001", "input": "Where is it warm?", "tools": [WEATHER], "instructions": script, **limits}
+    with v1(asker) as http:
+        output = answer(http, asked, stream=True)["output"]
+    assert [item["type"] for item in output].count("function_call") == calls
+
+
+def test_truncation_is_refused_where_it_is_disabled(asker: Account):
+    turns = [{"role": role, "content": "word " * 4000} for role in ("user", "assistant")]
+    asked = {"model": "nimbus-001", "input": [*turns, {"role": "user", "content": "And?"}]}
+    with v1(asker) as http:
+        assert check_response(http.post("/responses", json=asked).json())["truncation"] == "auto"
+        for more in ({}, {"stream": True}, {"background": True}):
+            reply = http.post("/responses", json={**asked, "truncation": "disabled", **more})
+            assert reply.status_code == 400 and "truncation" in reply.json()["error"], reply.text
+
+
+def test_a_background_response_fits_the_schema_from_its_first_moment(asker: Account):
+    with v1(asker) as http:
+        begun = answer(http, {"model": "nimbus-001", "input": "Say hello.", "background": True}, stream=False)
+        assert (begun["status"], begun["completed_at"]) == ("in_progress", None)
+        assert Stream().read(http.get(f"/responses/{begun['id']}?stream=true").text)["id"] == begun["id"]
+
+
+def test_the_cases_hold_with_the_embedded_engine(system: RunningSystem, lecture: Lecture):
+    """Which calls no functions, and says what it knows without them; and cites what it was given."""
+    with system.client() as http:
+        for case in CASES:
+            for stream in (False, True):
+                body = case.body(MODELS[stream])
+                check_answer(case, body, answer(http, body, stream=stream), can_call=False)
+        for case, _ in REFUSED:
+            assert post(http, case.body("nimbus-001")).status_code == 400
+        base = {"collections": [lecture.collection_id]}
+        asked = {"model": "nimbus-001", "input": "What is the lecture about?", "knowledge_base": base}
+        first = answer(http, asked, stream=True)
+        assert first["output"][0]["content"][0]["annotations"]
+        follow = {"model": "nimbus-001", "input": "Say it in one sentence.", "previous_response_id": first["id"]}
+        assert answer(http, follow, stream=False)["output"][0]["content"][0]["text"]
+
+
+def v1(account: Account) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"{account.front.url}/v1",
+        headers={"Authorization": f"Bearer {account.key}"},
+        timeout=30,
+        trust_env=False,
+    )

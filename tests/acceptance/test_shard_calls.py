@@ -1,0 +1,119 @@
+"""How the front asks shards: on a real port, of replicas that are lost, behind, or left by a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+import pytest
+from arcus.engine.v1 import engine_pb2 as pb
+
+from services.core.embedding_log import EmbeddingLog, Placement
+from services.core.engine_config import parse_engine_config
+from services.core.errors import ArcusError, Reason
+from services.nimbus.engine import REASON_HEADER, EngineClient
+from services.nimbus.nearest import MAX_LOOKS, Nearest
+from tests.acceptance.scripted_server import ScriptedServer
+
+
+class Shards(ScriptedServer):
+    """Each call is answered by the next of `plays`; the last is repeated. `calls` keeps what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plays: list[Any] = []
+        self.calls: list[tuple[str, int]] = []
+
+    async def Search(self, request: Any, context: Any) -> Any:
+        shard = dict(context.invocation_metadata())["application"]
+        self.calls.append((shard, request.min_sequence))
+        play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
+        if play == "lost":
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
+        if play == "behind":
+            context.set_trailing_metadata(((REASON_HEADER, "engine_unavailable"),))
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "has yet to reach row 7")
+        hit = pb.Hit(embedding_id=int(shard.removeprefix("index-")), collection_id="c", score=0.5)
+        return pb.SearchResponse(hits=[hit], sequence=request.min_sequence, moved_sequence=play)
+
+
+class Places(EmbeddingLog):
+    """Where the collection is, each time it is looked up."""
+
+    def __init__(self, *looks: Sequence[Placement]) -> None:
+        self.looks = list(looks)
+
+    async def placements(self, collection_ids: Any) -> Any:
+        return self.looks.pop(0)
+
+
+@pytest.fixture
+async def shards() -> AsyncIterator[Shards]:
+    server = Shards()
+    server.address = await server.start()  # type: ignore[attr-defined]
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def engine(shards: Shards) -> AsyncIterator[EngineClient]:
+    client = EngineClient(shards.address, "secret", timeout_seconds=20, config=parse_engine_config(""))  # type: ignore[attr-defined]
+    yield client
+    await client.close()
+
+
+def at(shard: int, sequence: int) -> Placement:
+    return Placement("c", shard, sequence)
+
+
+async def find(engine: EngineClient, *looks: Sequence[Placement], **known: Any) -> list[int]:
+    hits = await Nearest(engine, Places(*looks)).find("t", ["c"], bytes(256), 5, **known)
+    return sorted(hit.embedding_id for hit in hits)
+
+
+async def test_a_search_goes_to_every_shard_of_the_collection_with_its_own_row(shards, engine):
+    shards.plays = [0]
+    assert await find(engine, [at(0, 7), at(2, 9)]) == [0, 2]
+    assert sorted(shards.calls) == [("index-0", 7), ("index-2", 9)]
+
+
+async def test_a_collection_that_is_nowhere_is_found_empty(shards, engine):
+    assert await find(engine, []) == [] and shards.calls == []
+
+
+async def test_a_search_whose_replica_is_lost_asks_another(shards, engine):
+    shards.plays = ["lost", "lost", 0]
+    assert await find(engine, [at(1, 3)]) == [1]
+
+
+async def test_a_shard_that_stays_lost_is_told_after_three_calls(shards, engine):
+    shards.plays = ["lost"]
+    with pytest.raises(ArcusError) as caught:
+        await find(engine, [at(1, 3)])
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE and len(shards.calls) == 3
+
+
+async def test_a_replica_that_says_itself_that_it_can_not_is_not_asked_again(shards, engine):
+    shards.plays = ["behind"]
+    with pytest.raises(ArcusError) as caught:
+        await find(engine, [at(1, 7)])
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE and len(shards.calls) == 1
+
+
+async def test_a_file_that_left_after_the_look_is_looked_up_again(shards, engine):
+    shards.plays = [8, 0]
+    assert await find(engine, [at(2, 3)], placements=[at(0, 7)]) == [2]
+    assert shards.calls == [("index-0", 7), ("index-2", 3)]
+
+
+async def test_a_move_that_the_search_knew_of_is_none(shards, engine):
+    shards.plays = [7]
+    assert await find(engine, [at(0, 7)]) == [0]
+
+
+async def test_files_that_keep_leaving_end_the_search(shards, engine):
+    shards.plays = [1000]
+    with pytest.raises(ArcusError) as caught:
+        await find(engine, *[[at(0, number)] for number in range(MAX_LOOKS)])
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE and len(shards.calls) == MAX_LOOKS

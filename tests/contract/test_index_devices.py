@@ -1,0 +1,143 @@
+"""Vectors and inverted lists behave the same wherever they are kept.
+
+The GPU's classes run here over indexes that stay in memory, too: what they must not ask of a GPU is refused there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ray_jobs.index.device import CpuDevice, Device, device
+from ray_jobs.index.gpu import MOST_HITS, GpuLists, GpuVectors
+from ray_jobs.index.lists import Lists, train
+from ray_jobs.index.shard import Query, Shard
+from ray_jobs.index.vectors import Vectors
+from services.core.errors import ArcusError, Reason
+from tests.unit.index_rows import adds, clustered, removal, unit
+
+DIMENSIONS = 32
+COUNT = 6000
+
+
+class LikeGpu:
+    """A FAISS index of a GPU as far as Arcus may use one: it adds and searches, up to MOST_HITS, and knows no selector."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self.nprobe = 1
+
+    @property
+    def ntotal(self) -> int:
+        return self._index.ntotal
+
+    def add(self, vectors: np.ndarray) -> None:
+        self._index.add(vectors)
+
+    def search(self, queries: np.ndarray, depth: int) -> Any:
+        assert depth <= MOST_HITS
+        if hasattr(self._index, "nprobe"):
+            self._index.nprobe = self.nprobe
+        return self._index.search(queries, depth)
+
+
+class LikeGpuDevice:
+    dimensions = DIMENSIONS
+
+    def vectors(self) -> Vectors:
+        return GpuVectors(DIMENSIONS, LikeGpu)
+
+    def lists(self, centroids: np.ndarray) -> Lists:
+        return GpuLists(centroids, LikeGpu)
+
+
+@pytest.fixture(params=["cpu", "like-gpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def where(request: pytest.FixtureRequest) -> Device:
+    if request.param == "like-gpu":
+        return LikeGpuDevice()
+    if request.param == "gpu":
+        import faiss
+
+        if not getattr(faiss, "get_num_gpus", lambda: 0)():
+            pytest.skip("faiss-gpu and a GPU are not here")
+    return device(request.param, DIMENSIONS)
+
+
+@pytest.fixture(scope="module")
+def held() -> np.ndarray:
+    return clustered(COUNT, DIMENSIONS)
+
+
+@pytest.fixture(scope="module")
+def queries(held: np.ndarray) -> np.ndarray:
+    return unit(held[:20] + np.random.default_rng(5).standard_normal((20, DIMENSIONS)) * 0.05)
+
+
+@pytest.mark.parametrize("asked", [1, 20])
+@pytest.mark.parametrize("depth", [1, 10, 3000])
+def test_a_search_of_vectors_is_exact(where, held, queries, asked, depth):
+    vectors = where.vectors()
+    for some in np.array_split(held, 5):
+        vectors.add(some)
+    assert vectors.count == COUNT and np.array_equal(vectors.floats(100, 200), held[100:200])
+    for query, (scores, rows) in zip(queries[:asked], vectors.search(queries[:asked], depth), strict=True):
+        truth = held @ query
+        assert len(set(rows.tolist())) == depth and np.allclose(scores, truth[rows], atol=1e-5)
+        assert np.allclose(scores, np.sort(truth)[::-1][:depth], atol=1e-5)
+
+
+def test_a_narrowed_search_scores_no_other_row(where, held, queries):
+    vectors = where.vectors()
+    vectors.add(held)
+    kept = np.zeros(COUNT, bool)
+    kept[[3, 500, COUNT - 1]] = True
+    before = vectors.looked_at
+    _, rows = vectors.search_some(queries[7], 3, kept)
+    assert set(rows.tolist()) == {3, 500, COUNT - 1} and vectors.looked_at - before == 3
+
+
+def test_lists_give_the_nearest_among_their_candidates_and_no_row_twice(where, held, queries):
+    lists = where.lists(train(held, 64))
+    for some in np.array_split(held, 5):
+        lists.add(some)
+    again = where.lists(lists.centroids)
+    again.add(held, lists.assigned)
+    assert lists.count == again.count == COUNT and len(lists.assigned) == COUNT
+    found = 0
+    for each in (lists, again):
+        candidates, looked_at = each.search(queries, 512, probes=16)
+        assert 64 * 20 < looked_at < COUNT * 20
+        for query, rows in zip(queries, candidates, strict=True):
+            assert len(set(rows.tolist())) == len(rows) <= 512
+            found += len(set(np.argsort(-(held @ query))[:10].tolist()) & set(rows.tolist()))
+    assert found >= 0.95 * 10 * len(queries) * 2
+
+
+def test_a_shard_there_answers_as_one_on_the_cpu(where, held, queries):
+    shards = [Shard(device=each) for each in (where, CpuDevice(DIMENSIONS))]
+    for shard in shards:
+        shard.apply(adds(held[:3000]))
+        shard.apply([removal(3001 + number, f"f{number}") for number in range(0, 50, 2)])
+        shard.apply(adds(held[3000:], first=4000))
+        shard.apply([removal(9000, "f3"), *adds(held[150:200], first=9001)])
+    asked = [Query("t", ("c",), query, 10) for query in queries]
+    asked += [Query("t", ("c",), query, 5, ("f61", "f1"), (), "segment") for query in queries]
+    asked += [Query("t", ("c",), query, 60, (), (), "file") for query in queries]
+    asked += [Query("other", ("c",), query, 10) for query in queries]
+    first, second = (shard.search_many(asked) for shard in shards)
+    assert [[hit.embedding_id for hit in hits] for hits in first] == [
+        [hit.embedding_id for hit in hits] for hits in second
+    ]
+    assert not any(first[-20:])
+
+
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    import faiss
+
+    if getattr(faiss, "get_num_gpus", lambda: 0)():
+        pytest.skip("a GPU is here")
+    with pytest.raises(ArcusError) as caught:
+        device("gpu", DIMENSIONS)
+    assert caught.value.reason is Reason.INVALID_ARGUMENT and "ARCUS_INDEX_DEVICE=cpu" in caught.value.message

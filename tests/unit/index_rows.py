@@ -1,0 +1,33 @@
+"""Rows of an embedding log and the vectors in them, for the tests of the index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.core.embedding_log import LogRow
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype("<f4")
+
+
+def clustered(count: int, dimensions: int, *, clusters: int = 40, spread: float = 0.5, seed: int = 1) -> np.ndarray:
+    """float32 [count, dimensions], of unit length, around centres: as the vectors of texts lie."""
+    random = np.random.default_rng(seed)
+    centres = unit(random.standard_normal((clusters, dimensions)))
+    noise = random.standard_normal((count, dimensions)) * spread / dimensions**0.5
+    return unit(centres[random.integers(0, clusters, count)] + noise)
+
+
+def adds(
+    vectors: np.ndarray, *, first: int = 1, per_file: int = 50, tenant: str = "t", collection: str = "c"
+) -> list[LogRow]:
+    """One row for each vector; its sequence is its embedding's id too."""
+    return [
+        LogRow(n, "add", tenant, collection, f"f{n // per_file}", f"s{n // 2}", n, vector.tobytes())
+        for n, vector in enumerate(vectors, first)
+    ]
+
+
+def removal(sequence: int, file: str, *, tenant: str = "t", collection: str = "c", operation: str = "remove") -> LogRow:
+    return LogRow(sequence, operation, tenant, collection, file, "", 0, None)  # type: ignore[arg-type]
