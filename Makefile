@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-.PHONY: setup demo up test lint faults eval bench bench-gpu-small bench-index clean
+.PHONY: setup demo up test lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -48,5 +48,25 @@ bench-gpu-small: setup
 bench-index: setup
 	$(PY) -m loadtests.index
 
+# vLLM for the CPU wants other versions of three packages, so it has an environment of its own: the pins of
+# constraints-vllm.txt, and for the rest those of constraints.txt. The lists are whole, so nothing needs resolving; what
+# they leave out of vLLM's wishes (torchvision, torchaudio, torchcodec) is not used.
+VLLM := .venv-vllm/bin/python
+
+setup-vllm: .venv-vllm/installed
+
+.venv-vllm/installed: pyproject.toml constraints.txt constraints-vllm.txt
+	$(PYTHON) -m venv .venv-vllm
+	mkdir -p build
+	awk -F== '!seen[tolower($$1)]++ && $$1 != "opencv-python"' constraints-vllm.txt constraints.txt > build/vllm.txt
+	$(VLLM) -m pip install --quiet --disable-pip-version-check --no-deps -r build/vllm.txt -e .
+	touch $@
+
+test-vllm: setup-vllm
+	$(VLLM) -m pytest -q tests/vllm
+
+bench-vllm: setup-vllm
+	$(VLLM) -m loadtests.vllm --json loadtests/out/vllm.json
+
 clean:
-	rm -rf .venv build loadtests/out
+	rm -rf .venv .venv-vllm build loadtests/out

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.demo import EXAMPLE
-from services.cli.instance import LOG_CHARACTERS, ROOT, start_instance
+from services.cli.instance import LOG_CHARACTERS, ROOT, START_SECONDS, start_instance
 from services.core.settings import Settings
 
 __all__ = ["EXAMPLE", "MEDIA", "System", "running_system"]
@@ -31,7 +31,7 @@ class System:
 
 
 @contextmanager
-def running_system(environment: Mapping[str, str] = {}) -> Iterator[System]:
+def running_system(environment: Mapping[str, str] = {}, *, start_seconds: float = START_SECONDS) -> Iterator[System]:
     """Stops it at the end, whatever happened. Its log is printed if something goes wrong."""
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as folder:
         with socket.socket() as probe:
@@ -44,7 +44,7 @@ def running_system(environment: Mapping[str, str] = {}) -> Iterator[System]:
             **environment,
         }
         log = Path(folder) / "arcus.log"
-        instance = start_instance(Path(own["ARCUS_DATA_DIR"]), log, own)
+        instance = start_instance(Path(own["ARCUS_DATA_DIR"]), log, own, start_seconds=start_seconds)
         try:
             values = {name.removeprefix("ARCUS_").lower(): value for name, value in own.items()}
             settings = Settings(**values)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from services.cli.instance import ROOT, Instance, start_instance
+from services.cli.instance import ROOT, START_SECONDS, Instance, start_instance
 
 MEDIA = ROOT.parent / "shared" / "media"
 LECTURE = ROOT / "examples" / "lecture" / "lecture.mp4"
@@ -49,10 +49,16 @@ class RunningSystem(Instance):
         return found
 
 
-def start_system(data_dir: Path, *, environment: Mapping[str, str] = {}, log: Path | None = None) -> RunningSystem:
+def start_system(
+    data_dir: Path,
+    *,
+    environment: Mapping[str, str] = {},
+    log: Path | None = None,
+    start_seconds: float = START_SECONDS,
+) -> RunningSystem:
     """Starts it and waits for its ready line. Its log goes to `log`, or arcus.log in the data folder."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    instance = start_instance(data_dir, log or data_dir / "arcus.log", environment)
+    instance = start_instance(data_dir, log or data_dir / "arcus.log", environment, start_seconds=start_seconds)
     return RunningSystem(**instance.__dict__, data_dir=data_dir)
 
 

@@ -14,6 +14,7 @@ from ray.serve import Application
 
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.roles import Embedded
+from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
 from ray_jobs.stages.describe import Reading, describe_request
@@ -161,6 +162,6 @@ def engine_application(config: EngineConfig, application: str) -> Application:
         waiting = options.max_waiting if isinstance(options, VllmOptions) else 0
         placed["max_ongoing_requests"] = options.max_running + waiting + SPARE_CALLS
         placed["num_replicas"] = options.replicas
-    if isinstance(options, VllmOptions) and options.gpus:
-        placed["ray_actor_options"] = {"num_cpus": 0.1, "num_gpus": options.gpus}
+    if isinstance(options, VllmOptions):
+        placed |= placement.placed(options)
     return deployment.options(name=application, **placed).bind(name, list(roles))

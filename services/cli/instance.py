@@ -37,7 +37,9 @@ class Instance:
             _kill(self.process)
 
 
-def start_instance(data_dir: Path, log: Path, environment: Mapping[str, str] = {}) -> Instance:
+def start_instance(
+    data_dir: Path, log: Path, environment: Mapping[str, str] = {}, *, start_seconds: float = START_SECONDS
+) -> Instance:
     """Waits until it is ready. Of the ARCUS_ variables it gets only those given here.
 
     Raises ArcusError with the end of its log when it does not come up.
@@ -56,7 +58,7 @@ def start_instance(data_dir: Path, log: Path, environment: Mapping[str, str] = {
         assert process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline().decode() if selector.select(START_SECONDS) else ""
+            line = process.stdout.readline().decode() if selector.select(start_seconds) else ""
         if not line.startswith("ready "):
             end = log.read_text(errors="replace")[-LOG_CHARACTERS:]
             raise ArcusError(Reason.INTERNAL, f"Arcus did not start; the end of its log:\n{end}")

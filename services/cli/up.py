@@ -23,10 +23,12 @@ import structlog
 from pydantic import SecretStr
 
 from services.cli import processes
+from services.core.engine_config import ROLES, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.settings import Settings
 
 START_SECONDS = 180.0
+LOAD_SECONDS = 1800.0  # of engines that may fetch and load large models
 BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 HEALTHY_SECONDS = 60.0
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -63,7 +65,14 @@ ENGINES = Program(
 class Supervisor:
     """Owns the children. `run` returns when asked to stop and everything is gone, or raises if a child cannot start."""
 
-    def __init__(self, settings: Settings, programs: tuple[Program, ...] = (FRONT, ENGINES)) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        programs: tuple[Program, ...] = (FRONT, ENGINES),
+        *,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        self._start_seconds = start_seconds
         self._environment = {**os.environ, **_environment(settings)}
         self._programs = programs
         self._pids: set[int] = set()
@@ -158,7 +167,7 @@ class Supervisor:
         )
         started = time.monotonic()
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(self._start_seconds):
                 line = await reader.readline()
             if not line:
                 return
@@ -169,7 +178,7 @@ class Supervisor:
                 sys.stderr.write(text.decode(errors="replace"))
                 sys.stderr.flush()
         except TimeoutError:
-            log.error("process is not ready in time", process=program.name, seconds=START_SECONDS)
+            log.error("process is not ready in time", process=program.name, seconds=self._start_seconds)
             await processes.end(processes.tree(pid), grace_seconds=0)
         finally:
             transport.close()
@@ -210,7 +219,9 @@ async def up(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
     _open_standard_streams()
     settings = _complete(settings)
     with _locked(settings.data_dir):
-        supervisor = Supervisor(settings)
+        config = load_engine_config(settings)
+        loads = any(isinstance(config.engine(role), VllmOptions) for role in ROLES)
+        supervisor = Supervisor(settings, start_seconds=LOAD_SECONDS if loads else START_SECONDS)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)

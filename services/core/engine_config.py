@@ -69,6 +69,9 @@ class VllmOptions(_Options):
     load_format: Literal["auto", "safetensors", "dummy"] = Field(
         "auto", description="dummy: random weights, to measure a model without having it."
     )
+    stall_seconds: float = Field(
+        60.0, gt=0, le=3600, description="A model that is silent this long while requests run is started again."
+    )
     extra: dict[str, Any] = Field(
         default_factory=dict, description="More arguments of vLLM's engine, as it names them."
     )

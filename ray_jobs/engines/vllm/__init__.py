@@ -1,0 +1,1 @@
+"""Models that vLLM runs in this cluster. vllm itself is imported in `setup` alone."""
