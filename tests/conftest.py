@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.contract.postgres_server import PostgresServer
+
+settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("arcus")
 
 
 @pytest.hookimpl(tryfirst=True)
