@@ -86,11 +86,13 @@ def test_a_model_that_is_killed_fails_its_answer_alone_and_is_started_again(
 ) -> None:
     with system.client() as client:
         before = model_process(system, "eyes")
-        seen = []
+        seen, killed = [], False
         for event in events(client, max_output_tokens=1_000, **based_on(lecture[0])):
             seen.append(event)
-            if len([each for each in seen if each["type"] == "response.output_text.delta"]) == 3:
+            if len([each for each in seen if each["type"] == "response.output_text.delta"]) == 3 and not killed:
                 before.kill()
+                killed = True
+        assert killed
         assert seen[-1]["type"] in ("error", "response.failed", "response.completed", "response.incomplete")
         assert client.get("/collections").status_code == 200
         deadline = time.monotonic() + 300
