@@ -13,16 +13,18 @@ from hypothesis import settings
 
 from tests.contract.postgres_server import PostgresServer
 
+STARTS_RAY = ("test_engine_ingress.py", "test_openai_engines.py")
+
 settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("arcus")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that need the whole system go to one worker, which starts it once."""
+    """A file's tests go to one worker; those that need Ray all go to the same one, so that one system runs at a time."""
     for item in items:
-        if "system" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("system"))
+        needs_ray = item.path.name in STARTS_RAY or "system" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else str(item.path)))
 
 
 @pytest.fixture(scope="session")
