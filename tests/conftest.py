@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from tests.contract.postgres_server import PostgresServer
 
-STARTS_RAY = ("test_engine_ingress.py", "test_openai_engines.py")
+STARTS_RAY = ("test_command_line.py", "test_engine_ingress.py", "test_openai_engines.py", "test_quickstart.py")
 
 settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("arcus")
