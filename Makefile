@@ -25,7 +25,7 @@ build/cloudglue-0.7.19:
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target $@ cloudglue==0.7.19
 
 test: setup build/cloudglue-0.7.19
-	$(PY) -m pytest -q -n 2 --dist loadgroup tests/unit tests/contract tests/acceptance
+	$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/acceptance
 
 lint: setup
 	$(PY) -m ruff check .

@@ -7,24 +7,47 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.contract.postgres_server import PostgresServer
 
-STARTS_RAY = ("test_command_line.py", "test_engine_ingress.py", "test_openai_engines.py", "test_quickstart.py")
+STARTS_RAY = (
+    "test_collection_settings.py",
+    "test_command_line.py",
+    "test_deletion.py",
+    "test_engine_ingress.py",
+    "test_entities.py",
+    "test_isolation.py",
+    "test_open_responses.py",
+    "test_openai_engines.py",
+    "test_passed_frames.py",
+    "test_quickstart.py",
+)
 
 settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("arcus")
 
 
-@pytest.hookimpl(tryfirst=True)
+class FileScheduling(LoadScopeScheduling):
+    """The tests of a file go to one worker; those that start Ray all to the same one, so that one system runs at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "ray" if file.rpartition("/")[2] in STARTS_RAY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests go to one worker; those that need Ray all go to the same one, so that one system runs at a time."""
     for item in items:
-        needs_ray = item.path.name in STARTS_RAY or "system" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else str(item.path)))
+        if "system" in getattr(item, "fixturenames", ()) and item.path.parent.name == "acceptance":
+            assert item.path.name in STARTS_RAY, f"{item.path.name} starts Ray: name it in STARTS_RAY"
 
 
 @pytest.fixture(scope="session")
