@@ -174,7 +174,8 @@ def start(settings: Settings, folder: Path) -> None:
             ]
         )
     except RuntimeError as error:
-        raise _start_failure(str(error)) from error
+        deployments = [each for one in serve.status().applications.values() for each in one.deployments.values()]
+        raise _start_failure("\n".join([str(error), *(each.message for each in deployments)])) from error
 
 
 def _start_failure(told: str) -> ArcusError:
