@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-.PHONY: setup demo up test lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -26,6 +26,10 @@ build/cloudglue-0.7.19:
 
 test: setup build/cloudglue-0.7.19
 	$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/acceptance
+
+# Whole systems of other engines and parts: each starts Ray anew, so they are not in `make test`.
+test-systems: setup
+	$(PY) -m pytest -q tests/systems
 
 lint: setup
 	$(PY) -m ruff check .

@@ -19,12 +19,9 @@ STARTS_RAY = (
     "test_collection_settings.py",
     "test_command_line.py",
     "test_deletion.py",
-    "test_engine_ingress.py",
     "test_entities.py",
     "test_isolation.py",
     "test_open_responses.py",
-    "test_openai_engines.py",
-    "test_passed_frames.py",
     "test_quickstart.py",
 )
 

@@ -30,7 +30,7 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     report = tmp_path_factory.mktemp("report") / "report.json"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.passed_frames", str(CLIP), str(report)],
+        [sys.executable, "-m", "tests.systems.passed_frames", str(CLIP), str(report)],
         env=environment,
         cwd=ROOT,
         capture_output=True,

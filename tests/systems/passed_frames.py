@@ -1,6 +1,6 @@
 """A driver of its own: real frames from the decode stage to a stage that says how it got them; a report as JSON.
 
-python -m tests.acceptance.passed_frames CLIP REPORT
+python -m tests.systems.passed_frames CLIP REPORT
 """
 
 from __future__ import annotations
@@ -67,18 +67,31 @@ def in_store() -> tuple[int, int]:
     return int(found[2]), int(found[1]) * 2**20
 
 
+async def settled() -> tuple[int, int]:
+    """The object store once nothing has come or gone for a second: Serve passes small objects of its own while it starts."""
+    last, same = in_store(), 0
+    for _ in range(100):
+        await asyncio.sleep(0.2)
+        now = in_store()
+        same = same + 1 if now == last else 0
+        if same == 5:
+            break
+        last = now
+    return last
+
+
 async def run(key: str, path: Path) -> dict[str, Any]:
     decoder = serve.run(FrameDecoder.bind(), name="decode", route_prefix=None)
     witness = serve.run(Witness.bind(), name="witness", route_prefix=None)
     info = probe(path)
     spans = [Span(8.0 * number, 8.0 * number + 8.0) for number in range(SEGMENTS)]
-    before = in_store()
+    before = await settled()
     looks = [witness.look.remote(decoder.sample.remote(key, info, span)) for span in spans]
     for _ in range(1000):
         if await witness.reads.remote() == SEGMENTS:
             break
         await asyncio.sleep(0.1)
-    during = in_store()
+    during = await settled()
     await witness.go_on.remote()
     seen = await asyncio.gather(*looks)
     del looks
