@@ -10,12 +10,10 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 
-from services.core.errors import ArcusError, Reason
+from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
 
 SECRET_HEADER = "x-arcus-secret"
-REASON_HEADER = "x-arcus-reason"
 FIELD_HEADER = "x-arcus-field"
-RETRY_HEADER = "x-arcus-retry-after-seconds"
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -87,7 +87,7 @@ class Database:
 
     async def store(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """One statement for all rows, in a transaction."""
-        await self.writing(lambda connection: _execute(connection, statement, rows))
+        await self.writing(lambda connection: connection.execute(statement, rows))
 
     async def reading(self, work: Callable[[Connection], Result]) -> Result:
         """A `read()` in one trip, for where many requests wait for it: `work` runs in a thread, or in a greenlet."""
@@ -158,10 +158,6 @@ def _read(engine: Engine, work: Callable[[Connection], Result]) -> Result:
 def _write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     with engine.execution_options(arcus_write=True).begin() as connection:
         return work(connection)
-
-
-def _execute(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-    connection.execute(statement, rows)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -43,6 +43,9 @@ class Wire:
     retry_after_seconds: int | None = None
 
 
+# Trailers of an engine's failed call.
+REASON_HEADER, RETRY_HEADER = "x-arcus-reason", "x-arcus-retry-after-seconds"
+
 SERVER = "server_error"
 WIRE: dict[Reason, Wire] = {
     Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid.", "invalid_value"),

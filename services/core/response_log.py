@@ -15,7 +15,7 @@ from services.core.schema import response_events, responses
 LEASE_MS = 8_000  # a front that is silent this long has lost its responses
 MAX_ATTEMPTS = 5
 # Built once: making a statement costs more than running it.
-_one = select(responses).where(
+one_response = select(responses).where(
     responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
 )
 _insert = insert(response_events)
@@ -92,7 +92,7 @@ class ResponseLog:
         """The state first, then the entries: a log that is read as ended is read whole."""
 
         def work(connection: Connection) -> Stored | None:
-            row = connection.execute(_one, {"tenant_id": tenant_id, "response_id": id}).first()
+            row = connection.execute(one_response, {"tenant_id": tenant_id, "response_id": id}).first()
             return None if row is None else _load(connection, row, from_number)
 
         return await self._database.reading(work)
@@ -142,7 +142,9 @@ class ResponseLog:
         """Ends a response in progress as `body_of(stored)` says; one that has ended stays as it is. None: no such thing."""
 
         def work(connection: Connection) -> Stored | None:
-            row = connection.execute(_one.with_for_update(), {"tenant_id": tenant_id, "response_id": id}).first()
+            row = connection.execute(
+                one_response.with_for_update(), {"tenant_id": tenant_id, "response_id": id}
+            ).first()
             if row is None:
                 return None
             stored = _load(connection, row, 0)

@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, literal, select
+from sqlalchemy import RowMapping, delete, insert, literal, select
 
 from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.errors import invalid, not_found
 from services.core.files import CreatedRange
 from services.core.pages import Listing, Page, list_page
-from services.core.response_log import LEASE_MS, Hold
+from services.core.response_log import LEASE_MS, Hold, one_response
 from services.core.schema import responses
 
 CHAIN_ROWS = 20  # turns read at once
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 # Built once: making a statement costs more than running it.
 _insert = insert(responses)
-_one = select(responses).where(responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Responses:
             limit -= len(rows)
 
     async def get(self, tenant_id: str, id: str) -> Response:
-        rows = await self._database.fetch(_one, {"tenant_id": tenant_id, "id": id})
+        rows = await self._database.fetch(one_response, {"tenant_id": tenant_id, "response_id": id})
         if not rows:
             raise not_found("Response", id)
         return Response.from_row(rows[0]._mapping)

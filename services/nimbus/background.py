@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ from services.nimbus.engine import EngineClient
 from services.nimbus.events import EventLog
 from services.nimbus.failures import failure_entry
 from services.nimbus.generation import Generation
+from services.nimbus.interruption import InterruptedWorkError, unless
 from services.nimbus.log_writer import LogWriter, LostError
 from services.nimbus.requests import parse_request
 from services.nimbus.running import Running, RunningResponses
@@ -134,9 +134,7 @@ class BackgroundResponses:
         for pause in (*ENGINE_PAUSES_SECONDS, None):
             try:
                 if prepared is None:
-                    prepared = await _unless_stopped(running, self._prepare(running, stored))
-                if prepared is None:
-                    return
+                    prepared = await unless(running.stopped.wait(), self._prepare(running, stored))
                 generation = running.begin(
                     Generation(self._engine, prepared, events, written="".join(written), output_tokens=output_tokens)
                 )
@@ -145,6 +143,8 @@ class BackgroundResponses:
                         written.append(step.engine_text)
                         output_tokens += step.output_tokens
                         await self._writer.take(running.hold, events, step, urgent=True)
+                return
+            except InterruptedWorkError:
                 return
             except ArcusError as error:
                 if error.reason is not Reason.ENGINE_UNAVAILABLE or pause is None:
@@ -162,19 +162,6 @@ class BackgroundResponses:
         if not await self._log.set_prompt(running.hold, prepared.to_bytes()):
             raise LostError
         return prepared
-
-
-async def _unless_stopped(running: Running, work: Coroutine[Any, Any, Prepared]) -> Prepared | None:
-    """The result of work that comes before the engine writes, given up as soon as the response is stopped."""
-    task = asyncio.create_task(work, name=f"prepare-{running.hold.response_id}")
-    stopped = asyncio.create_task(running.stopped.wait(), name=f"stopped-{running.hold.response_id}")
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        for each in (task, stopped):
-            each.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
 
 
 def ended_body(stored: Stored, entry: list[Any]) -> dict[str, Any]:

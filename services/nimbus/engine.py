@@ -15,7 +15,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.engine_config import MODELS, EngineConfig
-from services.core.errors import ArcusError, Reason
+from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.nimbus.together import Together
 
 # Of one call; two are under way at once, so that one half of many callers is served while the other is embedded.
@@ -23,7 +23,6 @@ EMBED_TEXTS = 8
 SEARCHES = 32
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 RETRY_SECONDS = (0.05, 0.25)  # before a search is tried again whose replica was lost: another may answer
-REASON_HEADER = "x-arcus-reason"
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -235,7 +234,7 @@ def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
     told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
-    seconds = trailers.get("x-arcus-retry-after-seconds", "")
+    seconds = trailers.get(RETRY_HEADER, "")
     return ArcusError(
         reason,
         error.details() if told else None,

@@ -158,9 +158,10 @@ class Sources:
 
 def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:
     """A cloudglue_citation; `rich` adds the media descriptions, each an array of strings."""
-    annotation = {"type": "cloudglue_citation", **_citation(found, with_collection)}
+    ranked = _ranked(found)
+    annotation = {"type": "cloudglue_citation", **_citation(found, ranked, with_collection)}
     if rich:
-        annotation["relevant_sources"] = [passage.text for passage in _ranked(found)[:5]]
+        annotation["relevant_sources"] = [passage.text for passage in ranked[:5]]
         for kind in MEDIA_DESCRIPTIONS:
             annotation[kind] = [passage.text for passage in found.passages if passage.kind == kind]
     return annotation
@@ -168,8 +169,9 @@ def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str,
 
 def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
     """A citation of a chat completion: the media descriptions with their times, and which of them speak to the question."""
-    citation = _citation(found, with_collection)
-    kinds = dict.fromkeys(passage.kind for passage in _ranked(found)[:5])
+    ranked = _ranked(found)
+    citation = _citation(found, ranked, with_collection)
+    kinds = dict.fromkeys(passage.kind for passage in ranked[:5])
     return {
         **citation,
         "text": citation["context"],
@@ -185,13 +187,13 @@ def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
     }
 
 
-def _citation(found: Found, with_collection: bool) -> dict[str, Any]:
+def _citation(found: Found, ranked: Sequence[Passage], with_collection: bool) -> dict[str, Any]:
     citation = {
         "file_id": found.file.id,
         "segment_id": found.segment.id,
         "start_time": found.segment.start_time,
         "end_time": found.segment.end_time,
-        "context": " ".join(passage.text for passage in _ranked(found)[:3])[:MAX_CONTEXT_CHARACTERS],
+        "context": " ".join(passage.text for passage in ranked[:3])[:MAX_CONTEXT_CHARACTERS],
     }
     if with_collection:
         citation["collection_id"] = found.collection_id

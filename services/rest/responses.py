@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from services.core.errors import not_found
 from services.core.files import CreatedRange
 from services.core.pages import Page
 from services.nimbus.backend import Backend
+from services.nimbus.interruption import InterruptedWorkError, unless
 from services.nimbus.requests import parse_request
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
@@ -21,7 +21,7 @@ from services.rest.gate import Tenant
 from services.rest.parameters import created_range, plain_page
 from services.rest.render import Json, list_reply
 from services.rest.schemas import responses as schemas
-from services.rest.sse import EventStream
+from services.rest.sse import EventStream, disconnected
 
 Result = TypeVar("Result")
 MODELS_SINCE = 1767225600  # 2026-01-01
@@ -107,21 +107,10 @@ def model_routes() -> APIRouter:
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """The result of work that is given up at once when the client goes away. Raises ClientDisconnect then."""
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    task, watch = asyncio.create_task(work, name="answer"), asyncio.create_task(gone(), name="disconnect")
     try:
-        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        for each in (task, watch):
-            each.cancel()
-        await asyncio.gather(task, watch, return_exceptions=True)
+        return await unless(disconnected(request.receive), work)
+    except InterruptedWorkError:
+        raise ClientDisconnect from None
 
 
 def _model(name: str) -> Json:

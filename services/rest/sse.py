@@ -60,7 +60,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         pump = asyncio.create_task(self._pump(send), name="events")
-        watch = asyncio.create_task(_disconnected(receive), name="disconnect")
+        watch = asyncio.create_task(disconnected(receive), name="disconnect")
         try:
             await self._attend(pump, watch, send)
         finally:
@@ -123,6 +123,7 @@ def _failure(number: int) -> dict[str, Any]:
     }
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns once the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -36,6 +36,15 @@ def upload(account: Account, name: str = "clip.mp4") -> str:
     return file_id
 
 
+def described_talk(account: Account) -> tuple[str, str]:
+    """(collection, file): one file, described, in a collection."""
+    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
+    file_id = upload(account)
+    account.sdk.collections.add_video(collection.id, file_id=file_id)
+    describe(account, collection.id, file_id)
+    return collection.id, file_id
+
+
 def describe(account: Account, collection_id: str, file_id: str, spans: Sequence[Span] = SPANS) -> None:
     account.front.call(_describe(account, collection_id, file_id, spans))
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from services.core.engine_config import MODELS
 from services.nimbus.background import TICK_SECONDS
-from tests.acceptance.described import describe, upload
+from tests.acceptance.described import described_talk
 from tests.acceptance.doors.door import Door, told_event
 from tests.acceptance.doors.grpc_door import GrpcDoor
 from tests.acceptance.doors.stage import DOORS, anonymous
@@ -48,10 +48,7 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Fr
 def pair(fronts: tuple[Front, Front]) -> Pair:
     """One account, at either front, with one described file."""
     account = fronts[0].account()
-    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
-    file_id = upload(account)
-    account.sdk.collections.add_video(collection.id, file_id=file_id)
-    describe(account, collection.id, file_id)
+    described_talk(account)
     return account, Account(fronts[1], account.key, account.tenant_id)
 
 

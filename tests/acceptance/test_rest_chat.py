@@ -18,7 +18,7 @@ from cloudglue import CloudglueError
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from services.rest.schemas import chat as schemas
-from tests.acceptance.described import describe, upload
+from tests.acceptance.described import described_talk
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.test_rest_document import unknown_fields
 from tests.waiting import until
@@ -44,11 +44,7 @@ print(kept.choices[0].citations[0].start_time.actual_instance, listed.data[0].pa
 def asker(answering: Front) -> tuple[Account, str]:
     """An account with one described file, and its collection."""
     account = answering.account()
-    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
-    file_id = upload(account)
-    account.sdk.collections.add_video(collection.id, file_id=file_id)
-    describe(account, collection.id, file_id)
-    return account, collection.id
+    return account, described_talk(account)[0]
 
 
 @pytest.fixture(scope="module")

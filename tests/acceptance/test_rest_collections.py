@@ -9,7 +9,7 @@ import pytest
 from cloudglue import CloudglueError
 
 from services.core.media import Span
-from tests.acceptance.described import PICTURE, describe, upload
+from tests.acceptance.described import PICTURE, describe, described_talk, upload
 from tests.acceptance.live_front import Account
 
 
@@ -109,11 +109,7 @@ def test_what_can_not_be_added_is_refused_with_its_reason(account: Account):
 @pytest.fixture
 def talk(account: Account) -> tuple[str, str]:
     """A described file: the ids of its collection and of itself."""
-    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
-    file_id = upload(account)
-    account.sdk.collections.add_video(collection.id, file_id=file_id)
-    describe(account, collection.id, file_id)
-    return collection.id, file_id
+    return described_talk(account)
 
 
 def test_a_description_is_read_as_arrays_over_the_whole_file(account: Account, talk: tuple[str, str]):

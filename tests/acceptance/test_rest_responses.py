@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.acceptance.described import describe, upload
+from tests.acceptance.described import described_talk
 from tests.acceptance.live_front import Account, Front
 
 QUESTION = "What is said of parsing?"
@@ -20,11 +20,7 @@ MODEL = "nimbus-001"
 def asker(answering: Front) -> tuple[Account, str]:
     """An account with one described file, and its collection."""
     account = answering.account()
-    collection = account.sdk.collections.create(collection_type="media-descriptions", name="talks")
-    file_id = upload(account)
-    account.sdk.collections.add_video(collection.id, file_id=file_id)
-    describe(account, collection.id, file_id)
-    return account, collection.id
+    return account, described_talk(account)[0]
 
 
 def script(**values: Any) -> str:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 
 from ray_jobs.engines.language.budget import Budget
-from ray_jobs.engines.language.json_answers import answer_in_json
+from ray_jobs.engines.language.json_answers import answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.engines.roles import DescribeRequest
 from services.core.errors import invalid
@@ -74,7 +74,7 @@ class LanguageDescriber:
         budget = Budget(self._model, output)
         head = f"File: {filename[:200]}, {clock(duration_seconds)} long."
         budget.take(FILE_RULES + head)
-        schema = _object(title=_text(TITLE_CHARACTERS, output), summary=_text(SUMMARY_CHARACTERS, output))
+        schema = object_schema(title=_text(TITLE_CHARACTERS, output), summary=_text(SUMMARY_CHARACTERS, output))
         prompt = Prompt(
             f"summarise-{uuid4().hex}",
             tenant_id,
@@ -107,7 +107,7 @@ class LanguageDescriber:
         if request.config.enable_summary:
             properties = {"title": _text(TITLE_CHARACTERS, output), "summary": _text(SUMMARY_CHARACTERS, output)}
         if looks:
-            scene = _object(frame={"enum": list(range(1, len(shown) + 1))}, text=_text(SCENE_CHARACTERS, output))
+            scene = object_schema(frame={"enum": list(range(1, len(shown) + 1))}, text=_text(SCENE_CHARACTERS, output))
             count = min(MAX_SCENES, len(shown))
             properties["scenes"] = {"type": "array", "items": scene, "minItems": 1, "maxItems": count}
         if not properties:
@@ -118,7 +118,7 @@ class LanguageDescriber:
             (Turn("system", SEGMENT_RULES), Turn("user", "\n".join([*lines, closing]))),
             output,
             images=tuple(request.frames[index] for index in shown),
-            schema=_object(**properties),
+            schema=object_schema(**properties),
         )
         made = await answer_in_json(self._model, prompt)
         if looks:
@@ -155,12 +155,3 @@ def _range(span: Span) -> str:
 def _text(characters: int, output_tokens: int) -> dict[str, Any]:
     """A string that leaves room for the others in a short answer: at worst each character is a token."""
     return {"type": "string", "minLength": 1, "maxLength": max(8, characters * output_tokens // OUTPUT_TOKENS)}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }

@@ -16,9 +16,9 @@ from ray_jobs.engines.language.cleaning import cleaned_values
 from ray_jobs.engines.language.model import LanguageModel, Prompt
 from services.core.errors import ArcusError, Reason
 
-ATTEMPTS = 3
-# The same words again would fail again: later tries draw lots.
+# Of each try. The same words again would fail again: later tries draw lots.
 TEMPERATURES = (0.0, 0.7, 1.0)
+ATTEMPTS = len(TEMPERATURES)
 MAX_BLANKS = 200  # that a model may write one after another; a guided one can fill its answer with them
 SILENCE_SECONDS = 120.0
 
@@ -41,17 +41,26 @@ async def answer_in_json(model: LanguageModel, prompt: Prompt, *, silence_second
     Raises what the model raises, DEADLINE_EXCEEDED where it falls silent, UnusableAnswerError after ATTEMPTS answers.
     """
     assert prompt.schema is not None
-    problem = ""
-    for attempt in range(ATTEMPTS):
-        asked = replace(
-            prompt, request_id=f"{prompt.request_id}-{attempt}", temperature=TEMPERATURES[attempt % len(TEMPERATURES)]
-        )
+    failure: UnusableAnswerError | None = None
+    for attempt, temperature in enumerate(TEMPERATURES):
+        asked = replace(prompt, request_id=f"{prompt.request_id}-{attempt}", temperature=temperature)
         try:
             return _parsed(await _written(model, asked, silence_seconds), prompt.schema)
         except UnusableAnswerError as error:
-            problem = error.message
-            log.warning("model_answer_unusable", request_id=asked.request_id, problem=problem)
-    raise UnusableAnswerError(problem.removeprefix("The model's answer could not be used: ").removesuffix("."))
+            failure = error
+            log.warning("model_answer_unusable", request_id=asked.request_id, problem=error.message)
+    assert failure is not None
+    raise failure
+
+
+def object_schema(**properties: Any) -> dict[str, Any]:
+    """JSON schema of an object that has all of these properties and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 async def _written(model: LanguageModel, prompt: Prompt, silence_seconds: float) -> str:

@@ -8,7 +8,7 @@ import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.language.budget import Budget
-from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json
+from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from services.core.questions import is_broad
 
@@ -64,7 +64,7 @@ def _prompt(model: LanguageModel, request: pb.PlanRequest, question: str) -> Pro
         properties["per_file"] = {"type": "boolean"}
         if request.tables:
             rules += QUERY_RULES
-            query = _object(purpose=_text(MAX_PURPOSE), sql=_text(MAX_SQL))
+            query = object_schema(purpose=_text(MAX_PURPOSE), sql=_text(MAX_SQL))
             properties["queries"] = {"type": "array", "items": query, "maxItems": MAX_QUERIES}
             properties["answered_by_queries"] = {"type": "boolean"}
     output = min(OUTPUT_TOKENS, model.context_tokens // 3)
@@ -83,7 +83,7 @@ def _prompt(model: LanguageModel, request: pb.PlanRequest, question: str) -> Pro
         request.tenant_id,
         (Turn("system", rules), Turn("user", "\n".join(lines))),
         output,
-        schema=_object(**properties),
+        schema=object_schema(**properties),
     )
 
 
@@ -100,12 +100,3 @@ def _tables(request: pb.PlanRequest) -> list[str]:
 
 def _text(characters: int) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": characters}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
