@@ -19,7 +19,7 @@ from services.nimbus.sql_grammar import FUNCTIONS
 from tests.contract.hostile_sql import BOUNDED, REFUSED
 
 FILES = 40
-LIMITS = SqlLimits(rows=100, bytes=20_000, seconds=2.0)
+LIMITS = SqlLimits(rows=100, bytes=20_000)
 COLUMNS = (("file_id", "VARCHAR"), ("filename", "VARCHAR"), ("n", "BIGINT"), ("tags", "VARCHAR[]"), ("meta", "JSON"))
 TABLES = (
     SqlTable(
