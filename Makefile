@@ -70,7 +70,7 @@ test-vllm: setup-vllm
 	$(VLLM) -m pytest -q tests/vllm
 
 bench-vllm: setup-vllm
-	$(VLLM) -m loadtests.vllm --json loadtests/out/vllm.json
+	$(VLLM) -m loadtests.vllm_tokens --json loadtests/out/vllm.json
 
 clean:
 	rm -rf .venv .venv-vllm build loadtests/out

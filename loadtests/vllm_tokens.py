@@ -1,6 +1,6 @@
 """What Arcus adds to vLLM: tokens a second through the front and Ray Serve, beside AsyncLLM in a process of one's own.
 
-    python -m loadtests.vllm [--json PATH] [--model FOLDER --gpus N --dtype NAME] [--streams N] [--tokens N]
+    python -m loadtests.vllm_tokens [--json PATH] [--model FOLDER --gpus N --dtype NAME] [--streams N] [--tokens N]
 
 Both sides run the same model with the same options and are asked the same: the same prompts, told by their counts of
 tokens, and the same length of answers, as the model never ends by itself (a given model is loaded with random weights).
