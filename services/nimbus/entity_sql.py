@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ log = structlog.get_logger()
 class SqlLimits:
     rows: int = 200
     bytes: int = 128 * 1024  # of the result's rows, as JSON
-    seconds: float = 5.0  # of one query, with the filling of its tables
+    processor_seconds: float = 5.0  # of one query, with the filling of its tables: the same on a busy machine
+    seconds: float = 20.0  # by the clock
     wait_seconds: float = 10.0  # for a free worker
 
 
@@ -90,6 +92,10 @@ class _Worker:
             return None
         message = stream.read(int.from_bytes(length, "little"))
         return message if len(message) == int.from_bytes(length, "little") else None
+
+    def ended_by(self) -> int:
+        """The signal that ended a process whose stream has ended; 0 if it was none."""
+        return max(0, -self._process.wait())
 
     def kill(self) -> None:
         self._process.kill()
@@ -166,6 +172,7 @@ class EntitySql:
             "tables": [{"name": table.name, "columns": table.columns} for table in tables],
             "max_rows": self._limits.rows,
             "max_bytes": self._limits.bytes,
+            "processor_seconds": self._limits.processor_seconds,
             "seconds": self._limits.seconds + GRACE_SECONDS,
         }
         messages = [json.dumps(header).encode(), *(table.rows for table in tables)]
@@ -173,6 +180,8 @@ class EntitySql:
         kept = False
         try:
             reply = await self._within(worker, self._limits.seconds, worker.run, messages)
+            if reply is None and worker.ended_by() == signal.SIGPROF:
+                raise _late(f"{self._limits.processor_seconds:g} s of processor time")
             if reply is None:
                 raise invalid("The query ended the process that ran it; it may need too much memory")
             found = json.loads(reply)
@@ -182,7 +191,7 @@ class EntitySql:
                 raise invalid(found["error"])
             return SqlResult(tuple(found["columns"]), found["rows"], found["truncated"])
         except TimeoutError:
-            raise ArcusError(Reason.DEADLINE_EXCEEDED, f"The query took more than {self._limits.seconds:g} s") from None
+            raise _late(f"{self._limits.seconds:g} s") from None
         finally:
             if kept and not self._closed:
                 self._warm.append(worker)
@@ -231,3 +240,7 @@ class EntitySql:
     def _drop(self, worker: _Worker) -> None:
         worker.reap()
         self._alive.discard(worker)
+
+
+def _late(bound: str) -> ArcusError:
+    return ArcusError(Reason.DEADLINE_EXCEEDED, f"The query took more than {bound}")

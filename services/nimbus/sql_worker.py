@@ -1,8 +1,9 @@
 """A process that runs one query at a time over tables it is handed, and is killed when it does not behave.
 
-A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]]}], max_rows, max_bytes, seconds}, then
-for each table its rows in JSON, an array of objects with keys c0, c1, …. Its reply on stdout: JSON, either {columns, rows,
-truncated} or {error, kind} with kind refused, failed or memory. Every message is preceded by its length in four bytes.
+A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]]}], max_rows, max_bytes,
+processor_seconds, seconds}, then for each table its rows in JSON, an array of objects with keys c0, c1, …. Its reply on
+stdout: JSON, either {columns, rows, truncated} or {error, kind} with kind refused, failed or memory. Every message is
+preceded by its length in four bytes.
 """
 
 from __future__ import annotations
@@ -56,9 +57,11 @@ def main() -> None:
             return
         request = json.loads(header)
         rows = [receive(requests) or b"[]" for _ in request["tables"]]
-        # Ends the process when whoever should is gone; the kernel does it, whatever DuckDB is at.
+        # The kernel ends the process, whatever DuckDB is at: after so much work, and when whoever should end it is gone.
+        signal.setitimer(signal.ITIMER_PROF, request["processor_seconds"])
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         reply = run(connection, request, rows)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         send(replies, json.dumps(reply).encode())
 

@@ -17,7 +17,7 @@ from tests.contract.store_steps import WORKER, Store
 
 @pytest.fixture
 async def knowledge(store: Store) -> AsyncIterator[EntityKnowledge]:
-    sql = EntitySql(workers=1, limits=SqlLimits(rows=3, seconds=5.0))
+    sql = EntitySql(workers=1, limits=SqlLimits(rows=3))
     yield EntityKnowledge(
         collections=store.collections,
         members=store.collection_files,
