@@ -102,13 +102,14 @@ def asked_over_grpc(at: Stage, request: Json) -> Iterator[None]:
 @pytest.mark.parametrize("asked", [asked_over_http, asked_in_a_chat, asked_over_grpc], ids=["http", "chat", "grpc"])
 def test_a_client_that_goes_away_stops_the_engine(doors: list[Stage], phase: Any, asked: Any, stream: bool):
     at, (script, count) = doors[0], phase
+    chats = at.door.list_chats()["total"]
     with asked(at, at.asks(model="nimbus-002-preview", stream=stream, metadata={"asked": "once"}, **script)):
         until(count, "the engine is at it")
     until(lambda: count() == 0, "the engine stops", STOPPED_SECONDS)
     # What was never told of leaves nothing; an answer that was begun is kept as cancelled.
     until(lambda: at.door.list(status="in_progress")["total"] == 0, "nothing is in progress")
     left = [item["status"] for item in at.door.list()["data"] if item["metadata"] == {"asked": "once"}]
-    assert set(left) <= {"cancelled"}
+    assert set(left) <= {"cancelled"} and at.door.list_chats()["total"] == chats
 
 
 def test_a_plan_of_many_parts_is_searched_for_only_so_many(doors: list[Stage], answering: Front):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.doors.chat_scenarios import CHAT_SCENARIOS
 from tests.acceptance.doors.door import Refused
-from tests.acceptance.doors.refusals import REFUSALS, SEARCHES, UNKNOWN, unknown
+from tests.acceptance.doors.refusals import CHATS, REFUSALS, SEARCHES, UNKNOWN, unknown
 from tests.acceptance.doors.scenarios import SCENARIOS
 from tests.acceptance.doors.stage import QUESTION, Stage, same_at_all, stages
 from tests.acceptance.live_front import Front
@@ -28,7 +29,7 @@ def refusal(call: Callable[[], Any]) -> tuple[int, str]:
     return refused.value.status, refused.value.message
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS + CHAT_SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_every_door_tells_the_same(doors: list[Stage], scenario: Callable[[Stage], Any]):
     same_at_all(doors, scenario)
 
@@ -54,10 +55,27 @@ def test_what_is_unknown_and_what_is_anothers_are_refused_alike(doors: list[Stag
     call, status = UNKNOWN[name]
 
     def play(at: Stage) -> Any:
-        foreign = at.foreign_search_id if "search" in name else at.foreign_response_id
+        kinds = {"search": at.foreign_search_id, "chat": at.foreign_chat_id}
+        foreign = kinds.get(name.split()[-1], at.foreign_response_id)
         found = [refusal(lambda id=id: call(at, id)) for id in (unknown(at), foreign)]
         assert [found_status for found_status, _ in found] == [status] * 2
         assert found[0][1].replace(unknown(at), "") == found[1][1].replace(foreign, "")
+        return found
+
+    same_at_all(doors, play)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", CHATS)
+def test_every_door_refuses_a_chat_with_the_same_words(doors: list[Stage], name: str, streamed: bool):
+    wrong, status, word = CHATS[name]
+
+    def play(at: Stage) -> Any:
+        before = at.door.list_chats()["total"]
+        request = at.chats() | wrong(at)
+        found = refusal(lambda: at.streamed_chat(request) if streamed else at.door.chat(request))
+        assert found[0] == status and word in found[1]
+        assert at.door.list_chats()["total"] == before, "nothing is kept"
         return found
 
     same_at_all(doors, play)

@@ -2,7 +2,8 @@
 
 What its methods have no argument for is sent by the SDK's own client as it is: `store`, `previous_response_id`,
 `metadata`, `max_output_tokens` and `tool_choice` of a request, a request without a knowledge base or with the output of a
-function, what the SDK itself refuses to send, and reading the events of a response again.
+function, what the SDK itself refuses to send, and reading the events of a response again; of chats whatever is OpenAI's
+alone: chunks, functions, deletion.
 """
 
 from __future__ import annotations
@@ -13,17 +14,29 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudglue import CloudglueError
+from cloudglue.client.resources.chat import Completions
 from cloudglue.client.resources.responses import Responses
 from cloudglue.client.resources.search import Search
+from cloudglue.sdk.api.chat_api import ChatApi
 from cloudglue.sdk.api.response_api import ResponseApi
 from cloudglue.sdk.api.search_api import SearchApi
 from cloudglue.sdk.api_client import ApiClient
 from cloudglue.sdk.configuration import Configuration
 
-from tests.acceptance.doors.door import Json, Refused, told_event, told_list, told_response, told_search
+from tests.acceptance.doors.door import (
+    Json,
+    Refused,
+    told_chat,
+    told_chats,
+    told_chunk,
+    told_event,
+    told_list,
+    told_response,
+    told_search,
+)
 
 ARGUMENTS = {"model", "input", "instructions", "temperature", "background", "include", "tools", "knowledge_base"}
-SOURCES = ("collections", "files", "default")
+CHAT_ARGUMENTS = {"model", "messages", "collections", "filter", "temperature"}
 
 
 class KeepingClient(ApiClient):
@@ -49,6 +62,7 @@ class CloudglueDoor:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._client = KeepingClient(Configuration(host=self._url, access_token=key))
         self._responses = Responses(ResponseApi(self._client))
+        self._chats = Completions(ChatApi(self._client))
         self._search = Search(SearchApi(self._client))
 
     def ask(self, request: Json) -> Json:
@@ -94,6 +108,25 @@ class CloudglueDoor:
     def delete(self, response_id: str) -> None:
         assert self._sent(lambda: self._responses.delete(response_id))[1]["deleted"] is True
 
+    def chat(self, request: Json) -> Json:
+        if request.keys() <= CHAT_ARGUMENTS and "collections" in request:
+            sent, body = self._sent(lambda: self._chats.create(**request))
+            if sent:
+                return told_chat(body)
+        return told_chat(self._raw("POST", "/chat/completions", request))
+
+    def stream_chat(self, request: Json) -> Any:
+        return self._raw_events("POST", "/chat/completions", {**request, "stream": True}, told_chunk)
+
+    def get_chat(self, chat_id: str) -> Json:
+        return told_chat(self._sent(lambda: self._chats.get(chat_id))[1])
+
+    def list_chats(self, **page: Any) -> Json:
+        return told_chats(self._sent(lambda: self._chats.list(**page))[1])
+
+    def delete_chat(self, chat_id: str) -> None:
+        assert self._raw("DELETE", f"/chat/completions/{chat_id}")["deleted"] is True
+
     def search(self, request: Json) -> Json:
         sent, body = self._sent(lambda: self._search.search(**request))
         return told_search(body if sent else self._raw("POST", "/search", request))
@@ -127,12 +160,14 @@ class CloudglueDoor:
         return content
 
     @contextmanager
-    def _raw_events(self, method: str, path: str, body: Json | None = None) -> Iterator[Iterator[Json]]:
+    def _raw_events(
+        self, method: str, path: str, body: Json | None = None, tell: Callable[[Json], Json] = told_event
+    ) -> Iterator[Iterator[Json]]:
         reply = self._client.call_api(method, self._url + path, self._headers, body)
         if reply.status != 200:
             raise Refused(reply.status, _message(json.loads(reply.read())))
         try:
-            yield _events(reply.response)
+            yield map(tell, _events(reply.response))
         finally:
             reply.response.close()
 
@@ -158,7 +193,7 @@ def _events(response: Any) -> Iterator[Json]:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data: {"):
-                yield told_event(json.loads(line[6:]))
+                yield json.loads(line[6:])
 
 
 def _refusal(error: CloudglueError) -> Refused | CloudglueError:

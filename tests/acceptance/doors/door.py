@@ -1,4 +1,4 @@
-"""What a client can do with responses and searches, in one small vocabulary, and what every door tells of it.
+"""What a client can do with responses, chats and searches, in one small vocabulary, and what every door tells of it.
 
 Requests and replies are JSON as the HTTP API has it; replies hold only what all doors tell, so that they can be compared.
 """
@@ -41,6 +41,18 @@ class Door(Protocol):
 
     def delete(self, response_id: str) -> None: ...
 
+    def chat(self, request: Json) -> Json: ...
+
+    def stream_chat(self, request: Json) -> Events:
+        """Of chunks."""
+        ...
+
+    def get_chat(self, chat_id: str) -> Json: ...
+
+    def list_chats(self, *, limit: int | None = None, offset: int | None = None) -> Json: ...
+
+    def delete_chat(self, chat_id: str) -> None: ...
+
     def search(self, request: Json) -> Json: ...
 
     def get_search(self, search_id: str) -> Json: ...
@@ -76,6 +88,8 @@ ITEM_FIELDS = {
 RICH = ("relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")
 CITATION_FIELDS = ("file_id", "segment_id", "start_time", "end_time", "context")
 USAGE_FIELDS = ("input_tokens", "output_tokens", "total_tokens")
+CHAT_USAGE_FIELDS = ("prompt_tokens", "completion_tokens", "total_tokens")
+VALUE_NAMES = ("valueText", "valueTextArray")
 SEARCH_FIELDS = ("id", "query", "scope", "search_modalities", "total", "limit")
 RESULT_FIELDS = ("file_id", "collection_id", "segment_id", "score", "start_time", "end_time", "title", "filename")
 
@@ -136,6 +150,67 @@ def told_citation(citation: Json) -> Json:
 
 def told_list(body: Json) -> Json:
     return {"data": [told_response(item) for item in body["data"]], "total": body["total"]}
+
+
+def told_chat(body: Json) -> Json:
+    """Lists have no citations."""
+    (choice,), payload = body["choices"], body["payload"]
+    messages = [{"role": message["role"], "content": message["content"]} for message in payload["messages"]]
+    return {
+        **{name: body.get(name) for name in ("id", "created_at", "model")},
+        "message": _message(choice["message"]),
+        "finish_reason": choice["finish_reason"],
+        "citations": [_chat_citation(item) for item in choice.get("citations") or ()],
+        "usage": {name: body["usage"][name] for name in CHAT_USAGE_FIELDS},
+        "temperature": payload.get("temperature"),
+        "messages": messages,
+        "collections": list(payload.get("collections") or ()),
+        "filter": _filter(payload.get("filter") or {}),
+        "metadata": body.get("metadata") or {},
+    }
+
+
+def told_chunk(chunk: Json) -> Json:
+    """One that tells of a failure has only that."""
+    if chunk.get("error"):
+        return {"error": {name: chunk["error"][name] for name in ("message", "code")}}
+    choice = (chunk["choices"] or [{}])[0]
+    usage = chunk.get("usage")
+    return {
+        "id": chunk["id"],
+        "model": chunk["model"],
+        "delta": _message(choice.get("delta") or {}),
+        "finish_reason": choice.get("finish_reason") or None,
+        "citations": [_chat_citation(item) for item in choice.get("citations") or ()],
+        "usage": {name: usage[name] for name in CHAT_USAGE_FIELDS} if usage else None,
+    }
+
+
+def told_chats(body: Json) -> Json:
+    return {"data": [told_chat(item) for item in body["data"]], "total": body["total"]}
+
+
+def _message(message: Json) -> Json:
+    calls = [
+        {"id": call.get("id") or None, **{name: call["function"].get(name) or "" for name in ("name", "arguments")}}
+        for call in message.get("tool_calls") or ()
+    ]
+    return {"role": message.get("role") or None, "content": message.get("content") or "", "tool_calls": calls}
+
+
+def _chat_citation(citation: Json) -> Json:
+    value = {name: citation[name] for name in CITATION_FIELDS}
+    value["collection_id"] = citation.get("collection_id") or None
+    return value | {name: [dict(part) for part in citation.get(name) or ()] for name in RICH}
+
+
+def _filter(filter: Json) -> Json:
+    names = ("path", "operator", *VALUE_NAMES)
+    return {
+        kind: [{name: item[name] for name in names if item.get(name)} for item in items]
+        for kind, items in filter.items()
+        if items
+    }
 
 
 def told_search(body: Json) -> Json:

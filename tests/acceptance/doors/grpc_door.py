@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from arcus.v1 import lists_pb2, responses_pb2_grpc, search_pb2, search_pb2_grpc
+from arcus.v1 import chat_pb2, chat_pb2_grpc, lists_pb2, responses_pb2_grpc, search_pb2, search_pb2_grpc
 from arcus.v1 import responses_pb2 as pb
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
@@ -21,6 +21,9 @@ from tests.acceptance.doors.door import (
     RICH,
     Json,
     Refused,
+    told_chat,
+    told_chats,
+    told_chunk,
     told_event,
     told_list,
     told_response,
@@ -29,6 +32,7 @@ from tests.acceptance.doors.door import (
 
 ROLES = {"developer": pb.ROLE_DEVELOPER, "user": pb.ROLE_USER, "assistant": pb.ROLE_ASSISTANT}
 PLAIN = ("model", "instructions", "temperature", "max_output_tokens", "include", "store", "background")
+CHAT_PLAIN = ("model", "collections", "temperature", "max_completion_tokens", "store")
 STATUS = "RESPONSE_STATUS_"
 
 
@@ -38,6 +42,7 @@ class GrpcDoor:
     def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
         self._channel = channel
         self._responses = responses_pb2_grpc.ResponseServiceStub(channel)
+        self._chats = chat_pb2_grpc.ChatServiceStub(channel)
         self._search = search_pb2_grpc.SearchServiceStub(channel)
         self._options = {"metadata": metadata, "timeout": 60}
 
@@ -68,6 +73,25 @@ class GrpcDoor:
     def delete(self, response_id: str) -> None:
         self._call(self._responses.Delete, pb.DeleteResponseRequest(response_id=response_id))
 
+    def chat(self, request: Json) -> Json:
+        return told_chat(chat_json(self._call(self._chats.Create, chat_message(request))))
+
+    def stream_chat(self, request: Json) -> Any:
+        return self._events(
+            self._chats.Stream(chat_message(request), **self._options), lambda item: told_chunk(chunk_json(item))
+        )
+
+    def get_chat(self, chat_id: str) -> Json:
+        return told_chat(chat_json(self._call(self._chats.Get, chat_pb2.GetChatCompletionRequest(chat_id=chat_id))))
+
+    def list_chats(self, *, limit: int = 0, offset: int = 0) -> Json:
+        asked = chat_pb2.ListChatCompletionsRequest(page=lists_pb2.Page(limit=limit, offset=offset))
+        found = self._call(self._chats.List, asked)
+        return told_chats({"data": [chat_json(item) for item in found.completions], "total": found.total})
+
+    def delete_chat(self, chat_id: str) -> None:
+        self._call(self._chats.Delete, chat_pb2.DeleteChatCompletionRequest(chat_id=chat_id))
+
     def search(self, request: Json) -> Json:
         rest = {name: value for name, value in request.items() if name != "filter"}
         asked = search_pb2.SearchRequest(**rest, filter=filter_message(request.get("filter")))
@@ -91,11 +115,13 @@ class GrpcDoor:
             raise refusal(error) from error
 
     @contextmanager
-    def _events(self, call: Any) -> Iterator[Iterator[Json]]:
+    def _events(
+        self, call: Any, tell: Callable[[Any], Json] = lambda message: told_event(event_json(message))
+    ) -> Iterator[Iterator[Json]]:
         def events() -> Iterator[Json]:
             try:
                 for message in call:
-                    yield told_event(event_json(message))
+                    yield tell(message)
             except grpc.RpcError as error:
                 raise refusal(error) from error
 
@@ -205,6 +231,40 @@ def event_json(message: pb.ResponseEvent) -> Json:
     }
     names = ("type", "sequence_number", *EVENT_FIELDS[message.type])
     return {name: tell.get(name, lambda value: value)(getattr(message, name)) for name in names}
+
+
+def chat_message(request: Json) -> chat_pb2.CreateChatCompletionRequest:
+    choice = request.get("tool_choice", "")
+    return chat_pb2.CreateChatCompletionRequest(
+        **{name: request[name] for name in CHAT_PLAIN if name in request},
+        messages=[ParseDict(message, chat_pb2.ChatMessage()) for message in request["messages"]],
+        filter=filter_message(request.get("filter")),
+        tools=[pb.Tool(name=tool["function"]["name"], parameters=Struct()) for tool in request.get("tools", ())],
+        tool_choice=choice if isinstance(choice, str) else choice["function"]["name"],
+        metadata=_struct(request.get("metadata")),
+        include_usage=request.get("stream_options", {}).get("include_usage"),
+    )
+
+
+def chat_json(message: chat_pb2.ChatCompletion) -> Json:
+    body = _chat_dict(message)
+    choice = {name: body[name] for name in ("message", "finish_reason", "citations")}
+    return {**body, "choices": [choice], "created_at": message.created_at}
+
+
+def chunk_json(message: chat_pb2.ChatCompletionChunk) -> Json:
+    body = _chat_dict(message)
+    return {**body, "choices": [] if "usage" in body else [body]}
+
+
+def _chat_dict(message: Any) -> Json:
+    """Counts as numbers, though they are of 64 bits; a filter's values by their names in JSON."""
+    body = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    if "usage" in body:
+        body["usage"] = {name: int(count) for name, count in body["usage"].items()}
+    for item in (criterion for items in body.get("payload", {}).get("filter", {}).values() for criterion in items):
+        item.update(valueText=item.get("value_text"), valueTextArray=item.get("value_text_array"))
+    return body
 
 
 def search_json(message: search_pb2.SearchResponse) -> Json:

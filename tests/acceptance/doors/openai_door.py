@@ -1,8 +1,9 @@
 """HTTP through OpenAI's SDK.
 
-It has no argument for `knowledge_base`, which goes into `extra_body`, and no method for the list of responses and for
-searches, which go through the client's own `get` and `post`. A stream that fails raises APIError there, without the
-number of the error event: it is told as the event that it stands for, with the number that comes next.
+It has no argument for `knowledge_base`, or for `collections` and `filter` of a chat, which go into `extra_body`, and no
+method for the list of responses and for searches, which go through the client's own `get` and `post`. A stream that fails
+raises APIError there, without the number of the error event: it is told as the event that it stands for, with the number
+that comes next.
 """
 
 from __future__ import annotations
@@ -13,9 +14,19 @@ from typing import Any
 
 import openai
 
-from tests.acceptance.doors.door import Json, Refused, told_event, told_list, told_response, told_search
+from tests.acceptance.doors.door import (
+    Json,
+    Refused,
+    told_chat,
+    told_chats,
+    told_chunk,
+    told_event,
+    told_list,
+    told_response,
+    told_search,
+)
 
-BESIDE = ("knowledge_base",)
+BESIDE = ("knowledge_base", "collections", "filter")
 
 
 class OpenAIDoor:
@@ -55,6 +66,25 @@ class OpenAIDoor:
         with _refused():
             self._client.responses.delete(response_id)
 
+    def chat(self, request: Json) -> Json:
+        return told_chat(_told(lambda: self._client.chat.completions.create(**_arguments(request))))
+
+    @contextmanager
+    def stream_chat(self, request: Json) -> Iterator[Iterator[Json]]:
+        with _refused(), self._client.chat.completions.create(**_arguments(request), stream=True) as chunks:
+            yield _chunks(chunks)
+
+    def get_chat(self, chat_id: str) -> Json:
+        return told_chat(_told(lambda: self._client.chat.completions.retrieve(chat_id)))
+
+    def list_chats(self, **page: Any) -> Json:
+        """Its own `list` knows cursors and no total."""
+        return told_chats(self._get("/chat/completions", **page))
+
+    def delete_chat(self, chat_id: str) -> None:
+        with _refused():
+            assert self._client.chat.completions.delete(chat_id).deleted
+
     def search(self, request: Json) -> Json:
         with _refused():
             return told_search(self._client.post("/search", cast_to=object, body=request))  # type: ignore[arg-type]
@@ -93,6 +123,16 @@ def _events(events: Any, number: int = -1) -> Iterator[Json]:
         raise
     except openai.APIError as error:
         yield told_event({"type": "error", "sequence_number": number + 1, "error": error.body})
+
+
+def _chunks(chunks: Any) -> Iterator[Json]:
+    try:
+        for chunk in chunks:
+            yield told_chunk(chunk.to_dict(warnings=False))
+    except openai.APIStatusError:
+        raise
+    except openai.APIError as error:
+        yield told_chunk({"error": error.body})
 
 
 @contextmanager

@@ -71,6 +71,34 @@ UNKNOWN: dict[str, tuple[Callable[[Stage, str], Any], int]] = {
     "follow from a number on": (lambda at, id: at.followed(id, 3), 404),
     "cancel": (lambda at, id: at.door.cancel(id), 404),
     "get a search": (lambda at, id: at.door.get_search(id), 404),
+    "get a chat": (lambda at, id: at.door.get_chat(id), 404),
+}
+
+# What is wrong with a chat about the collection.
+CHATS: dict[str, tuple[Callable[[Stage], Json], int, str]] = {
+    "another model": (lambda at: {"model": "gpt-4"}, 400, "model"),
+    "no message": (lambda at: {"messages": []}, 400, "messages"),
+    "no question": (lambda at: {"messages": [{"role": "user", "content": " "}]}, 400, "messages must end"),
+    "no message of the user": (
+        lambda at: {"messages": [{"role": "tool", "content": "24", "tool_call_id": "c"}]},
+        400,
+        "messages must hold",
+    ),
+    "too warm": (lambda at: {"temperature": 3}, 400, "temperature"),
+    "two collections": (lambda at: {"collections": [at.collection_id] * 2}, 400, "exactly one"),
+    "an unknown collection": (lambda at: {"collections": [unknown(at)]}, 404, "ollection"),
+    "another tenant's collection": (lambda at: {"collections": [at.foreign_collection_id]}, 404, "ollection"),
+    "a function that is not offered": (
+        lambda at: {"tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        400,
+        "tool_choice",
+    ),
+    "an unknown operator": (
+        lambda at: {"filter": {"file": [{"path": "id", "operator": "Near", "valueText": "x"}]}},
+        400,
+        "filter.file[0].operator",
+    ),
+    "an answer of no tokens": (lambda at: {"max_completion_tokens": 0}, 400, "max_completion_tokens"),
 }
 
 # What is wrong with a search of the collection.

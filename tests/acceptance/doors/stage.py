@@ -28,9 +28,10 @@ class Stage:
     door: Door
     collection_id: str
     file_ids: tuple[str, ...]
-    foreign_collection_id: str  # of another tenant, as the next two
+    foreign_collection_id: str  # of another tenant, as the next three
     foreign_response_id: str
     foreign_search_id: str
+    foreign_chat_id: str
 
     def asks(self, question: str | list[Json] = QUESTION, **more: Any) -> Json:
         """A request about the collection. What is none of its fields is of the script that the engine follows."""
@@ -39,6 +40,19 @@ class Stage:
         if script:
             request["instructions"] = json.dumps(script)
         return {name: value for name, value in {**request, **more}.items() if value is not None}
+
+    def chats(self, *messages: Json, **more: Any) -> Json:
+        """A chat about the collection, of the question if no other messages are given. The script is as in `asks`."""
+        script = {name: more.pop(name) for name in list(more) if name in SCRIPT}
+        turns = list(messages) or [{"role": "user", "content": QUESTION}]
+        if script:
+            turns.insert(0, {"role": "system", "content": json.dumps(script)})
+        request = {"model": "nimbus-001", "messages": turns, "collections": [self.collection_id]}
+        return {name: value for name, value in {**request, **more}.items() if value is not None}
+
+    def streamed_chat(self, request: Json) -> list[Json]:
+        with self.door.stream_chat(request) as chunks:
+            return list(chunks)
 
     def streamed(self, request: Json) -> list[Json]:
         with self.door.stream(request) as events:
@@ -75,11 +89,13 @@ def stages(front: Front) -> list[Stage]:
         base = {"collections": [foreign_collection]}
         asked = {"model": "nimbus-001", "input": QUESTION, "knowledge_base": base}
         response = http.post("/v1/responses", json=asked).json()
+        chat = {"model": "nimbus-001", "messages": [{"role": "user", "content": QUESTION}]}
+        chatted = http.post("/v1/chat/completions", json=chat).json()
         search = http.post("/v1/search", json={"scope": "segment", "query": "parsing", **base}).json()
     made = []
     for door in DOORS:
         account, collection_id, files = _with_talks(front)
-        foreign = (foreign_collection, response["id"], search["id"])
+        foreign = (foreign_collection, response["id"], search["id"], chatted["id"])
         made.append(Stage(account, door(account), collection_id, files, *foreign))
     return made
 
