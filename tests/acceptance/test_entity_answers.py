@@ -10,6 +10,7 @@ import pytest
 from ray_jobs.engines.embedded.generator import EmbeddedGenerator
 from tests.acceptance.doors.entity_scenarios import ENTITY_SCENARIOS, SCRIPTED_SCENARIOS
 from tests.acceptance.doors.entity_stage import EntityStage, entity_stages
+from tests.acceptance.doors.library_scenarios import LIBRARY_SCENARIOS
 from tests.acceptance.doors.stage import same_at_all
 from tests.acceptance.live_front import Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
@@ -40,4 +41,9 @@ def test_every_door_answers_from_entities(embedded: list[EntityStage], scenario:
 
 @pytest.mark.parametrize("scenario", SCRIPTED_SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_every_door_tells_what_was_planned(scripted: list[EntityStage], scenario: Callable[[EntityStage], Any]):
+    same_at_all(scripted, scenario)
+
+
+@pytest.mark.parametrize("scenario", LIBRARY_SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_every_door_reads_the_same_of_videos(scripted: list[EntityStage], scenario: Callable[[EntityStage], Any]):
     same_at_all(scripted, scenario)

@@ -82,7 +82,7 @@ class CloudglueDoor:
                 events = self._responses.create(**arguments, stream=True)
             except CloudglueError as error:
                 if self._client.has_sent:
-                    raise _refusal(error) from error
+                    raise refusal(error) from error
             else:
                 try:
                     yield (told_event(event["data"]) for event in events if event["data"] != "[DONE]")
@@ -148,7 +148,7 @@ class CloudglueDoor:
             call()
         except CloudglueError as error:
             if self._client.has_sent:
-                raise _refusal(error) from error
+                raise refusal(error) from error
             return False, None
         return True, self._client.json
 
@@ -196,7 +196,7 @@ def _events(response: Any) -> Iterator[Json]:
                 yield json.loads(line[6:])
 
 
-def _refusal(error: CloudglueError) -> Refused | CloudglueError:
+def refusal(error: CloudglueError) -> Refused | CloudglueError:
     if error.status_code is None:
         return error  # a reply that the SDK can't read
     if error.data is not None:

@@ -1,4 +1,4 @@
-"""Questions about entities at every door, answered by the embedded engine."""
+"""Questions about entities, and those that are planned first, at every door, answered by the embedded engine."""
 
 from __future__ import annotations
 
@@ -99,6 +99,20 @@ def entities_of_others_and_other_models_are_refused(at: EntityStage) -> Any:
     return told, refused.value.status, refused.value.message
 
 
+def a_comparison_cites_every_video_it_needs(at: EntityStage) -> Any:
+    asked = "Compare what Amy.mp4 and Zoë.mp4 say about résumé parsing."
+    body = at.door.ask(at.asks(asked, model="nimbus-002-preview"))
+    assert {found["file_id"] for found in citations(body)} == set(at.file_ids)
+    return body
+
+
+def a_follow_up_is_searched_for_by_what_it_means(at: EntityStage) -> Any:
+    root = at.door.ask(at.asks("What is said about chunked streaming?"))
+    after = at.door.ask(at.asks("And about résumé parsing?", knowledge_base=None, previous_response_id=root["id"]))
+    assert "beats waiting" in text(root) and "splits a document" in text(after)
+    return root, after
+
+
 ENTITY_SCENARIOS: tuple[Callable[[EntityStage], Any], ...] = (
     a_count_is_told_and_its_query_shown_behind_the_message,
     a_maximum_and_a_list_are_told,
@@ -108,6 +122,8 @@ ENTITY_SCENARIOS: tuple[Callable[[EntityStage], Any], ...] = (
     segments_answer_what_entities_do_not,
     a_conversation_goes_on_over_the_same_entities,
     entities_of_others_and_other_models_are_refused,
+    a_comparison_cites_every_video_it_needs,
+    a_follow_up_is_searched_for_by_what_it_means,
 )
 
 

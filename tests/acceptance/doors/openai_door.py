@@ -41,14 +41,14 @@ class OpenAIDoor:
     @contextmanager
     def stream(self, request: Json) -> Iterator[Iterator[Json]]:
         arguments = _arguments(request)
-        with _refused(), self._client.responses.create(**arguments, stream=True) as events:
+        with refused(), self._client.responses.create(**arguments, stream=True) as events:
             yield _events(events)
 
     @contextmanager
     def follow(self, response_id: str, starting_after: int | None = None) -> Iterator[Iterator[Json]]:
         after = openai.omit if starting_after is None else starting_after
         with (
-            _refused(),
+            refused(),
             self._client.responses.retrieve(response_id, stream=True, starting_after=after) as events,
         ):
             yield _events(events, -1 if starting_after is None else starting_after)
@@ -63,7 +63,7 @@ class OpenAIDoor:
         return told_response(_told(lambda: self._client.responses.cancel(response_id)))
 
     def delete(self, response_id: str) -> None:
-        with _refused():
+        with refused():
             self._client.responses.delete(response_id)
 
     def chat(self, request: Json) -> Json:
@@ -71,7 +71,7 @@ class OpenAIDoor:
 
     @contextmanager
     def stream_chat(self, request: Json) -> Iterator[Iterator[Json]]:
-        with _refused(), self._client.chat.completions.create(**_arguments(request), stream=True) as chunks:
+        with refused(), self._client.chat.completions.create(**_arguments(request), stream=True) as chunks:
             yield _chunks(chunks)
 
     def get_chat(self, chat_id: str) -> Json:
@@ -82,11 +82,11 @@ class OpenAIDoor:
         return told_chats(self._get("/chat/completions", **page))
 
     def delete_chat(self, chat_id: str) -> None:
-        with _refused():
+        with refused():
             assert self._client.chat.completions.delete(chat_id).deleted
 
     def search(self, request: Json) -> Json:
-        with _refused():
+        with refused():
             return told_search(self._client.post("/search", cast_to=object, body=request))  # type: ignore[arg-type]
 
     def get_search(self, search_id: str) -> Json:
@@ -100,7 +100,7 @@ class OpenAIDoor:
         self._client.close()
 
     def _get(self, path: str, **query: Any) -> Any:
-        with _refused():
+        with refused():
             return self._client.get(path, cast_to=object, options={"params": query})
 
 
@@ -110,7 +110,7 @@ def _arguments(request: Json) -> Json:
 
 
 def _told(call: Callable[[], Any]) -> Json:
-    with _refused():
+    with refused():
         return call().to_dict(warnings=False)
 
 
@@ -136,7 +136,7 @@ def _chunks(chunks: Any) -> Iterator[Json]:
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def refused() -> Iterator[None]:
     try:
         yield
     except openai.APIStatusError as error:

@@ -202,8 +202,13 @@ def _sent(call: Json) -> Json:
 
 
 def a_function_that_may_not_be_called_is_not(at: Stage) -> Any:
-    bodies = [at.door.ask(at.asks(call=CALL, messages=1)), at.door.ask(at.asks(tools=[TOOL], messages=1))]
-    assert [[item["type"] for item in body["output"]] for body in bodies] == [["message"]] * 2
+    asked: tuple[Json, ...] = (
+        {"call": CALL},
+        {"tools": [TOOL]},
+        {"call": CALL, "tools": [TOOL], "tool_choice": "none"},
+    )
+    bodies = [at.door.ask(at.asks(**each, messages=1)) for each in asked]
+    assert [[item["type"] for item in body["output"]] for body in bodies] == [["message"]] * 3
     return bodies
 
 
@@ -285,12 +290,15 @@ def segments_and_files_are_searched_and_the_search_is_kept(at: Stage) -> Any:
         at.door.search({**common, "scope": "segment", "group_by_key": "file"}),
         at.door.search({**common, "scope": "segment", "search_modalities": ["speech_lexical"]}),
         at.door.search({**common, "scope": "segment", "filter": of_second, "threshold": 0.01}),
+        at.door.search(
+            {**common, "scope": "segment", "search_modalities": ["ocr_lexical"], "query": "slide", "limit": 1}
+        ),
     ]
     assert len(found[0]["results"]) == 3 and {hit["file_id"] for hit in found[4]["results"]} == {at.file_ids[1]}
-    assert [at.door.get_search(one["id"]) for one in found] == found
+    assert [at.door.get_search(one["id"]) for one in found] == found and len(found[5].pop("results")) == 1
     found[3]["results"].sort(key=lambda hit: hit["filename"])  # they are as good as each other
     listed = at.door.list_searches()
-    assert listed["data"][:5] == [one["id"] for one in reversed(found)]
+    assert listed["data"][:6] == [one["id"] for one in reversed(found)]
     return found
 
 
