@@ -19,10 +19,11 @@ from services.nimbus.events import Event, EventLog, opening_body
 from services.nimbus.failures import failure_entry
 from services.nimbus.following import follow
 from services.nimbus.generation import Generation, Step
+from services.nimbus.interruption import InterruptedWorkError, unless
 from services.nimbus.log_writer import LogWriter, LostError
 from services.nimbus.requests import ResponseRequest
 from services.nimbus.running import Running, RunningResponses
-from services.nimbus.sources import Sources
+from services.nimbus.sources import Prepared, Sources, needs_plan
 
 
 class Answer:
@@ -133,15 +134,17 @@ class Answers:
     async def _run(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         body = opening_body(request, str(uuid4()), int(time.time()))
         running = Running(Hold(body["id"], self._running.owner, 1))
-        telling = _Telling(EventLog(body), running, self._writer if request.store else None)
-        with self._running.place():
+        telling = _Telling(EventLog(body), running.hold, self._writer if request.store else None)
+        with self._running.place(), ExitStack() as listing:
             # Written while sources are found and the engine begins; it is there before anyone is told its id.
             storing = asyncio.create_task(
                 self._store(tenant_id, request, body, running.hold), name=f"store-{body['id']}"
             )
+            if request.store:
+                listing.enter_context(self._running.listed(running, storing))
             try:
                 request = await continued(self._responses, tenant_id, request)
-                prepared = await self._sources.prepare(tenant_id, request, body["id"])
+                prepared = await self._prepare(tenant_id, request, running)
                 generation = running.begin(Generation(self._engine, prepared, telling.log))
                 async with (
                     aclosing(generation.steps()) as steps,
@@ -149,27 +152,31 @@ class Answers:
                 ):
                     async for event in events:
                         yield event
+            except InterruptedWorkError:
+                yield telling.last(await self._lost_entry(tenant_id, telling))
             finally:
                 if not telling.is_over:
                     await asyncio.shield(self._abandon(tenant_id, telling, storing))
                 self._writer.forget(running.hold)
 
+    async def _prepare(self, tenant_id: str, request: ResponseRequest, running: Running) -> Prepared:
+        """Planning may take a language model long. Raises InterruptedWorkError when the response is stopped meanwhile."""
+        work = self._sources.prepare(tenant_id, request, running.hold.response_id)
+        return await (unless(running.stopped.wait(), work) if needs_plan(request) else work)
+
     async def _tell(
         self, tenant_id: str, telling: _Telling, steps: AsyncIterator[Step], storing: asyncio.Task[None]
     ) -> AsyncGenerator[Event, None]:
         """The events of the steps, and of their failure once one was told."""
-        listing = ExitStack()
         try:
             async for step in steps:
                 if not telling.begun:
                     await storing
-                    if telling.is_kept:  # not before its row is there: one without a row counts as deleted
-                        listing.enter_context(self._running.listed(telling.running))
                 for event in await telling.take(step):
                     telling.begun = True
                     yield event
-            if not telling.is_over:  # stopped by whoever cancelled it, who has kept it too
-                yield telling.last(["cancelled"])
+            if not telling.is_over:  # stopped by whoever ended it, who has kept that too
+                yield telling.last(await self._lost_entry(tenant_id, telling))
         except LostError:
             yield telling.last(await self._lost_entry(tenant_id, telling))
         except Exception as error:
@@ -179,11 +186,9 @@ class Answers:
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
                 await telling.keep_last()
             yield event
-        finally:
-            listing.close()
 
     async def _lost_entry(self, tenant_id: str, telling: _Telling) -> list[Any]:
-        """Why a response can't be written any more: cancelled, deleted, or its log could not be kept."""
+        """Why a response is not written any more: cancelled, deleted, or its log could not be kept."""
         stored = await self._log.read(tenant_id, telling.log.id)
         if stored is None:
             return ["failed", "The response was deleted.", "not_found"]
@@ -218,11 +223,10 @@ class Answers:
 class _Telling:
     """Applies steps to the log of a foreground response, and gives them to the writer if the response is kept."""
 
-    def __init__(self, log: EventLog, running: Running, writer: LogWriter | None) -> None:
+    def __init__(self, log: EventLog, hold: Hold, writer: LogWriter | None) -> None:
         self.log = log
         self.begun = False
-        self.running = running
-        self._hold = running.hold
+        self._hold = hold
         self._writer = writer
         self._told = 0  # events
         self._last: list[Any] = []

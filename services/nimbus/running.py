@@ -62,13 +62,26 @@ class RunningResponses:
             self._count -= 1
 
     @contextmanager
-    def listed(self, running: Running) -> Iterator[None]:
-        """Whoever cancels the response, here or elsewhere, stops this one until the block ends."""
-        self._stored[running.hold] = running
+    def listed(self, running: Running, storing: asyncio.Task[None] | None = None) -> Iterator[None]:
+        """Whoever cancels the response, here or elsewhere, stops this one until the block ends.
+
+        Where it is still being stored, not before its row is there: one without a row counts as deleted.
+        """
+
+        def begin(stored: asyncio.Task[None]) -> None:
+            if not stored.cancelled() and stored.exception() is None:
+                self._stored[running.hold] = running
+
+        if storing is None:
+            self._stored[running.hold] = running
+        else:
+            storing.add_done_callback(begin)
         try:
             yield
         finally:
-            del self._stored[running.hold]
+            if storing is not None:
+                storing.remove_done_callback(begin)
+            self._stored.pop(running.hold, None)
 
     def stop(self, response_id: str) -> None:
         """Stops a response if it runs here."""

@@ -107,9 +107,7 @@ class Sources:
     async def _plan(
         self, tenant_id: str, request: ResponseRequest, request_id: str, knowledge: Knowledge | None
     ) -> Plan:
-        """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
-        decompose = request.model == "nimbus-002-preview"
-        if not decompose and not any(message.role == "assistant" for message in request.messages):
+        if not needs_plan(request):
             return unplanned(request.question)
         planned = await self._engine.plan(
             pb.PlanRequest(
@@ -118,7 +116,7 @@ class Sources:
                 model=request.model,
                 instructions=request.guidance,
                 messages=conversation(request.messages, self._settings.conversation_tokens),
-                decompose=decompose,
+                decompose=request.model == "nimbus-002-preview",
                 tables=knowledge.tables.described if knowledge else (),
                 tables_description=knowledge.description if knowledge else "",
             )
@@ -154,6 +152,11 @@ class Sources:
         best = [items[0] for items in more if items]
         rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
         return list({item.key: item for item in [*best, *found, *rest]}.values())
+
+
+def needs_plan(request: ResponseRequest) -> bool:
+    """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
+    return request.model == "nimbus-002-preview" or any(message.role == "assistant" for message in request.messages)
 
 
 def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:

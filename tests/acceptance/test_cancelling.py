@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from arcus.v1 import responses_pb2_grpc
 
 from services.nimbus.plan import MAX_PARTS
-from tests.acceptance.doors.door import Json
+from tests.acceptance.doors.door import Json, Refused
 from tests.acceptance.doors.grpc_door import request_message
 from tests.acceptance.doors.stage import Stage, stages
 from tests.acceptance.live_front import Front
@@ -67,6 +68,34 @@ def test_a_response_that_is_deleted_stops_the_engine_likewise(doors: list[Stage]
     until(count, "the engine is at it")
     at.door.delete(begun["id"])
     until(lambda: count() == 0, "the engine stops", STOPPED_SECONDS)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("deleted", [False, True], ids=["cancelled", "deleted"])
+@pytest.mark.parametrize("number", range(3), ids=["cloudglue", "openai", "grpc"])
+def test_an_answer_that_is_waited_for_is_stopped_while_it_is_planned(
+    doors: list[Stage], answering: Front, number: int, deleted: bool, stream: bool
+):
+    at, engine = doors[number], answering.engine
+    assert engine is not None
+    request = at.asks(model="nimbus-002-preview", plan_seconds=30)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(at.streamed if stream else at.door.ask, request)
+        until(lambda: engine.engine.plans, "the engine plans")
+        (begun,) = at.door.list(status="in_progress")["data"]
+        _ = at.door.delete(begun["id"]) if deleted else at.door.cancel(begun["id"])
+        until(lambda: engine.engine.plans == 0, "the engine stops", STOPPED_SECONDS)
+        if deleted and stream:
+            assert [event["error"]["message"] for event in asked.result()] == ["The response was deleted."]
+        elif deleted:
+            with pytest.raises(Refused, match="404: The response was deleted"):
+                asked.result()
+        else:
+            told, kept = asked.result(), at.door.get(begun["id"])
+            assert kept["status"] == "cancelled" and kept["output"] == []
+            assert told == (at.followed(begun["id"]) if stream else kept)
+            assert not stream or [event["type"] for event in told] == ["response.cancelled"]
+    assert at.door.list(status="in_progress")["total"] == 0
 
 
 @contextmanager
