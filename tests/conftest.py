@@ -18,7 +18,6 @@ from tests.contract.postgres_server import PostgresServer
 STARTS_RAY = (
     "test_collection_settings.py",
     "test_command_line.py",
-    "test_deletion.py",
     "test_entities.py",
     "test_isolation.py",
     "test_open_responses.py",
