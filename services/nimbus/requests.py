@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from services.core.engine_config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.files import file_id_of
+from services.core.files import FETCHES_NO_URLS, file_id_of
 from services.core.filters import SearchFilter
 from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 from services.nimbus.options import Options
@@ -254,8 +254,8 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
         return KnowledgeBase()
     if not isinstance(value, dict):
         raise invalid("knowledge_base must be an object", field="knowledge_base")
-    source = value.get("source", "collections")
-    kind = value.get("type", "general_question_answering")
+    source = "collections" if value.get("source") is None else value["source"]
+    kind = "general_question_answering" if value.get("type") is None else value["type"]
     if kind not in ("general_question_answering", "entity_backed_knowledge"):
         raise invalid(
             "knowledge_base.type must be general_question_answering or entity_backed_knowledge",
@@ -276,15 +276,25 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
             return KnowledgeBase(
                 "files",
-                files=tuple(file_id_of(item, field="knowledge_base.files") for item in references),
+                files=tuple(_file_id(item) for item in references),
                 filter=filter,
             )
         case "collections":
+            if value.get("files") and not value.get("collections"):
+                raise invalid("knowledge_base.files needs source: files", field="knowledge_base.source")
             ids: tuple[str, ...] = ()
             if value.get("collections") is not None or entities is None:
                 ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
             return KnowledgeBase("collections", ids, (), filter, entities)
     raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
+
+
+def _file_id(reference: str) -> str:
+    """A URL would name a file that was fetched from it, and none is."""
+    if "://" in reference and not reference.startswith("cloudglue://"):
+        message = f"File not found: {reference[:100]}. {FETCHES_NO_URLS}"
+        raise ArcusError(Reason.NOT_FOUND, message, field="knowledge_base.files")
+    return file_id_of(reference, field="knowledge_base.files")
 
 
 def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
