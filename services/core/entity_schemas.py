@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 from jsonschema.exceptions import best_match
 
 from services.core.errors import invalid
+from services.core.plain_json import check_levels
 
 Kind = Literal["object", "array", "string", "integer", "number", "boolean"]
 Json = dict[str, Any]
@@ -193,7 +194,8 @@ class _Reader:
 
 
 def _check_plain(schema: Json, field: str) -> None:
-    """Refuses what no database or message keeps: too much, infinite or huge numbers, NUL characters."""
+    """Refuses what no database or message keeps: too much, too deep, infinite or huge numbers, NUL characters."""
+    check_levels(schema, field)
     try:
         text = json.dumps(schema, allow_nan=False)
         numbers = [int(digits) for digits in re.findall(r"(?<![\w.])-?\d{16,}(?![\w.])", text)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.core.errors import invalid
 from services.core.filters import SearchFilter
+from services.core.plain_json import check_plain
 from services.nimbus.options import VERBOSITIES, Options
 from services.nimbus.requests import (
     MAX_MESSAGES,
@@ -17,6 +18,7 @@ from services.nimbus.requests import (
     check_messages,
     read_include,
     read_message,
+    read_metadata,
     read_model,
     read_temperature,
     read_text,
@@ -40,6 +42,7 @@ REFUSED: tuple[tuple[str, tuple[Any, ...], str], ...] = (
     ("function_call", (), "function_call is not offered; use tool_choice"),
     ("background", (False,), "background is not offered for chat completions; use /responses"),
 )
+MAX_FILTER_CHARACTERS = 262_144  # of JSON
 PAYLOAD_ROLES = {"developer": "system", "user": "user", "assistant": "assistant"}  # those that Cloudglue's clients know
 
 
@@ -85,7 +88,7 @@ def parse_chat(body: Any) -> ChatRequest:
         knowledge_base=base,
         tools=tools,
         tool_choice=read_tool_choice(_tool_choice(body.get("tool_choice")), tools),
-        metadata=read_typed(body, "metadata", dict) or {},
+        metadata=read_metadata(body),
         stream=read_typed(body, "stream", bool) or False,
         store=False,
         chat_citations=True,
@@ -112,7 +115,10 @@ def parse_chat(body: Any) -> ChatRequest:
 
 def _knowledge_base(body: dict[str, Any]) -> KnowledgeBase:
     """One collection, or everything where none is named."""
-    filter = None if body.get("filter") is None else SearchFilter.from_json(_filter(body["filter"]), field="filter")
+    filter = None
+    if body.get("filter") is not None:
+        check_plain(body["filter"], "filter", MAX_FILTER_CHARACTERS)  # it is told again as it came
+        filter = SearchFilter.from_json(_filter(body["filter"]), field="filter")
     ids = body.get("collections")
     if ids is None:
         return KnowledgeBase(filter=filter)

@@ -103,8 +103,10 @@ class EntityKnowledge:
         found = []
         for index, named in enumerate(config.collections):
             field = f"{FIELD}.entity_collections[{index}].collection_id"
-            collection = await self._collections.of_type(tenant_id, named.collection_id, "entities", field=field)
-            assert collection.extract_config is not None  # of every collection of type entities
+            collection = await self._collections.get(tenant_id, named.collection_id)
+            if collection.extract_config is None:  # which every collection of type entities has, and no other
+                kind = collection.collection_type
+                raise invalid(f"{field}: {collection.id} is of type {kind}, not entities", field=field)
             extract = ExtractConfig.from_json(collection.extract_config)
             found.append(
                 EntityCollection(

@@ -47,6 +47,7 @@ class LogWriter:
     def __init__(self, response_log: ResponseLog) -> None:
         self._log = response_log
         self._pending: dict[Hold, _Pending] = {}
+        self._held: set[Hold] = set()  # of which more may be added
         self._lost: set[Hold] = set()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -81,6 +82,7 @@ class LogWriter:
             raise LostError
         pending = self._pending.get(hold)
         if pending is None:
+            self._held.add(hold)
             pending = self._pending[hold] = _Pending(hold, number)
             self._wake.set()
         pending.entries += entries
@@ -119,6 +121,7 @@ class LogWriter:
 
     def forget(self, hold: Hold) -> None:
         """Nothing more will be added for this hold."""
+        self._held.discard(hold)
         self._lost.discard(hold)
 
     def listen(self, response_id: str) -> asyncio.Event:
@@ -148,7 +151,7 @@ class LogWriter:
             failure, lost = error, set(taken)
             reason = error.reason if isinstance(error, ArcusError) else repr(error)
             log.warning("events_not_written", responses=len(taken), reason=reason)
-        self._lost |= lost
+        self._lost |= lost & self._held  # nobody asks after the others
         for hold, pending in taken.items():
             for waiter in pending.waiters:
                 if waiter.done():

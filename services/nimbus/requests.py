@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from services.core.engine_config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.files import file_id_of
+from services.core.files import FETCHES_NO_URLS, file_id_of
 from services.core.filters import SearchFilter
+from services.core.metadata import check_metadata
+from services.core.plain_json import check_plain
 from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 from services.nimbus.options import Options
 
@@ -18,6 +20,7 @@ INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
 MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
 MAX_COLLECTIONS = 100
+MAX_TOOLS_CHARACTERS = 262_144  # of JSON
 MAX_FILES = 1_000
 TOOL_FIELDS = ("name", "description", "parameters", "strict")
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
@@ -126,14 +129,14 @@ def parse_request(body: Any) -> ResponseRequest:
     return ResponseRequest(
         model=model,
         messages=_messages(body.get("input"), follows=previous is not None),
-        instructions=read_typed(body, "instructions", str),
+        instructions=_instructions(body),
         temperature=read_temperature(body),
         max_output_tokens=read_token_limit(body, "max_output_tokens"),
         knowledge_base=knowledge_base,
         include=read_include(body.get("include")),
         tools=tools,
         tool_choice=read_tool_choice(body.get("tool_choice"), tools),
-        metadata=read_typed(body, "metadata", dict) or {},
+        metadata=read_metadata(body),
         stream=read_typed(body, "stream", bool) or False,
         store=True if store is None else store,
         background=background,
@@ -141,6 +144,20 @@ def parse_request(body: Any) -> ResponseRequest:
         options=Options.from_json(body),
         sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
     )
+
+
+def _instructions(body: dict[str, Any]) -> str | None:
+    instructions = read_typed(body, "instructions", str)
+    if instructions is not None and len(instructions) > MAX_INPUT_CHARACTERS:
+        raise invalid(f"instructions has more than {MAX_INPUT_CHARACTERS} characters; shorten it", field="instructions")
+    return instructions
+
+
+def read_metadata(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = read_typed(body, "metadata", dict) or {}
+    if metadata:
+        check_metadata(metadata)
+    return metadata
 
 
 def read_model(body: dict[str, Any]) -> str:
@@ -254,8 +271,8 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
         return KnowledgeBase()
     if not isinstance(value, dict):
         raise invalid("knowledge_base must be an object", field="knowledge_base")
-    source = value.get("source", "collections")
-    kind = value.get("type", "general_question_answering")
+    source = "collections" if value.get("source") is None else value["source"]
+    kind = "general_question_answering" if value.get("type") is None else value["type"]
     if kind not in ("general_question_answering", "entity_backed_knowledge"):
         raise invalid(
             "knowledge_base.type must be general_question_answering or entity_backed_knowledge",
@@ -276,15 +293,25 @@ def _knowledge_base(value: Any) -> KnowledgeBase:
             references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
             return KnowledgeBase(
                 "files",
-                files=tuple(file_id_of(item, field="knowledge_base.files") for item in references),
+                files=tuple(_file_id(item) for item in references),
                 filter=filter,
             )
         case "collections":
+            if value.get("files") and not value.get("collections"):
+                raise invalid("knowledge_base.files needs source: files", field="knowledge_base.source")
             ids: tuple[str, ...] = ()
             if value.get("collections") is not None or entities is None:
                 ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
             return KnowledgeBase("collections", ids, (), filter, entities)
     raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
+
+
+def _file_id(reference: str) -> str:
+    """A URL would name a file that was fetched from it, and none is."""
+    if "://" in reference and not reference.startswith("cloudglue://"):
+        message = f"File not found: {reference[:100]}. {FETCHES_NO_URLS}"
+        raise ArcusError(Reason.NOT_FOUND, message, field="knowledge_base.files")
+    return file_id_of(reference, field="knowledge_base.files")
 
 
 def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
@@ -336,6 +363,8 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
         return ()
     if not isinstance(value, list) or len(value) > 128:
         raise invalid("tools must be an array of at most 128 functions", field="tools")
+    if value:
+        check_plain(value, "tools", MAX_TOOLS_CHARACTERS)
     for index, tool in enumerate(value):
         named = isinstance(tool, dict) and tool.get("type") == "function" and isinstance(tool.get("name"), str)
         if not named or not tool["name"] or not isinstance(tool.get("parameters") or {}, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn, TypeVar
 
@@ -11,9 +12,12 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.plain_json import has_levels
 from services.rest.errors import first_problem
 
 MAX_JSON_BYTES = 8 * 1024**2
+MAX_JSON_LEVELS = 100
+MAX_DIGITS = 4000  # Python reads 4300; what a field takes is checked, and told, by the field
 SILENCE_SECONDS = 60.0
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -48,11 +52,15 @@ async def read_json(request: Request) -> Any:
 
 def parse_json(text: bytes, noun: str, *, field: str | None = None) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite)
+        if text.count(b"{") + text.count(b"[") > MAX_JSON_LEVELS and not has_levels(value, MAX_JSON_LEVELS):
+            raise RecursionError
         if b"\\u" in text or b"\0" in text:
             _check_text(value)
     except RecursionError:
         raise invalid(f"{noun} is nested too deeply.", field=field) from None
+    except UnicodeEncodeError:
+        raise invalid(f"{noun} is not valid JSON: it holds half of a surrogate pair", field=field) from None
     except ValueError as error:
         raise invalid(f"{noun} is not valid JSON: {error}", field=field) from None
     return value
@@ -87,6 +95,19 @@ def _check_text(value: Any) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_text(item)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -110,9 +110,4 @@ def referenced_file(new: AddCollectionFile) -> str:
         raise invalid("give file_id, or url as cloudglue://files/ID", field="file_id")
     if new.file_id is not None:
         return new.file_id
-    if "://" in (url := new.url or "") and not url.startswith("cloudglue://"):
-        raise invalid(
-            "This server does not fetch URLs: upload the file, then give file_id or cloudglue://files/ID.",
-            field="url",
-        )
-    return file_id_of(url)
+    return file_id_of(new.url or "")

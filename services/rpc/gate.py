@@ -8,11 +8,13 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 
 from services.core.errors import ArcusError, Reason
 from services.core.keys import Keys
 from services.core.limits import TenantLimit
 from services.rpc.errors import status_of
+from services.rpc.values import check_texts
 
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
@@ -56,6 +58,8 @@ class Gate(grpc.aio.ServerInterceptor):
                 tenant_id = await self._authenticate(context)
                 with self._limit.admit(tenant_id):
                     _tenant_id.set(tenant_id)
+                    if isinstance(request, Message):  # not what is streamed
+                        check_texts(request)
                     return await handle(request, context)
             except ArcusError as error:
                 failure = error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arcus.v1 import lists_pb2
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
+from services.core.errors import invalid
 from services.core.files import CreatedRange
 from services.core.filters import KINDS, SearchFilter
 from services.core.pages import DEFAULT_LIMIT, Page
@@ -58,7 +61,33 @@ def struct_json(message: Any, field: str) -> dict[str, Any] | None:
     """A Struct as JSON. Whole numbers become integers again: a Struct knows only doubles."""
     if not message.HasField(field):
         return None
-    return {name: _plain(value) for name, value in MessageToDict(getattr(message, field)).items()}
+    try:
+        value = MessageToDict(getattr(message, field))
+    except ValueError as error:  # NaN or an infinity
+        raise invalid(f"{field} must be plain JSON: {error}", field=field) from None
+    return {name: _plain(item) for name, item in value.items()}
+
+
+def check_texts(message: Message) -> None:
+    """Raises INVALID_ARGUMENT where a text holds a null character, which is refused over HTTP too: nothing stores it."""
+    if b"\0" not in message.SerializeToString():  # where a number may have one
+        return
+    for field, value in message.ListFields():
+        if _has_null(value):
+            raise invalid(f"{field.name} must not hold null characters", field=field.name)
+
+
+def _has_null(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case Message():
+            return any(_has_null(part) for _, part in value.ListFields())
+        case Mapping():
+            return any(_has_null(name) or _has_null(part) for name, part in value.items())
+        case Sequence() if not isinstance(value, bytes):
+            return any(map(_has_null, value))
+    return False
 
 
 def struct_of(value: dict[str, Any]) -> Struct:

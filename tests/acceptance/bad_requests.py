@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from tests.acceptance.bad_chats import CHAT, chat
@@ -16,6 +17,7 @@ from tests.acceptance.bad_searches import (
 )
 
 MODEL = "nimbus-001"
+DEEP: dict[str, Any] = reduce(lambda inner, _: {"a": inner}, range(40), {"a": 1})
 NEW = {"name": "c", "collection_type": "media-descriptions"}
 UNIFORM = {"strategy": "uniform", "uniform_config": {"window_seconds": 20}}
 LONG = "x" * 3000
@@ -197,8 +199,14 @@ QUESTION = [
     (about(collections=["x"] * 101), "knowledge_base.collections"),
     (about(source="internet"), "knowledge_base.source"),
     (about(source=["files"]), "knowledge_base.source"),
+    (ask(metadata=DEEP), "metadata is nested deeper"),
+    (ask(metadata={"a": "x" * 70_000}), "metadata"),
+    (ask(tools=[{"type": "function", "name": "f", "parameters": DEEP}]), "tools is nested deeper"),
+    (ask(tools=[{"type": "function", "name": "f", "description": "x" * 300_000}]), "tools"),
+    (ask(instructions="x" * 400_001), "instructions"),
     (about(source="files"), "knowledge_base.files"),
-    (about(source="files", files=["https://example.com/a/b"]), "file id"),
+    (about(files=["{unknown}"]), "knowledge_base.files needs source"),
+    (about(source="files", files=["cloudglue://videos/1"]), "file id"),
     (about(source="default", type="entity_backed_knowledge"), "entity_backed_knowledge"),
     (about(source="default", type="guess"), "knowledge_base.type"),
     (about(source="default", filter=[]), "knowledge_base.filter"),

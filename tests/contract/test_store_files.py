@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import aclosing
+from functools import reduce
 
 import pytest
 from sqlalchemy import select
@@ -75,7 +76,8 @@ async def test_an_upload_of_nothing_is_refused(store):
 
 async def test_metadata_that_no_database_keeps_is_refused(store):
     file = await store.upload()
-    for value in (float("nan"), "nul \0", ["\ud800"], "x" * 70_000, 10**400):
+    deep = reduce(lambda inner, _: [inner], range(40), "a")
+    for value in (float("nan"), "nul \0", ["\ud800"], "x" * 70_000, 10**400, deep):
         odd = {"a": value}
         for attempt in (store.upload(metadata=odd), store.files.update(store.tenant, file.id, metadata=odd)):
             with pytest.raises(ArcusError) as caught:

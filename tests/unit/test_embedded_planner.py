@@ -39,3 +39,9 @@ def test_broad_questions_ask_every_video(question: str) -> None:
 
 def test_a_fact_is_not_broad() -> None:
     assert not is_broad("How high does the tide rise?")
+
+
+def test_long_blanks_count_as_one() -> None:
+    asked = "What is a spring tide?" + " \n" * 199_000 + "And what is a neap tide?"
+    planned = plan(pb.PlanRequest(messages=[pb.Message(role="user", text=asked)], decompose=True))
+    assert planned.question == "What is a spring tide? And what is a neap tide?" and len(planned.parts) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 from pydantic import BaseModel, Field
 
@@ -67,6 +69,7 @@ BAD = [
     ({**of(a=TEXT), "$id": "https://example.com"}, "extract_config.schema.$id is not offered"),
     (nested(7), "nested deeper"),
     (nested(300), "nested"),
+    (of(a={"type": "string", "default": reduce(lambda inner, _: [inner], range(40), "a")}), "nested deeper"),
     (of(**{f"p{number}": TEXT for number in range(201)}), "more than 200 places"),
     (of(a={"type": "string", "description": "x" * 40_000}), "larger than"),
     (of(a={"type": "number", "maximum": float("inf")}), "plain JSON"),

@@ -131,3 +131,9 @@ def test_the_model_is_offered_what_the_choice_allows(choice: Any, offered: list[
     tools = [{"type": "function", "name": name} for name in ("f", "g")]
     request = parse_request({**GOOD, "tools": tools, "tool_choice": choice})
     assert ([tool["name"] for tool in request.offered_tools], request.tool_mode) == (offered, mode)
+
+
+def test_a_knowledge_base_may_leave_its_source_and_type_null():
+    base = {"source": None, "type": None, "collections": ["c"]}
+    asked = parse_request({"model": "nimbus-001", "input": "why?", "knowledge_base": base})
+    assert (asked.knowledge_base.source, asked.knowledge_base.collections) == ("collections", ("c",))

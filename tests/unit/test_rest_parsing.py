@@ -134,3 +134,24 @@ def test_timecodes_have_hours_only_when_needed():
         "59:59",
         "1:01:01",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "nested too deeply"),
+        (b'{"a": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"a": 1e999}', "too large a number"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "more than 4000 digits"),
+        (b'{"a": NaN}', "NaN is not"),
+    ],
+)
+def test_json_that_can_not_be_kept_is_refused(text: bytes, word: str):
+    with pytest.raises(ArcusError, match=word) as refused:
+        parse_json(text, "The body")
+    assert refused.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_json_with_many_objects_that_are_not_deep_is_read():
+    assert parse_json(b"[" + b"{}," * 1000 + b"[[[]]]]", "The body")[-1] == [[[]]]

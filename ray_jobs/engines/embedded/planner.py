@@ -16,12 +16,13 @@ MAX_PARTS = 6
 _SPLIT = re.compile(
     r"\?\s+|;\s*|\.\s+(?=[A-Z])|,?\s+and (?=(?:what|when|where|who|why|how|which|is|are|does|do|did)\b)", re.I
 )
+_BLANK = re.compile(r"(\s)\s+")  # what looks for blanks tries a long run of them at each of its places
 _SENTENCES = re.compile(r"[?!]\s+\S")
 
 
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
-    question = standalone(request.messages)
+    question = _BLANK.sub(r"\1", standalone(request.messages))
     if not request.decompose:
         return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
     queries, answered = entity_planner.queries(question, request.tables)

@@ -55,6 +55,28 @@ REFUSALS: dict[str, tuple[Callable[[Stage], Json], int, str]] = {
         "entity_collections",
     ),
     "a filter without an operator": (lambda at: _base(at, filter={"metadata": [{"path": "a"}]}), 400, "operator"),
+    "a URL that was fetched by nobody": (
+        lambda at: {"knowledge_base": {"source": "files", "files": ["https://example.com/a.mp4"]}},
+        404,
+        "does not fetch URLs: upload the file",
+    ),
+    "another tenant's file": (
+        lambda at: {"knowledge_base": {"source": "files", "files": [f"cloudglue://files/{at.foreign_file_id}"]}},
+        404,
+        "File not found",
+    ),
+    "entities of the wrong collection": (
+        lambda at: {
+            "model": "nimbus-002-preview",
+            **_base(
+                at,
+                type="entity_backed_knowledge",
+                entity_backed_knowledge_config={"entity_collections": [{"collection_id": at.collection_id}]},
+            ),
+        },
+        400,
+        "is of type media-descriptions, not entities",
+    ),
     "an unknown file": (lambda at: {"knowledge_base": {"source": "files", "files": [unknown(at)]}}, 404, "ile"),
     "an unknown response before it": (lambda at: {"previous_response_id": unknown(at)}, 404, "esponse"),
     "another tenant's response before it": (

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.core.plain_json import MAX_LEVELS
 from tests.acceptance.doors.door import Json, Refused
 from tests.acceptance.doors.stage import QUESTION, SPEAKERS, Stage, collection_of_talks
 from tests.acceptance.folding import fold
@@ -302,6 +303,19 @@ def segments_and_files_are_searched_and_the_search_is_kept(at: Stage) -> Any:
     return found
 
 
+def what_is_nested_as_deep_as_may_be_is_told_again_at_every_door(at: Stage) -> Any:
+    deep: Json = {"a": 1}
+    for _ in range(MAX_LEVELS - 3):
+        deep = {"a": deep}
+    tools = [{**TOOL, "parameters": deep}]
+    made = at.door.ask(at.asks(messages=1, metadata={"a": {"a": deep}}, tools=tools))
+    assert at.door.get(made["id"]) == made and made["metadata"] == {"a": {"a": deep}}
+    listed = at.door.list(limit=1)["data"][0]
+    assert listed["metadata"] == made["metadata"] and fold(at.followed(made["id"])) == made
+    at.door.delete(made["id"])
+    return made
+
+
 SCENARIOS: tuple[Callable[[Stage], Any], ...] = (
     an_answer_is_given_whole_and_kept,
     a_stream_adds_up_to_what_is_kept,
@@ -328,4 +342,5 @@ SCENARIOS: tuple[Callable[[Stage], Any], ...] = (
     an_engine_that_fails_ends_the_stream_with_an_error,
     both_models_answer,
     segments_and_files_are_searched_and_the_search_is_kept,
+    what_is_nested_as_deep_as_may_be_is_told_again_at_every_door,
 )

@@ -28,10 +28,11 @@ class Stage:
     door: Door
     collection_id: str
     file_ids: tuple[str, ...]
-    foreign_collection_id: str  # of another tenant, as the next three
+    foreign_collection_id: str  # of another tenant, as the next four
     foreign_response_id: str
     foreign_search_id: str
     foreign_chat_id: str
+    foreign_file_id: str
 
     def asks(self, question: str | list[Json] = QUESTION, **more: Any) -> Json:
         """A request about the collection. What is none of its fields is of the script that the engine follows."""
@@ -84,7 +85,7 @@ DOORS: tuple[Callable[[Account], Door], ...] = (
 
 def stages(front: Front) -> list[Stage]:
     """One for each door."""
-    stranger, foreign_collection, _ = _with_talks(front)
+    stranger, foreign_collection, foreign_files = _with_talks(front)
     with stranger.http as http:
         base = {"collections": [foreign_collection]}
         asked = {"model": "nimbus-001", "input": QUESTION, "knowledge_base": base}
@@ -95,7 +96,7 @@ def stages(front: Front) -> list[Stage]:
     made = []
     for door in DOORS:
         account, collection_id, files = _with_talks(front)
-        foreign = (foreign_collection, response["id"], search["id"], chatted["id"])
+        foreign = (foreign_collection, response["id"], search["id"], chatted["id"], foreign_files[0])
         made.append(Stage(account, door(account), collection_id, files, *foreign))
     return made
 
