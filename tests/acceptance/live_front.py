@@ -15,6 +15,7 @@ from uuid import uuid4
 import grpc
 import httpx
 import uvicorn
+import uvloop
 from cloudglue import Cloudglue
 
 from services.core.settings import Settings
@@ -43,7 +44,7 @@ class Front:
         self._settings = settings
         self.data_dir = settings.data_dir
         self._ready: Future[tuple[int, int]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="front")
+        self._thread = threading.Thread(target=self._run, name="front")
 
     def start(self) -> Front:
         self._thread.start()
@@ -62,6 +63,10 @@ class Front:
         tenant = f"tenant-{uuid4().hex[:8]}"
         key = self.call(self.backend.keys.create(tenant))
         return Account(self, key, self.call(self.backend.keys.authenticate(key)))
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the front has it
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         try:

@@ -118,7 +118,7 @@ async def test_another_tenants_collection_is_not_found(store: Store, knowledge: 
 
 async def test_a_collection_of_another_type_is_named(store: Store, knowledge: EntityKnowledge) -> None:
     talks = await store.collection()
-    with pytest.raises(ArcusError, match="holds media-descriptions, not entities") as refused:
+    with pytest.raises(ArcusError, match="is of type media-descriptions, not entities") as refused:
         await knowledge.open(store.tenant, config(await filled(store), talks.id))
     assert refused.value.reason is Reason.INVALID_ARGUMENT
     assert refused.value.field == f"{FIELD}.entity_collections[1].collection_id"
