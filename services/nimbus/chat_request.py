@@ -8,11 +8,12 @@ from typing import Any
 from services.core.errors import invalid
 from services.core.filters import SearchFilter
 from services.core.plain_json import check_plain
+from services.nimbus.function_tools import read_tool_choice, read_tools
+from services.nimbus.knowledge_base import KnowledgeBase
 from services.nimbus.options import VERBOSITIES, Options
 from services.nimbus.requests import (
     MAX_MESSAGES,
     FunctionCall,
-    KnowledgeBase,
     Message,
     ResponseRequest,
     check_messages,
@@ -23,8 +24,6 @@ from services.nimbus.requests import (
     read_temperature,
     read_text,
     read_token_limit,
-    read_tool_choice,
-    read_tools,
     read_typed,
 )
 

@@ -8,21 +8,15 @@ from typing import Any, Literal
 
 from services.core.engine_config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.files import FETCHES_NO_URLS, file_id_of
-from services.core.filters import SearchFilter
 from services.core.metadata import check_metadata
-from services.core.plain_json import check_plain
-from services.nimbus.entity_knowledge import EntityKnowledgeConfig
+from services.nimbus.function_tools import read_tool_choice, read_tools
+from services.nimbus.knowledge_base import KnowledgeBase, read_knowledge_base
 from services.nimbus.options import Options
 
 TEMPERATURES = {"nimbus-001": 0.7, "nimbus-002-preview": 1.0}  # where the request names none
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"
 MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
-MAX_COLLECTIONS = 100
-MAX_TOOLS_CHARACTERS = 262_144  # of JSON
-MAX_FILES = 1_000
-TOOL_FIELDS = ("name", "description", "parameters", "strict")
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
 TEXT_PARTS = ("input_text", "output_text", "text")
 OTHER_PARTS = ("input_image", "input_file", "input_audio", "input_video")
@@ -46,22 +40,13 @@ class Message:
 
 
 @dataclass(frozen=True)
-class KnowledgeBase:
-    source: Literal["collections", "files", "default"] = "default"
-    collections: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    filter: SearchFilter | None = None
-    entities: EntityKnowledgeConfig | None = None  # without collections beside it, no segments are searched
-
-
-@dataclass(frozen=True)
 class ResponseRequest:
     model: str
     messages: tuple[Message, ...]  # the last one is the user's question, or what a function returned
     instructions: str | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None
-    knowledge_base: KnowledgeBase = KnowledgeBase()
+    knowledge_base: KnowledgeBase = field(default_factory=KnowledgeBase)
     include: tuple[str, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: str | dict[str, Any] = "auto"
@@ -122,7 +107,7 @@ def parse_request(body: Any) -> ResponseRequest:
     if background and store is False:
         raise invalid("background needs store: a response that is not stored can't be fetched later", field="store")
     previous = read_typed(body, "previous_response_id", str) or None
-    knowledge_base = _knowledge_base(body.get("knowledge_base"))
+    knowledge_base = read_knowledge_base(body.get("knowledge_base"))
     if knowledge_base.entities is not None and model != "nimbus-002-preview":
         raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="knowledge_base.type")
     tools = read_tools(body.get("tools"))
@@ -266,84 +251,6 @@ def _part_text(part: Any, field: str, index: int) -> str:
     return text
 
 
-def _knowledge_base(value: Any) -> KnowledgeBase:
-    if value is None:
-        return KnowledgeBase()
-    if not isinstance(value, dict):
-        raise invalid("knowledge_base must be an object", field="knowledge_base")
-    source = "collections" if value.get("source") is None else value["source"]
-    kind = "general_question_answering" if value.get("type") is None else value["type"]
-    if kind not in ("general_question_answering", "entity_backed_knowledge"):
-        raise invalid(
-            "knowledge_base.type must be general_question_answering or entity_backed_knowledge",
-            field="knowledge_base.type",
-        )
-    entities = None
-    if kind == "entity_backed_knowledge":
-        if source != "collections":
-            raise invalid("entity_backed_knowledge needs source: collections", field="knowledge_base.source")
-        entities = EntityKnowledgeConfig.from_json(value.get("entity_backed_knowledge_config"))
-    filter = None
-    if value.get("filter") is not None:
-        filter = SearchFilter.from_json(value["filter"], field="knowledge_base.filter")
-    match source:
-        case "default":
-            return KnowledgeBase("default", filter=filter)
-        case "files":
-            references = _ids(value.get("files"), "knowledge_base.files", MAX_FILES)
-            return KnowledgeBase(
-                "files",
-                files=tuple(_file_id(item) for item in references),
-                filter=filter,
-            )
-        case "collections":
-            if value.get("files") and not value.get("collections"):
-                raise invalid("knowledge_base.files needs source: files", field="knowledge_base.source")
-            ids: tuple[str, ...] = ()
-            if value.get("collections") is not None or entities is None:
-                ids = _ids(value.get("collections"), "knowledge_base.collections", MAX_COLLECTIONS)
-            return KnowledgeBase("collections", ids, (), filter, entities)
-    raise invalid("knowledge_base.source must be collections, files or default", field="knowledge_base.source")
-
-
-def _file_id(reference: str) -> str:
-    """A URL would name a file that was fetched from it, and none is."""
-    if "://" in reference and not reference.startswith("cloudglue://"):
-        message = f"File not found: {reference[:100]}. {FETCHES_NO_URLS}"
-        raise ArcusError(Reason.NOT_FOUND, message, field="knowledge_base.files")
-    return file_id_of(reference, field="knowledge_base.files")
-
-
-def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
-    if value is None:
-        return "auto"
-    if value in ("auto", "none", "required"):
-        return value
-    known = {tool["name"] for tool in tools}
-    if isinstance(value, dict) and value.get("type") == "allowed_tools":
-        return _allowed_tools(value, known)
-    if not isinstance(value, dict) or value.get("type") != "function" or value.get("name") not in known:
-        raise invalid("tool_choice must be auto, none, required or one of the functions in tools", field="tool_choice")
-    return {"type": "function", "name": value["name"]}
-
-
-def _allowed_tools(value: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    mode, tools = value.get("mode", "auto"), value.get("tools")
-    if mode not in ("auto", "none", "required"):
-        raise invalid("tool_choice.mode must be auto, none or required", field="tool_choice.mode")
-    names = [tool.get("name") if isinstance(tool, dict) else None for tool in tools] if isinstance(tools, list) else []
-    if not names or not all(isinstance(name, str) and name in known for name in names):
-        raise invalid("tool_choice.tools must name functions in tools", field="tool_choice.tools")
-    return {"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": name} for name in names]}
-
-
-def _ids(value: Any, field: str, most: int) -> tuple[str, ...]:
-    good = isinstance(value, list) and 1 <= len(value) <= most and all(isinstance(item, str) and item for item in value)
-    if not good:
-        raise invalid(f"{field} must be an array of 1 to {most} ids", field=field)
-    return tuple(dict.fromkeys(value))
-
-
 def read_include(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
@@ -356,24 +263,6 @@ def read_include(value: Any) -> tuple[str, ...]:
         if item.startswith("cloudglue") and item != INCLUDE_MEDIA_DESCRIPTIONS:
             raise invalid(f"include: {item!r} is not known; use {INCLUDE_MEDIA_DESCRIPTIONS}", field="include")
     return tuple(value)
-
-
-def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or len(value) > 128:
-        raise invalid("tools must be an array of at most 128 functions", field="tools")
-    if value:
-        check_plain(value, "tools", MAX_TOOLS_CHARACTERS)
-    for index, tool in enumerate(value):
-        named = isinstance(tool, dict) and tool.get("type") == "function" and isinstance(tool.get("name"), str)
-        if not named or not tool["name"] or not isinstance(tool.get("parameters") or {}, dict):
-            raise invalid(f"tools[{index}] must be a function with name and parameters", field=f"tools[{index}]")
-        if not isinstance(tool.get("description"), str | None):
-            raise invalid(f"tools[{index}].description must be a string", field=f"tools[{index}].description")
-        if not isinstance(tool.get("strict"), bool | None):
-            raise invalid(f"tools[{index}].strict must be true or false", field=f"tools[{index}].strict")
-    return tuple({"type": "function"} | {name: tool.get(name) for name in TOOL_FIELDS} for tool in value)
 
 
 def read_typed(body: dict[str, Any], name: str, kind: type) -> Any:

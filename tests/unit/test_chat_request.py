@@ -6,7 +6,8 @@ from typing import Any
 
 from services.core.filters import SearchFilter
 from services.nimbus.chat_request import ChatRequest, parse_chat
-from services.nimbus.requests import FunctionCall, KnowledgeBase, Message, parse_request
+from services.nimbus.knowledge_base import KnowledgeBase
+from services.nimbus.requests import FunctionCall, Message, parse_request
 
 QUESTION = {"role": "user", "content": "What?"}
 
