@@ -1,4 +1,4 @@
-"""A whole system of its own for tests that kill its parts."""
+"""One whole system for all tests that kill its parts or delete what they work at: each leaves it working."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.running_system import RunningSystem, start_system
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     # Short leases: a dead worker's jobs are taken over soon.
     running = start_system(tmp_path_factory.mktemp("system"), environment={"ARCUS_LEASE_SECONDS": "6"})
