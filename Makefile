@@ -63,7 +63,7 @@ setup-vllm: .venv-vllm/installed
 	$(PYTHON) -m venv .venv-vllm
 	mkdir -p build
 	awk -F== '!seen[tolower($$1)]++ && $$1 != "opencv-python"' constraints-vllm.txt constraints.txt > build/vllm.txt
-	$(VLLM) -m pip install --quiet --disable-pip-version-check --no-deps -r build/vllm.txt -e .
+	$(VLLM) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r build/vllm.txt -e .
 	touch $@
 
 test-vllm: setup-vllm

@@ -18,9 +18,11 @@ from ray_jobs.engines.language.scripted import ScriptedModel, pieces
 from ray_jobs.engines.openai_compatible.embedder import OpenaiEmbedder
 from ray_jobs.engines.openai_compatible.model import OpenaiModel
 from ray_jobs.engines.openai_compatible.transcriber import OpenaiTranscriber
+from ray_jobs.engines.voice_windows import VoiceWindows
 from services.core.engine_config import OpenaiOptions
 from services.core.errors import ArcusError, Reason
 from tests.contract.openai_server import KEY, OpenaiServer, serving
+from tests.contract.test_role_transcriber import RATE, spoken
 
 ASKED = Prompt("r", "tenant-a", (Turn("system", "Be brief."), Turn("user", "How high?")), 50)
 
@@ -219,9 +221,19 @@ def transcript(*segments: dict[str, Any]) -> Response:
     return JSONResponse({"text": "all of it", "segments": list(segments)})
 
 
-async def heard(answer: Response | None, seconds: float = 5.0) -> tuple[list[tuple[str, float, float]], int]:
+async def window() -> tuple[float, float]:
+    """From where to where somebody speaks in five seconds of the example lecture."""
+    windows = VoiceWindows()
+    await windows.setup()
+    ((start, samples),) = await windows.cut(spoken(5.0), RATE)
+    return start, round(start + len(samples) / RATE, 3)
+
+
+async def heard(
+    answer: Response | None, samples: np.ndarray | None = None
+) -> tuple[list[tuple[str, float, float]], int]:
     server = OpenaiServer()
-    samples = np.full(int(16_000 * seconds), 9_000, np.int16)
+    samples = spoken(5.0) if samples is None else samples
     async with serving(server) as url:
         transcriber = OpenaiTranscriber(options(url, model="ears"))
         await transcriber.setup()
@@ -230,7 +242,7 @@ async def heard(answer: Response | None, seconds: float = 5.0) -> tuple[list[tup
             said = await transcriber.transcribe("t", samples, 16_000, 100.0)
         finally:
             await transcriber.close()
-    return [(item.text, item.start_time, item.end_time) for item in said], len(server.requests)
+    return [(item.text, round(item.start_time, 3), round(item.end_time, 3)) for item in said], len(server.requests)
 
 
 async def test_what_a_recogniser_imagines_is_left_out_and_times_stay_inside() -> None:
@@ -240,16 +252,20 @@ async def test_what_a_recogniser_imagines_is_left_out_and_times_stay_inside() ->
             {"text": "thanks for watching", "start": 2.5, "end": 3, "no_speech_prob": 0.9, "avg_logprob": -1.4},
             {"text": "la la la la", "start": 3, "end": 4, "compression_ratio": 3.1},
             {"text": "  ", "start": 3, "end": 4},
-            {"text": "the end", "start": 4.5, "end": 99},
+            {"text": "the end", "start": 4, "end": 99},
         )
     )
-    assert said == [("so it is", 100.0, 102.5), ("the end", 104.5, 105.0)]
+    start, end = await window()
+    assert said == [("so it is", 100 + start, 100 + start + 2.5), ("the end", 100 + start + 4, 100 + end)]
 
 
-async def test_a_server_without_times_gives_one_utterance_and_long_sound_goes_in_parts() -> None:
-    assert (await heard(JSONResponse({"text": "all of it"})))[0] == [("all of it", 100.0, 105.0)]
-    said, requests = await heard(None, seconds=610)
-    assert requests == 3 and [start for _, start, _ in said] == [100.0, 400.0, 700.0]
+async def test_a_server_without_times_gives_an_utterance_for_each_window_and_silence_is_not_sent() -> None:
+    start, end = await window()
+    assert (await heard(JSONResponse({"text": "all of it"})))[0] == [("all of it", 100 + start, 100 + end)]
+    silence = np.zeros(40 * RATE, np.int16)
+    said, requests = await heard(None, np.concatenate([spoken(5.0), silence, spoken(5.0), silence]))
+    assert requests == 2 and [100 <= said[0][1] < 105, 145 <= said[1][1] < said[1][2] <= 150] == [True, True]
+    assert await heard(None, silence) == ([], 0)
 
 
 @pytest.mark.parametrize("answer", [JSONResponse({}), transcript({"start": 1}), JSONResponse({"segments": [4]})])

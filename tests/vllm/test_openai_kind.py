@@ -1,4 +1,4 @@
-"""The engine kind openai against vLLM's own server (vllm serve): the same roles, over HTTP, with the tiny model."""
+"""The engine kind openai against vLLM's own server (vllm serve): the same roles, over HTTP, with the tiny models."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,14 @@ import pytest
 from ray_jobs.engines.engine import Engine, open_engine
 from ray_jobs.engines.openai_compatible.model import OpenaiModel
 from ray_jobs.runtime import free_ports
-from services.core.engine_config import OpenaiOptions, Role, parse_engine_config
-from tests.contract import test_role_describer, test_role_extractor, test_role_generator
+from services.core.engine_config import ROLES, TASKS, OpenaiOptions, Role, parse_engine_config
+from tests.contract import (
+    test_role_describer,
+    test_role_embedder,
+    test_role_extractor,
+    test_role_generator,
+    test_role_transcriber,
+)
 from tests.contract.engines import Tried
 from tests.vllm.conftest import KV_CACHE_BYTES
 from tests.vllm.contract_cases import cases
@@ -29,30 +35,51 @@ from tests.vllm.test_roles import CHANCE, SENSE
 
 CONTEXT_TOKENS = 3072
 START_SECONDS = 400
-SUITES = [*cases(test_role_describer), *cases(test_role_extractor, CHANCE), *cases(test_role_generator, SENSE)]
-
-
-@pytest.fixture(scope="session")
-def url(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What `vllm serve` runs, on a free port, until the last test here."""
-    (port,) = free_ports(1)
-    log = tmp_path_factory.mktemp("server") / "vllm.log"
-    command = [
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(models["vlm"])),
-        *("--served-model-name", "scripted", "--distributed-executor-backend", "uni"),
-        *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
+SUITES = [
+    *cases(test_role_describer),
+    *cases(test_role_embedder),
+    *cases(test_role_extractor, CHANCE),
+    *cases(test_role_generator, SENSE),
+    *cases(test_role_transcriber),
+]
+SERVED: dict[str, tuple[str, ...]] = {  # and what its server is told
+    "vlm": (
         *("--max-model-len", str(CONTEXT_TOKENS), "--kv-cache-memory-bytes", str(KV_CACHE_BYTES)),
         *("--limit-mm-per-prompt", '{"image": 8}', "--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
         *("--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}'),
-    ]
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "VLLM_NO_USAGE_STATS": "1"})
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", server, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait(60)
+    ),
+    "whisper": ("--kv-cache-memory-bytes", str(KV_CACHE_BYTES)),
+    "vectors": ("--runner", "pooling"),
+}
+
+
+@pytest.fixture(scope="session")
+def urls(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What `vllm serve` runs, a server for each model on a free port, until the last test here."""
+    ports = dict(zip(SERVED, free_ports(len(SERVED)), strict=True))
+    folder = tmp_path_factory.mktemp("servers")
+    servers = {}
+    with ExitStack() as stack:
+        for name, port in ports.items():
+            command = [
+                *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(models[name])),
+                *("--served-model-name", "scripted", "--distributed-executor-backend", "uni"),
+                *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
+                *("--gpu-memory-utilization", "0.1", *SERVED[name]),
+            ]
+            output = stack.enter_context((folder / f"{name}.log").open("wb"))
+            environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1"}
+            servers[name] = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            stack.callback(servers[name].wait, 60)
+            stack.callback(servers[name].terminate)
+        for name, port in ports.items():
+            _wait(f"http://127.0.0.1:{port}/health", servers[name], folder / f"{name}.log")
+        yield {name: f"http://127.0.0.1:{port}/v1" for name, port in ports.items()}
+
+
+@pytest.fixture
+def url(urls: dict[str, str]) -> str:
+    return urls["vlm"]
 
 
 def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
@@ -68,33 +95,35 @@ def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text(errors="replace")[-4000:])
 
 
-def _config(url: str) -> Any:
-    roles = "describe: there, extract: there, nimbus-001: there, nimbus-002-preview: there"
+def _config(url: str, roles: Iterable[str]) -> Any:
+    playing = ", ".join(f"{role}: there" for role in roles)
     return parse_engine_config(
         f"engines: {{there: {{kind: openai, base_url: '{url}', model: scripted, context_tokens: {CONTEXT_TOKENS}, "
-        f"max_images: 8, image_tokens: 16, bytes_per_token: 1.5, is_vllm: true}}}}\nroles: {{{roles}}}"
+        f"max_images: 8, image_tokens: 16, bytes_per_token: 1.5, is_vllm: true}}}}\nroles: {{{playing}}}"
     )
 
 
 @asynccontextmanager
-async def _engine(url: str) -> AsyncIterator[Engine]:
-    config = _config(url)
+async def _engine(urls: dict[str, str], role: Role) -> AsyncIterator[Engine]:
+    model = {"language": "vlm", "speech": "whisper", "vectors": "vectors"}[TASKS[role]]
+    config = _config(urls[model], [each for each in ROLES if TASKS[each] == TASKS[role]])
     engine = open_engine(config, "there", config.played_by("there"))
     await engine.setup()
-    yield engine
-    await engine.close()
+    try:
+        yield engine
+    finally:
+        await engine.close()
 
 
 @pytest.mark.parametrize(("contract", "arguments"), SUITES)
-async def test_the_contract_of_a_role_over_http(url: str, contract: Any, arguments: dict[str, Any]) -> None:
-    async with _engine(url) as engine:
-        (model,) = engine.parts
+async def test_the_contract_of_a_role_over_http(urls: dict[str, str], contract: Any, arguments: dict[str, Any]) -> None:
+    @asynccontextmanager
+    async def opened(role: Role) -> AsyncIterator[Tried]:
+        async with _engine(urls, role) as engine:
+            (part,) = engine.parts
+            yield Tried(engine, lambda: part.running)  # type: ignore[attr-defined]
 
-        @asynccontextmanager
-        async def opened(role: Role) -> AsyncIterator[Tried]:
-            yield Tried(engine, lambda: model.running)  # type: ignore[attr-defined]
-
-        await contract(opened, **arguments)
+    await contract(opened, **arguments)
 
 
 @pytest.mark.parametrize("contract", [schemas_are_kept, closing_frees])

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import itertools
 import wave
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE
 from ray_jobs.engines.language.cleaning import cleaned
 from ray_jobs.engines.openai_compatible.client import OpenaiClient
+from ray_jobs.engines.voice_windows import VoiceWindows
 from services.core.engine_config import OpenaiOptions
-from services.core.errors import ArcusError, Reason, invalid
+from services.core.errors import ArcusError, Reason
 from services.core.media import Speech
 
-PART_SECONDS = 300  # of one request; OpenAI takes 25 MB, 13 minutes of these samples
-MIN_SECONDS = 0.1
+WINDOWS_AT_ONCE = 4  # of one call, so that a long recording leaves room for others
 # Radford et al. 2022, section 4.5: what Whisper writes where nobody speaks, and where it goes round in circles.
 NO_SPEECH, LOG_PROBABILITY, COMPRESSION = 0.6, -1.0, 2.4
 
 
 class OpenaiTranscriber:
+    """See Transcriber. Only what the voice detector hears somebody speak in is sent, in windows that cut no word."""
+
     def __init__(self, options: OpenaiOptions) -> None:
         self._options = options
         self._client = OpenaiClient(options)
+        self._windows = VoiceWindows()
 
     async def setup(self) -> None:
         await self._client.setup()
+        await self._windows.setup()
 
     def check(self) -> None:
         self._client.check()
@@ -38,18 +45,21 @@ class OpenaiTranscriber:
     async def transcribe(
         self, tenant_id: str, samples: np.ndarray, sample_rate: int, offset_seconds: float
     ) -> tuple[Speech, ...]:
-        if samples.ndim != 1 or samples.dtype != np.int16:
-            raise invalid("Give the audio as int16 samples of one channel.", field="samples")
-        said: list[Speech] = []
-        step = PART_SECONDS * sample_rate
-        for first in range(0, len(samples), step):
-            part = samples[first : first + step]
-            if len(part) < MIN_SECONDS * sample_rate:
-                break
-            said += await self._part(part, sample_rate, offset_seconds + first / sample_rate)
-        return tuple(said)
+        windows = await self._windows.cut(samples, sample_rate)
+        places = asyncio.Semaphore(WINDOWS_AT_ONCE)
 
-    async def _part(self, samples: np.ndarray, sample_rate: int, offset_seconds: float) -> list[Speech]:
+        async def heard(start: float, window: np.ndarray) -> list[Speech]:
+            async with places:
+                return await self._window(window, offset_seconds + start)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(heard(*window)) for window in windows]
+        except* ArcusError as errors:
+            raise errors.exceptions[0] from None
+        return tuple(itertools.chain.from_iterable(task.result() for task in tasks))
+
+    async def _window(self, samples: np.ndarray, offset_seconds: float) -> list[Speech]:
         answer = await self._client.post(
             "audio/transcriptions",
             data={
@@ -58,9 +68,9 @@ class OpenaiTranscriber:
                 "timestamp_granularities[]": "segment",
                 "temperature": "0",
             },
-            files={"file": ("speech.wav", _wav(samples, sample_rate), "audio/wav")},
+            files={"file": ("speech.wav", _wav(samples), "audio/wav")},
         )
-        length = len(samples) / sample_rate
+        length = len(samples) / SAMPLE_RATE
         try:
             return list(_speech(answer, length, offset_seconds))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -85,11 +95,11 @@ def _is_imagined(segment: dict[str, Any]) -> bool:
     return (silent and unsure) or float(segment.get("compression_ratio") or 0) > COMPRESSION
 
 
-def _wav(samples: np.ndarray, sample_rate: int) -> bytes:
+def _wav(samples: np.ndarray) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as audio:
         audio.setnchannels(1)
         audio.setsampwidth(2)
-        audio.setframerate(sample_rate)
+        audio.setframerate(SAMPLE_RATE)
         audio.writeframes(samples.astype("<i2").tobytes())
     return file.getvalue()

@@ -6,10 +6,10 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE, resampled
-from ray_jobs.engines.embedded.voice import VoiceDetector, utterances
+from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE
 from ray_jobs.engines.vllm.engine import VllmEngine
-from ray_jobs.engines.vllm.speech_windows import WINDOW_SECONDS, WhisperTokens, joined, segments
+from ray_jobs.engines.vllm.whisper_segments import WhisperTokens, segments
+from ray_jobs.engines.voice_windows import VoiceWindows
 from services.core.engine_config import VllmOptions
 from services.core.errors import invalid
 from services.core.media import Speech
@@ -31,15 +31,14 @@ class VllmTranscriber:
             mm_processor_cache_gb=0,
             enable_prefix_caching=False,
         )
-        self._voice = VoiceDetector()
-        self._voice_turn = asyncio.Lock()  # the detector has a state
+        self._windows = VoiceWindows()
         self._numbers = itertools.count()
         self._languages: list[int] = []
         self._tokens: WhisperTokens | None = None
 
     async def setup(self) -> None:
         await self._engine.setup()
-        await asyncio.to_thread(self._voice.setup)
+        await self._windows.setup()
         tokenizer = self._engine.llm.get_tokenizer()
         ids = tokenizer.get_vocab()
         if not {"<|startoftranscript|>", "<|transcribe|>", "<|0.00|>", "<|endoftext|>"} <= ids.keys():
@@ -54,26 +53,18 @@ class VllmTranscriber:
     async def transcribe(
         self, tenant_id: str, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, offset_seconds: float = 0.0
     ) -> tuple[Speech, ...]:
-        import numpy as np
-
-        if samples.ndim != 1 or samples.dtype != np.int16:
-            raise invalid("Give the audio as int16 samples of one channel.", field="samples")
-        if sample_rate != SAMPLE_RATE:
-            samples = await asyncio.to_thread(resampled, samples, sample_rate)
-        async with self._voice_turn:
-            probabilities = await asyncio.to_thread(self._voice.probabilities, samples)
-        windows = joined(utterances(samples, probabilities, WINDOW_SECONDS), SAMPLE_RATE)
+        windows = await self._windows.cut(samples, sample_rate)
         if not windows:
             return ()
-        language = await self._language(samples[slice(*windows[0])])
+        language = await self._language(windows[0][1])
         places = asyncio.Semaphore(WINDOWS_AT_ONCE)
 
-        async def heard(window: tuple[int, int]) -> list[Speech]:
+        async def heard(start: float, window: np.ndarray) -> list[Speech]:
             async with places:
-                return await self._window(samples[slice(*window)], language, offset_seconds + window[0] / SAMPLE_RATE)
+                return await self._window(window, language, offset_seconds + start)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(heard(window)) for window in windows]
+            tasks = [group.create_task(heard(*window)) for window in windows]
         return tuple(itertools.chain.from_iterable(task.result() for task in tasks))
 
     @property

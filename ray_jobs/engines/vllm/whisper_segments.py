@@ -1,4 +1,4 @@
-"""Which parts of a recording Whisper hears, and where in them its words lie."""
+"""Where in a window of a recording the words lie that Whisper wrote for it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,7 @@ from dataclasses import dataclass
 
 from services.core.media import Speech
 
-WINDOW_SECONDS = 30.0  # what Whisper was made to hear at once
 TIMESTAMP_SECONDS = 0.02
-
-
-def joined(utterances: Sequence[tuple[int, int]], sample_rate: int) -> list[tuple[int, int]]:
-    """Ranges of samples of at most 30 s, each from the start of one utterance to the end of another.
-
-    Utterances are shorter than a window, so that no word is cut; silence between windows is never heard, and a model that
-    hears none invents nothing.
-    """
-    limit = int(WINDOW_SECONDS * sample_rate)
-    windows: list[tuple[int, int]] = []
-    for start, end in utterances:
-        if windows and end - windows[-1][0] <= limit:
-            windows[-1] = (windows[-1][0], end)
-        else:
-            windows.append((start, end))
-    return windows
 
 
 @dataclass(frozen=True)

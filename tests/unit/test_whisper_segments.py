@@ -1,13 +1,11 @@
-"""Which parts of a recording Whisper hears, and what is made of its timestamps."""
+"""What is made of Whisper's timestamps."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_jobs.engines.vllm.speech_windows import WINDOW_SECONDS, WhisperTokens, joined, segments
+from ray_jobs.engines.vllm.whisper_segments import WhisperTokens, segments
 
 FIRST, END = 2000, 1000
 TOKENS = WhisperTokens(FIRST, END, lambda ids: " ".join(f"w{id}" for id in ids))
@@ -15,19 +13,6 @@ TOKENS = WhisperTokens(FIRST, END, lambda ids: " ".join(f"w{id}" for id in ids))
 
 def stamp(seconds: float) -> int:
     return FIRST + round(seconds / 0.02)
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 29)), max_size=20))
-def test_windows_hold_every_utterance_whole_and_no_more_than_whisper_hears(steps) -> None:
-    utterances, place = [], 0
-    for silence, length in steps:
-        utterances.append((place + silence, place + silence + length))
-        place += silence + length
-    windows = joined(utterances, 1)
-    assert all(end - start <= WINDOW_SECONDS for start, end in windows)
-    assert all(before[1] <= after[0] for before, after in pairwise(windows))
-    for start, end in utterances:
-        assert any(first <= start and end <= last for first, last in windows)
 
 
 def test_text_between_timestamps_is_a_segment_at_its_place_in_the_file() -> None:
