@@ -15,7 +15,6 @@ STOP_WORDS = frozenset(
     mentioned discuss discussed describe explain give""".split()
 )
 _WORD = re.compile(r"[\w']+")
-_ENDING = re.compile(r"(?:'s|ing|ed|es|s)$")
 
 
 def content_words(text: str) -> list[str]:
@@ -25,8 +24,8 @@ def content_words(text: str) -> list[str]:
 
 
 def stems(text: str) -> set[str]:
-    """Content words without their commonest English endings: enough to tell that "tides" is "tide"."""
-    return {_ENDING.sub("", word) if len(word) > 4 else word for word in content_words(text)}
+    """Content words by their stems: enough to tell that "tides" is "tide"."""
+    return {stem(word) for word in content_words(text)}
 
 
 def stem(word: str) -> str:
