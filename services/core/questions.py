@@ -20,6 +20,17 @@ _FILE = re.compile(
 _EXCLUDING = re.compile(r"\b(?:other than|except(?: for| in)?|apart from|besides|not in)\s+(?=\S+\.\w{2,4}\b)", re.I)
 MAX_CHARACTERS = 20_000  # that are read for names
 MAX_NAMES = 20
+# "What is shown?", "Describe what can be seen": asked of nothing in particular.
+_OPEN = re.compile(
+    r"^\W*(?:please )?(?:what|describe|explain|show|tell)\b.*?\b(?:shown?|says?|said|see|seen|hear|heard|happen(?:s|ed|ing)?|"
+    r"going on|visible|discuss(?:ed)?|talks?|mention(?:s|ed)?|(?:video|clip|lecture|file|recording|film|movie)s?)\b",
+    re.I,
+)
+_OPEN_WORDS = frozenset(
+    "see seen hear heard visible happen happens happened happening going recording recordings film films "
+    "movie movies please".split()
+)
+MAX_OPEN_CHARACTERS = 200
 _ASKING = frozenset("list name tell give please provide find write".split())
 
 
@@ -29,6 +40,14 @@ def is_broad(question: str) -> bool:
         return True
     # "Tell me of each video" wants all of it; "list what each video says of the moon" wants the moon.
     return _EVERY.search(question) is not None and not set(content_words(_EVERY.sub(" ", question))) - _ASKING
+
+
+def wants_all(question: str) -> bool:
+    """Whether it is broad, or names nothing to look for, and stands for itself: "What is shown?"."""
+    if is_broad(question):
+        return True
+    text = without_file_names(question[:MAX_CHARACTERS])
+    return len(text) <= MAX_OPEN_CHARACTERS and bool(_OPEN.search(text)) and not set(content_words(text)) - _OPEN_WORDS
 
 
 def file_names(text: str) -> list[str]:

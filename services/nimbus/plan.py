@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.core.questions import is_broad
+from services.core.questions import wants_all
 
 MAX_PARTS = 8
 
@@ -36,4 +36,4 @@ class Plan:
 
 def unplanned(question: str) -> Plan:
     """What nimbus-001 looks for when there is no conversation: the question as it is, with no call to an engine."""
-    return Plan(question, (question,), broad=is_broad(question))
+    return Plan(question, (question,), broad=wants_all(question))

@@ -27,6 +27,9 @@ EVERYTHING = knowledge([item["name"] for item in RECORDS])
         ("How many lectures cover both gravity and waves?", "1 of 14 videos has topics with “gravity” and “waves”."),
         ("How many lectures were recorded before 2022?", "None of the 14 videos have recorded on before 2022."),
         ('How many lectures mention "silk"?', "1 of 14 videos has any text containing “silk”."),
+        ("How many lectures have code?", "5 of 14 videos have code."),
+        ("How many lectures have no code?", "9 of 14 videos have no code."),
+        ("How many lectures were recorded live?", "10 of 14 videos have recorded live: yes."),
         ("Which video has the most slides?",
          "The videos with the highest slide count (1):\n"
          "- neural_networks_from_scratch.mp4: title Neural Networks from Scratch, slide count 62"),

@@ -9,7 +9,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.embedded import entity_planner
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.shapes import shape_of
-from services.core.questions import is_broad
+from services.core.questions import wants_all
 
 MAX_PARTS = 6
 
@@ -24,7 +24,7 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
     question = _BLANK.sub(r"\1", standalone(request.messages))
     if not request.decompose:
-        return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
+        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
     queries, answered = entity_planner.queries(question, request.tables)
     if answered:
         return pb.PlanResponse(question=question, parts=[question], queries=queries, answered_by_queries=True)
@@ -33,7 +33,7 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
         return pb.PlanResponse(
             question=question, parts=shape.parts[:MAX_PARTS], per_file=shape.per_file, broad=shape.is_overview
         )
-    broad = is_broad(question)
+    broad = wants_all(question)
     pieces = [piece.strip(" ?.!") for piece in _SPLIT.split(question)]
     parts = list(dict.fromkeys(piece for piece in pieces if len(piece.split()) >= 2))[:MAX_PARTS]
     if len(parts) < 2:

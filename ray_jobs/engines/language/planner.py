@@ -10,7 +10,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
-from services.core.questions import is_broad
+from services.core.questions import wants_all
 
 OUTPUT_TOKENS = 1_500
 MAX_PARTS, MAX_QUERIES = 6, 4
@@ -41,7 +41,7 @@ async def plan(model: LanguageModel, request: pb.PlanRequest) -> pb.PlanResponse
         made = await answer_in_json(model, prompt)
     except UnusableAnswerError as error:
         log.warning("question_unplanned", request_id=request.request_id, problem=error.message)
-        return pb.PlanResponse(question=question, parts=[question], broad=is_broad(question))
+        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
     if not request.decompose:
         return pb.PlanResponse(question=made["question"], parts=[made["question"]], broad=made["broad"])
     queries = [pb.Query(purpose=item["purpose"], sql=item["sql"]) for item in made.get("queries", ())]

@@ -229,9 +229,19 @@ def _read_flags(question: Sequence[Token], columns: Columns) -> list[Condition]:
                 other.is_read = True
         yes = negated is None
         found[column] = Condition(
-            column, f"{column.sql} = {'true' if yes else 'false'}", f"have {column.label}: {'yes' if yes else 'no'}"
+            column, f"{column.sql} = {'true' if yes else 'false'}", _flag_phrase(column.label, yes)
         )
     return list(found.values())
+
+
+def _flag_phrase(label: str, yes: bool) -> str:
+    """ "has music" reads "have music" or "have no music"."""
+    verb, _, rest = label.partition(" ")
+    if verb == "has" and rest:
+        return f"have {rest}" if yes else f"have no {rest}"
+    if verb == "is" and rest:
+        return f"are {rest}" if yes else f"are not {rest}"
+    return f"have {label}: {'yes' if yes else 'no'}"
 
 
 def _read_quoted(question: Sequence[Token], columns: Columns) -> list[Condition]:
