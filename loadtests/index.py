@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import secrets
 import sys
@@ -146,6 +147,7 @@ async def build(
             device=CpuDevice(DIMENSIONS), lists_from=settings.rows // settings.shards // 2 if lists else NEVER
         )
         replica = ShardReplica(number, EmbeddingLog(database), shard, snapshots=snapshots)
+        gc.collect()  # what the shard before left behind
         before = psutil.Process().memory_info().rss
         started = time.perf_counter()
         await replica.start()
@@ -153,10 +155,9 @@ async def build(
         await replica.upkeep()
         kept = time.perf_counter()
         if lists or number == 0:
-            held = replica.held
-            looked = held.looked_at
+            looked = replica.held.looked_at
             await asyncio.gather(*(replica.search(Query(TENANT, (COLLECTION,), query, LIMIT), 0) for query in queries))
-            looked = (held.looked_at - looked) // len(queries)
+            looked = (replica.held.looked_at - looked) // len(queries)
         held_bytes = psutil.Process().memory_info().rss - before
         stored = time.perf_counter()
         await replica.write_snapshot()
