@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
+# Each process that a machine's settings kept from storing bytecode would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
