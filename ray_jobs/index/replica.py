@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -53,6 +54,7 @@ class ShardReplica:
         *,
         snapshots: Snapshots | None = None,
         snapshot_rows: int = 0,
+        snapshot_pause_seconds: float = 60.0,
         max_waiting: int = 512,
         catch_up_seconds: float = 10.0,
     ) -> None:
@@ -61,7 +63,9 @@ class ShardReplica:
         self._shard = shard
         self._snapshots = snapshots
         self._snapshot_rows = snapshot_rows
-        self._tried_sequence = 0  # that the shard had when a snapshot was last tried
+        self._snapshot_pause_seconds = snapshot_pause_seconds  # before a snapshot that was not written is tried again
+        self._written_sequence = 0  # of the last snapshot that was written here
+        self._next_snapshot_at = 0.0
         self._trimmed_at_start = 0
         self._catch_up_seconds = catch_up_seconds
         self._queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
@@ -205,13 +209,15 @@ class ShardReplica:
                 log.warning("a snapshot cannot be written", shard=self._number, error=error.message)
 
     async def _snapshot_if_due(self) -> None:
-        sequence = self._shard.sequence
-        if not self._snapshots or not self._snapshot_rows or sequence - self._tried_sequence < self._snapshot_rows:
+        sequence, now = self._shard.sequence, time.monotonic()
+        if not self._snapshots or not self._snapshot_rows or now < self._next_snapshot_at:
             return
-        self._tried_sequence = sequence
+        if sequence - self._written_sequence < self._snapshot_rows:
+            return
+        self._next_snapshot_at = now + self._snapshot_pause_seconds
         if await self._snapshots.claim(self._number, sequence, self._snapshot_rows):
-            written = await self.write_snapshot()
-            log.info("a snapshot was written", shard=self._number, sequence=written)
+            self._written_sequence = await self.write_snapshot()
+            log.info("a snapshot was written", shard=self._number, sequence=self._written_sequence)
 
 
 _DONE = object()

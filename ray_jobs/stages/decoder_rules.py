@@ -46,7 +46,8 @@ def _allows(names: frozenset[str], name: str | None) -> bool:
 
 _420 = frozenset({"yuv420p", "yuvj420p"})
 
-# Least and greatest pictures: NVDEC Application Note, table 1, for Hopper, which also lists neither AV1 nor 10-bit H.264.
+# Codecs and greatest pictures: NVDEC Application Note of Video Codec SDK 13.0, section 2, column "Turing/ GA100/ Hopper",
+# which has neither AV1 nor 10-bit H.264. Least pictures: the NVDEC programming guide of the same SDK, table 1.
 # Under a second, starting a session on the GPU takes longer than decoding on the CPU.
 RULES: tuple[Rule, ...] = (
     Rule(

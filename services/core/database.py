@@ -11,8 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -26,6 +24,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     make_url,
     select,
 )
@@ -38,6 +37,7 @@ from services.core.errors import ArcusError, Reason, invalid
 
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
+MIGRATIONS = Path(__file__).parent / "migrations"
 SETUP_LOCK = 7146725  # any number, the same in every process
 Result = TypeVar("Result")
 UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
@@ -161,10 +161,28 @@ def _write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
 
 
 def _upgrade(connection: Connection) -> None:
+    version, newest = _version(connection), max(path.stem[:4] for path in (MIGRATIONS / "versions").glob("*.py"))
+    if version == newest:
+        return
+    if version > newest:
+        raise invalid(
+            f"The database is of a newer Arcus: its tables have version {version}, and this one knows up to {newest}. "
+            "Run that Arcus, or restore a copy from before it."
+        )
+    from alembic import command  # a quarter of a second, which every process would take that opens a database
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str:
+    """That alembic noted; empty in a new database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -1,15 +1,16 @@
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 
-import services.core.database
-from services.core.database import Database
+from services.core.database import MIGRATIONS, Database
+from services.core.errors import ArcusError
 from services.core.schema import collection_files, collection_shards, metadata
 from services.core.shards import ensure_shards
 from tests.contract.store_steps import SHARDS
@@ -36,6 +37,15 @@ async def test_migrating_again_changes_nothing(database):
     async with database.read() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert set(metadata.tables) <= set(names)
+
+
+async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(database):
+    async with database.write() as connection:
+        newest = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar_one()
+        assert newest == ScriptDirectory(str(MIGRATIONS)).get_current_head(), "files are named by their revision"
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ArcusError, match="newer Arcus: its tables have version 9999"):
+        await database.migrate()
 
 
 async def test_several_fronts_may_migrate_and_count_shards_at_once(database_url):
@@ -69,6 +79,6 @@ async def test_what_was_stored_in_one_shard_a_collection_stays_where_it_is(store
 
 def _go(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(services.core.database.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     move(config, revision)

@@ -1,4 +1,4 @@
-"""One whole system for all tests that kill its parts or delete what they work at: each leaves it working."""
+"""One whole system for all tests that kill its parts, delete what they work at or start another: each leaves it working."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -17,8 +18,12 @@ import numpy as np
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
+from cloudglue import Cloudglue
 
+from services.cli.credentials import start_key
 from services.core.engine_config import SCRIPTED_ANSWERS
+from services.core.settings import Settings
+from tests.front_process import start_front
 
 SECRET = "of this test"
 STREAMS = 256  # as many as a generate replica runs at once
@@ -29,12 +34,12 @@ def metadata(application: str, secret: str = SECRET) -> tuple[tuple[str, str], .
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """host:port of a runtime with the scripted engine and two index shards."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a runtime with the scripted engine and two index shards, and of a front before it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = {
+    return {
         **os.environ,
         "RAY_ADDRESS": "127.0.0.1:1",  # another cluster's address must not matter
         "ARCUS_DATA_DIR": str(tmp_path_factory.mktemp("data")),
@@ -44,6 +49,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_INDEX_SHARDS": "2",
     }
+
+
+@pytest.fixture(scope="module")
+def address(environment: dict[str, str]) -> Iterator[str]:
+    """host:port of the runtime."""
     with tempfile.TemporaryDirectory(prefix="arcus-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         with (Path(environment["ARCUS_DATA_DIR"]) / "runtime.log").open("wb") as log:
             process = subprocess.Popen(
@@ -57,8 +67,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline() or "{}")
-            assert ready.get("engine_address") == address, Path(log.name).read_text()[-4000:]
-            yield address
+            assert ready, Path(log.name).read_text()[-4000:]
+            assert ready["engine_address"] == environment["ARCUS_ENGINE_ADDRESS"]
+            yield ready["engine_address"]
         finally:
             process.terminate()
             process.wait(30)
@@ -126,6 +137,26 @@ async def test_a_search_that_names_a_row_yet_unwritten_is_told_to_come_again(cha
             timeout=60,
         )
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_deltas_arrive_while_the_answer_is_being_made(address: str, environment: dict[str, str]) -> None:
+    """An engine that speaks every 0.2 s is heard every 0.2 s, by the SDK that reads 4 KiB at a time."""
+    slow = '{"messages": 6, "tokens_per_message": 1, "interval_seconds": 0.2}'
+    key = asyncio.run(start_key(Settings(data_dir=Path(environment["ARCUS_DATA_DIR"]))))
+    front = start_front(environment)
+    try:
+        client = Cloudglue(api_key=key, host=front.url)
+        collection = client.collections.create(name="empty", collection_type="media-descriptions")
+        arrivals = []
+        for event in client.responses.create(
+            input="anything", collections=[collection.id], model="nimbus-001", instructions=slow, stream=True
+        ):
+            if event["event"] == "response.output_text.delta":
+                arrivals.append(time.monotonic())
+        assert len(arrivals) == 6
+        assert arrivals[-1] - arrivals[0] > 0.5, "they came all at once, at the end"
+    finally:
+        front.kill()
 
 
 async def test_cancelled_streams_free_the_engine(channel: grpc.aio.Channel) -> None:

@@ -93,6 +93,20 @@ async def test_a_model_that_does_not_fit_says_what_to_change(models: dict[str, P
     await made.close()
 
 
+async def test_closing_lets_what_runs_end_and_takes_no_more(models: dict[str, Path]) -> None:
+    made = VllmModel(tiny_options(models["text"]))
+    await made.setup()
+    running = [asyncio.create_task(told(made, replace(LONG, request_id=f"r{n}"))) for n in range(3)]
+    while made.running < 3:  # noqa: ASYNC110  an engine offers no event
+        await asyncio.sleep(0.01)
+    closing = asyncio.create_task(made.close())
+    await asyncio.sleep(0.1)
+    assert not closing.done() and await told(made) == "ENGINE_UNAVAILABLE"
+    assert await asyncio.gather(*running) == ["length"] * 3
+    await closing
+    assert made.running == 0
+
+
 async def test_a_call_before_setup_is_refused(models: dict[str, Path]) -> None:
     made = VllmModel(tiny_options(models["text"]))
     assert await told(made, replace(ASKED, turns=(Turn("user", "Why?"),))) == "ENGINE_UNAVAILABLE"
