@@ -49,8 +49,8 @@ bench: setup
 	$(PY) -m loadtests.bench
 
 # The measurement of a GPU with sizes that a CPU does in a minute: shows that its rows run.
-bench-gpu-small: setup
-	$(PY) loadtests/gpu.py --cpu --small
+bench-gpu-small: setup-vllm
+	$(VLLM) loadtests/gpu.py --cpu --small
 
 bench-index: setup
 	$(PY) -m loadtests.index

@@ -21,6 +21,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "proto")]
 
 from loadtests.on_gpu.rows import Options, Row  # noqa: E402
 
+# Of vLLM on a CPU: one thread and one process for each model, and no warnings between the rows.
+ON_CPU = {
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+}
 PARTS = ("decode", "search", "embed", "captions")
 
 
@@ -62,7 +69,9 @@ def main() -> int:
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--json", type=Path, help="where to write the results")
     arguments = parser.parse_args()
-    if not arguments.cpu:
+    if arguments.cpu:
+        os.environ |= ON_CPU
+    else:
         import torch
 
         if not torch.cuda.is_available():

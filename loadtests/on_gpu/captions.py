@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from loadtests.on_gpu.rows import Options, Row, lacking
+from loadtests.on_gpu.rows import Options, Row, engine_arguments, lacking
 
 SEGMENT_SECONDS, FRAMES = 10, 5
 GOAL = 30.0  # seconds of video per second; NVIDIA VSS gives 27.5 on an H100
@@ -80,6 +80,7 @@ async def _ours(folder: Path, frames: list[Any], tokens: int, options: Options) 
             max_images=FRAMES,
             load_format="dummy",
             dtype="bfloat16",
+            extra=engine_arguments(options),
         )
     )
     await model.setup()
@@ -111,6 +112,7 @@ async def _alone(folder: Path, frames: list[Any], tokens: int, options: Options)
             limit_mm_per_prompt={"image": FRAMES, "video": 0, "audio": 0},
             disable_log_stats=True,
             **ENGINE,
+            **engine_arguments(options),
         )
     )
     tokenizer = llm.get_tokenizer()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from loadtests.on_gpu.rows import Options, Row, best_seconds, lacking, settle_nothing
+from loadtests.on_gpu.rows import Options, Row, best_seconds, engine_arguments, lacking, settle_nothing
 
 SEGMENT_SECONDS, PIECES = 10, 8  # texts that one segment brings to the index
 GOAL = 125.0  # seconds of video per second, NVIDIA VSS on an H100
@@ -91,6 +91,7 @@ async def _through_arcus(folder: str, texts: list[str], options: Options) -> tup
             max_waiting=len(texts),
             load_format="dummy",
             dtype="float32",
+            extra=engine_arguments(options),
         )
     )
     await embedder.setup()
@@ -116,6 +117,7 @@ async def _alone(folder: str, texts: list[str], options: Options) -> tuple[float
             load_format="dummy",
             dtype="float32",
             disable_log_stats=True,
+            **engine_arguments(options),
         )
     )
 

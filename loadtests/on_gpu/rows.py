@@ -45,6 +45,17 @@ class Row:
         return {**asdict(self), "ratio": self.ratio}
 
 
+def engine_arguments(options: Options) -> dict[str, Any]:
+    """What vLLM needs to be told on a CPU, where it else takes most of the memory and a process more."""
+    if options.on_gpu:
+        return {}
+    return {
+        "enforce_eager": True,
+        "distributed_executor_backend": "uni",
+        "kv_cache_memory_bytes": 256 * 1024**2,
+    }
+
+
 def best_seconds(calls: Sequence[Callable[[], Any]], rounds: int, settle: Callable[[], None]) -> list[float]:
     """The shortest of `rounds` runs of each call, taken in turn, so that a slow moment touches all; one more warms up."""
     best = [float("inf")] * len(calls)
