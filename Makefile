@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
-# Each process that a machine's settings kept from storing bytecode would compile all that it imports anew.
+# What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
@@ -12,9 +12,9 @@ setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engines,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[engines,dev]'
 	# Two dependencies bring the OpenCV build that needs a display's libraries; the headless one takes its place.
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall '$(HEADLESS)'
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall '$(HEADLESS)'
 	touch $@
 
 demo: setup
