@@ -34,7 +34,9 @@ async def test_a_snapshot_that_could_not_be_stored_is_tried_again_without_new_ro
     objects = FaultyObjects(f"file://{store.folder}")
     objects.is_full = True
     snapshots = Snapshots(store.database, objects)
-    replica = ShardReplica(shard, store.log, Shard(), snapshots=snapshots, snapshot_rows=rows)
+    replica = ShardReplica(
+        shard, store.log, Shard(), snapshots=snapshots, snapshot_rows=rows, snapshot_pause_seconds=0.1
+    )
 
     async def claimed_until() -> int:
         async with store.database.read() as connection:
