@@ -196,7 +196,8 @@ async def searched(
     started = time.perf_counter()
     with runtime(data_dir, secret, environment) as address:
         up = time.perf_counter() - started
-        engine = EngineClient(address, secret, timeout_seconds=60, config=parse_engine_config(""))
+        config = parse_engine_config("")
+        engine = EngineClient(address, secret, timeout_seconds=60, config=config, index_replicas=replicas)
         nearest = Nearest(engine, EmbeddingLog(database))
         await measure_shards(nearest, queries[: settings.callers * 2], settings.callers)
         rates, found = await measure_shards(nearest, queries, settings.callers)

@@ -74,6 +74,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         settings.engine_secret.get_secret_value(),
         timeout_seconds=settings.engine_timeout_seconds,
         config=load_engine_config(settings),
+        index_replicas=settings.index_replicas,
     )
     entity_sql = EntitySql()
     try:

@@ -18,7 +18,8 @@ from services.core.engine_config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.nimbus.together import Together
 
-# Of one call; two are under way at once, so that one half of many callers is served while the other is embedded.
+# Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
+# embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
 EMBED_TEXTS = 8
 SEARCHES = 32
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
@@ -55,7 +56,9 @@ class MovedError(Exception):
 
 
 class EngineClient:
-    def __init__(self, address: str, secret: str, *, timeout_seconds: float, config: EngineConfig) -> None:
+    def __init__(
+        self, address: str, secret: str, *, timeout_seconds: float, config: EngineConfig, index_replicas: int = 1
+    ) -> None:
         self._timeout_seconds = timeout_seconds
         self._secret = secret
         self._embedder = self._metadata(config.application("embed"))
@@ -71,6 +74,7 @@ class EngineClient:
         ]
         self._next = itertools.cycle(self._channels)
         self._embedding: Together[str, bytes] = Together("embed", self._embed, max_items=EMBED_TEXTS)
+        self._index_replicas = index_replicas
         self._searching: dict[int, Together[pb.SearchRequest, pb.SearchResponse]] = {}
 
     async def close(self) -> None:
@@ -122,7 +126,12 @@ class EngineClient:
             (reply,) = await self._search(shard, [request])
         else:
             if shard not in self._searching:
-                self._searching[shard] = Together(f"search-{shard}", partial(self._search, shard), max_items=SEARCHES)
+                self._searching[shard] = Together(
+                    f"search-{shard}",
+                    partial(self._search, shard),
+                    max_items=SEARCHES,
+                    max_calls=self._index_replicas,
+                )
             reply = await self._searching[shard].put(request)
         if reply.moved_sequence > min_sequence:
             raise MovedError

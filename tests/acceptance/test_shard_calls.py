@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -24,10 +25,19 @@ class Shards(ScriptedServer):
         super().__init__()
         self.plays: list[Any] = []
         self.calls: list[tuple[str, int]] = []
+        self.at_once: list[int] = []  # searches of each call that waits for `go`
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def SearchMany(self, request: Any, context: Any) -> Any:
+        self.at_once.append(len(request.searches))
+        await self.go.wait()
+        return pb.SearchManyResponse(responses=[pb.SearchResponse() for _ in request.searches])
 
     async def Search(self, request: Any, context: Any) -> Any:
         shard = dict(context.invocation_metadata())["application"]
         self.calls.append((shard, request.min_sequence))
+        await self.go.wait()
         play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
         if play == "lost":
             await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
@@ -80,6 +90,27 @@ async def test_a_search_goes_to_every_shard_of_the_collection_with_its_own_row(s
 
 async def test_a_collection_that_is_nowhere_is_found_empty(shards, engine):
     assert await find(engine, []) == [] and shards.calls == []
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+async def test_searches_of_a_shard_wait_for_a_call_of_each_replica_and_share_the_next(shards, replicas):
+    shards.plays = [0]
+    client = EngineClient(
+        shards.address, "secret", timeout_seconds=20, config=parse_engine_config(""), index_replicas=replicas
+    )
+    shards.go.clear()
+    searches = []
+    async with asyncio.timeout(20):
+        for number in range(10):
+            searches.append(asyncio.create_task(find(client, [at(0, 7)])))
+            while len(shards.calls) < min(number + 1, replicas):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert len(shards.calls) == replicas and not shards.at_once
+        shards.go.set()
+        await asyncio.gather(*searches)
+    assert sum(shards.at_once) == 10 - replicas and len(shards.at_once) <= 2
+    await client.close()
 
 
 async def test_a_search_whose_replica_is_lost_asks_another(shards, engine):
