@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import secrets
@@ -168,9 +169,10 @@ async def build(
                 "snapshot_seconds": round(time.perf_counter() - stored, 2),
                 "vectors": replica.held.size,
                 "looked_at_per_query": looked,
-                "bytes_per_vector": round(held_bytes / replica.held.size),
             }
         )
+        if number == 0:  # the next ones are given the memory that this one leaves
+            taken[0]["bytes_per_vector"] = round(held_bytes / replica.held.size)
         await replica.close()
         del replica, shard
     return taken
@@ -178,8 +180,11 @@ async def build(
 
 def index_processes() -> list[psutil.Process]:
     """The index replicas of the runtime that was started here."""
-    every = psutil.Process().children(recursive=True)
-    return [process for process in every if any("index-" in part for part in process.cmdline()[:1])]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [process] if any("index-" in part for part in process.cmdline()[:1]) else []
+    return found
 
 
 async def searched(
