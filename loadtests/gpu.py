@@ -20,14 +20,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto")]
 
 from loadtests.on_gpu.rows import Options, Row  # noqa: E402
+from loadtests.vllm_on_cpu import ENVIRONMENT  # noqa: E402
 
-# Of vLLM on a CPU: one thread and one process for each model, and no warnings between the rows.
-ON_CPU = {
-    "OMP_NUM_THREADS": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-}
 PARTS = ("decode", "search", "embed", "captions")
 
 
@@ -70,7 +64,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where to write the results")
     arguments = parser.parse_args()
     if arguments.cpu:
-        os.environ |= ON_CPU
+        os.environ |= ENVIRONMENT | {"VLLM_LOGGING_LEVEL": "ERROR"}  # no warnings between the rows
     else:
         import torch
 

@@ -183,7 +183,8 @@ def index_processes() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            found += [process] if any("index-" in part for part in process.cmdline()[:1]) else []
+            if any("index-" in part for part in process.cmdline()[:1]):
+                found.append(process)
     return found
 
 

@@ -29,6 +29,7 @@ from arcus.engine.v1 import engine_pb2 as engine
 from arcus.engine.v1 import engine_pb2_grpc as engine_grpc
 
 from loadtests.running import System, running_system
+from loadtests.vllm_on_cpu import EAGER, ENVIRONMENT, KV_CACHE_BYTES
 from services.core.engine_config import VllmOptions
 
 ROUNDS = 3
@@ -172,11 +173,7 @@ def _options(given: argparse.Namespace, folder: Path) -> VllmOptions:
         )
     from tests.vllm.tiny_models import tiny_text
 
-    extra = {
-        "enforce_eager": True,
-        "distributed_executor_backend": "uni",
-        "kv_cache_memory_bytes": 256 * 1024**2,
-    }
+    extra = {**EAGER, "kv_cache_memory_bytes": KV_CACHE_BYTES}
     return VllmOptions(**common, model=str(tiny_text(folder / "model")), gpus=0, dtype="float32", extra=extra)
 
 
@@ -189,13 +186,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=256)
     given = parser.parse_args()
-    # The engine's own threads are one each: the cores are for the path that is measured.
-    os.environ |= {
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    }
+    os.environ |= ENVIRONMENT
     with tempfile.TemporaryDirectory(prefix="arcus-vllm-") as name:
         folder = Path(name)
         options = _options(given, folder)

@@ -14,11 +14,7 @@ from services.cli.instance import ROOT
 @dataclass
 class FrontProcess:
     process: subprocess.Popen[bytes]
-    host: str
-
-    @property
-    def url(self) -> str:
-        return f"{self.host}/v1"
+    url: str
 
     def kill(self) -> None:
         self.process.kill()
@@ -37,4 +33,4 @@ def start_front(environment: Mapping[str, str]) -> FrontProcess:
     )
     assert process.stdout is not None
     port = json.loads(process.stdout.readline())["http_port"]
-    return FrontProcess(process, f"http://127.0.0.1:{port}")
+    return FrontProcess(process, f"http://127.0.0.1:{port}/v1")

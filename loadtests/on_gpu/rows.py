@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loadtests.vllm_on_cpu import EAGER, KV_CACHE_BYTES
+
 
 @dataclass(frozen=True)
 class Options:
@@ -46,14 +48,8 @@ class Row:
 
 
 def engine_arguments(options: Options) -> dict[str, Any]:
-    """What vLLM needs to be told on a CPU, where it else takes most of the memory and a process more."""
-    if options.on_gpu:
-        return {}
-    return {
-        "enforce_eager": True,
-        "distributed_executor_backend": "uni",
-        "kv_cache_memory_bytes": 256 * 1024**2,
-    }
+    """Of vLLM's engine, beside those that a row measures."""
+    return {} if options.on_gpu else {**EAGER, "kv_cache_memory_bytes": KV_CACHE_BYTES}
 
 
 def best_seconds(calls: Sequence[Callable[[], Any]], rounds: int, settle: Callable[[], None]) -> list[float]:

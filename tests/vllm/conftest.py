@@ -12,19 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from loadtests.vllm_on_cpu import EAGER, ENVIRONMENT
 from services.core.engine_config import VllmOptions
 
-# One thread for each model: the cores are for what is tested. One process too, where vLLM would have two on a CPU to set
-# the threads of the second: each import of it takes ten seconds.
-os.environ |= {
-    "HF_HUB_OFFLINE": "1",
-    "OMP_NUM_THREADS": "1",
-    "TORCHDYNAMO_DISABLE": "1",  # compiling a tiny model takes longer than all it does
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-}
+os.environ |= ENVIRONMENT | {"TORCHDYNAMO_DISABLE": "1"}  # compiling a tiny model takes longer than all it does
 KV_CACHE_BYTES = 64 * 1024**2
-EAGER = {"enforce_eager": True, "distributed_executor_backend": "uni"}
 MAX_RUNNING, MAX_WAITING = 32, 32
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import psutil
 import pytest
 
+from loadtests.vllm_on_cpu import EAGER
 from ray_jobs.engines.language.model import Turn
 from ray_jobs.engines.vllm.embedder import VllmEmbedder
 from ray_jobs.engines.vllm.model import VllmModel
 from ray_jobs.engines.vllm.transcriber import VllmTranscriber
 from services.core.errors import ArcusError, Reason
-from tests.vllm.conftest import EAGER, tiny_options
+from tests.vllm.conftest import tiny_options
 from tests.vllm.test_language_model import ASKED, read
 
 PARTS = ("small",)  # of the fixture
