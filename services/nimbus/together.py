@@ -37,14 +37,13 @@ class Together(Generic[Item, Result]):
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if len(self._callers) < self._max_calls:
-            caller = asyncio.create_task(self._serve(), name=self._name)
-            self._callers.add(caller)
-            caller.add_done_callback(self._callers.discard)
+            self._callers.add(asyncio.create_task(self._serve(), name=self._name))
         try:
             return await answer
         except asyncio.CancelledError:
             for caller, answers in self._under_way.items():
-                if answer in answers and all(other.done() for other in answers):
+                is_needed = not all(other.done() for other in answers)
+                if answer in answers and not is_needed and not caller.cancelling():
                     caller.cancel()
             raise
 
@@ -52,6 +51,12 @@ class Together(Generic[Item, Result]):
         """Calls until nobody waits."""
         caller = asyncio.current_task()
         assert caller is not None
+        try:
+            await self._call_while_any_waits(caller)
+        finally:  # in the same step as the last look at who waits: whoever comes after it starts another
+            self._callers.discard(caller)
+
+    async def _call_while_any_waits(self, caller: asyncio.Task[None]) -> None:
         while self._waiting:
             batch = self._waiting[: self._max_items]
             del self._waiting[: self._max_items]

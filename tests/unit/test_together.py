@@ -70,6 +70,40 @@ async def test_who_gives_up_is_not_called_for():
     assert call.batches == [[1, 2, 3]] and await together.put(5) == 10
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_who_comes_just_as_the_last_call_ends_is_called_for(given_up: bool):
+    async def at_once(numbers: list[int]) -> list[int]:
+        await asyncio.sleep(60 if numbers == [1] and given_up else 0)
+        return numbers
+
+    for ticks in range(12):  # of the loop, of which one falls between the end of the call and that of its task
+        together = Together("same", at_once, max_items=8, max_calls=1)
+        first = asyncio.create_task(together.put(1))
+        if given_up:
+            await settled()
+            first.cancel()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(together.put(2), 5) == 2
+
+
+async def test_those_who_give_up_together_leave_no_cancelling_to_the_next_call():
+    call = Doubler()
+    together = Together("double", call, max_items=2, max_calls=1)
+    shared = asyncio.gather(together.put(1), together.put(2))
+    await settled()
+    late = asyncio.create_task(together.put(3))
+    await settled()
+    shared.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await shared
+    await settled()
+    (caller,) = together._callers
+    assert call.batches == [[1, 2], [3]] and caller.cancelling() == 0
+    call.go.set()
+    assert await late == 6
+
+
 async def test_a_call_that_nobody_waits_for_is_cancelled_and_the_next_are_made():
     call = Doubler()
     together = Together("double", call, max_items=2, max_calls=1)
