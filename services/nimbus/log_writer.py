@@ -47,6 +47,7 @@ class LogWriter:
     def __init__(self, response_log: ResponseLog) -> None:
         self._log = response_log
         self._pending: dict[Hold, _Pending] = {}
+        self._taken: dict[Hold, _Pending] = {}  # in the transaction that is under way
         self._held: set[Hold] = set()  # of which more may be added
         self._lost: set[Hold] = set()
         self._wake = asyncio.Event()
@@ -111,7 +112,7 @@ class LogWriter:
         """Returns once all that was added is in the database. Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL."""
         if hold in self._lost:
             raise LostError
-        pending = self._pending.get(hold)
+        pending = self._pending.get(hold) or self._taken.get(hold)
         if pending is None:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -137,12 +138,10 @@ class LogWriter:
             self._listeners.pop(response_id, None)
 
     async def _flush(self) -> None:
-        taken = dict(list(self._pending.items())[:MAX_RESPONSES])
+        self._taken = taken = dict(list(self._pending.items())[:MAX_RESPONSES])
         for hold in taken:
             del self._pending[hold]
-        if not self._pending:
-            self._wake.clear()
-            self._urgent.clear()
+        self._rest_if_done()
         failure: Exception | None = None
         try:
             lost = await self._log.append([pending.batch() for pending in taken.values()])
@@ -151,9 +150,13 @@ class LogWriter:
             failure, lost = error, set(taken)
             reason = error.reason if isinstance(error, ArcusError) else repr(error)
             log.warning("events_not_written", responses=len(taken), reason=reason)
+        self._taken = {}
         self._lost |= lost & self._held  # nobody asks after the others
         for hold, pending in taken.items():
-            for waiter in pending.waiters:
+            waiters = pending.waiters
+            if hold in lost and (later := self._pending.pop(hold, None)):
+                waiters += later.waiters  # what came meanwhile would stand behind a gap
+            for waiter in waiters:
                 if waiter.done():
                     continue
                 if hold in lost:
@@ -162,3 +165,9 @@ class LogWriter:
                     waiter.set_result(None)
             for listener in self._listeners.get(hold.response_id, ()):
                 listener.set()
+        self._rest_if_done()
+
+    def _rest_if_done(self) -> None:
+        if not self._pending:
+            self._wake.clear()
+            self._urgent.clear()

@@ -1,7 +1,10 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from services.core.errors import ArcusError, Reason
 from services.core.response_log import Batch, Hold
 from services.nimbus.log_writer import LogWriter, LostError
 
@@ -29,3 +32,62 @@ async def test_a_lost_response_is_remembered_only_while_it_is_written(is_over: b
             writer.add(hold, 1, ["another"])
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class SlowLog:
+    """A log whose transactions end when they are let go; the first of them may fail."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.go = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.kept: list[tuple[int, list[str]]] = []
+
+    async def append(self, batches: list[Batch]) -> set[Hold]:
+        self.begun.set()
+        await self.go.wait()
+        if self.failures:
+            self.failures -= 1
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE)
+        self.kept += [(batch.first_number, list(batch.entries)) for batch in batches]
+        return set()
+
+
+@asynccontextmanager
+async def written_to(log: SlowLog) -> AsyncIterator[LogWriter]:
+    writer = LogWriter(log)  # type: ignore[arg-type]
+    running = asyncio.create_task(writer.run())
+    yield writer
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_comes_while_a_write_fails_is_not_kept_behind_a_gap():
+    log, hold, other = SlowLog(failures=1), Hold("r", "front", 1), Hold("s", "front", 1)
+    async with written_to(log) as writer:
+        writer.add(hold, 0, ["a"], urgent=True)
+        await log.begun.wait()
+        writer.add(hold, 1, ["b"], urgent=True)
+        waiting = asyncio.create_task(writer.written(hold))
+        await asyncio.sleep(0)
+        log.go.set()
+        with pytest.raises(ArcusError):
+            await waiting
+        with pytest.raises(LostError):
+            writer.add(hold, 2, ["c"])
+        writer.add(other, 0, ["another response goes on"], urgent=True)
+        await writer.written(other)
+    assert log.kept == [(0, ["another response goes on"])]
+
+
+async def test_who_waits_while_a_write_is_under_way_waits_for_its_end():
+    log, hold = SlowLog(failures=0), Hold("r", "front", 1)
+    async with written_to(log) as writer:
+        writer.add(hold, 0, ["a"], urgent=True)
+        await log.begun.wait()
+        waiting = asyncio.create_task(writer.written(hold))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        log.go.set()
+        await waiting
+    assert log.kept == [(0, ["a"])]
