@@ -19,7 +19,6 @@ from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
-from services.core.clock import now_ms
 from services.core.database import Database
 from services.core.deletions import sweep
 from services.core.descriptions import Description, Descriptions, LeaseLostError, NewEmbedding, Segment
@@ -37,10 +36,11 @@ SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 RETRY_SECONDS = (1.0, 5.0, 20.0)
-# A stage or the storage is away: the job waits for it, and its attempts begin to count after OUTAGE_SECONDS.
+# A stage or the storage is away: the job is put off, and its attempts begin to count once that was so this often
+# without anything done between, which is ten minutes at least.
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
-OUTAGE_SECONDS = 600.0
-OUTAGE_RETRY_SECONDS = 5.0
+POSTPONE_SECONDS = 5.0
+MAX_POSTPONED = 120
 PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE)
 
 log = structlog.get_logger()
@@ -99,7 +99,10 @@ class IngestWorker:
                 raise
             log.info("job_dropped", job_id=job.id)
         except Exception as error:
-            await self._failed(job, error)
+            try:
+                await self._failed(job, error)
+            except ArcusError as unwritten:  # its lease runs out, and it is taken up again
+                log.warning("failure_not_written", job_id=job.id, reason=unwritten.reason, error=repr(error)[:2000])
         finally:
             lease.cancel()
 
@@ -120,11 +123,12 @@ class IngestWorker:
         message = (
             error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
         )
-        waited_seconds = (now_ms() - job.created_at) / 1000
-        if isinstance(error, ArcusError) and error.reason in TRANSIENT and waited_seconds < OUTAGE_SECONDS:
-            log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
-            await self._jobs.retry(job, self.owner, delay_seconds=OUTAGE_RETRY_SECONDS, error=message, counts=False)
-            return
+        if isinstance(error, ArcusError) and error.reason in TRANSIENT:
+            if await self._jobs.postpone(
+                job, self.owner, delay_seconds=POSTPONE_SECONDS, error=message, most=MAX_POSTPONED
+            ):
+                log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
+                return
         if not permanent and job.attempts < self._settings.max_attempts:
             delay_seconds = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
             log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=repr(error)[:2000])

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 from services.core.database import Database
 from services.core.embedding_log import append_adds
 from services.core.extractions import queue_extractions
-from services.core.jobs import Job, is_held
+from services.core.jobs import Job, got_on, is_held
 from services.core.media import DescribeConfig, SegmentDescription, Span
 from services.core.schema import (
     collection_files,
@@ -240,6 +240,7 @@ class Descriptions:
             locked = select(descriptions.c.id).where(descriptions.c.id == id).with_for_update()
             if (await connection.execute(locked)).first() is None:
                 raise LeaseLostError
+            await got_on(connection, job)
             await connection.execute(
                 insert(segment_descriptions).values(
                     description_id=id,

@@ -16,7 +16,7 @@ from services.core.entity_schemas import misfit
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.extract_configs import ExtractConfig
 from services.core.extractions import is_member
-from services.core.jobs import Job, is_held
+from services.core.jobs import Job, got_on, is_held
 from services.core.pages import Page
 from services.core.schema import collection_files, collections, extractions, segment_entities, segments
 
@@ -188,6 +188,7 @@ class Entities:
         _check(extraction, entities)
         async with self._database.write() as connection:
             await _hold(connection, job, owner)
+            await got_on(connection, job)
             await connection.execute(
                 insert(segment_entities).values(
                     extraction_id=extraction.id,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import Update, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
@@ -29,7 +29,7 @@ class Job:
     kind: JobKind
     subject_id: str
     attempts: int
-    created_at: int
+    postponed: int
 
 
 class Jobs:
@@ -75,7 +75,7 @@ class Jobs:
                     attempts=row["attempts"] + 1,
                 )
             )
-        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1, row["created_at"])
+        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1, row["postponed"])
 
     async def renew(self, job: Job, owner: str) -> bool:
         """Extends the lease. False means that the job is another's or gone: stop working on it."""
@@ -93,30 +93,26 @@ class Jobs:
                 .values(state="failed" if error else "completed", owner=None, lease_until=None, error=error)
             )
 
-    async def retry(self, job: Job, owner: str, *, delay_seconds: float, error: str, counts: bool = True) -> None:
-        """Queues a job anew. One that does not count keeps its attempts: what failed was not the job."""
+    async def retry(self, job: Job, owner: str, *, delay_seconds: float, error: str) -> None:
+        """Queues a job anew."""
         async with self._database.write() as connection:
-            await connection.execute(
-                update(jobs)
-                .where(_held(job, owner))
-                .values(
-                    state="queued",
-                    owner=None,
-                    lease_until=None,
-                    run_after=now_ms() + int(delay_seconds * 1000),
-                    attempts=job.attempts - (not counts),
-                    error=error,
-                )
-            )
+            await connection.execute(_requeued(job, owner, delay_seconds, error=error))
+
+    async def postpone(self, job: Job, owner: str, *, delay_seconds: float, error: str, most: int) -> bool:
+        """Queues a job anew as if it had not been tried: what failed was not the job.
+
+        False, and it is held still, where it was put off `most` times since it last got on.
+        """
+        again = _requeued(
+            job, owner, delay_seconds, error=error, attempts=job.attempts - 1, postponed=jobs.c.postponed + 1
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(again.where(jobs.c.postponed < most))).rowcount == 1
 
     async def release(self, job: Job, owner: str) -> None:
         """Gives a job back untried, as a worker does that is told to stop."""
         async with self._database.write() as connection:
-            await connection.execute(
-                update(jobs)
-                .where(_held(job, owner))
-                .values(state="queued", owner=None, lease_until=None, attempts=job.attempts - 1)
-            )
+            await connection.execute(_requeued(job, owner, 0, attempts=job.attempts - 1))
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """Jobs by (kind, state)."""
@@ -161,6 +157,21 @@ async def enqueue(connection: AsyncConnection, tenant_id: str, kind: JobKind, su
 async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:
     """Whether the worker still holds the job, inside its own transaction: what it writes is then safe to commit."""
     return (await connection.execute(select(jobs.c.id).where(_held(job, owner)).with_for_update())).first() is not None
+
+
+async def got_on(connection: AsyncConnection, job: Job) -> None:
+    """A part of the job is done: what it was put off for is back."""
+    if job.postponed:
+        await connection.execute(update(jobs).where(jobs.c.id == job.id).values(postponed=0))
+
+
+def _requeued(job: Job, owner: str, delay_seconds: float, **values: Any) -> Update:
+    run_after = now_ms() + int(delay_seconds * 1000)
+    return (
+        update(jobs)
+        .where(_held(job, owner))
+        .values(state="queued", owner=None, lease_until=None, run_after=run_after, **values)
+    )
 
 
 def _held(job: Job, owner: str):

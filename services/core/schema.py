@@ -292,6 +292,7 @@ jobs = Table(
     Column("subject_id", String(36), nullable=False),  # a file, a description or an extraction
     Column("state", String(16), nullable=False),  # queued, running, completed, failed
     Column("attempts", Integer, nullable=False),
+    Column("postponed", Integer, nullable=False, server_default="0"),  # times in a row
     Column("owner", String(64)),
     Column("lease_until", BigInteger),
     Column("run_after", BigInteger, nullable=False),

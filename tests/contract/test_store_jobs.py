@@ -3,6 +3,7 @@ from collections import Counter
 
 from services.core.jobs import Jobs
 from services.core.pages import Page
+from tests.contract.store_steps import WORKER
 
 
 async def test_many_workers_take_each_job_once(store):
@@ -63,6 +64,29 @@ async def test_a_job_is_tried_again_when_its_time_has_come(store):
     await store.jobs.retry(again, "worker", delay_seconds=3600, error="The engine was away.")
     assert await store.jobs.claim("worker") is None
     assert await store.jobs.counts() == {("probe", "queued"): 1}
+
+
+async def test_a_job_that_is_put_off_was_not_tried_but_is_put_off_only_so_often(store):
+    await store.upload()
+    for number in range(3):
+        job = await store.jobs.claim("worker")
+        assert (job.attempts, job.postponed) == (1, number)
+        away = await store.jobs.postpone(job, "worker", delay_seconds=0, error="The engine is away.", most=2)
+        assert away == (number < 2)
+    await store.jobs.retry(job, "worker", delay_seconds=0, error="The engine is away.")
+    assert (await store.jobs.claim("worker")).attempts == 2
+
+
+async def test_a_job_that_got_on_may_be_put_off_as_often_again(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    job = await store.jobs.claim(WORKER)
+    await store.jobs.postpone(job, WORKER, delay_seconds=0, error="The engine is away.", most=9)
+    job, segments = await store.begin(member.description_id)
+    assert job.postponed == 1
+    await store.write(job, segments[0])
+    await store.jobs.postpone(job, WORKER, delay_seconds=0, error="The engine is away.", most=9)
+    assert (await store.jobs.claim(WORKER)).postponed == 1
 
 
 async def test_a_tenant_with_much_to_do_does_not_keep_others_waiting(store):
