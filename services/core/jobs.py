@@ -41,18 +41,16 @@ class Jobs:
         """Takes the next job: queued, or abandoned by its worker; first those of the tenant that has the least running."""
         now = now_ms()
         running = jobs.alias()
+        at_work = (running.c.state == "running") & (running.c.lease_until >= now)
         share = (
             select(func.count())
             .select_from(running)
-            .where(
-                running.c.tenant_id == jobs.c.tenant_id,
-                running.c.state == "running",
-                running.c.lease_until >= now,
-            )
+            .where(running.c.tenant_id == jobs.c.tenant_id, at_work)
             .scalar_subquery()
         )
+        busy = select(running.c.id).where(running.c.subject_id == jobs.c.subject_id, at_work).exists()
         due = or_(
-            and_(jobs.c.state == "queued", jobs.c.run_after <= now),
+            and_(jobs.c.state == "queued", jobs.c.run_after <= now, ~busy),
             and_(jobs.c.state == "running", jobs.c.lease_until < now),
         )
         # A probe is short and someone waits for it.
@@ -133,11 +131,12 @@ class Jobs:
 
 
 async def enqueue(connection: AsyncConnection, tenant_id: str, kind: JobKind, subject_id: str) -> None:
-    """Adds a job in the caller's transaction, unless one for the same subject is waiting or running."""
-    open_job = select(jobs.c.id).where(
-        jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(("queued", "running"))
-    )
-    if (await connection.execute(open_job)).first() is not None:
+    """Adds a job in the caller's transaction, unless one for the same subject waits.
+
+    One that is running may be past what the caller wants done: the new one comes after it.
+    """
+    waiting = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state == "queued")
+    if (await connection.execute(waiting)).first() is not None:
         return
     now = now_ms()
     await connection.execute(

@@ -115,6 +115,21 @@ async def test_adding_a_file_to_many_collections_at_once_queues_one_job(store):
     assert await store.jobs.counts() == {("probe", "completed"): 1, ("describe", "queued"): 1}
 
 
+async def test_what_is_wanted_of_a_running_job_is_done_after_it(store):
+    """Between a worker's failing a description and its ending the job, another collection may ask for the same."""
+    collection, file = await store.collection("a"), await store.ready()
+    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    first, _ = await store.begin(member.description_id)
+    await store.descriptions.set_failed(member.description_id, "The engine is broken.")
+    other = await store.collection("b")
+    again = await store.collection_files.add(store.tenant, other.id, file.id)
+    assert again.description_id == member.description_id and again.status == "pending"
+    assert await store.jobs.claim(WORKER) is None, "two workers are never at one description"
+    await store.jobs.finish(first, WORKER, error="The engine is broken.")
+    await store.describe(again.description_id)
+    assert (await store.collection_files.get(store.tenant, collection.id, file.id)).status == "completed"
+
+
 async def test_finished_jobs_are_forgotten_in_time(store):
     await store.upload("1.mp4")
     await store.upload("2.mp4")
