@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ray_jobs.index.vectors import query_bytes, to_bytes
+from ray_jobs.index.rounded import query_bytes, to_bytes
 
 LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vectors
 SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
 ITERATIONS = 10
+CANDIDATES = 512  # rows found in the lists that are scored exactly, at least
 
 
 def list_count(vectors: int) -> int:

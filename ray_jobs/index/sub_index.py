@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ray_jobs.index.device import Device
-from ray_jobs.index.lists import Lists
+from ray_jobs.index.lists import CANDIDATES, Lists
+from ray_jobs.index.rounded import WIDER
 from ray_jobs.index.rows import Rows
-from ray_jobs.index.vectors import CANDIDATES, WIDER
 from services.core.embedding_log import LogRow
 
 PIECES = 4  # embeddings looked at for each segment or file wanted, at first

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 
-from ray_jobs.index.lists import SAMPLE_PER_LIST, Lists, list_count, train
+from ray_jobs.index.lists import CANDIDATES, SAMPLE_PER_LIST, Lists, list_count, train
 from ray_jobs.index.sub_index import SubIndex
-from ray_jobs.index.vectors import CANDIDATES
 
 Result = TypeVar("Result")
 Steps = Generator[Callable[[], Any] | None, Any, Result]

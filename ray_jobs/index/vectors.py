@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-SCALE = 400  # bytes to one; MiniLM's vectors stay below 0.32, what lies beyond costs speed only
+from ray_jobs.index.rounded import WIDER, Look, RoundedVectors
+
 COARSE_FROM = 2_000  # vectors; fewer are read as they are
-CANDIDATES = 512  # scored exactly at first, at least
-WIDER = 4
-PRODUCT_QUERIES = 12
+BLOCK_CANDIDATES = 64  # of each block, scored exactly at first, at least
+PRODUCT_QUERIES = 16
 LOOP_THRESHOLD = 1 << 30
-
-
-def to_bytes(vectors: np.ndarray) -> np.ndarray:
-    """What FAISS's quantizer of signed bytes takes: whole numbers, as float32."""
-    return np.clip(np.round(vectors * SCALE), -127, 127).astype(np.float32)
-
-
-def query_bytes(query: np.ndarray) -> tuple[np.ndarray, float]:
-    """(the query as whole numbers, as float32, as FAISS multiplies bytes with bytes; how many make one)."""
-    scale = 127 / max(float(np.abs(query).max()), 1e-9)
-    return np.round(query * scale).astype(np.float32), scale
 
 
 class Vectors:
@@ -36,9 +25,8 @@ class Vectors:
 
         self._floats = faiss.IndexFlatIP(dimensions)
         self._dimensions = dimensions
-        self._bytes = self._no_bytes()
-        self._keeps_bytes = True
-        self._error = 0.0
+        self._rounded = RoundedVectors(dimensions)
+        self._keeps_rounded = True
         self.looked_at = 0
 
     @property
@@ -47,21 +35,21 @@ class Vectors:
 
     def add(self, vectors: np.ndarray) -> None:
         self._floats.add(np.ascontiguousarray(vectors, np.float32))
-        if self._keeps_bytes and self._bytes.ntotal + len(vectors) == self.count:
-            self._add_bytes(vectors)
+        if self._keeps_rounded and self._rounded.count + len(vectors) == self.count:
+            self._rounded.add(vectors)
 
     def drop_bytes(self) -> None:
         """Searches read every float from now on."""
-        self._keeps_bytes = False
-        self._bytes = self._no_bytes()
+        self._keeps_rounded = False
+        self._rounded = RoundedVectors(self._dimensions)
 
     def make_bytes(self, limit: int) -> bool:
         """Makes at most `limit` of the bytes that are missing. Whether any still are."""
-        self._keeps_bytes = True
-        first = self._bytes.ntotal
+        self._keeps_rounded = True
+        first = self._rounded.count
         if first < self.count:
-            self._add_bytes(self.floats(first, min(first + limit, self.count)))
-        return self._bytes.ntotal < self.count
+            self._rounded.add(self.floats(first, min(first + limit, self.count)))
+        return self._rounded.count < self.count
 
     def floats(self, first: int, last: int) -> np.ndarray:
         """A copy of rows `first` to `last`."""
@@ -78,8 +66,8 @@ class Vectors:
         depth = min(depth, self.count)
         self.looked_at += self.count * len(queries)
         is_product = len(queries) >= PRODUCT_QUERIES
-        if self.count >= COARSE_FROM and self._bytes.ntotal == self.count and not is_product:
-            return [self._coarse(query, depth) for query in queries]
+        if self.count >= COARSE_FROM and self._rounded.count == self.count and not is_product:
+            return self._coarse(queries, depth)
         faiss.cvar.distance_compute_blas_threshold = 1 if is_product else LOOP_THRESHOLD
         return list(zip(*self._floats.search(queries, depth), strict=True))
 
@@ -103,37 +91,27 @@ class Vectors:
         best = np.argsort(-scores, kind="stable")[:depth]
         return scores[best], rows[best]
 
-    def _no_bytes(self):
-        import faiss
-
-        return faiss.IndexScalarQuantizer(
-            self._dimensions, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
-        )
-
     def _view(self) -> np.ndarray:
         import faiss
 
         floats = faiss.rev_swig_ptr(self._floats.get_xb(), self.count * self._dimensions)
         return floats.reshape(self.count, self._dimensions)
 
-    def _add_bytes(self, vectors: np.ndarray) -> None:
-        rounded = to_bytes(vectors)
-        self._bytes.add(rounded)
-        self._error = max(self._error, float(np.linalg.norm(vectors - rounded / SCALE, axis=1).max()))
+    def _coarse(self, queries: np.ndarray, depth: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """From the bytes; a query that they leave too many rows for reads the floats."""
+        wide = max(BLOCK_CANDIDATES, depth * WIDER // self._rounded.blocks)
+        return [
+            self._settled(query, depth, look)
+            for query, look in zip(queries, self._rounded.look(queries, wide), strict=True)
+        ]
 
-    def _coarse(self, query: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    def _settled(self, query: np.ndarray, depth: int, look: Look) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
-        rounded, query_scale = query_bytes(query)
-        error = self._error + float(np.linalg.norm(query - rounded / query_scale)) * (1 + self._error)
-        wide = max(depth * WIDER, CANDIDATES)
-        while wide * WIDER < self.count:
-            (coarse,), (rows,) = self._bytes.search(rounded[None], wide)
-            scores, best = self.rank(query, rows, depth)
-            # Whatever is not among the rows scores no more than the last of them, but for the error.
-            if coarse[-1] / (SCALE * query_scale) + error < scores[-1]:
-                return scores, best
-            wide *= WIDER
+        while len(look.rows) * WIDER < self.count:
+            scores, rows = self.rank(query, look.rows, depth)
+            if not look.widen(scores[-1] if len(rows) == depth else -np.inf):
+                return scores, rows
         faiss.cvar.distance_compute_blas_threshold = LOOP_THRESHOLD
         (scores,), (rows,) = self._floats.search(query[None], depth)
         return scores, rows

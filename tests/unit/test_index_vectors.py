@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ray_jobs.index import rounded
 from ray_jobs.index.vectors import COARSE_FROM, PRODUCT_QUERIES, Vectors
 
 DIMENSIONS = 32
@@ -20,8 +21,8 @@ def library(kind: str) -> np.ndarray:
     spread = random.standard_normal((COUNT, DIMENSIONS))
     if kind == "alike":  # far nearer to each other than a byte can tell
         spread = np.ones(DIMENSIONS) + 1e-3 * spread
-    if kind == "clusters":
-        spread = spread[random.integers(0, 50, COUNT)] + 0.02 * random.standard_normal((COUNT, DIMENSIONS))
+    if kind == "clusters":  # one after the other, as the segments of a file are
+        spread = spread[np.sort(random.integers(0, 50, COUNT))] + 0.02 * random.standard_normal((COUNT, DIMENSIONS))
     if kind == "spikes":  # what the bytes cut off
         spread[:, 0] *= 30
     return unit(spread)
@@ -29,7 +30,9 @@ def library(kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["spread", "alike", "clusters", "spikes"])
 @pytest.mark.parametrize("queries", [1, 3, PRODUCT_QUERIES])
-def test_nothing_nearer_is_missed(kind: str, queries: int) -> None:
+@pytest.mark.parametrize("block_rows", [1_000, COUNT])
+def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounded, "BLOCK_ROWS", block_rows)
     held = library(kind)
     vectors = Vectors(DIMENSIONS)
     for some in np.array_split(held, 7):
