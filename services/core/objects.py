@@ -6,17 +6,18 @@ import asyncio
 import errno
 import hashlib
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlparse
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.core.errors import ArcusError, Reason
+from services.core.local_copies import LocalCopies
 
 BUFFER_BYTES = 8 * 1024**2
 SPACE_CHECK_BYTES = 64 * 1024**2
@@ -41,6 +42,7 @@ class Objects:
             self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
         else:
             self._store = from_url(url)
+        self._copies = LocalCopies(self._load)
 
     async def put(self, key: str, value: bytes) -> None:
         self._check_space()
@@ -79,19 +81,15 @@ class Objects:
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[Path]:
-        """The object as a file that a decoder can seek in; a copy is made, and removed, where the store is remote."""
+        """The object as a file that a decoder can seek in; a copy, for a while, where the store is remote."""
         if self._folder is not None:
             path = self._folder / key
             if not path.exists():
                 raise ArcusError(Reason.NOT_FOUND, f"Object not found: {key}")
             yield path
             return
-        with tempfile.NamedTemporaryFile(prefix="arcus-", suffix=Path(key).suffix) as file:
-            with _mapped():
-                async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
-                    await asyncio.to_thread(file.write, chunk)
-            file.flush()
-            yield Path(file.name)
+        async with self._copies.opened(key) as path:
+            yield path
 
     async def delete(self, key: str) -> None:
         """Deletes one object. Safe to repeat."""
@@ -110,6 +108,11 @@ class Objects:
         with _mapped():
             async for page in obstore.list(self._store, prefix + "/"):
                 await obstore.delete_async(self._store, [item["path"] for item in page])
+
+    async def _load(self, key: str, file: IO[bytes]) -> None:
+        with _mapped():
+            async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
+                await asyncio.to_thread(file.write, chunk)
 
     def _check_space(self) -> None:
         if self._folder is not None and shutil.disk_usage(self._folder).free < self._min_free_bytes:

@@ -1,0 +1,136 @@
+"""A remote object is read over the network once for all who work on it at a time, and nothing of it is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from services.core import local_copies
+from services.core.errors import ArcusError, Reason
+from services.core.local_copies import LocalCopies
+from services.core.objects import Objects
+
+
+class Store:
+    """Objects of ten bytes; loads may be held up, or fail."""
+
+    def __init__(self) -> None:
+        self.loads: list[str] = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.failures = 0
+        self.cancelled = 0
+
+    async def load(self, key: str, file: IO[bytes]) -> None:
+        self.loads.append(key)
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failures:
+            self.failures -= 1
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE)
+        file.write(key.encode().ljust(10))
+
+
+async def read(copies: LocalCopies, key: str) -> bytes:
+    async with copies.opened(key) as path:
+        return path.read_bytes().strip()
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_all_who_work_on_an_object_share_one_copy():
+    store = Store()
+    copies = LocalCopies(store.load)
+    store.go.clear()
+    reading = [asyncio.create_task(read(copies, "a")) for _ in range(5)]
+    await settled()
+    store.go.set()
+    assert await asyncio.gather(*reading) == [b"a"] * 5 and await read(copies, "a") == b"a"
+    assert store.loads == ["a"]
+
+
+async def test_those_used_last_are_kept_within_the_bound_and_what_is_in_use_stays(monkeypatch: pytest.MonkeyPatch):
+    store, before = Store(), open_files()
+    copies = LocalCopies(store.load, max_bytes=20)
+    async with copies.opened("a") as used:
+        for key in "bcdb":
+            await read(copies, key)
+        assert used.read_bytes().strip() == b"a"
+    assert store.loads == ["a", "b", "c", "d", "b"] and open_files() - before == 2
+    assert await read(copies, "a") == b"a" and len(store.loads) == 5, "it was used last"
+    monkeypatch.setattr(local_copies, "MAX_COPIES", 1)
+    await read(copies, "a")
+    assert open_files() - before == 1
+
+
+async def test_a_copy_that_nobody_uses_goes_in_time():
+    store, before = Store(), open_files()
+    copies = LocalCopies(store.load, idle_seconds=0.02)
+    async with copies.opened("a") as path:
+        await asyncio.sleep(0.1)
+        assert path.read_bytes().strip() == b"a"
+    await asyncio.sleep(0.1)
+    assert open_files() == before
+    assert await read(copies, "a") == b"a" and store.loads == ["a", "a"]
+
+
+async def test_a_copy_that_failed_is_tried_anew():
+    store, before = Store(), open_files()
+    store.failures = 1
+    copies = LocalCopies(store.load)
+    failed = await asyncio.gather(read(copies, "a"), read(copies, "a"), return_exceptions=True)
+    assert [type(error) for error in failed] == [ArcusError] * 2
+    await settled()
+    assert open_files() == before
+    assert await read(copies, "a") == b"a"
+
+
+async def test_a_copy_is_given_up_once_nobody_waits_for_it():
+    store, before = Store(), open_files()
+    store.go.clear()
+    copies = LocalCopies(store.load)
+    first, second = (asyncio.create_task(read(copies, "a")) for _ in range(2))
+    await settled()
+    first.cancel()
+    await settled()
+    assert store.cancelled == 0
+    second.cancel()
+    await settled()
+    assert store.cancelled == 1 and open_files() == before
+    store.go.set()
+    assert await read(copies, "a") == b"a"
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+async def test_an_object_is_a_file_wherever_it_is_stored(kind: str, tmp_path: Path):
+    objects = Objects(f"file://{tmp_path}" if kind == "folder" else "memory:///")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield bytes(1024**2)
+
+    stored = await objects.put_stream("tenants/a/original", chunks(), max_bytes=20 * 1024**2)
+    async with objects.local_path("tenants/a/original") as path:
+        assert path.stat().st_size == stored.size_bytes == 20 * 1024**2
+    with pytest.raises(ArcusError, match="larger than the limit"):
+        await objects.put_stream("tenants/b/original", chunks(), max_bytes=1024**2)
+    await objects.delete_prefix("tenants/a")
+    for key in ("tenants/b/original", "tenants/c/original"):
+        with pytest.raises(ArcusError, match="not found"):
+            async with objects.local_path(key):
+                pass
