@@ -56,11 +56,10 @@ class Snapshots:
         """Whether the caller shall write one now: the last is `every_rows` changes old, and no other replica is at it."""
         recent = exists().where(index_snapshots.c.shard == shard, index_snapshots.c.sequence > sequence - every_rows)
         now = now_ms()
-        claiming = (
-            update(shards)
-            .where(shards.c.shard == shard, shards.c.snapshot_until < now, ~recent)
-            .values(snapshot_until=now + LEASE_MS)
-        )
+        due = (shards.c.shard == shard) & (shards.c.snapshot_until < now) & ~recent
+        if not await self._database.fetch(select(shards.c.shard).where(due)):
+            return False  # an idle replica takes no write lock
+        claiming = update(shards).where(due).values(snapshot_until=now + LEASE_MS)
         async with self._database.write() as connection:
             return (await connection.execute(claiming)).rowcount == 1
 
