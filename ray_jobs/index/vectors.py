@@ -16,8 +16,8 @@ class Vectors:
     """float32 [n, dimensions] with a copy in signed bytes. Only ever appended to. `looked_at` counts vectors scored.
 
     A search scores the bytes first, then exactly as many of the best as it takes for no other to belong among them: a
-    score is off by no more than the lengths of the two rounding errors. 100k x 384 on one thread of an EPYC: 3.6 ms
-    for a query where FAISS's loop over floats takes 12; one matrix product for 16 queries takes 2.3 for each.
+    score is off by no more than the lengths of the two rounding errors. 100k x 384 on one thread of an EPYC takes 3.6 ms
+    for a query where FAISS's loop over floats takes 12; many queries share a matrix product (loadtests/RESULTS.md).
     """
 
     def __init__(self, dimensions: int) -> None:
