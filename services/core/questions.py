@@ -23,12 +23,13 @@ MAX_NAMES = 20
 # "What is shown?", "Describe what can be seen": asked of nothing in particular.
 _OPEN = re.compile(
     r"^\W*(?:please )?(?:what|describe|explain|show|tell)\b.*?\b(?:shown?|says?|said|see|seen|hear|heard|happen(?:s|ed|ing)?|"
-    r"going on|visible|discuss(?:ed)?|talks?|mention(?:s|ed)?|(?:video|clip|lecture|file|recording|film|movie)s?)\b",
+    r"going on|visible|discuss(?:ed)?|talks?|mention(?:s|ed)?|written|(?:video|clip|lecture|file|recording|film|movie|slide|"
+    r"screen|text)s?)\b",
     re.I,
 )
 _OPEN_WORDS = frozenset(
     "see seen hear heard visible happen happens happened happening going recording recordings film films "
-    "movie movies please".split()
+    "movie movies slide slides screen screens text written please".split()
 )
 MAX_OPEN_CHARACTERS = 200
 _ASKING = frozenset("list name tell give please provide find write".split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.generator import NOTHING, REFUSAL, EmbeddedGenerator, compose
@@ -62,6 +63,25 @@ def test_an_overview_takes_a_point_from_each_segment() -> None:
     sources = [source(n, passage(f"chapter {n}", 0.1, start=20.0 * n, kind="scene_text")) for n in range(1, 6)]
     answer = ask("Summarize.", *sources, broad=True)
     assert [f"[{n}]" in answer for n in range(1, 6)] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "untold"),
+    [
+        ("What is on the slides?", "How Tides Work", "twice a day"),
+        ("What does the speaker say?", "twice a day", "How Tides Work"),
+        ("What is shown?", "How Tides Work", "twice a day"),
+    ],
+)
+def test_an_overview_is_of_what_is_asked_for(question: str, told: str, untold: str) -> None:
+    slide = passage("How Tides Work", 0.1, kind="scene_text")
+    spoken = passage("it rises twice a day", 0.1)
+    answer = ask(question, source(1, slide, spoken), broad=True)
+    assert told in answer and untold not in answer
+
+
+def test_an_overview_of_what_is_not_there_is_refused() -> None:
+    assert ask("What is on the slides?", source(1, passage("it rises", 0.1)), broad=True) == REFUSAL
 
 
 def test_instructions_shape_the_answer() -> None:

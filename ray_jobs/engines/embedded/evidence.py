@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
@@ -14,9 +14,14 @@ from services.core.words import stems
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
 SURE_SCORE = 0.42  # alike enough by meaning alone
 WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
+LEADS = ("scene_text", "speech", "visual_scene_description", "audio_description")
 MARGIN = 0.12  # how far below the best a further sentence may be
 
 _WORD = re.compile(r"[a-z0-9']+")
+_SIDES = {
+    "scene_text": re.compile(r"\b(?:slides?|screens?|written|text)\b", re.I),
+    "speech": re.compile(r"\b(?:speakers?|narrators?|says?|said|spoken|hears?|heard)\b", re.I),
+}
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,19 @@ def evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Poi
     return list(kept.values())
 
 
-def overview(sources: Iterable[pb.Source], most: int) -> list[Point]:
-    """One point for each segment, in order of time, file by file; spread over all of them when there are too many."""
+def asked_kind(question: str) -> str:
+    """The one kind of passage that a question about a whole video is about, if it names one: "What is on the slides?"."""
+    return next((kind for kind, words in _SIDES.items() if words.search(without_file_names(question))), "")
+
+
+def overview(sources: Iterable[pb.Source], most: int, kind: str = "") -> list[Point]:
+    """One point for each segment, in order of time, file by file; spread over all of them when there are too many.
+
+    With `kind`, of the segments that have a passage of that kind.
+    """
     points: dict[tuple[str, float], Point] = {}
     for source in sources:
-        lead = lead_of(source)
+        lead = lead_of(source, (kind,) if kind else LEADS)
         if lead is not None:
             points.setdefault((source.filename + source.file_id, source.start_time), lead)
     ordered = [points[key] for key in sorted(points)]
@@ -96,9 +109,9 @@ def overview(sources: Iterable[pb.Source], most: int) -> list[Point]:
     return unique
 
 
-def lead_of(source: pb.Source) -> Point | None:
-    """What stands for a segment: text on the screen with what is said, else either, else what is seen."""
-    for kind in ("scene_text", "speech", "visual_scene_description", "audio_description"):
+def lead_of(source: pb.Source, kinds: Sequence[str] = LEADS) -> Point | None:
+    """What stands for a segment: of the first of these kinds that it has."""
+    for kind in kinds:
         said = [passage for passage in source.passages if passage.kind == kind and passage.text.strip()]
         if said:
             best = max(said, key=lambda passage: len(passage.text)) if kind == "speech" else said[0]

@@ -9,7 +9,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded import entity_answer
 from ray_jobs.engines.embedded.across import across
-from ray_jobs.engines.embedded.evidence import evidence, in_order, overview
+from ray_jobs.engines.embedded.evidence import asked_kind, evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.shapes import shape_of
@@ -83,8 +83,11 @@ def _from_sources(request: pb.GenerateRequest) -> str:
             return style.write(lines, lead) if lines or lead else REFUSAL
     several_files = len({source.file_id for source in sources}) > 1
     if request.broad:
-        points = overview(sources, style.max_points or MAX_POINTS_BROAD)
-        return style.write([phrase(point, several_files, style) for point in points]) if points else NOTHING
+        kind = asked_kind(question)
+        points = overview(sources, style.max_points or MAX_POINTS_BROAD, kind)
+        if not points:
+            return REFUSAL if kind else NOTHING
+        return style.write([phrase(point, several_files, style) for point in points])
     lines = []
     missed: list[str] = []
     for number, part in enumerate(parts):
