@@ -154,6 +154,23 @@ def test_a_side_without_evidence_is_named() -> None:
     assert "[1]" in text and text.endswith("I found nothing on “the opera”.")
 
 
+def test_a_side_that_nothing_speaks_to_is_the_video_of_that_name() -> None:
+    sources = [
+        source(1, "lecture_slides.mov", "two high tides", 0.1, part=0),
+        source(2, "other.mp4", "a song", 0.2, part=0),
+        source(3, "nasa_13013.mp4", "the station", 0.7, part=1),
+    ]
+    told = answer("Compare the lecture and the film of NASA", *sources)
+    assert "On the lecture: in lecture_slides.mov" in told and "On the film of NASA: in nasa_13013.mp4" in told
+    twice = answer(
+        "Compare the lecture and the film of NASA", *sources, source(4, "lecture.mp4", "a talk", 0.1, part=0)
+    )
+    assert "I found nothing on “the lecture”" in twice, "two videos have that name"
+    assert "lecture" not in answer("Which came first, the lecture or the film of NASA?", *sources).replace(
+        "“the lecture”", ""
+    )
+
+
 ADDRESS = source(1, "a.mp4", "Inaugural Address, 1961", 0.7, part=1, kind="scene_text")
 STATION = source(2, "b.mp4", "The station opened 1966, 384,000 km away", 0.7, part=0, kind="scene_text")
 

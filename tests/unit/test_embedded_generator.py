@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.generator import NOTHING, REFUSAL, EmbeddedGenerator, compose
+from ray_jobs.engines.embedded.generator import NO_NUMBER, NOTHING, REFUSAL, EmbeddedGenerator, compose
 
 
 def passage(text: str, score: float, start: float = 0.0, kind: str = "speech") -> pb.Passage:
@@ -32,6 +32,15 @@ def ask(question: str, *sources: pb.Source, instructions: str = "", **fields: ob
 
 def test_without_sources_it_says_so_and_cites_nothing() -> None:
     assert ask("What is a tide?") == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [("the dam is tall", False), ("the dam is 120 m tall", True), ("the dam is a hundred meters tall", True)],
+)
+def test_a_question_for_a_number_says_so_where_there_is_none(text: str, is_told: bool) -> None:
+    answer = ask("How tall is the dam?", source(1, passage(text, 0.7)))
+    assert answer.startswith(NO_NUMBER) is not is_told and answer.endswith(f"“{text}” [1].")
 
 
 def test_what_is_unlike_the_question_is_refused() -> None:

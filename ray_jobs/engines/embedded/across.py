@@ -24,6 +24,7 @@ FILE_MARGIN = 0.16
 EACH_MARGIN = 0.4  # where each video is asked by itself
 TIE = 0.05  # two videos that are this near are told apart by their names
 _SEPARATORS = re.compile(r"[\W_]+")
+_SMALL = frozenset("a an the of in on at by with from to for and or one video clip file recording".split())
 _YEAR = re.compile(r"\b(?:1[0-9]{3}|20[0-9]{2})\b(?![,.]\d)")
 
 
@@ -84,6 +85,8 @@ def _sides(shape: Shape, sources: Sequence[pb.Source], style: Style) -> tuple[st
     missed: list[str] = []
     for number, side in enumerate(shape.parts):
         points = _of_side(side, number, sources, 1 if shape.kind == "order" else each)
+        if not points and shape.kind != "order":  # when a video was made is not told by its name
+            points = overview(_of_the_name(side, [source for source in sources if source.part == number]), each)
         if points:
             found.append((side, points))
         else:
@@ -124,6 +127,18 @@ def _of_side(side: str, number: int, sources: Sequence[pb.Source], most: int) ->
     wanted = stems(side)
     best = max(near, key=lambda point: len(wanted & stems(_SEPARATORS.sub(" ", point.filename))))
     return in_order(evidence(side, [source for source in its_sources if source.file_id == best.file_id], most))
+
+
+def _of_the_name(side: str, sources: Sequence[pb.Source]) -> list[pb.Source]:
+    """Those of the one video whose name shares most words with a side that nothing else speaks to: "the lecture"."""
+    wanted = set(_SEPARATORS.sub(" ", side.lower()).split()) - _SMALL
+    shared = {source.file_id: len(wanted & _name_words(source)) for source in sources}
+    best = [file_id for file_id, count in shared.items() if count and count == max(shared.values())]
+    return [source for source in sources if [source.file_id] == best]
+
+
+def _name_words(source: pb.Source) -> set[str]:
+    return set(_SEPARATORS.sub(" ", source.filename.lower().rpartition(".")[0]).split())
 
 
 def _ordered(found: list[tuple[str, list[Point]]]) -> tuple[str, list[tuple[str, list[Point]]]]:

@@ -11,6 +11,7 @@ from ray_jobs.engines.embedded import entity_answer
 from ray_jobs.engines.embedded.across import across
 from ray_jobs.engines.embedded.evidence import asked_kind, evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
+from ray_jobs.engines.embedded.numerals import numbers, tokens
 from ray_jobs.engines.embedded.planner import plan
 from ray_jobs.engines.embedded.shapes import shape_of
 from ray_jobs.engines.embedded.style import Style
@@ -24,6 +25,14 @@ MAX_POINTS_BROAD = 12
 REFUSAL = "I could not find anything about that in these videos."
 NOTHING = "There is nothing in these videos to answer from."
 
+NO_NUMBER = "I found no number for that; this comes nearest:"
+
+_HOW_MUCH = re.compile(
+    r"\W*(?:and )?how (?:many|much|tall|high|long|deep|wide|thick|large|big|far|old|fast|heavy|hot|cold|loud)\b", re.I
+)
+_NUMBER_WORDS = re.compile(
+    r"\b(?:once|twice|thrice|half|dozens?|hundreds?|thousands?|millions?|no|none|single|double)\b", re.I
+)
 _TOKEN = re.compile(r"\s*\S+")
 
 
@@ -89,19 +98,25 @@ def _from_sources(request: pb.GenerateRequest) -> str:
             return REFUSAL if kind else NOTHING
         return style.write([phrase(point, several_files, style) for point in points])
     lines = []
+    said: list[str] = []
     missed: list[str] = []
     for number, part in enumerate(parts):
         found = [source for source in sources if source.part == number]
         points = evidence(part, found, style.max_points or MAX_POINTS)
         if points:
             lines += [phrase(point, several_files, style) for point in in_order(points)]
+            said += [point.text for point in points]
         else:
             missed.append(part)
     if not lines:
         return REFUSAL
     lines = list(dict.fromkeys(lines))
     lines += [f"I found nothing on “{shortened(part, 80)}”." for part in missed]
-    return style.write(lines)
+    return style.write(lines, NO_NUMBER if _HOW_MUCH.match(question) and not any(map(_has_number, said)) else "")
+
+
+def _has_number(text: str) -> bool:
+    return bool(_NUMBER_WORDS.search(text) or numbers(text, tokens(text)))
 
 
 def _of_named_files(question: str, sources: Sequence[pb.Source]) -> list[pb.Source]:

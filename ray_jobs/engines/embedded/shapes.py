@@ -61,6 +61,8 @@ _VERB_BEFORE = re.compile(
     r"presents?|there|that|which|where|who|someone|text|the (?=words?\b|text\b))\s+)+",
     re.I,
 )
+# What a question says little by, and the name of a file much: "the lecture".
+_KIND_OF_VIDEO = re.compile(r"\b(?:lecture|talk|show)\b", re.I)
 _ASKING = re.compile(r"^(?:(?:please|list|name|tell|give|show|me|us|what|find)\s+)+", re.I)
 _VERB_AFTER = re.compile(
     r"(?:\s+(?:is|are|was|shown|mentioned|discussed|said|explained|described|appears?|seen|heard|"
@@ -134,7 +136,7 @@ def _sides(text: str) -> tuple[str, ...]:
     if len(pieces) == 1 and re.search(r"\bto\b", sides):
         pieces = re.split(r"\s+to\s+", sides, maxsplit=1)
     plain = [_side(piece) for piece in pieces]
-    named = [piece for piece in plain if content_words(piece)]
+    named = [piece for piece in plain if content_words(piece) or _KIND_OF_VIDEO.search(piece)]
     return tuple(dict.fromkeys(named))[:MAX_SIDES] if len(named) > 1 else ()
 
 
