@@ -30,6 +30,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
+from services.cli.instance import START_SECONDS, first_line
 from services.core.database import Database
 from services.core.engine_config import SCRIPTED_ANSWERS
 from services.core.shards import ensure_shards
@@ -146,8 +147,7 @@ def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> It
             [sys.executable, "-m", "ray_jobs.runtime", folder], env=environment, stdout=subprocess.PIPE
         )
         try:
-            assert process.stdout is not None
-            if not process.stdout.readline():
+            if not first_line(process, START_SECONDS):
                 raise SystemExit("The engine runtime did not start; its last lines above say why.")
             yield address
         finally:

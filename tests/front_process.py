@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.cli.instance import ROOT
+from services.cli.instance import ROOT, START_SECONDS, first_line
 
 
 @dataclass
@@ -31,6 +31,5 @@ def start_front(environment: Mapping[str, str]) -> FrontProcess:
         env={**environment, "ARCUS_HTTP_PORT": "0", "ARCUS_GRPC_PORT": "0"},
         cwd=ROOT,
     )
-    assert process.stdout is not None
-    port = json.loads(process.stdout.readline())["http_port"]
+    port = json.loads(first_line(process, START_SECONDS))["http_port"]
     return FrontProcess(process, f"http://127.0.0.1:{port}/v1")

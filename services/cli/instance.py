@@ -55,10 +55,7 @@ def start_instance(
             cwd=ROOT,
         )
     try:
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline().decode() if selector.select(start_seconds) else ""
+        line = first_line(process, start_seconds)
         if not line.startswith("ready "):
             end = log.read_text(errors="replace")[-LOG_CHARACTERS:]
             raise ArcusError(Reason.INTERNAL, f"Arcus did not start; the end of its log:\n{end}")
@@ -67,6 +64,14 @@ def start_instance(
         raise
     said = dict(word.split("=", 1) for word in line.split()[1:])
     return Instance(process, said["http"], said["grpc"], said["key"], line)
+
+
+def first_line(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """What a process says first on its piped output; empty where it ends, or says nothing in time."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        return process.stdout.readline().decode() if selector.select(seconds) else ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -21,6 +21,7 @@ from arcus.engine.v1 import engine_pb2_grpc
 from cloudglue import Cloudglue
 
 from services.cli.credentials import start_key
+from services.cli.instance import START_SECONDS, first_line
 from services.core.engine_config import SCRIPTED_ANSWERS
 from services.core.settings import Settings
 from tests.front_process import start_front
@@ -66,7 +67,7 @@ def address(environment: dict[str, str]) -> Iterator[str]:
             )
         try:
             assert process.stdout is not None
-            ready = json.loads(process.stdout.readline() or "{}")
+            ready = json.loads(first_line(process, START_SECONDS) or "{}")
             assert ready, Path(log.name).read_text()[-4000:]
             assert ready["engine_address"] == environment["ARCUS_ENGINE_ADDRESS"]
             yield ready["engine_address"]
