@@ -80,6 +80,13 @@ def test_words_lie_in_order_inside_their_utterance_at_the_offset(transcriber: Em
         assert (item.start_time, item.end_time) == (item.words[0].start_time, item.words[-1].end_time)
 
 
+def test_what_was_heard_before_changes_nothing(transcriber: EmbeddedTranscriber) -> None:
+    recordings = [heard(MEDIA / name) for name in ("stereo_two_speakers.wav", "lj050_0131.wav")]
+    forth = [transcriber.transcribe(samples) for samples in recordings]
+    back = [transcriber.transcribe(samples) for samples in reversed(recordings)]
+    assert back[::-1] == forth
+
+
 def test_wrong_samples_are_refused_with_what_to_change(transcriber: EmbeddedTranscriber) -> None:
     for samples in (np.zeros((2, 100), np.int16), np.zeros(100, np.float32)):
         with pytest.raises(ArcusError, match="int16") as refused:

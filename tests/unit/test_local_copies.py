@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -44,8 +44,26 @@ async def read(copies: LocalCopies, key: str) -> bytes:
         return path.read_bytes().strip()
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+class Files:
+    """The files that copies were made in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._make = tempfile.TemporaryFile
+        self._made: list[IO[bytes]] = []
+        monkeypatch.setattr(local_copies.tempfile, "TemporaryFile", self._new)
+
+    @property
+    def open_count(self) -> int:
+        return sum(not file.closed for file in self._made)
+
+    def _new(self, **options: Any) -> IO[bytes]:
+        self._made.append(self._make(**options))
+        return self._made[-1]
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Files:
+    return Files(monkeypatch)
 
 
 async def settled() -> None:
@@ -64,44 +82,46 @@ async def test_all_who_work_on_an_object_share_one_copy():
     assert store.loads == ["a"]
 
 
-async def test_those_used_last_are_kept_within_the_bound_and_what_is_in_use_stays(monkeypatch: pytest.MonkeyPatch):
-    store, before = Store(), open_files()
+async def test_those_used_last_are_kept_within_the_bound_and_what_is_in_use_stays(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+):
+    store = Store()
     copies = LocalCopies(store.load, max_bytes=20)
     async with copies.opened("a") as used:
         for key in "bcdb":
             await read(copies, key)
         assert used.read_bytes().strip() == b"a"
-    assert store.loads == ["a", "b", "c", "d", "b"] and open_files() - before == 2
+    assert store.loads == ["a", "b", "c", "d", "b"] and files.open_count == 2
     assert await read(copies, "a") == b"a" and len(store.loads) == 5, "it was used last"
     monkeypatch.setattr(local_copies, "MAX_COPIES", 1)
     await read(copies, "a")
-    assert open_files() - before == 1
+    assert files.open_count == 1
 
 
-async def test_a_copy_that_nobody_uses_goes_in_time():
-    store, before = Store(), open_files()
+async def test_a_copy_that_nobody_uses_goes_in_time(files: Files):
+    store = Store()
     copies = LocalCopies(store.load, idle_seconds=0.02)
     async with copies.opened("a") as path:
         await asyncio.sleep(0.1)
         assert path.read_bytes().strip() == b"a"
     await asyncio.sleep(0.1)
-    assert open_files() == before
+    assert files.open_count == 0
     assert await read(copies, "a") == b"a" and store.loads == ["a", "a"]
 
 
-async def test_a_copy_that_failed_is_tried_anew():
-    store, before = Store(), open_files()
+async def test_a_copy_that_failed_is_tried_anew(files: Files):
+    store = Store()
     store.failures = 1
     copies = LocalCopies(store.load)
     failed = await asyncio.gather(read(copies, "a"), read(copies, "a"), return_exceptions=True)
     assert [type(error) for error in failed] == [ArcusError] * 2
     await settled()
-    assert open_files() == before
+    assert files.open_count == 0
     assert await read(copies, "a") == b"a"
 
 
-async def test_a_copy_is_given_up_once_nobody_waits_for_it():
-    store, before = Store(), open_files()
+async def test_a_copy_is_given_up_once_nobody_waits_for_it(files: Files):
+    store = Store()
     store.go.clear()
     copies = LocalCopies(store.load)
     first, second = (asyncio.create_task(read(copies, "a")) for _ in range(2))
@@ -111,7 +131,7 @@ async def test_a_copy_is_given_up_once_nobody_waits_for_it():
     assert store.cancelled == 0
     second.cancel()
     await settled()
-    assert store.cancelled == 1 and open_files() == before
+    assert store.cancelled == 1 and files.open_count == 0
     store.go.set()
     assert await read(copies, "a") == b"a"
 

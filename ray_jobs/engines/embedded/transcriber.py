@@ -44,6 +44,8 @@ class EmbeddedTranscriber:
             raise invalid("Give the audio as int16 samples of one channel.", field="samples")
         if sample_rate != SAMPLE_RATE:
             samples = resampled(samples, sample_rate)
+        # Else the estimate of noise that earlier audio left, perhaps another tenant's, changes the words of this one.
+        self._decoder.reinit_feat()
         speech = []
         for start, end in utterances(samples, self._voice.probabilities(samples), self._max_utterance_seconds):
             words = self._decode(samples[start:end], offset_seconds + start / SAMPLE_RATE)
