@@ -1,8 +1,8 @@
 """Ingest as a whole against its slowest stage alone: python -m loadtests.ingest [--json PATH]
 
 The same video, several times: once through the running system, and once through each stage by itself in as many
-processes as there are cores. The segments are counted on both sides. Where the time of the whole went is told in
-processor seconds of each kind of process.
+processes as there are cores; through the slowest of them once more at the end, as machines change their speed. The
+segments are counted on both sides. Where the time of the whole went is told in processor seconds of each kind of process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from loadtests.processes import Usage, watched
 from loadtests.running import EXAMPLE, running_system
+from ray_jobs.stages.probe import ProbeLimits, probe
 from services.cli.client import Client
 
 COPIES = 4
@@ -49,7 +50,6 @@ def warm(_number: int) -> None:
 def run_stage(stage: str, start: float, end: float) -> tuple[float, float]:
     """One segment through one stage; frames for reading are decoded outside the clock. Returns (seconds, CPU seconds)."""
     from ray_jobs.stages.describe import Sampling, hear, sample_frames
-    from ray_jobs.stages.probe import ProbeLimits, probe
     from services.core.media import Span
 
     span, sampling = Span(start, end), Sampling(2.0, 16, 1280)
@@ -76,8 +76,8 @@ def stage_seconds(stage: str, spans: list[tuple[float, float]]) -> tuple[float, 
     return sum(seconds for seconds, _ in results) / cores, sum(spent for _, spent in results)
 
 
-def whole_seconds() -> tuple[float, int, float, Usage]:
-    """(seconds, segments, seconds of video, what the processes took) of COPIES files through the running system."""
+def whole_seconds() -> tuple[float, int, Usage]:
+    """(seconds, segments, what the processes took) of COPIES files through the running system."""
     with running_system({"ARCUS_INGEST_CONCURRENCY": str(COPIES)}) as system, Client(system.url, system.key) as client:
         # Each copy goes into a collection with a prompt of its own: equal work would be done once.
         pairs = []
@@ -87,7 +87,6 @@ def whole_seconds() -> tuple[float, int, float, Usage]:
             pairs.append((client.post("/collections", body)["id"], file))
         while any(client.get(f"/files/{file}")["status"] != "completed" for _, file in pairs):
             time.sleep(0.1)
-        seconds_of_video = client.get(f"/files/{pairs[0][1]}")["media_info"]["duration_seconds"]
         with watched(system.pid) as usage:
             started = time.perf_counter()
             for collection, file in pairs:
@@ -100,23 +99,26 @@ def whole_seconds() -> tuple[float, int, float, Usage]:
             seconds = time.perf_counter() - started
     if any(state["status"] != "completed" for state in states):
         raise SystemExit("A file failed.")
-    return seconds, sum(state["progress"]["segments_done"] for state in states), seconds_of_video, usage
+    return seconds, sum(state["progress"]["segments_done"] for state in states), usage
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    whole, segments, length, usage = whole_seconds()
+    length = probe(EXAMPLE, ProbeLimits()).duration_seconds
     spans = []
     start = 0.0
     while start < length:
         spans.append((start, min(start + WINDOW_SECONDS, length)))
         start += WINDOW_SECONDS
-    if segments != COPIES * len(spans):
-        raise SystemExit(f"{segments} segments were described, {COPIES * len(spans)} were expected.")
     alone = {stage: stage_seconds(stage, spans * COPIES) for stage in STAGES}
     slowest = max(alone, key=lambda stage: alone[stage][0])
+    whole, segments, usage = whole_seconds()
+    if segments != COPIES * len(spans):
+        raise SystemExit(f"{segments} segments were described, {COPIES * len(spans)} were expected.")
+    before, after = alone[slowest], stage_seconds(slowest, spans * COPIES)
+    around = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
     video = COPIES * length
     result: dict[str, Any] = {
         "segments": segments,
@@ -132,9 +134,10 @@ def main() -> None:
         },
         "cores_busy": round(usage.total_cpu_seconds / whole, 2),
         "slowest_stage": slowest,
-        "ratio_to_slowest_stage": round(alone[slowest][0] / whole, 3),
+        "slowest_stage_seconds_before_and_after": [round(before[0], 1), round(after[0], 1)],
+        "ratio_to_slowest_stage": round(around[0] / whole, 3),
         # The stages share the cores: with every core at work all the time, the ratio would be this.
-        "ratio_at_most": round(alone[slowest][1] / usage.total_cpu_seconds, 3),
+        "ratio_at_most": round(around[1] / usage.total_cpu_seconds, 3),
     }
     print(json.dumps(result, indent=1))
     if given.json:
