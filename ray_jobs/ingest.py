@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,22 +36,31 @@ IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
-RETRY_SECONDS = (1.0, 5.0, 20.0)
-# A stage or the storage is away: the job is put off, and its attempts begin to count once that was so this often
-# without anything done between, which is ten minutes at least.
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
-POSTPONE_SECONDS = 5.0
-MAX_POSTPONED = 120
 PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE)
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Retries:
+    """How long a job waits before it is tried again.
+
+    What is TRANSIENT, a stage or the storage that is away, puts a job off; its attempts begin to count once that was so
+    `most_postponed` times without anything done between, which is ten minutes at least.
+    """
+
+    pauses_seconds: tuple[float, ...] = (1.0, 5.0, 20.0)
+    postponed_seconds: float = 5.0
+    most_postponed: int = 120
+
+
 class IngestWorker:
     """Runs jobs until cancelled. Everything it holds can be lost: a job's lease runs out and another worker goes on."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline) -> None:
+    def __init__(self, settings: Settings, pipeline: Pipeline, *, retries: Retries = Retries()) -> None:
         self._settings = settings
+        self._retries = retries
         self._pipeline = pipeline
         self._database = Database(settings.database)
         self._objects = Objects(settings.objects, min_free_bytes=0)
@@ -123,14 +133,15 @@ class IngestWorker:
         message = (
             error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
         )
-        if isinstance(error, ArcusError) and error.reason in TRANSIENT:
-            if await self._jobs.postpone(
-                job, self.owner, delay_seconds=POSTPONE_SECONDS, error=message, most=MAX_POSTPONED
-            ):
-                log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
-                return
+        retries = self._retries
+        is_transient = isinstance(error, ArcusError) and error.reason in TRANSIENT
+        if is_transient and await self._jobs.postpone(
+            job, self.owner, delay_seconds=retries.postponed_seconds, error=message, most=retries.most_postponed
+        ):
+            log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
+            return
         if not permanent and job.attempts < self._settings.max_attempts:
-            delay_seconds = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
+            delay_seconds = retries.pauses_seconds[min(job.attempts, len(retries.pauses_seconds)) - 1]
             log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=repr(error)[:2000])
             await self._jobs.retry(job, self.owner, delay_seconds=delay_seconds, error=message)
             return

@@ -23,8 +23,9 @@ def query_bytes(query: np.ndarray) -> tuple[np.ndarray, float]:
 class RoundedVectors:
     """Rows of dimension `dimensions`, in blocks; only ever appended to."""
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, *, block_rows: int = BLOCK_ROWS) -> None:
         self._dimensions = dimensions
+        self._block_rows = block_rows
         self._blocks: list = []
         self.count = 0
         self.error = 0.0  # the length of the greatest rounding error
@@ -37,10 +38,10 @@ class RoundedVectors:
         rounded = to_bytes(vectors)
         self.error = max(self.error, float(np.linalg.norm(vectors - rounded / SCALE, axis=1).max(initial=0.0)))
         while len(rounded):
-            room = -self.count % BLOCK_ROWS
+            room = -self.count % self._block_rows
             if not room:
                 self._blocks.append(self._new_block())
-                room = BLOCK_ROWS
+                room = self._block_rows
             self._blocks[-1].add(rounded[:room])
             self.count += len(rounded[:room])
             rounded = rounded[room:]
@@ -53,7 +54,8 @@ class RoundedVectors:
         looks = []
         for number, (query, scale) in enumerate(zip(queries, scales, strict=True)):
             lost = float(np.linalg.norm(query - rounded[number] / scale))
-            look = Look(self._blocks, rounded[number], SCALE * scale, self.error + lost * (1 + self.error))
+            error = self.error + lost * (1 + self.error)
+            look = Look(self._blocks, self._block_rows, rounded[number], SCALE * scale, error)
             for block, (scores, rows) in enumerate(found):
                 look.take(block, scores[number], rows[number])
             looks.append(look)
@@ -70,8 +72,9 @@ class RoundedVectors:
 class Look:
     """What one query has seen of each block, and the most that any other row of it may score."""
 
-    def __init__(self, blocks: list, query: np.ndarray, scale: float, error: float) -> None:
+    def __init__(self, blocks: list, block_rows: int, query: np.ndarray, scale: float, error: float) -> None:
         self._blocks = blocks
+        self._block_rows = block_rows
         self._query = query
         self._scale = scale
         self._error = error
@@ -85,7 +88,7 @@ class Look:
 
     def take(self, block: int, scores: np.ndarray, rows: np.ndarray) -> None:
         is_whole = len(rows) == self._blocks[block].ntotal
-        self._seen[block] = rows + block * BLOCK_ROWS
+        self._seen[block] = rows + block * self._block_rows
         self._most[block] = -np.inf if is_whole else float(scores[-1]) / self._scale + self._error
 
     def widen(self, score: float) -> bool:

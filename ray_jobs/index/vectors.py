@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ray_jobs.index.rounded import WIDER, Look, RoundedVectors
+from ray_jobs.index.rounded import BLOCK_ROWS, WIDER, Look, RoundedVectors
 
 COARSE_FROM = 2_000  # vectors; fewer are read as they are
 BLOCK_CANDIDATES = 64  # of each block, scored exactly at first, at least
@@ -20,12 +20,13 @@ class Vectors:
     for a query where FAISS's loop over floats takes 12; many queries share a matrix product (loadtests/RESULTS.md).
     """
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, *, block_rows: int = BLOCK_ROWS) -> None:
         import faiss
 
         self._floats = faiss.IndexFlatIP(dimensions)
         self._dimensions = dimensions
-        self._rounded = RoundedVectors(dimensions)
+        self._block_rows = block_rows
+        self._rounded = RoundedVectors(dimensions, block_rows=block_rows)
         self._keeps_rounded = True
         self.looked_at = 0
 
@@ -41,7 +42,7 @@ class Vectors:
     def drop_bytes(self) -> None:
         """Searches read every float from now on."""
         self._keeps_rounded = False
-        self._rounded = RoundedVectors(self._dimensions)
+        self._rounded = RoundedVectors(self._dimensions, block_rows=self._block_rows)
 
     def make_bytes(self, limit: int) -> bool:
         """Makes at most `limit` of the bytes that are missing. Whether any still are."""
@@ -108,8 +109,8 @@ class Vectors:
     def _settled(self, query: np.ndarray, depth: int, look: Look) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
-        while len(look.rows) * WIDER < self.count:
-            scores, rows = self.rank(query, look.rows, depth)
+        while len(seen := look.rows) * WIDER < self.count:
+            scores, rows = self.rank(query, seen, depth)
             if not look.widen(scores[-1] if len(rows) == depth else -np.inf):
                 return scores, rows
         faiss.cvar.distance_compute_blas_threshold = LOOP_THRESHOLD

@@ -23,6 +23,7 @@ class _Copy:
     def __init__(self, key: str, load: Load) -> None:
         self.file = tempfile.TemporaryFile(prefix="arcus-")
         self.users = 0
+        self.is_whole = False
         self.loading = asyncio.create_task(self._load(key, load), name=f"copy-{key}")
         self.expiry: asyncio.TimerHandle | None = None
 
@@ -37,14 +38,23 @@ class _Copy:
     async def _load(self, key: str, load: Load) -> None:
         await load(key, self.file)
         self.file.flush()
+        self.is_whole = True
 
 
 class LocalCopies:
     """`load` writes an object into an open file. Objects never change, so a copy is as good as the object."""
 
-    def __init__(self, load: Load, *, max_bytes: int = MAX_BYTES, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        load: Load,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_copies: int = MAX_COPIES,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._load = load
         self._max_bytes = max_bytes
+        self._max_copies = max_copies
         self._idle_seconds = idle_seconds
         self._copies: dict[str, _Copy] = {}  # those used last come last
 
@@ -64,19 +74,24 @@ class LocalCopies:
             self._leave(key, copy)
 
     def _leave(self, key: str, copy: _Copy) -> None:
-        is_whole = copy.loading.done() and not copy.loading.cancelled() and copy.loading.exception() is None
-        if not is_whole and self._copies.get(key) is copy and (copy.loading.done() or not copy.users):
-            del self._copies[key]  # whoever comes next tries anew
-        if copy.users:
-            return
-        if not is_whole:
+        if not copy.is_whole:
+            self._give_up(key, copy)
+        elif not copy.users:
+            self._copies[key] = self._copies.pop(key)
+            copy.expiry = asyncio.get_running_loop().call_later(self._idle_seconds, self._drop, key, copy)
+            self._trim()
+
+    def _give_up(self, key: str, copy: _Copy) -> None:
+        """Of a copy that failed, or that nobody waits for: whoever comes next tries anew."""
+        if self._copies.get(key) is copy and (copy.loading.done() or not copy.users):
+            del self._copies[key]
+        if not copy.users:
             copy.loading.cancel()
             copy.loading.add_done_callback(lambda _: copy.file.close())
-            return
-        self._copies[key] = self._copies.pop(key)
-        copy.expiry = asyncio.get_running_loop().call_later(self._idle_seconds, self._drop, key, copy)
+
+    def _trim(self) -> None:
         unused = {key: copy.size_bytes for key, copy in self._copies.items() if not copy.users}
-        while len(unused) > MAX_COPIES or sum(unused.values()) > self._max_bytes:
+        while len(unused) > self._max_copies or sum(unused.values()) > self._max_bytes:
             oldest = next(iter(unused))
             del unused[oldest]
             self._drop(oldest, self._copies[oldest])

@@ -42,8 +42,7 @@ class Together(Generic[Item, Result]):
             return await answer
         except asyncio.CancelledError:
             for caller, answers in self._under_way.items():
-                is_needed = not all(other.done() for other in answers)
-                if answer in answers and not is_needed and not caller.cancelling():
+                if answer in answers and all(other.done() for other in answers) and not caller.cancelling():
                     caller.cancel()
             raise
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from ray_jobs import ingest
-from ray_jobs.ingest import IngestWorker
+from ray_jobs.ingest import IngestWorker, Retries
 from ray_jobs.pipeline import Described
 from ray_jobs.stages.segmentation import MAX_SEGMENTS
 from services.core.errors import ArcusError, Reason
@@ -61,7 +60,7 @@ async def test_no_more_segments_are_decoded_ahead_than_the_bound(store, database
         await store.collection_files.add(store.tenant, collection.id, file.id)
     pipeline: Any = HeldPipeline()
     settings = Settings(database_url=database_url, objects_url=f"file://{store.folder}", ingest_concurrency=JOBS)
-    async with working(settings, pipeline):
+    async with working(IngestWorker(settings, pipeline)):
         await async_until(lambda: pipeline.now >= BOUND, "as many segments as may be are asked for")
         for _ in range(20):  # the worker has every chance to go on
             await asyncio.sleep(0.02)
@@ -103,13 +102,8 @@ class AwayPipeline(HeldPipeline):
 
 
 @pytest.mark.parametrize(("away", "ends"), [(3, "completed"), (40, "failed")])
-async def test_a_file_waits_for_an_engine_that_is_away_for_a_while(
-    store, database_url, monkeypatch: pytest.MonkeyPatch, away: int, ends: str
-):
+async def test_a_file_waits_for_an_engine_that_is_away_for_a_while(store, database_url, away: int, ends: str):
     """Uploaded long ago: what counts is how long the engine was away, not how long the file waited for its turn."""
-    monkeypatch.setattr(ingest, "POSTPONE_SECONDS", 0)
-    monkeypatch.setattr(ingest, "RETRY_SECONDS", (0,))
-    monkeypatch.setattr(ingest, "MAX_POSTPONED", 3)
     collection, file = await store.collection(), await store.ready("a.mp4", duration=100.0)
     member = await store.collection_files.add(store.tenant, collection.id, file.id)
     async with store.database.write() as connection:
@@ -118,7 +112,8 @@ async def test_a_file_waits_for_an_engine_that_is_away_for_a_while(
     settings = Settings(
         database_url=database_url, objects_url=f"file://{store.folder}", ingest_concurrency=1, segments_in_flight=1
     )
-    async with working(settings, pipeline):
+    retries = Retries(pauses_seconds=(0,), postponed_seconds=0, most_postponed=3)
+    async with working(IngestWorker(settings, pipeline, retries=retries)):
         assert await _end(store, collection.id, file.id) == ends
     assert len(pipeline.spans) == (5 if ends == "completed" else 2)
     error = (await store.descriptions.find(member.description_id)).error
@@ -142,15 +137,15 @@ async def test_a_worker_outlives_a_database_that_is_away_when_a_failure_is_writt
         raise ArcusError(Reason.STORAGE_UNAVAILABLE)
 
     worker._jobs.postpone = away  # type: ignore[method-assign]
-    async with working(settings, pipeline, worker):
+    async with working(worker):
         assert await _end(store, collection.id, file.id) == "completed"
     assert refused.is_set()
 
 
 @asynccontextmanager
-async def working(settings: Settings, pipeline: Any, worker: IngestWorker | None = None) -> AsyncIterator[None]:
+async def working(worker: IngestWorker) -> AsyncIterator[None]:
     """A worker at work, for a minute at most; it must not end by itself."""
-    running = asyncio.create_task((worker or IngestWorker(settings, pipeline)).run())
+    running = asyncio.create_task(worker.run())
     try:
         async with asyncio.timeout(60):
             yield

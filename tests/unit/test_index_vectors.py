@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ray_jobs.index import rounded
 from ray_jobs.index.vectors import COARSE_FROM, PRODUCT_QUERIES, Vectors
 
 DIMENSIONS = 32
@@ -31,10 +30,9 @@ def library(kind: str) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["spread", "alike", "clusters", "spikes"])
 @pytest.mark.parametrize("queries", [1, 3, PRODUCT_QUERIES])
 @pytest.mark.parametrize("block_rows", [1_000, COUNT])
-def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounded, "BLOCK_ROWS", block_rows)
+def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int) -> None:
     held = library(kind)
-    vectors = Vectors(DIMENSIONS)
+    vectors = Vectors(DIMENSIONS, block_rows=block_rows)
     for some in np.array_split(held, 7):
         vectors.add(some)
     assert vectors.count == len(held)

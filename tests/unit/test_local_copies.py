@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
-from services.core import local_copies
 from services.core.errors import ArcusError, Reason
 from services.core.local_copies import LocalCopies
 from services.core.objects import Objects
@@ -21,13 +19,19 @@ class Store:
 
     def __init__(self) -> None:
         self.loads: list[str] = []
+        self.files: list[IO[bytes]] = []
         self.go = asyncio.Event()
         self.go.set()
         self.failures = 0
         self.cancelled = 0
 
+    @property
+    def open_count(self) -> int:
+        return sum(not file.closed for file in self.files)
+
     async def load(self, key: str, file: IO[bytes]) -> None:
         self.loads.append(key)
+        self.files.append(file)
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -42,28 +46,6 @@ class Store:
 async def read(copies: LocalCopies, key: str) -> bytes:
     async with copies.opened(key) as path:
         return path.read_bytes().strip()
-
-
-class Files:
-    """The files that copies were made in."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._make = tempfile.TemporaryFile
-        self._made: list[IO[bytes]] = []
-        monkeypatch.setattr(local_copies.tempfile, "TemporaryFile", self._new)
-
-    @property
-    def open_count(self) -> int:
-        return sum(not file.closed for file in self._made)
-
-    def _new(self, **options: Any) -> IO[bytes]:
-        self._made.append(self._make(**options))
-        return self._made[-1]
-
-
-@pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> Files:
-    return Files(monkeypatch)
 
 
 async def settled() -> None:
@@ -82,45 +64,48 @@ async def test_all_who_work_on_an_object_share_one_copy():
     assert store.loads == ["a"]
 
 
-async def test_those_used_last_are_kept_within_the_bound_and_what_is_in_use_stays(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-):
+async def test_those_used_last_are_kept_within_the_bound_and_what_is_in_use_stays():
     store = Store()
     copies = LocalCopies(store.load, max_bytes=20)
     async with copies.opened("a") as used:
         for key in "bcdb":
             await read(copies, key)
         assert used.read_bytes().strip() == b"a"
-    assert store.loads == ["a", "b", "c", "d", "b"] and files.open_count == 2
+    assert store.loads == ["a", "b", "c", "d", "b"] and store.open_count == 2
     assert await read(copies, "a") == b"a" and len(store.loads) == 5, "it was used last"
-    monkeypatch.setattr(local_copies, "MAX_COPIES", 1)
-    await read(copies, "a")
-    assert files.open_count == 1
 
 
-async def test_a_copy_that_nobody_uses_goes_in_time(files: Files):
+async def test_no_more_copies_are_kept_than_the_bound_however_small():
+    store = Store()
+    copies = LocalCopies(store.load, max_copies=1)
+    for key in "aba":
+        await read(copies, key)
+    assert store.loads == ["a", "b", "a"] and store.open_count == 1
+
+
+async def test_a_copy_that_nobody_uses_goes_in_time():
     store = Store()
     copies = LocalCopies(store.load, idle_seconds=0.02)
     async with copies.opened("a") as path:
         await asyncio.sleep(0.1)
         assert path.read_bytes().strip() == b"a"
     await asyncio.sleep(0.1)
-    assert files.open_count == 0
+    assert store.open_count == 0
     assert await read(copies, "a") == b"a" and store.loads == ["a", "a"]
 
 
-async def test_a_copy_that_failed_is_tried_anew(files: Files):
+async def test_a_copy_that_failed_is_tried_anew():
     store = Store()
     store.failures = 1
     copies = LocalCopies(store.load)
     failed = await asyncio.gather(read(copies, "a"), read(copies, "a"), return_exceptions=True)
     assert [type(error) for error in failed] == [ArcusError] * 2
     await settled()
-    assert files.open_count == 0
+    assert store.open_count == 0
     assert await read(copies, "a") == b"a"
 
 
-async def test_a_copy_is_given_up_once_nobody_waits_for_it(files: Files):
+async def test_a_copy_is_given_up_once_nobody_waits_for_it():
     store = Store()
     store.go.clear()
     copies = LocalCopies(store.load)
@@ -131,7 +116,7 @@ async def test_a_copy_is_given_up_once_nobody_waits_for_it(files: Files):
     assert store.cancelled == 0
     second.cancel()
     await settled()
-    assert store.cancelled == 1 and files.open_count == 0
+    assert store.cancelled == 1 and store.open_count == 0
     store.go.set()
     assert await read(copies, "a") == b"a"
 

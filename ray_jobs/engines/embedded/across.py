@@ -80,13 +80,13 @@ def _whole_files(sources: Sequence[pb.Source], style: Style) -> list[str]:
 
 
 def _sides(shape: Shape, sources: Sequence[pb.Source], style: Style) -> tuple[str, list[str]]:
-    each = 1 if style.max_points and style.max_points < POINTS_PER_SIDE * len(shape.parts) else POINTS_PER_SIDE
+    is_short = style.max_points and style.max_points < POINTS_PER_SIDE * len(shape.parts)
+    most = 1 if is_short or shape.kind == "order" else POINTS_PER_SIDE
     found: list[tuple[str, list[Point]]] = []
     missed: list[str] = []
     for number, side in enumerate(shape.parts):
-        points = _of_side(side, number, sources, 1 if shape.kind == "order" else each)
-        if not points and shape.kind != "order":  # when a video was made is not told by its name
-            points = overview(_of_the_name(side, [source for source in sources if source.part == number]), each)
+        # When a video was made is not told by its name.
+        points = _of_side(side, number, sources, most, by_name=shape.kind != "order")
         if points:
             found.append((side, points))
         else:
@@ -114,15 +114,18 @@ def _sides(shape: Shape, sources: Sequence[pb.Source], style: Style) -> tuple[st
     return lead, lines
 
 
-def _of_side(side: str, number: int, sources: Sequence[pb.Source], most: int) -> list[Point]:
-    """The best of one video on one side: the video that is named, or the one that speaks to it most."""
+def _of_side(side: str, number: int, sources: Sequence[pb.Source], most: int, *, by_name: bool) -> list[Point]:
+    """The best of one video on one side: the video that is named, or the one that speaks to it most.
+
+    Where none speaks to it, with `by_name`, of the one whose name has most of its words.
+    """
     named = [source for source in sources if source.filename.lower() == side.lower()]
     if named:
         return overview(named, most)
     its_sources = [source for source in sources if source.part == number]
     scored = supported(side, its_sources)
     if not scored:
-        return []
+        return overview(_of_the_name(side, its_sources), most) if by_name else []
     near = [point for value, point in scored if value >= scored[0][0] - TIE]
     wanted = stems(side)
     best = max(near, key=lambda point: len(wanted & stems(_SEPARATORS.sub(" ", point.filename))))
@@ -130,15 +133,15 @@ def _of_side(side: str, number: int, sources: Sequence[pb.Source], most: int) ->
 
 
 def _of_the_name(side: str, sources: Sequence[pb.Source]) -> list[pb.Source]:
-    """Those of the one video whose name shares most words with a side that nothing else speaks to: "the lecture"."""
-    wanted = set(_SEPARATORS.sub(" ", side.lower()).split()) - _SMALL
-    shared = {source.file_id: len(wanted & _name_words(source)) for source in sources}
+    """Those of the one video whose name shares most words with a side: "the lecture"."""
+    wanted = _words(side) - _SMALL
+    shared = {source.file_id: len(wanted & _words(source.filename.rpartition(".")[0])) for source in sources}
     best = [file_id for file_id, count in shared.items() if count and count == max(shared.values())]
     return [source for source in sources if [source.file_id] == best]
 
 
-def _name_words(source: pb.Source) -> set[str]:
-    return set(_SEPARATORS.sub(" ", source.filename.lower().rpartition(".")[0]).split())
+def _words(text: str) -> set[str]:
+    return set(_SEPARATORS.sub(" ", text.lower()).split())
 
 
 def _ordered(found: list[tuple[str, list[Point]]]) -> tuple[str, list[tuple[str, list[Point]]]]:

@@ -89,7 +89,8 @@ def evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Poi
 
 def asked_kind(question: str) -> str:
     """The one kind of passage that a question about a whole video is about, if it names one: "What is on the slides?"."""
-    return next((kind for kind, words in _SIDES.items() if words.search(without_file_names(question))), "")
+    text = without_file_names(question)
+    return next((kind for kind, words in _SIDES.items() if words.search(text)), "")
 
 
 def overview(sources: Iterable[pb.Source], most: int, kind: str = "") -> list[Point]:

@@ -9,7 +9,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded import entity_answer
 from ray_jobs.engines.embedded.across import across
-from ray_jobs.engines.embedded.evidence import asked_kind, evidence, in_order, overview
+from ray_jobs.engines.embedded.evidence import Point, asked_kind, evidence, in_order, overview
 from ray_jobs.engines.embedded.followups import standalone
 from ray_jobs.engines.embedded.numerals import numbers, tokens
 from ray_jobs.engines.embedded.planner import plan
@@ -24,7 +24,6 @@ MAX_POINTS = 4
 MAX_POINTS_BROAD = 12
 REFUSAL = "I could not find anything about that in these videos."
 NOTHING = "There is nothing in these videos to answer from."
-
 NO_NUMBER = "I found no number for that; this comes nearest:"
 
 _HOW_MUCH = re.compile(
@@ -97,22 +96,21 @@ def _from_sources(request: pb.GenerateRequest) -> str:
         if not points:
             return REFUSAL if kind else NOTHING
         return style.write([phrase(point, several_files, style) for point in points])
-    lines = []
-    said: list[str] = []
+    told: list[Point] = []
     missed: list[str] = []
     for number, part in enumerate(parts):
         found = [source for source in sources if source.part == number]
         points = evidence(part, found, style.max_points or MAX_POINTS)
         if points:
-            lines += [phrase(point, several_files, style) for point in in_order(points)]
-            said += [point.text for point in points]
+            told += in_order(points)
         else:
             missed.append(part)
-    if not lines:
+    if not told:
         return REFUSAL
-    lines = list(dict.fromkeys(lines))
+    lines = list(dict.fromkeys(phrase(point, several_files, style) for point in told))
     lines += [f"I found nothing on “{shortened(part, 80)}”." for part in missed]
-    return style.write(lines, NO_NUMBER if _HOW_MUCH.match(question) and not any(map(_has_number, said)) else "")
+    lacks_number = _HOW_MUCH.match(question) and not any(_has_number(point.text) for point in told)
+    return style.write(lines, NO_NUMBER if lacks_number else "")
 
 
 def _has_number(text: str) -> bool:
