@@ -19,7 +19,7 @@ from typing import Any
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded import entity_answer, entity_planner
-from services.core.entities import EntityRow
+from services.core.library.entities import EntityRow
 from services.nimbus.entity_knowledge import Knowledge, run_queries
 from services.nimbus.entity_sql import EntitySql
 from services.nimbus.entity_tables import EntityCollection, MemberFile, build_tables

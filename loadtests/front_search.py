@@ -28,9 +28,9 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from loadtests.library import Library, fill
 from loadtests.running import System, running_system
 from loadtests.search import unit_vectors
-from services.core.collections import Collection
-from services.core.engine_config import SCRIPTED_ANSWERS
-from services.core.pages import Page
+from services.core.engines.config import SCRIPTED_ANSWERS
+from services.core.library.collections import Collection
+from services.core.store.pages import Page
 from services.nimbus.backend import open_backend
 
 LIMIT = 10

@@ -34,12 +34,12 @@ from ray_jobs.index.device import CpuDevice
 from ray_jobs.index.lists import list_count, train
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
-from services.core.database import Database
-from services.core.embedding_log import EmbeddingLog
-from services.core.engine_config import parse_engine_config
+from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError
-from services.core.objects import Objects
-from services.core.snapshots import Snapshots
+from services.core.index.embedding_log import EmbeddingLog
+from services.core.index.snapshots import Snapshots
+from services.core.store.database import Database
+from services.core.store.objects import Objects
 from services.nimbus.engine import EngineClient
 from services.nimbus.nearest import Nearest
 

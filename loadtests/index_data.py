@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.core.database import Database
-from services.core.shards import ensure_shards
+from services.core.index.shards import ensure_shards
+from services.core.store.database import Database
 
 DIMENSIONS = 384
 TENANT, COLLECTION, DESCRIPTION = "tenant", "collection", "description"

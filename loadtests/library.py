@@ -10,11 +10,12 @@ from uuid import uuid4
 from sqlalchemy import insert, select
 
 from services.core.clock import now_ms
-from services.core.collections import Collection
-from services.core.database import Database
-from services.core.embedding_log import append_adds
+from services.core.index.embedding_log import append_adds
+from services.core.index.shards import record
+from services.core.library.collections import Collection
 from services.core.media import MediaInfo, SegmentDescription, Speech, TimedText
-from services.core.schema import (
+from services.core.store.database import Database
+from services.core.store.schema import (
     collection_files,
     descriptions,
     embeddings,
@@ -23,7 +24,6 @@ from services.core.schema import (
     segmentations,
     segments,
 )
-from services.core.shards import record
 
 SECONDS = 20
 ROWS = 20_000

@@ -31,9 +31,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
 from services.cli.instance import START_SECONDS, first_line
-from services.core.database import Database
-from services.core.engine_config import SCRIPTED_ANSWERS
-from services.core.shards import ensure_shards
+from services.core.engines.config import SCRIPTED_ANSWERS
+from services.core.index.shards import ensure_shards
+from services.core.store.database import Database
 
 DIMENSIONS = 384
 TENANT, COLLECTION, FILE, DESCRIPTION = "tenant", "collection", "file", "description"

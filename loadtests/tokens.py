@@ -27,7 +27,7 @@ from arcus.v1 import responses_pb2 as public
 from arcus.v1 import responses_pb2_grpc as public_grpc
 
 from loadtests.running import System, running_system
-from services.core.engine_config import SCRIPTED_ANSWERS
+from services.core.engines.config import SCRIPTED_ANSWERS
 
 STREAMS = 20
 MESSAGES = 500

@@ -30,7 +30,7 @@ from arcus.engine.v1 import engine_pb2_grpc as engine_grpc
 
 from loadtests.running import System, running_system
 from loadtests.vllm_on_cpu import EAGER, ENVIRONMENT, KV_CACHE_BYTES
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 
 ROUNDS = 3
 START_SECONDS = 1_800.0

@@ -13,7 +13,7 @@ from ray.serve import Application
 from ray_jobs.engines.deployment import engine_application
 from ray_jobs.index.deployment import index_application
 from ray_jobs.serve_pipeline import Describer, FrameDecoder, IngestReplica, Reader, Transcriber
-from services.core.engine_config import load_engine_config
+from services.core.engines.config import load_engine_config
 from services.core.errors import invalid
 from services.core.settings import Settings, load_settings
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ray_jobs.engines.roles import Extractor
 from ray_jobs.stages.extract import Extracted, ExtractRequest, passages
-from services.core.database import Database
-from services.core.descriptions import DescribedSegment, Descriptions
-from services.core.entities import Entities, Extraction
 from services.core.jobs import Job
+from services.core.library.descriptions import DescribedSegment, Descriptions
+from services.core.library.entities import Entities, Extraction
+from services.core.store.database import Database
 
 SEGMENTS_AT_ONCE = 100  # whose descriptions are read together
 

@@ -20,17 +20,17 @@ from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
-from services.core.database import Database
-from services.core.deletions import sweep
-from services.core.descriptions import Description, Descriptions, LeaseLostError, NewEmbedding, Segment
 from services.core.errors import ArcusError, MediaError, Reason
-from services.core.files import File, Files
 from services.core.jobs import Job, Jobs
+from services.core.library.descriptions import Description, Descriptions, LeaseLostError, NewEmbedding, Segment
+from services.core.library.files import File, Files
+from services.core.library.segmentations import parse_segmentation
+from services.core.library.thumbnails import NewThumbnail
 from services.core.media import DescribeConfig, MediaInfo
-from services.core.objects import Objects
-from services.core.segmentations import parse_segmentation
 from services.core.settings import Settings
-from services.core.thumbnails import NewThumbnail
+from services.core.store.database import Database
+from services.core.store.deletions import sweep
+from services.core.store.objects import Objects
 
 IDLE_SECONDS = 0.3
 SWEEP_SECONDS = 5.0

@@ -27,13 +27,13 @@ from pathlib import Path
 import psutil
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
-from services.core.database import Database
-from services.core.embedding_log import EmbeddingLog
-from services.core.engine_config import ROLES, EngineConfig, VllmOptions, load_engine_config
+from services.core.engines.config import ROLES, EngineConfig, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.index.embedding_log import EmbeddingLog
+from services.core.index.shards import ensure_shards
 from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
-from services.core.shards import ensure_shards
+from services.core.store.database import Database
 
 # Ray starts this many idle workers ahead, so it is kept near the number of replicas; replicas ask for a tenth each.
 LOGICAL_CPUS = 4

@@ -20,7 +20,7 @@ from ray_jobs.engines import roles
 from ray_jobs.engines.handles import EngineExtractor, EngineSummariser, EngineTranscriber, answered, engine_handle
 from ray_jobs.pipeline import Described, pictured
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.engine_config import load_engine_config
+from services.core.engines.config import load_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
@@ -47,7 +47,7 @@ class _Stage:
     """What each stage has: the object store's files, and a thread, so that its replica answers health checks."""
 
     def __init__(self) -> None:
-        from services.core.objects import Objects
+        from services.core.store.objects import Objects
 
         _step_back()
         self._settings = load_settings()

@@ -67,7 +67,7 @@ async def _measure(row: Row, folder: Path, segments: int, tokens: int, options: 
 async def _ours(folder: Path, frames: list[Any], tokens: int, options: Options) -> tuple[float, list[int]]:
     from ray_jobs.engines.language.model import Prompt, Turn
     from ray_jobs.engines.vllm.model import VllmModel
-    from services.core.engine_config import VllmOptions
+    from services.core.engines.config import VllmOptions
 
     model = VllmModel(
         VllmOptions(

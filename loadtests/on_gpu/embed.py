@@ -79,7 +79,7 @@ def _vllm(row: Row, texts: list[str], options: Options) -> None:
 
 async def _through_arcus(folder: str, texts: list[str], options: Options) -> tuple[float, Any]:
     from ray_jobs.engines.vllm.embedder import VllmEmbedder
-    from services.core.engine_config import VllmOptions
+    from services.core.engines.config import VllmOptions
 
     embedder = VllmEmbedder(
         VllmOptions(

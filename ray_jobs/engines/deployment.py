@@ -19,13 +19,13 @@ from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
 from ray_jobs.stages.describe import Reading, describe_request
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.database import Database
-from services.core.embedding_log import EmbeddingLog
-from services.core.engine_config import EngineConfig, OpenaiOptions, Role, VllmOptions, load_engine_config
+from services.core.engines.config import EngineConfig, OpenaiOptions, Role, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.index.embedding_log import EmbeddingLog
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, SegmentDescription, Span, Speech
 from services.core.settings import load_settings
+from services.core.store.database import Database
 
 MAX_TEXTS = 1024
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason.

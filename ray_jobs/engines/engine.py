@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ray_jobs.engines.language.model import LanguageModel
 from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Transcriber
-from services.core.engine_config import MODELS, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
+from services.core.engines.config import MODELS, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.engine_config import EngineConfig, Role
+from services.core.engines.config import EngineConfig, Role
 from services.core.errors import ArcusError, Reason
 from services.core.media import SegmentDescription, Speech
 

@@ -15,14 +15,14 @@ from ray_jobs.index.device import device
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
-from services.core.database import Database
-from services.core.embedding_log import EmbeddingLog
-from services.core.engine_config import load_engine_config
+from services.core.engines.config import load_engine_config
 from services.core.errors import invalid
+from services.core.index.embedding_log import EmbeddingLog
+from services.core.index.snapshots import Snapshots
 from services.core.logs import configure_logs
-from services.core.objects import Objects
 from services.core.settings import Settings, load_settings
-from services.core.snapshots import Snapshots
+from services.core.store.database import Database
+from services.core.store.objects import Objects
 
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000

@@ -13,9 +13,9 @@ import structlog
 from ray_jobs.batching import BatchQueue
 from ray_jobs.index.shard import Hit, Query, Shard
 from ray_jobs.index.snapshot import Capture, UnreadableError, restore
-from services.core.embedding_log import LogRow, TrimmedError
 from services.core.errors import ArcusError, Reason
-from services.core.snapshots import Snapshots
+from services.core.index.embedding_log import LogRow, TrimmedError
+from services.core.index.snapshots import Snapshots
 
 BATCH_QUERIES = 64
 BATCH_ROWS = 2000

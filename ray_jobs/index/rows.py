@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 
 class Names:

@@ -11,7 +11,7 @@ import numpy as np
 from ray_jobs.index.device import CpuDevice, Device
 from ray_jobs.index.sub_index import Candidate, Hit, Query, SubIndex
 from ray_jobs.index.upkeep import Steps, compacted, is_littered, lists_made, wants_lists
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 __all__ = ["Hit", "Query", "Shard"]
 

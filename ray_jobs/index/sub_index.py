@@ -12,7 +12,7 @@ from ray_jobs.index.device import Device
 from ray_jobs.index.lists import CANDIDATES, Lists
 from ray_jobs.index.rounded import WIDER
 from ray_jobs.index.rows import Rows
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 PIECES = 4  # embeddings looked at for each segment or file wanted, at first
 DEEPER = 8  # times as many, while there are too few

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.core.descriptions import DescribedSegment
-from services.core.entities import ValueSource
+from services.core.library.descriptions import DescribedSegment
+from services.core.library.entities import ValueSource
 
 PassageKind = Literal["speech", "scene_text", "visual"]
 

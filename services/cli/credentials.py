@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from services.core.database import Database
-from services.core.keys import Keys
 from services.core.settings import Settings, load_settings
+from services.core.store.database import Database
+from services.core.tenants.keys import Keys
 
 T = TypeVar("T")
 

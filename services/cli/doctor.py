@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.core.engine_check import Machine, engine_problems
-from services.core.engine_config import load_engine_config
+from services.core.engines.check import Machine, engine_problems
+from services.core.engines.config import load_engine_config
 from services.core.errors import ArcusError
 from services.core.settings import load_settings
 

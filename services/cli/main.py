@@ -38,8 +38,8 @@ def up(
     """Run the whole system in the foreground until Ctrl-C."""
     from services.cli.credentials import start_key
     from services.cli.up import Addresses, up
-    from services.core.engine_check import Machine, check_engines
-    from services.core.engine_config import load_engine_config
+    from services.core.engines.check import Machine, check_engines
+    from services.core.engines.config import load_engine_config
     from services.core.settings import load_settings
 
     settings = load_settings(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.core.database import Database
-from services.core.reshard import reshard
+from services.core.index.reshard import reshard
 from services.core.settings import load_settings
+from services.core.store.database import Database
 
 
 async def spread(data_dir: Path, shard_count: int) -> int:

@@ -23,7 +23,7 @@ import structlog
 from pydantic import SecretStr
 
 from services.cli import processes
-from services.core.engine_config import ROLES, VllmOptions, load_engine_config
+from services.core.engines.config import ROLES, VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.settings import Settings
 

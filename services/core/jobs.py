@@ -10,8 +10,8 @@ from sqlalchemy import Update, and_, case, delete, func, insert, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
-from services.core.database import Database
-from services.core.schema import jobs
+from services.core.store.database import Database
+from services.core.store.schema import jobs
 
 JobKind = Literal["probe", "describe", "extract"]
 

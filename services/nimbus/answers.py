@@ -9,9 +9,9 @@ from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 from uuid import uuid4
 
+from services.core.answers.log import Hold, ResponseLog, Stored
+from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason, not_found
-from services.core.response_log import Hold, ResponseLog, Stored
-from services.core.responses import Responses
 from services.nimbus.background import BackgroundResponses, ended_body
 from services.nimbus.conversation import continued
 from services.nimbus.engine import EngineClient

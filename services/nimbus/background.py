@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
+from services.core.answers.log import Hold, ResponseLog, Stored
+from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
-from services.core.limits import TenantLimit
-from services.core.response_log import Hold, ResponseLog, Stored
-from services.core.responses import Responses
+from services.core.tenants.limits import TenantLimit
 from services.nimbus.conversation import continued
 from services.nimbus.engine import EngineClient
 from services.nimbus.events import EventLog

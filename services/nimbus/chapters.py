@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.core.descriptions import DescribedSegment
+from services.core.library.descriptions import DescribedSegment
 from services.core.media import Chapter
 
 Json = dict[str, Any]

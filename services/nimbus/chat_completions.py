@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
-from services.core.chats import Chats
+from services.core.answers.chats import Chats
 from services.core.clock import now_ms
 from services.core.errors import ArcusError
-from services.core.files import CreatedRange
-from services.core.pages import Listing, Page
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Listing, Page
 from services.nimbus.answers import Answer, Answers
 from services.nimbus.chat_request import ChatRequest
 from services.nimbus.events import Event

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.core.errors import invalid
-from services.core.filters import SearchFilter
-from services.core.plain_json import check_plain
+from services.core.search.filters import SearchFilter
+from services.core.store.plain_json import check_plain
 from services.nimbus.function_tools import read_tool_choice, read_tools
 from services.nimbus.knowledge_base import KnowledgeBase
 from services.nimbus.options import VERBOSITIES, Options

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from services.core.answers.responses import Response, Responses
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.responses import Response, Responses
 from services.nimbus.requests import FunctionCall, Message, ResponseRequest, parse_request
 
 MAX_TURNS = 200

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.core.collection_files import CollectionFile, CollectionFiles
-from services.core.collections import Collections
-from services.core.descriptions import DescribedSegment, Description, Descriptions
 from services.core.errors import invalid, not_found
-from services.core.files import CreatedRange, File, Files
+from services.core.library.collections import Collections
+from services.core.library.descriptions import DescribedSegment, Description, Descriptions
+from services.core.library.files import CreatedRange, File, Files
+from services.core.library.members import CollectionFile, CollectionFiles
+from services.core.library.thumbnails import Thumbnail, Thumbnails
 from services.core.media import Span
-from services.core.pages import Listing, Page
-from services.core.thumbnails import Thumbnail, Thumbnails
+from services.core.store.pages import Listing, Page
 from services.nimbus.chapters import chapters_of
 from services.nimbus.description_view import View, description_data, numbered
 

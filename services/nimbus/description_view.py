@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.core.descriptions import DescribedSegment, Description
 from services.core.errors import invalid
+from services.core.library.descriptions import DescribedSegment, Description
 from services.core.media import Speech, TimedText
 from services.nimbus.captions import cues, srt, vtt
 

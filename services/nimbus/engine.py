@@ -14,7 +14,7 @@ import grpc
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
-from services.core.engine_config import MODELS, EngineConfig
+from services.core.engines.config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.nimbus.together import Together
 

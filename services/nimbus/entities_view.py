@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.core.entities import FileEntities
+from services.core.library.entities import FileEntities
 
 
 def entities_data(found: FileEntities, pictures: Mapping[str, str]) -> dict[str, Any]:

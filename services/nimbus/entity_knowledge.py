@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.core.collection_files import CollectionFiles
-from services.core.collections import Collections
-from services.core.entities import Entities
+from services.core.entities.configs import ExtractConfig
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.extract_configs import ExtractConfig
-from services.core.files import Files
-from services.core.pages import MAX_LIMIT, Page
+from services.core.library.collections import Collections
+from services.core.library.entities import Entities
+from services.core.library.files import Files
+from services.core.library.members import CollectionFiles
+from services.core.store.pages import MAX_LIMIT, Page
 from services.nimbus.entity_sql import EntitySql
 from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
 

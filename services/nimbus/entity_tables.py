@@ -18,8 +18,8 @@ from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.core.entities import EntityRow
-from services.core.entity_schemas import Place, parse_schema
+from services.core.entities.schemas import Place, parse_schema
+from services.core.library.entities import EntityRow
 from services.nimbus.entity_sql import SqlTable
 
 MAX_PROPERTIES = 100

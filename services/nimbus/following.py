@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from services.core.response_log import ResponseLog, Stored
+from services.core.answers.log import ResponseLog, Stored
 from services.nimbus.events import Entry, Event, EventLog
 from services.nimbus.log_writer import LogWriter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.core.errors import invalid
-from services.core.plain_json import check_plain
+from services.core.store.plain_json import check_plain
 
 MAX_TOOLS = 128
 MAX_TOOLS_CHARACTERS = 262_144  # of JSON

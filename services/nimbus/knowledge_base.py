@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.files import FETCHES_NO_URLS, file_id_of
-from services.core.filters import SearchFilter
+from services.core.library.files import FETCHES_NO_URLS, file_id_of
+from services.core.search.filters import SearchFilter
 from services.nimbus.entity_knowledge import EntityKnowledgeConfig
 
 MAX_COLLECTIONS = 100

@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
+from services.core.answers.log import Batch, Hold, ResponseLog
 from services.core.errors import ArcusError
-from services.core.response_log import Batch, Hold, ResponseLog
 from services.nimbus.events import Entry, Event, EventLog
 from services.nimbus.generation import Step
 

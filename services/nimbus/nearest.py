@@ -6,8 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from services.core.embedding_log import EmbeddingLog, Placement
 from services.core.errors import ArcusError, Reason
+from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.nimbus.engine import Distinct, EngineClient, MovedError, VectorHit
 
 MAX_LOOKS = 5

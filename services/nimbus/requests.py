@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from services.core.engine_config import MODELS
+from services.core.engines.config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.metadata import check_metadata
+from services.core.store.metadata import check_metadata
 from services.nimbus.function_tools import read_tool_choice, read_tools
 from services.nimbus.knowledge_base import KnowledgeBase, read_knowledge_base
 from services.nimbus.options import Options

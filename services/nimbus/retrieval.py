@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.core.collection_files import CollectionFiles
-from services.core.collections import Collection, Collections
-from services.core.descriptions import Descriptions, Segment
-from services.core.embedding_log import EmbeddingLog, Placement
-from services.core.files import File, Files
-from services.core.filters import SearchFilter
-from services.core.full_text import FullText
+from services.core.index.embedding_log import EmbeddingLog, Placement
+from services.core.library.collections import Collection, Collections
+from services.core.library.descriptions import Descriptions, Segment
+from services.core.library.files import File, Files
+from services.core.library.members import CollectionFiles
+from services.core.library.segments import Segments
 from services.core.questions import excludes_files, file_names
-from services.core.segments import Segments
+from services.core.search.filters import SearchFilter
+from services.core.search.full_text import FullText
 from services.core.words import content_words, stems
 from services.nimbus.engine import Distinct, EngineClient, VectorHit
 from services.nimbus.knowledge_base import KnowledgeBase

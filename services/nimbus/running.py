@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from services.core.answers.log import Hold
 from services.core.errors import ArcusError, Reason
-from services.core.response_log import Hold
 from services.nimbus.generation import Generation
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from services.core.collections import Collection, Collections
 from services.core.errors import invalid
-from services.core.files import CreatedRange
-from services.core.full_text import FullText, Part
-from services.core.pages import Listing, Page
-from services.core.searches import FileItem, Search, Searches, SearchHit, SegmentItem
+from services.core.library.collections import Collection, Collections
+from services.core.library.files import CreatedRange
+from services.core.search.full_text import FullText, Part
+from services.core.search.searches import FileItem, Search, Searches, SearchHit, SegmentItem
+from services.core.store.pages import Listing, Page
 from services.core.words import content_words
 from services.nimbus.engine import EngineClient, VectorHit
 from services.nimbus.retrieval import FUSION_CONSTANT, Retrieval, Scope

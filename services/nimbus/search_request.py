@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.core.errors import invalid
-from services.core.filters import SearchFilter
-from services.core.pages import MAX_LIMIT
+from services.core.search.filters import SearchFilter
+from services.core.store.pages import MAX_LIMIT
 
 SCOPES = ("file", "segment")
 MODALITIES = ("general_content", "speech_lexical", "ocr_lexical")

@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.plain_json import has_levels
+from services.core.store.plain_json import has_levels
 from services.rest.errors import first_problem
 
 MAX_JSON_BYTES = 8 * 1024**2

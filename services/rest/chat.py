@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.files import CreatedRange
-from services.core.pages import Page
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Page
 from services.nimbus.backend import Backend
 from services.nimbus.chat_request import parse_chat
 from services.rest.bodies import body_of, read_json

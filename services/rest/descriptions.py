@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.files import CreatedRange
-from services.core.pages import Page
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Page
 from services.nimbus.backend import Backend
 from services.nimbus.described_files import DescribedFile, Extras
 from services.nimbus.description_view import FORMATS, MODALITIES, View

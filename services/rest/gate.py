@@ -18,8 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.keys import Keys
-from services.core.limits import TenantLimit
+from services.core.tenants.keys import Keys
+from services.core.tenants.limits import TenantLimit
 from services.rest.errors import error_reply
 
 log = structlog.get_logger(__name__)

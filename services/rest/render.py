@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import Request
 
-from services.core.collection_files import CollectionFile
-from services.core.collections import Collection
-from services.core.files import File
-from services.core.pages import Listing
-from services.core.thumbnails import Thumbnail
+from services.core.library.collections import Collection
+from services.core.library.files import File
+from services.core.library.members import CollectionFile
+from services.core.library.thumbnails import Thumbnail
+from services.core.store.pages import Listing
 from services.nimbus.backend import Backend
 
 Json = dict[str, Any]

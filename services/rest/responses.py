@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from services.core.engine_config import MODELS
+from services.core.engines.config import MODELS
 from services.core.errors import not_found
-from services.core.files import CreatedRange
-from services.core.pages import Page
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Page
 from services.nimbus.backend import Backend
 from services.nimbus.interruption import InterruptedWorkError, unless
 from services.nimbus.requests import parse_request

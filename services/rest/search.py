@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.core.files import CreatedRange
-from services.core.pages import Page
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Page
 from services.nimbus.backend import Backend
 from services.nimbus.search_request import parse_search
 from services.rest.bodies import body_of, read_json

@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.media_kinds import SNIFF_BYTES, refuse_other_kinds
+from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
 from services.rest.bodies import arriving, parse_json
 
 PIECE_BYTES = 1024**2

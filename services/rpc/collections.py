@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
 
 from services.core.errors import invalid
-from services.core.files import file_id_of
+from services.core.library.files import file_id_of
 from services.nimbus.backend import Backend
 from services.nimbus.described_files import DescribedFile, Extras
 from services.nimbus.description_view import View, shots

@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from grpc.aio import ServicerContext as Context
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.media_kinds import SNIFF_BYTES, refuse_other_kinds
+from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
 from services.nimbus.backend import Backend
 from services.rpc.gate import tenant
 from services.rpc.render import STATUS_NAMES, Renderer

@@ -11,8 +11,8 @@ import structlog
 from google.protobuf.message import Message
 
 from services.core.errors import ArcusError, Reason
-from services.core.keys import Keys
-from services.core.limits import TenantLimit
+from services.core.tenants.keys import Keys
+from services.core.tenants.limits import TenantLimit
 from services.rpc.errors import status_of
 from services.rpc.values import check_texts
 

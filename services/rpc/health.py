@@ -10,8 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from sqlalchemy import text
 
-from services.core.database import Database
 from services.core.errors import ArcusError
+from services.core.store.database import Database
 
 CHECK_SECONDS = 5.0
 

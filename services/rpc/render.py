@@ -8,11 +8,11 @@ from typing import Any
 from arcus.v1 import collections_pb2, files_pb2
 from google.protobuf.json_format import ParseDict
 
-from services.core.collection_files import CollectionFile
-from services.core.collections import Collection
-from services.core.entities import FileEntities
-from services.core.files import File
-from services.core.thumbnails import Thumbnail
+from services.core.library.collections import Collection
+from services.core.library.entities import FileEntities
+from services.core.library.files import File
+from services.core.library.members import CollectionFile
+from services.core.library.thumbnails import Thumbnail
 from services.nimbus.backend import Backend
 from services.rpc.values import struct_of
 

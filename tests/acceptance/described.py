@@ -12,11 +12,11 @@ from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
 from ray_jobs.engines.roles import Extractor
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.descriptions import NewEmbedding, NewThumbnail
 from services.core.jobs import Job, Jobs
+from services.core.library.descriptions import NewEmbedding, NewThumbnail
 from services.core.media import MediaInfo, SegmentDescription, Span, Speech, TimedText, Word
-from services.core.objects import Objects
-from services.core.schema import embeddings
+from services.core.store.objects import Objects
+from services.core.store.schema import embeddings
 from tests.acceptance.live_front import Account
 from tests.acceptance.scripted_server import vector_of
 

@@ -25,8 +25,8 @@ from arcus.v1 import search_pb2 as search
 from arcus.v1 import segments_pb2 as segments
 
 from ray_jobs.engines.scripted import ScriptedEngine
-from services.core.descriptions import NewEmbedding, NewThumbnail
 from services.core.jobs import Jobs
+from services.core.library.descriptions import NewEmbedding, NewThumbnail
 from services.core.media import MediaInfo, SegmentDescription, Span, Speech, Word
 from services.nimbus.backend import Backend, open_backend
 from services.rpc.server import create_server

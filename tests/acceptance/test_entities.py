@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cloudglue import Cloudglue
 
-from services.core.entity_schemas import misfit
+from services.core.entities.schemas import misfit
 from services.core.words import stem
 from tests.acceptance.conftest import Lecture
 from tests.running_system import LECTURE, wait_for

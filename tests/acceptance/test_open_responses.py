@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from services.core.engine_config import MODELS
+from services.core.engines.config import MODELS
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.open_responses import (

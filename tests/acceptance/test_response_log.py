@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.core.engine_config import MODELS
+from services.core.engines.config import MODELS
 from services.nimbus.background import TICK_SECONDS
 from tests.acceptance.described import described_talk
 from tests.acceptance.doors.door import Door, told_event

@@ -8,9 +8,9 @@ from arcus.v1 import chat_pb2 as pb
 from arcus.v1 import responses_pb2
 from google.protobuf.struct_pb2 import Struct
 
-from services.core.chats import Chats
-from services.core.database import Database
+from services.core.answers.chats import Chats
 from services.core.errors import ArcusError, Reason
+from services.core.store.database import Database
 from services.nimbus.chat_completions import ChatCompletions
 from services.nimbus.chat_request import parse_chat
 from tests.acceptance.rpc_front import RpcFront, chats, open_front

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from services.core.errors import WIRE, ArcusError, Reason
-from services.core.limits import TenantLimit
+from services.core.tenants.limits import TenantLimit
 from services.rpc.errors import status_of
 from services.rpc.gate import Gate, tenant
 from services.rpc.server import create_server

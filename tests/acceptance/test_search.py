@@ -10,7 +10,7 @@ from arcus.v1 import lists_pb2, search_pb2, segments_pb2
 from cloudglue import CloudglueError
 
 from loadtests.library import Library, fill
-from services.core.embedding_log import EmbeddingLog
+from services.core.index.embedding_log import EmbeddingLog
 from tests.acceptance.described import describe, upload
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.rpc_front import TEXT, RpcFront, open_front

@@ -10,24 +10,24 @@ from uuid import uuid4
 
 import pytest
 
-from services.core.chats import Chats
-from services.core.collection_files import CollectionFiles
-from services.core.collections import Collections
-from services.core.database import Database
-from services.core.descriptions import Descriptions
-from services.core.embedding_log import EmbeddingLog
-from services.core.entities import Entities
-from services.core.files import Files
-from services.core.full_text import FullText
+from services.core.answers.chats import Chats
+from services.core.answers.log import ResponseLog
+from services.core.answers.responses import Responses
+from services.core.index.embedding_log import EmbeddingLog
+from services.core.index.shards import ensure_shards
 from services.core.jobs import Jobs
-from services.core.keys import Keys
-from services.core.objects import Objects
-from services.core.response_log import ResponseLog
-from services.core.responses import Responses
-from services.core.searches import Searches
-from services.core.segments import Segments
-from services.core.shards import ensure_shards
-from services.core.thumbnails import Thumbnails
+from services.core.library.collections import Collections
+from services.core.library.descriptions import Descriptions
+from services.core.library.entities import Entities
+from services.core.library.files import Files
+from services.core.library.members import CollectionFiles
+from services.core.library.segments import Segments
+from services.core.library.thumbnails import Thumbnails
+from services.core.search.full_text import FullText
+from services.core.search.searches import Searches
+from services.core.store.database import Database
+from services.core.store.objects import Objects
+from services.core.tenants.keys import Keys
 from tests.contract.postgres_server import migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
 

@@ -15,7 +15,7 @@ from ray_jobs.engines.embedded.players import ThreadedDescriber, ThreadedTranscr
 from ray_jobs.engines.engine import Engine, language_engine, open_engine
 from ray_jobs.engines.language.model import Prompt
 from ray_jobs.engines.language.scripted import Answer, ScriptedModel, pieces, plain_answer
-from services.core.engine_config import MODELS, ROLES, TASKS, EngineConfig, Role, parse_engine_config
+from services.core.engines.config import MODELS, ROLES, TASKS, EngineConfig, Role, parse_engine_config
 from tests.contract.openai_server import OpenaiServer, serving
 
 ENDLESS = "Go on for ever."

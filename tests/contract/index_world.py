@@ -18,20 +18,20 @@ from ray_jobs.index.device import CpuDevice
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from services.core.clock import now_ms
-from services.core.collection_files import CollectionFiles
-from services.core.collections import Collections
-from services.core.database import Database
-from services.core.descriptions import Descriptions, NewEmbedding
-from services.core.embedding_log import EmbeddingLog, Placement
-from services.core.files import Files
+from services.core.index.embedding_log import EmbeddingLog, Placement
+from services.core.index.reshard import reshard
+from services.core.index.shards import ensure_shards
+from services.core.index.snapshots import Snapshots
 from services.core.jobs import Jobs
-from services.core.keys import Keys
+from services.core.library.collections import Collections
+from services.core.library.descriptions import Descriptions, NewEmbedding
+from services.core.library.files import Files
+from services.core.library.members import CollectionFiles
 from services.core.media import MediaInfo, SegmentDescription, Span
-from services.core.objects import Objects
-from services.core.reshard import reshard
-from services.core.schema import embeddings, files
-from services.core.shards import ensure_shards
-from services.core.snapshots import Snapshots
+from services.core.store.database import Database
+from services.core.store.objects import Objects
+from services.core.store.schema import embeddings, files
+from services.core.tenants.keys import Keys
 from services.nimbus.engine import MovedError, VectorHit
 from services.nimbus.nearest import Nearest
 

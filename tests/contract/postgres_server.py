@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from services.core.database import Database
+from services.core.store.database import Database
 
 
 class PostgresServer:

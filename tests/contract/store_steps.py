@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.core.chats import Chats
-from services.core.collection_files import CollectionFiles
-from services.core.collections import Collection, Collections
-from services.core.database import Database
-from services.core.descriptions import Descriptions, NewEmbedding, Segment
-from services.core.embedding_log import EmbeddingLog
-from services.core.entities import Entities, Extraction
-from services.core.files import File, Files
-from services.core.full_text import FullText
+from services.core.answers.chats import Chats
+from services.core.answers.log import Hold, ResponseLog
+from services.core.answers.responses import Responses
+from services.core.index.embedding_log import EmbeddingLog
 from services.core.jobs import Job, Jobs
-from services.core.keys import Keys
+from services.core.library.collections import Collection, Collections
+from services.core.library.descriptions import Descriptions, NewEmbedding, Segment
+from services.core.library.entities import Entities, Extraction
+from services.core.library.files import File, Files
+from services.core.library.members import CollectionFiles
+from services.core.library.segments import Segments
+from services.core.library.thumbnails import Thumbnails
 from services.core.media import MediaInfo, SegmentDescription, Span
-from services.core.objects import Objects
-from services.core.response_log import Hold, ResponseLog
-from services.core.responses import Responses
-from services.core.searches import Searches
-from services.core.segments import Segments
-from services.core.thumbnails import Thumbnails
+from services.core.search.full_text import FullText
+from services.core.search.searches import Searches
+from services.core.store.database import Database
+from services.core.store.objects import Objects
+from services.core.tenants.keys import Keys
 
 SHARDS = 2
 MAX_UPLOAD_BYTES = 10_000

@@ -11,7 +11,7 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
-from services.core.engine_config import parse_engine_config
+from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.nimbus.engine import EngineClient
 

@@ -11,11 +11,11 @@ import pytest
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.ingest import IngestWorker
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.entities import ValueSource
 from services.core.errors import ArcusError, Reason
+from services.core.library.entities import ValueSource
 from services.core.media import SegmentDescription, Span, Speech, TimedText
-from services.core.pages import Page
 from services.core.settings import Settings
+from services.core.store.pages import Page
 from tests.contract.store_steps import SCHEMA, WORKER, Store
 
 ANN = {"speaker": "Ann"}

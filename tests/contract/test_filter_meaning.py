@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
-from services.core.filters import OPERATORS, SearchFilter
-from services.core.pages import Page
-from services.core.schema import files
+from services.core.search.filters import OPERATORS, SearchFilter
+from services.core.store.pages import Page
+from services.core.store.schema import files
 
 DATE_FORMS = ("%Y-%m-%d", *(f"%Y-%m-%d{t}%H:%M{s}{z}" for t in "T " for s in ("", ":%S", ":%S.%f") for z in ("", "%z")))
 

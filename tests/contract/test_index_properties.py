@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from services.core.database import Database
-from services.core.schema import metadata
+from services.core.store.database import Database
+from services.core.store.schema import metadata
 from tests.contract.index_world import REPLICAS, World, run, vector
 
 MAX_SHARDS = 3

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Shard
 from services.core.errors import ArcusError, Reason
-from services.core.objects import Objects
-from services.core.schema import shards
-from services.core.snapshots import Snapshots
+from services.core.index.snapshots import Snapshots
+from services.core.store.objects import Objects
+from services.core.store.schema import shards
 
 
 class FaultyObjects(Objects):

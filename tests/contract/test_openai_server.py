@@ -19,7 +19,7 @@ from ray_jobs.engines.openai_compatible.embedder import OpenaiEmbedder
 from ray_jobs.engines.openai_compatible.model import OpenaiModel
 from ray_jobs.engines.openai_compatible.transcriber import OpenaiTranscriber
 from ray_jobs.engines.voice_windows import VoiceWindows
-from services.core.engine_config import OpenaiOptions
+from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason
 from tests.contract.openai_server import KEY, OpenaiServer, serving
 from tests.contract.test_role_transcriber import RATE, spoken

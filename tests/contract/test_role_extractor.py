@@ -6,7 +6,7 @@ from typing import Any
 
 from ray_jobs.engines.roles import Extractor
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
-from services.core.entity_schemas import misfit
+from services.core.entities.schemas import misfit
 from tests.contract.engines import engines
 
 ALL = engines("embedded", "language", "openai")

@@ -4,14 +4,14 @@ import inspect
 import pytest
 from sqlalchemy import select
 
-from services.core.entities import FileEntities
 from services.core.errors import ArcusError, Reason
-from services.core.filters import SearchFilter
-from services.core.keys import Keys
-from services.core.pages import Page
-from services.core.schema import api_keys
-from services.core.searches import SearchHit
-from services.core.thumbnails import Thumbnails
+from services.core.library.entities import FileEntities
+from services.core.library.thumbnails import Thumbnails
+from services.core.search.filters import SearchFilter
+from services.core.search.searches import SearchHit
+from services.core.store.pages import Page
+from services.core.store.schema import api_keys
+from services.core.tenants.keys import Keys
 from tests.contract.store_steps import WORKER
 
 

@@ -1,11 +1,11 @@
 import pytest
 
-from services.core.descriptions import LeaseLostError
-from services.core.entities import EntityRow, ValueSource
 from services.core.errors import ArcusError, Reason
 from services.core.jobs import Jobs
+from services.core.library.descriptions import LeaseLostError
+from services.core.library.entities import EntityRow, ValueSource
 from services.core.media import Span
-from services.core.pages import Page
+from services.core.store.pages import Page
 from tests.contract.store_steps import SCHEMA, WORKER, Store
 
 ANN, BEN = {"speaker": "Ann"}, {"speaker": "Ben", "turbines": 24}

@@ -1,9 +1,9 @@
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.filters import SearchFilter
 from services.core.media import MediaInfo
-from services.core.pages import Page
+from services.core.search.filters import SearchFilter
+from services.core.store.pages import Page
 
 FILES = {
     "a.mp4": {

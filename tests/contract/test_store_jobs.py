@@ -2,7 +2,7 @@ import asyncio
 from collections import Counter
 
 from services.core.jobs import Jobs
-from services.core.pages import Page
+from services.core.store.pages import Page
 from tests.contract.store_steps import WORKER
 
 

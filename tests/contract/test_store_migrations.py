@@ -9,10 +9,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 
-from services.core.database import MIGRATIONS, Database
 from services.core.errors import ArcusError
-from services.core.schema import collection_files, collection_shards, metadata
-from services.core.shards import ensure_shards
+from services.core.index.shards import ensure_shards
+from services.core.store.database import MIGRATIONS, Database
+from services.core.store.schema import collection_files, collection_shards, metadata
 from tests.contract.store_steps import SHARDS
 
 # Full text differs between the two databases and lives in the migration alone.

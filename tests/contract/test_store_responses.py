@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from services.core.answers.log import MAX_ATTEMPTS, Batch, Hold
 from services.core.errors import ArcusError
-from services.core.files import CreatedRange
-from services.core.pages import Page
-from services.core.response_log import MAX_ATTEMPTS, Batch, Hold
-from services.core.schema import responses
+from services.core.library.files import CreatedRange
+from services.core.store.pages import Page
+from services.core.store.schema import responses
 
 
 def _body(id: str, status: str = "completed") -> dict:

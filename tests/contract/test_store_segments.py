@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.filters import SearchFilter
+from services.core.library.segments import SegmentRange
 from services.core.media import SegmentDescription, Span, Speech, TimedText
-from services.core.pages import Page
-from services.core.searches import SearchHit
-from services.core.segments import SegmentRange
+from services.core.search.filters import SearchFilter
+from services.core.search.searches import SearchHit
+from services.core.store.pages import Page
 from tests.contract.store_steps import WORKER, vector
 
 SPANS = (Span(0, 5), Span(5, 10.5), Span(10.5, 12))

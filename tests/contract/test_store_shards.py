@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from services.core.collection_files import CollectionFiles
-from services.core.embedding_log import TrimmedError
 from services.core.errors import ArcusError, Reason
+from services.core.index.embedding_log import TrimmedError
+from services.core.index.reshard import reshard
+from services.core.index.shards import ensure_shards, preferred
+from services.core.library.members import CollectionFiles
 from services.core.media import Span
-from services.core.reshard import reshard
-from services.core.schema import collection_files
-from services.core.shards import ensure_shards, preferred
+from services.core.store.schema import collection_files
 from tests.contract.store_steps import SHARDS
 
 
@@ -131,7 +131,7 @@ async def test_a_shard_that_was_given_up_takes_no_more_files(store):
 
 
 async def test_a_reader_that_missed_removals_is_told_and_one_that_began_later_is_not(store):
-    from services.core.snapshots import trim
+    from services.core.index.snapshots import trim
 
     collection = await _filled(store, 4)
     (place,) = await store.log.placements([collection.id])

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import select, update
 
-from services.core.deletions import sweep
-from services.core.embedding_log import append
 from services.core.errors import ArcusError, Reason
-from services.core.schema import index_log, object_deletions, shards
-from services.core.snapshots import Snapshots
+from services.core.index.embedding_log import append
+from services.core.index.snapshots import Snapshots
+from services.core.store.deletions import sweep
+from services.core.store.schema import index_log, object_deletions, shards
 
 
 @pytest.fixture

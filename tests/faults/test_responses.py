@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.core.database import Database
-from services.core.keys import Keys
+from services.core.store.database import Database
+from services.core.tenants.keys import Keys
 from tests.acceptance.folding import fold
 from tests.acceptance.scripted_server import ScriptedServer
 from tests.contract.postgres_server import PostgresServer

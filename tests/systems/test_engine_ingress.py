@@ -22,7 +22,7 @@ from cloudglue import Cloudglue
 
 from services.cli.credentials import start_key
 from services.cli.instance import START_SECONDS, first_line
-from services.core.engine_config import SCRIPTED_ANSWERS
+from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.settings import Settings
 from tests.front_process import start_front
 

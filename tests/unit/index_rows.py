@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 
 def unit(values: np.ndarray) -> np.ndarray:

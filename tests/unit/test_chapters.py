@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.core.descriptions import DescribedSegment, Segment
+from services.core.library.descriptions import DescribedSegment, Segment
 from services.core.media import Chapter, SegmentDescription
 from services.nimbus.chapters import chapters_of
 

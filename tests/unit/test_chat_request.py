@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.core.filters import SearchFilter
+from services.core.search.filters import SearchFilter
 from services.nimbus.chat_request import ChatRequest, parse_chat
 from services.nimbus.knowledge_base import KnowledgeBase
 from services.nimbus.requests import FunctionCall, Message, parse_request

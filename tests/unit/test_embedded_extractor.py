@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
-from services.core.entity_schemas import misfit
+from services.core.entities.schemas import misfit
 from services.core.words import stem
 
 TEXT, INTEGER, NUMBER, FLAG = ({"type": kind} for kind in ("string", "integer", "number", "boolean"))

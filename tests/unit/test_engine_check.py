@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.core.engine_check import GIB, Machine, check_engines
-from services.core.engine_config import ROLES, parse_engine_config
+from services.core.engines.check import GIB, Machine, check_engines
+from services.core.engines.config import ROLES, parse_engine_config
+from services.core.engines.model_folder import find_model
 from services.core.errors import ArcusError, Reason
-from services.core.model_folder import find_model
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.core.engine_config import MODELS, ROLES, load_engine_config, parse_engine_config
+from services.core.engines.config import MODELS, ROLES, load_engine_config, parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.settings import Settings
 

@@ -7,9 +7,9 @@ from functools import reduce
 import pytest
 from pydantic import BaseModel, Field
 
-from services.core.entity_schemas import misfit, parse_schema
+from services.core.entities.configs import ExtractConfig, parse_extract_config, prompted_schema
+from services.core.entities.schemas import misfit, parse_schema
 from services.core.errors import ArcusError
-from services.core.extract_configs import ExtractConfig, parse_extract_config, prompted_schema
 
 TEXT = {"type": "string"}
 

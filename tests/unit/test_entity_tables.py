@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.core.entities import EntityRow
+from services.core.library.entities import EntityRow
 from services.nimbus.entity_sql import SqlTable
 from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_jobs.index.shard import Query, Shard
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 DIMENSIONS = 8
 FILES = tuple(f"f{n}" for n in range(4))

@@ -11,8 +11,8 @@ import pytest
 
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
-from services.core.embedding_log import LogRow, TrimmedError
 from services.core.errors import ArcusError, Reason
+from services.core.index.embedding_log import LogRow, TrimmedError
 
 VECTOR = np.array([1, 0, 0, 0], "<f4")
 QUERY = Query("t", ("c",), VECTOR, 1000)

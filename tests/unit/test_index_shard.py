@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_jobs.index.shard import Query, Shard
-from services.core.embedding_log import LogRow
+from services.core.index.embedding_log import LogRow
 
 DIMENSIONS = 4
 TENANTS, COLLECTIONS, FILES = ("t1", "t2"), ("c1", "c2", "c3"), ("f1", "f2")

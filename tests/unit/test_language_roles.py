@@ -17,8 +17,8 @@ from ray_jobs.engines.language.model import Prompt
 from ray_jobs.engines.language.scripted import ScriptedModel, pieces
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
-from services.core.entities import ValueSource
 from services.core.errors import ArcusError, Reason
+from services.core.library.entities import ValueSource
 from services.core.media import DescribeConfig, SegmentDescription, Span, Speech, TimedText
 
 SPAN = Span(20.0, 40.0)

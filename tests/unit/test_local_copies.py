@@ -10,8 +10,8 @@ from typing import IO
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.local_copies import LocalCopies
-from services.core.objects import Objects
+from services.core.store.local_copies import LocalCopies
+from services.core.store.objects import Objects
 
 
 class Store:

@@ -4,8 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from services.core.answers.log import Batch, Hold
 from services.core.errors import ArcusError, Reason
-from services.core.response_log import Batch, Hold
 from services.nimbus.log_writer import LogWriter, LostError
 
 

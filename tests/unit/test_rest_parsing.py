@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.core.errors import ArcusError, Reason
-from services.core.media_kinds import refuse_other_kinds
+from services.core.library.media_kinds import refuse_other_kinds
 from services.nimbus.description_view import View, timecode
 from services.rest.bodies import parse_json
 from services.rest.gate import clean_path

@@ -1,6 +1,6 @@
 from arcus.v1 import files_pb2, lists_pb2
 
-from services.core.pages import Page
+from services.core.store.pages import Page
 from services.rpc.render import collection_type_name
 from services.rpc.values import filter_json, page_of, range_of, struct_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ray_jobs.engines.vllm.placement import parallel_arguments, placed
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 
 
 @pytest.mark.parametrize(("gpus", "taken"), [(0, None), (0.5, 0.5), (1, 1)])

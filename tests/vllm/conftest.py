@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from loadtests.vllm_on_cpu import EAGER, ENVIRONMENT
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 
 os.environ |= ENVIRONMENT | {"TORCHDYNAMO_DISABLE": "1"}  # compiling a tiny model takes longer than all it does
 KV_CACHE_BYTES = 64 * 1024**2

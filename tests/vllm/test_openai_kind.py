@@ -18,7 +18,7 @@ import pytest
 from ray_jobs.engines.engine import Engine, open_engine
 from ray_jobs.engines.openai_compatible.model import OpenaiModel
 from ray_jobs.runtime import free_ports
-from services.core.engine_config import ROLES, TASKS, OpenaiOptions, Role, parse_engine_config
+from services.core.engines.config import ROLES, TASKS, OpenaiOptions, Role, parse_engine_config
 from tests.contract import (
     test_role_describer,
     test_role_embedder,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ray_jobs.engines.engine import Engine, language_engine
-from services.core.engine_config import ROLES, TASKS, Role
+from services.core.engines.config import ROLES, TASKS, Role
 from tests.contract import (
     test_role_describer,
     test_role_embedder,

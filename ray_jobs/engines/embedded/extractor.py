@@ -17,8 +17,8 @@ from ray_jobs.engines.embedded.extract_lines import Line, lines_of
 from ray_jobs.engines.embedded.values import Found, presence_line, values
 from ray_jobs.engines.embedded.wants import Want, presence, want, words_of
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.entities import ValueSource
-from services.core.entity_schemas import Place, Property, parse_schema
+from services.core.entities.schemas import Place, Property, parse_schema
+from services.core.library.entities import ValueSource
 
 MAX_ITEMS = 100
 # What stands before a colon names the thing that the rest of the line tells of.

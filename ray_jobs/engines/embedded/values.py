@@ -11,7 +11,7 @@ from ray_jobs.engines.embedded.extract_lines import Line
 from ray_jobs.engines.embedded.mentions import Mention, loose_dates
 from ray_jobs.engines.embedded.numerals import Number
 from ray_jobs.engines.embedded.wants import SPECIFIC_ROLES, Presence, Want, words_of
-from services.core.entity_schemas import Place
+from services.core.entities.schemas import Place
 from services.core.words import STOP_WORDS, stem
 
 MAX_TEXT = 500

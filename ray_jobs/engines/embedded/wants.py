@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ray_jobs.engines.embedded.numerals import CURRENCY_WORDS, UNITS
-from services.core.entity_schemas import Place
+from services.core.entities.schemas import Place
 from services.core.words import STOP_WORDS, stem
 
 Aim = Literal[

@@ -10,8 +10,8 @@ from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
-from services.core.entities import ValueSource
-from services.core.entity_schemas import misfit, parse_schema
+from services.core.entities.schemas import misfit, parse_schema
+from services.core.library.entities import ValueSource
 from services.core.media import clock
 
 OUTPUT_TOKENS = 4_000

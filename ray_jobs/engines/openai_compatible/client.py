@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from services.core.engine_config import OpenaiOptions
+from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason, invalid
 
 CONNECT_SECONDS = 10.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from ray_jobs.engines.openai_compatible.client import OpenaiClient
 from ray_jobs.engines.roles import Embedded
-from services.core.engine_config import OpenaiOptions
+from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason
 
 TEXTS = 128  # of one request

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ray_jobs.engines.language.model import Call, Piece, Prompt, Turn
 from ray_jobs.engines.openai_compatible.client import OpenaiClient
-from services.core.engine_config import OpenaiOptions
+from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason
 
 if TYPE_CHECKING:

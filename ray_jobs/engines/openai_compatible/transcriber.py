@@ -15,7 +15,7 @@ from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE
 from ray_jobs.engines.language.cleaning import cleaned
 from ray_jobs.engines.openai_compatible.client import OpenaiClient
 from ray_jobs.engines.voice_windows import VoiceWindows
-from services.core.engine_config import OpenaiOptions
+from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason
 from services.core.media import Speech
 

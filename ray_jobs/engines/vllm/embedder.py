@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray_jobs.engines.roles import Embedded
 from ray_jobs.engines.vllm.engine import VllmEngine
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 from services.core.errors import ArcusError, Reason
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ray_jobs.engines.vllm.load import EngineLoad
 from ray_jobs.engines.vllm.placement import parallel_arguments
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 from services.core.errors import ArcusError, Reason, invalid
 
 WATCH_SECONDS = 0.5

@@ -10,7 +10,7 @@ from ray_jobs.engines.language.model import Call, Piece, Prompt
 from ray_jobs.engines.vllm.chat import messages, plainer
 from ray_jobs.engines.vllm.engine import VllmEngine
 from ray_jobs.engines.vllm.tool_calls import OPEN, CallReader, guidance
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 from services.core.errors import ArcusError, Reason, invalid
 
 

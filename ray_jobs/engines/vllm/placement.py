@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 
 HEALTH_SECONDS = 2.0  # between looks at the model; Serve replaces its replica after three bad ones
 DRAIN_SECONDS = 60.0  # that requests under way are given when a replica is replaced

@@ -10,7 +10,7 @@ from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE
 from ray_jobs.engines.vllm.engine import VllmEngine
 from ray_jobs.engines.vllm.whisper_segments import WhisperTokens, segments
 from ray_jobs.engines.voice_windows import VoiceWindows
-from services.core.engine_config import VllmOptions
+from services.core.engines.config import VllmOptions
 from services.core.errors import invalid
 from services.core.media import Speech
 

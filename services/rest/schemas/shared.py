@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.core.filters import OPERATORS
+from services.core.search.filters import OPERATORS
 
 Status = Literal["pending", "processing", "completed", "failed", "not_applicable"]
 Number = int | float

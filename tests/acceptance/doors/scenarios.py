@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.core.plain_json import MAX_LEVELS
+from services.core.store.plain_json import MAX_LEVELS
 from tests.acceptance.doors.door import Json, Refused
 from tests.acceptance.doors.stage import QUESTION, SPEAKERS, Stage, collection_of_talks
 from tests.acceptance.folding import fold

@@ -1,0 +1,229 @@
+"""The log of responses as it is stored: appended to by the front that holds a response, read by every front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+
+from services.core.clock import now_ms
+from services.core.store.database import Database
+from services.core.store.schema import response_events, responses
+
+LEASE_MS = 8_000  # a front that is silent this long has lost its responses
+MAX_ATTEMPTS = 5
+# Built once: making a statement costs more than running it.
+one_response = select(responses).where(
+    responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
+)
+_insert = insert(response_events)
+_ended = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"))
+    .values(status=bindparam("ended_status"), body=bindparam("ended_body"), owner=None, lease_until=None, prompt=None)
+)
+_held_now = select(responses.c.id, responses.c.owner, responses.c.attempts).where(
+    responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.status == "in_progress"
+)
+_held_locked = _held_now.order_by(responses.c.id).with_for_update()
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The right to write a response: its owner and, since one front may hold it twice, which attempt this is."""
+
+    response_id: str
+    owner: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Entries to append from `first_number` on. With `body` they are the last, and the response ends as it says."""
+
+    hold: Hold
+    first_number: int
+    entries: list[Any]
+    engine_text: str = ""
+    output_tokens: int = 0
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A response and its log so far, or from a number on."""
+
+    tenant_id: str
+    status: str
+    background: bool
+    request: dict[str, Any]
+    body: dict[str, Any]
+    prompt: bytes | None
+    entries: list[Any]
+    engine_text: str
+    output_tokens: int
+
+
+class ResponseLog:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, batches: Sequence[Batch]) -> set[Hold]:
+        """Writes all of them in one transaction, but none of a response that is no longer held or has ended.
+
+        Returns the holds of those.
+        """
+        return await self._database.writing(lambda connection: _append(connection, batches))
+
+    async def set_prompt(self, hold: Hold, prompt: bytes) -> bool:
+        """False means that the response is no longer held."""
+
+        def work(connection: Connection) -> bool:
+            if not _held(connection, [hold]):
+                return False
+            connection.execute(update(responses).where(responses.c.id == hold.response_id).values(prompt=prompt))
+            return True
+
+        return await self._database.writing(work)
+
+    async def read(self, tenant_id: str, id: str, from_number: int = 0) -> Stored | None:
+        """The state first, then the entries: a log that is read as ended is read whole."""
+
+        def work(connection: Connection) -> Stored | None:
+            row = connection.execute(one_response, {"tenant_id": tenant_id, "response_id": id}).first()
+            return None if row is None else _load(connection, row, from_number)
+
+        return await self._database.reading(work)
+
+    async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Hold, Stored] | None:
+        """Takes over a background response whose front is silent, other than those in `skip`."""
+        due = and_(
+            responses.c.status == "in_progress",
+            responses.c.background,
+            responses.c.attempts < MAX_ATTEMPTS,
+            responses.c.lease_until < now_ms(),
+            responses.c.id.not_in(list(skip)),
+        )
+        if not await self._database.fetch(select(responses.c.id).where(due).limit(1)):
+            return None  # an idle front takes no write lock
+        query = select(responses).where(due).order_by(responses.c.created_at).limit(1)
+
+        def work(connection: Connection) -> tuple[Hold, Stored] | None:
+            row = connection.execute(query.with_for_update(skip_locked=True)).first()
+            if row is None:
+                return None
+            hold = Hold(row.id, owner, row.attempts + 1)
+            connection.execute(
+                update(responses)
+                .where(responses.c.id == row.id)
+                .values(owner=owner, attempts=hold.attempt, lease_until=now_ms() + LEASE_MS)
+            )
+            return hold, _load(connection, row, 0)
+
+        return await self._database.writing(work)
+
+    async def renew(self, holds: Iterable[Hold], *, milliseconds: int = LEASE_MS) -> None:
+        """Extends the leases of those that are still held; with 0, any front may take them over at once."""
+
+        def work(connection: Connection) -> None:
+            ids = [hold.response_id for hold in _held(connection, holds)]
+            until = now_ms() + milliseconds if milliseconds else 0
+            connection.execute(update(responses).where(responses.c.id.in_(ids)).values(lease_until=until))
+
+        await self._database.writing(work)
+
+    async def still_held(self, holds: Iterable[Hold]) -> set[Hold]:
+        """Those that are held and in progress; without a lock, to learn soon of a cancellation or a deletion."""
+        return await self._database.reading(lambda connection: _held(connection, holds, lock=False))
+
+    async def end(self, tenant_id: str, id: str, body_of: Callable[[Stored], dict[str, Any]]) -> Stored | None:
+        """Ends a response in progress as `body_of(stored)` says; one that has ended stays as it is. None: no such thing."""
+
+        def work(connection: Connection) -> Stored | None:
+            row = connection.execute(
+                one_response.with_for_update(), {"tenant_id": tenant_id, "response_id": id}
+            ).first()
+            if row is None:
+                return None
+            stored = _load(connection, row, 0)
+            if stored.status != "in_progress":
+                return stored
+            body = body_of(stored)
+            _end(connection, [(id, body)])
+            return replace(stored, status=body["status"], body=body, prompt=None)
+
+        return await self._database.writing(work)
+
+    async def abandoned(self, limit: int = 100) -> list[tuple[str, str]]:
+        """(tenant, id) of foreground responses whose front is gone: nobody can go on with them."""
+        query = (
+            select(responses.c.tenant_id, responses.c.id)
+            .where(
+                responses.c.status == "in_progress",
+                or_(~responses.c.background, responses.c.attempts >= MAX_ATTEMPTS),
+                or_(responses.c.lease_until.is_(None), responses.c.lease_until < now_ms()),
+            )
+            .limit(limit)
+        )
+        return [(row.tenant_id, row.id) for row in await self._database.fetch(query)]
+
+
+def _append(connection: Connection, batches: Sequence[Batch]) -> set[Hold]:
+    holds = {batch.hold for batch in batches}
+    held = _held(connection, holds)
+    kept = [batch for batch in batches if batch.hold in held]
+    rows = [
+        {
+            "response_id": batch.hold.response_id,
+            "first_number": batch.first_number,
+            "entries": batch.entries,
+            "engine_text": batch.engine_text,
+            "output_tokens": batch.output_tokens,
+        }
+        for batch in kept
+        if batch.entries
+    ]
+    if rows:
+        connection.execute(_insert, rows)
+    _end(connection, [(batch.hold.response_id, batch.body) for batch in kept if batch.body is not None])
+    return holds - held
+
+
+def _load(connection: Connection, row: Row, from_number: int) -> Stored:
+    log = response_events.c
+    query = select(response_events).where(log.response_id == row.id).order_by(log.first_number)
+    if from_number:
+        # The row that holds the number may begin before it.
+        first = select(func.max(log.first_number)).where(log.response_id == row.id, log.first_number <= from_number)
+        query = query.where(log.first_number >= first.scalar_subquery())
+    batches = connection.execute(query).all()
+    entries = [entry for batch in batches for entry in batch.entries]
+    if batches:
+        entries = entries[max(0, from_number - batches[0].first_number) :]
+    return Stored(
+        tenant_id=row.tenant_id,
+        status=row.status,
+        background=row.background,
+        request=row.request,
+        body=row.body,
+        prompt=row.prompt,
+        entries=entries,
+        engine_text="".join(batch.engine_text for batch in batches),
+        output_tokens=sum(batch.output_tokens for batch in batches),
+    )
+
+
+def _end(connection: Connection, ended: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    rows = [{"response_id": id, "ended_status": body["status"], "ended_body": body} for id, body in ended]
+    if rows:
+        connection.execute(_ended, rows)
+
+
+def _held(connection: Connection, holds: Iterable[Hold], *, lock: bool = True) -> set[Hold]:
+    """Those still held, locked against whoever would take them until the transaction ends."""
+    wanted = set(holds)
+    ids = sorted({hold.response_id for hold in wanted})
+    rows = connection.execute(_held_locked if lock else _held_now, {"ids": ids})
+    return {Hold(row.id, row.owner, row.attempts) for row in rows} & wanted

@@ -1,0 +1,120 @@
+"""Responses: answers as they are stored, listed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, insert, literal, select
+
+from services.core.answers.log import LEASE_MS, Hold, one_response
+from services.core.clock import now_ms
+from services.core.errors import invalid, not_found
+from services.core.library.files import CreatedRange
+from services.core.store.database import Database
+from services.core.store.pages import Listing, Page, list_page
+from services.core.store.schema import responses
+
+CHAIN_ROWS = 20  # turns read at once
+STATUSES = ("in_progress", "completed", "failed", "cancelled")
+# Built once: making a statement costs more than running it.
+_insert = insert(responses)
+
+
+@dataclass(frozen=True)
+class Response:
+    """`body` is the response as clients see it."""
+
+    id: str
+    tenant_id: str
+    status: str
+    model: str
+    instructions: str | None
+    request: dict[str, Any]
+    body: dict[str, Any]
+    previous_response_id: str | None
+    created_at: int
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Response:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+class Responses:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self,
+        tenant_id: str,
+        body: dict[str, Any],
+        request: dict[str, Any],
+        hold: Hold,
+        *,
+        background: bool = False,
+        previous_response_id: str | None = None,
+    ) -> None:
+        """Keeps a response in progress, held by whoever writes its log."""
+        now = now_ms()
+        row = {
+            "id": hold.response_id,
+            "tenant_id": tenant_id,
+            "status": body["status"],
+            "model": body["model"],
+            "instructions": body["instructions"],
+            "request": request,
+            "body": body,
+            "background": background,
+            "previous_response_id": previous_response_id,
+            "owner": hold.owner,
+            "attempts": hold.attempt,
+            "lease_until": now + LEASE_MS,
+            "created_at": now,
+        }
+        await self._database.store(_insert, [row])
+
+    async def chain(self, response: Response, limit: int) -> AsyncIterator[Response]:
+        """A response and those that it continues, newest first, at most `limit`; ends where one was deleted."""
+        yield response
+        previous = response.previous_response_id
+        while previous is not None and limit > 1:
+            query = (
+                select(responses.c.id, responses.c.previous_response_id, literal(0).label("depth"))
+                .where(responses.c.tenant_id == response.tenant_id, responses.c.id == previous)
+                .cte("turns", recursive=True)
+            )
+            query = query.union_all(
+                select(responses.c.id, responses.c.previous_response_id, query.c.depth + 1)
+                .join(query, responses.c.id == query.c.previous_response_id)
+                .where(responses.c.tenant_id == response.tenant_id, query.c.depth + 1 < min(CHAIN_ROWS, limit - 1))
+            )
+            turns = select(responses).join(query, query.c.id == responses.c.id).order_by(query.c.depth)
+            async with self._database.read() as connection:
+                rows = (await connection.execute(turns)).mappings().all()
+            for row in rows:
+                yield Response.from_row(row)
+            previous = rows[-1]["previous_response_id"] if rows else None
+            limit -= len(rows)
+
+    async def get(self, tenant_id: str, id: str) -> Response:
+        rows = await self._database.fetch(one_response, {"tenant_id": tenant_id, "response_id": id})
+        if not rows:
+            raise not_found("Response", id)
+        return Response.from_row(rows[0]._mapping)
+
+    async def list(
+        self, tenant_id: str, page: Page, *, status: str | None = None, created: CreatedRange = CreatedRange()
+    ) -> Listing[Response]:
+        if status is not None and status not in STATUSES:
+            raise invalid(f"status must be one of: {', '.join(STATUSES)}", field="status")
+        query = created.apply(select(responses).where(responses.c.tenant_id == tenant_id), responses.c.created_at)
+        if status is not None:
+            query = query.where(responses.c.status == status)
+        orders = {"created_at": responses.c.created_at}
+        return await list_page(self._database, query, page, orders=orders, tie=responses.c.id, build=Response.from_row)
+
+    async def delete(self, tenant_id: str, id: str) -> None:
+        """Deleting what is not there is not an error."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id))

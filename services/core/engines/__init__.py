@@ -1,0 +1,1 @@
+"""Which engine plays which role, and what it needs."""

@@ -1,0 +1,1 @@
+"""What to extract; no database."""

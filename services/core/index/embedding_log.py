@@ -1,0 +1,220 @@
+"""The log that index shards apply: every change of a collection's vectors, numbered per shard in commit order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.core.errors import invalid
+from services.core.store.database import Database
+from services.core.store.schema import collection_shards, embeddings, index_log, shards
+
+Operation = Literal["add", "remove", "move"]
+PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One change. An add carries its vector (float32 little-endian), or None if its file is gone by now.
+
+    A remove names a file of a collection, or with an empty file_id the whole collection. A move is the removal of a file
+    that another shard holds from now on.
+    """
+
+    sequence: int
+    operation: Operation
+    tenant_id: str
+    collection_id: str
+    file_id: str
+    segment_id: str
+    embedding_id: int
+    vector: bytes | None
+
+
+class TrimmedError(Exception):
+    """Removals that this reader has not applied are gone from the log: it must start anew."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A shard that holds files of a collection, and the newest row of its log."""
+
+    collection_id: str
+    shard: int
+    last_sequence: int
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """One piece of text with its vector: what a hit of a search points at."""
+
+    id: int
+    description_id: str
+    segment_id: str
+    kind: str
+    text: str
+    start_time: float
+    end_time: float
+
+
+# Built once: making a query costs more than running it.
+_columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
+_some = select(*_columns).where(embeddings.c.id.in_(bindparam("wanted", expanding=True)))
+_passages = (
+    select(*_columns, embeddings.c.vector)
+    .where(
+        embeddings.c.description_id.in_(bindparam("descriptions", expanding=True)),
+        embeddings.c.segment_id.in_(bindparam("segments", expanding=True)),
+    )
+    .order_by(embeddings.c.id)
+)
+_placements = (
+    select(collection_shards.c.collection_id, shards.c.shard, shards.c.last_sequence)
+    .join(shards, shards.c.shard == collection_shards.c.shard)
+    .where(collection_shards.c.collection_id.in_(bindparam("ids", expanding=True)))
+)
+
+
+class EmbeddingLog:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
+        """The next rows of a shard, in order, at most `limit`.
+
+        Raises TrimmedError unless the reader has all removals that are gone from the log, or began at its first row when
+        the log was already trimmed as far as `trimmed_at_start`.
+        """
+        query = (
+            select(index_log, shards.c.trimmed_sequence, embeddings.c.segment_id, embeddings.c.vector)
+            .join(shards, shards.c.shard == index_log.c.shard)
+            .outerjoin(embeddings, embeddings.c.id == index_log.c.embedding_id)
+            .where(index_log.c.shard == shard, index_log.c.sequence > after_sequence)
+            .order_by(index_log.c.sequence)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            found = (await connection.execute(query)).all()
+        # The log's last row is never trimmed: where no row is left to read, none was missed.
+        if found and found[0].trimmed_sequence > max(after_sequence, trimmed_at_start):
+            raise TrimmedError
+        return [
+            LogRow(
+                row.sequence,
+                row.operation,
+                row.tenant_id,
+                row.collection_id,
+                row.file_id,
+                row.segment_id or "",
+                row.embedding_id or 0,
+                row.vector,
+            )
+            for row in found
+        ]
+
+    async def trimmed_sequence(self, shard: int) -> int:
+        """Up to where removals may be gone from the log."""
+        query = select(shards.c.trimmed_sequence).where(shards.c.shard == shard)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() or 0
+
+    async def placements(self, collection_ids: Iterable[str]) -> list[Placement]:
+        """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
+        wanted = list(collection_ids)
+        return [Placement(*row) for row in await self._database.fetch(_placements, {"ids": wanted})]
+
+    async def check_dimensions(self, dimensions: int, engine: str) -> None:
+        """Raises INVALID_ARGUMENT where vectors of another length are stored."""
+        async with self._database.read() as connection:
+            vector = (await connection.execute(select(embeddings.c.vector).limit(1))).scalar_one_or_none()
+        if vector is not None and len(vector) != 4 * dimensions:
+            raise invalid(
+                f"This data holds vectors of {len(vector) // 4} dimensions, and engine {engine} makes {dimensions}: "
+                "give the role embed back to the engine that made them, or set ARCUS_DATA_DIR (or ARCUS_DATABASE_URL) "
+                "to a new place and upload again.",
+                field="roles.embed",
+            )
+
+    async def embeddings(self, ids: Iterable[int]) -> dict[int, Embedding]:
+        wanted = list(ids)[:PARAMETERS_LIMIT]
+        return {row.id: Embedding(*row) for row in await self._database.fetch(_some, {"wanted": wanted})}
+
+    async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
+        """Every embedding of these (description, segment) pairs with its vector, in order of making."""
+        wanted = list(keys)
+        values = {
+            "descriptions": list({description_id for description_id, _ in wanted}),
+            "segments": list({segment_id for _, segment_id in wanted}),
+        }
+        found: dict[tuple[str, str], list[tuple[Embedding, bytes]]] = {}
+        for *columns, vector in await self._database.fetch(_passages, values):
+            embedding = Embedding(*columns)
+            found.setdefault((embedding.description_id, embedding.segment_id), []).append((embedding, vector))
+        return found
+
+
+async def append(connection: AsyncConnection, shard: int, rows: list[dict[str, Any]]) -> None:
+    """Numbers and writes rows in the caller's transaction; holds the shard's lock until it ends."""
+    if not rows:
+        return
+    advance = (
+        update(shards)
+        .where(shards.c.shard == shard)
+        .values(last_sequence=shards.c.last_sequence + len(rows))
+        .returning(shards.c.last_sequence)
+    )
+    last = (await connection.execute(advance)).scalar_one()
+    first = last - len(rows) + 1
+    await connection.execute(
+        insert(index_log),
+        [{"shard": shard, "sequence": first + offset, **row} for offset, row in enumerate(rows)],
+    )
+
+
+async def append_adds(
+    connection: AsyncConnection,
+    shard: int,
+    *,
+    tenant_id: str,
+    collection_id: str,
+    file_id: str,
+    embedding_ids: list[int],
+) -> None:
+    same = {"operation": "add", "tenant_id": tenant_id, "collection_id": collection_id, "file_id": file_id}
+    await append(connection, shard, [{**same, "embedding_id": id} for id in embedding_ids])
+    await _count(connection, shard, collection_id, len(embedding_ids))
+
+
+async def append_removal(
+    connection: AsyncConnection,
+    shard: int,
+    *,
+    tenant_id: str,
+    collection_id: str,
+    file_id: str = "",
+    operation: Operation = "remove",
+) -> None:
+    """Removes a file, or a whole collection, from a shard. Its earlier adds leave the log: no replica needs them."""
+    row = {
+        "operation": operation,
+        "tenant_id": tenant_id,
+        "collection_id": collection_id,
+        "file_id": file_id,
+        "embedding_id": None,
+    }
+    await append(connection, shard, [row])
+    earlier = delete(index_log).where(
+        index_log.c.shard == shard, index_log.c.collection_id == collection_id, index_log.c.operation == "add"
+    )
+    gone = await connection.execute(earlier.where(index_log.c.file_id == file_id) if file_id else earlier)
+    await _count(connection, shard, collection_id, -gone.rowcount)
+
+
+async def _count(connection: AsyncConnection, shard: int, collection_id: str, added: int) -> None:
+    """Only ever under the shard's lock, so that nobody waits in a circle."""
+    place = (collection_shards.c.collection_id == collection_id) & (collection_shards.c.shard == shard)
+    await connection.execute(update(collection_shards).where(place).values(vectors=collection_shards.c.vectors + added))

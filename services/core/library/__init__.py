@@ -1,0 +1,1 @@
+"""Files, collections and what was understood of them."""

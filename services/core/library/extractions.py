@@ -1,0 +1,47 @@
+"""Extractions: the work of taking a file's entities, from its place in a collection to its job."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from sqlalchemy import and_, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.core.clock import now_ms
+from services.core.jobs import enqueue
+from services.core.store.schema import collection_files, extractions
+
+is_member = and_(
+    collection_files.c.collection_id == extractions.c.collection_id,
+    collection_files.c.file_id == extractions.c.file_id,
+)
+
+
+async def add_extraction(connection: AsyncConnection, tenant_id: str, collection_id: str, file_id: str) -> None:
+    """Notes that the file's entities are wanted, in the transaction that adds it to a collection of type entities."""
+    await connection.execute(
+        insert(extractions).values(
+            id=str(uuid4()),
+            tenant_id=tenant_id,
+            collection_id=collection_id,
+            file_id=file_id,
+            status="pending",
+            segments_done=0,
+            created_at=now_ms(),
+        )
+    )
+
+
+async def queue_extractions(connection: AsyncConnection, description_id: str) -> None:
+    """Queues every extraction that waits for this description, which is complete.
+
+    The caller holds the description's row lock: a file that is added meanwhile comes before or after, and is not missed.
+    """
+    waiting = (
+        select(extractions.c.id, extractions.c.tenant_id)
+        .join(collection_files, is_member)
+        .where(collection_files.c.description_id == description_id, extractions.c.status == "pending")
+        .order_by(extractions.c.id)
+    )
+    for row in (await connection.execute(waiting)).all():
+        await enqueue(connection, row.tenant_id, "extract", row.id)

@@ -1,0 +1,1 @@
+"""Filters, full text and stored searches."""

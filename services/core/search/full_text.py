@@ -1,0 +1,125 @@
+"""Full-text search over described segments: FTS5 on SQLite, tsvector on PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import bindparam, text
+
+from services.core.store.database import Database
+
+MAX_TERMS = 32
+PREFIX_CHARACTERS = 5
+_WORD = re.compile(r"\w+", re.UNICODE)
+Part = Literal["all", "speech", "scene_text"]
+Distinct = Literal["description", "segment", "file"]
+
+_SQLITE = """
+SELECT d.segment_id, m.collection_id, m.file_id, d.description_id, h.score
+FROM (SELECT rowid AS id, -bm25({table}) AS score FROM {table} WHERE {table} MATCH :query) h
+JOIN segment_descriptions d ON d.id = h.id
+JOIN collection_files m ON m.description_id = d.description_id
+WHERE m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing}
+"""
+_POSTGRES = """
+SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
+       ts_rank_cd(d.{vector}, to_tsquery('english', :query), 1) AS score
+FROM segment_descriptions d
+JOIN collection_files m ON m.description_id = d.description_id
+WHERE d.{vector} @@ to_tsquery('english', :query)
+  AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing}
+"""
+_ORDER = " ORDER BY h.score DESC, d.id LIMIT :limit"
+_DISTINCT = """
+SELECT segment_id, collection_id, file_id, description_id, score FROM (
+  SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY score DESC, segment_id, collection_id) AS place FROM ({hits}) f
+) r WHERE place = 1 ORDER BY score DESC, segment_id LIMIT :limit
+"""
+_TABLES = {"all": "segment_text", "speech": "segment_words", "scene_text": "segment_words"}
+_VECTORS = {"all": "text_vector", "speech": "text_vector_speech", "scene_text": "text_vector_scene_text"}
+_KEYS = {"segment": "segment_id", "file": "file_id"}
+
+
+@dataclass(frozen=True)
+class TextHit:
+    segment_id: str
+    collection_id: str
+    file_id: str
+    description_id: str
+    score: float
+
+
+class FullText:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def search(
+        self,
+        tenant_id: str,
+        collection_ids: Sequence[str],
+        words: Sequence[str],
+        limit: int,
+        *,
+        phrases: Sequence[str] = (),
+        part: Part = "all",
+        distinct: Distinct = "description",
+        file_ids: Collection[str] | None = None,
+        segment_ids: Collection[str] | None = None,
+    ) -> list[TextHit]:
+        """Segments of the tenant's collections that hold any of the words and all of the phrases, best first.
+
+        `part`: where they must stand. `distinct`: a hit for each description of a segment, for each segment, or for each
+        file, that of its best segment. Only among these files and segments, where any are named.
+        """
+        query = self._query(words, phrases, part)
+        if not query or not collection_ids:
+            return []
+        values = {
+            "query": query,
+            "tenant_id": tenant_id,
+            "collection_ids": list(collection_ids),
+            "limit": limit,
+        }
+        narrowing = ""
+        for name, column, ids in (("file_ids", "m.file_id", file_ids), ("segment_ids", "d.segment_id", segment_ids)):
+            if ids is not None:
+                values[name] = json.dumps(list(ids))
+                narrowing += f" AND {column} IN ({self._elements(name)})"
+        statement = text(self._statement(part, distinct, narrowing))
+        statement = statement.bindparams(bindparam("collection_ids", expanding=True))
+        return [TextHit(*row) for row in await self._database.fetch(statement, values)]
+
+    def _statement(self, part: Part, distinct: Distinct, narrowing: str) -> str:
+        if self._database.is_sqlite:
+            hits = _SQLITE.format(table=_TABLES[part], narrowing=narrowing)
+        else:
+            hits = _POSTGRES.format(vector=_VECTORS[part], narrowing=narrowing)
+        if distinct == "description":
+            return hits + (_ORDER if self._database.is_sqlite else _ORDER.replace("h.score", "score"))
+        return _DISTINCT.format(key=_KEYS[distinct], hits=hits)
+
+    def _elements(self, name: str) -> str:
+        if self._database.is_sqlite:
+            return f"SELECT value FROM json_each(:{name})"
+        return f"SELECT json_array_elements_text(CAST(:{name} AS json))"
+
+    def _query(self, words: Sequence[str], phrases: Sequence[str], part: Part) -> str:
+        terms = [term for word in words for term in _WORD.findall(word.lower())][:MAX_TERMS]
+        exact = [found for phrase in phrases if (found := _WORD.findall(phrase.lower())[:MAX_TERMS])][:MAX_TERMS]
+        if self._database.is_sqlite:
+            any_word = " OR ".join(f'"{term}"{"*" if _begins(term, part) else ""}' for term in terms)
+            parts = [f'"{" ".join(phrase)}"' for phrase in exact]
+            query = " AND ".join([*parts, f"({any_word})"] if any_word else parts)
+            return query if part == "all" or not query else f"{part} : ({query})"
+        any_word = " | ".join(f"'{term}'{':*' if _begins(term, part) else ''}" for term in terms)
+        parts = ["(" + " <-> ".join(f"'{term}'" for term in phrase) + ")" for phrase in exact]
+        return " & ".join([*parts, f"({any_word})"] if any_word else parts)
+
+
+def _begins(term: str, part: Part) -> bool:
+    """Whether longer words count too: a search for president finds presidential, one for car finds no carpet."""
+    return part != "all" and len(term) >= PREFIX_CHARACTERS

@@ -1,0 +1,226 @@
+"""The database: SQLite in the data folder or PostgreSQL, through one SQLAlchemy engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    QueuePool,
+    Row,
+    String,
+    cast,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.core.errors import ArcusError, Reason, invalid
+from services.core.store.comparisons import json_holds, text_is_like
+
+BUSY_TIMEOUT_SECONDS = 30
+DIRECT_THREADS = 2
+MIGRATIONS = Path(__file__).parent / "migrations"
+SETUP_LOCK = 7146725  # any number, the same in every process
+Result = TypeVar("Result")
+UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
+
+
+class Database:
+    """Hands out connections. Each statement of a `read()` sees the newest commit; a `write()` is one transaction."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
+        if self.is_sqlite:
+            path = Path(url.split("///", 1)[1])
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise invalid(
+                    f"The folder {path.parent} can't be made ({error.strerror}); set ARCUS_DATA_DIR to another."
+                ) from error
+            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
+        else:
+            options["pool_pre_ping"] = True
+        self._engine = create_async_engine(url, **options)
+        # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
+        self._direct: Engine | None = None
+        if self.is_sqlite:
+            sync_url = make_url(url).set(drivername="sqlite")
+            self._direct = create_engine(sync_url, poolclass=QueuePool, connect_args=options["connect_args"])
+            event.listen(self._direct, "connect", _prepare_sqlite)
+            event.listen(self._direct, "begin", _begin_sqlite)
+        self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
+        self._writing = asyncio.Lock()
+        self._writer = self._engine.execution_options(arcus_write=True)
+        if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        with _mapped():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    async def fetch(self, query: Executable, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
+        """All rows of one query. values: of the query's parameters, for a query that is built once."""
+        return await self.reading(lambda connection: connection.execute(query, values).all())
+
+    async def store(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """One statement for all rows, in a transaction."""
+        await self.writing(lambda connection: connection.execute(statement, rows))
+
+    async def reading(self, work: Callable[[Connection], Result]) -> Result:
+        """A `read()` in one trip, for where many requests wait for it: `work` runs in a thread, or in a greenlet."""
+        if self._direct is None:
+            async with self.read() as connection:
+                return await connection.run_sync(work)
+        with _mapped():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _read, self._direct, work)
+
+    async def writing(self, work: Callable[[Connection], Result]) -> Result:
+        """A `write()` in one trip: `work` is one transaction."""
+        if self._direct is None:
+            async with self.write() as connection:
+                return await connection.run_sync(work)
+        with _mapped():
+            async with self._turn():
+                return await asyncio.get_running_loop().run_in_executor(self._threads, _write, self._direct, work)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        with _mapped():
+            async with self._turn(), self._writer.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One writer at a time in this process: they would only wait for SQLite's lock, and without an order."""
+        if not self.is_sqlite:
+            yield
+            return
+        async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+            await self._writing.acquire()
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def among(self, column: ColumnElement, ids: Collection[str]) -> ColumnElement[bool]:
+        """Whether a column holds one of the ids, of which there may be more than a statement has parameters for."""
+        array = json.dumps(list(ids))
+        if self.is_sqlite:
+            return column.in_(select(func.json_each(array).table_valued("value").c.value))
+        return column.in_(select(func.json_array_elements_text(cast(cast(array, String), JSON)).column_valued()))
+
+    async def migrate(self) -> None:
+        """Brings the tables to the newest version. Safe to run from several processes at once."""
+        async with self.write() as connection:
+            await self.lock(connection)
+            await connection.run_sync(_upgrade)
+
+    async def lock(self, connection: AsyncConnection) -> None:
+        """Keeps other set-up (migrations, shards, keys) out until the transaction ends; SQLite's writer is alone anyway."""
+        if not self.is_sqlite:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+        self._threads.shutdown()
+        if self._direct is not None:
+            self._direct.dispose()
+
+
+def _read(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    with engine.connect() as connection:
+        return work(connection)
+
+
+def _write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    with engine.execution_options(arcus_write=True).begin() as connection:
+        return work(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    version, newest = _version(connection), max(path.stem[:4] for path in (MIGRATIONS / "versions").glob("*.py"))
+    if version == newest:
+        return
+    if version > newest:
+        raise invalid(
+            f"The database is of a newer Arcus: its tables have version {version}, and this one knows up to {newest}. "
+            "Run that Arcus, or restore a copy from before it."
+        )
+    from alembic import command  # a quarter of a second, which every process would take that opens a database
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str:
+    """That alembic noted; empty in a new database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+    connection.create_function("arcus_holds", 4, json_holds, deterministic=True)
+    connection.create_function("arcus_is_like", 2, text_is_like, deterministic=True)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns into a write can fail at once with "locked"; an immediate one waits its turn.
+    # A read needs no BEGIN: each of its statements sees the newest commit, as on PostgreSQL.
+    if connection.get_execution_options().get("arcus_write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class _mapped:
+    """Turns driver errors into ArcusError, in this one place. Integrity errors pass: the caller knows their meaning."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            return
+        if isinstance(error, UnicodeEncodeError) or "surrogates not allowed" in str(error):
+            raise invalid("The text holds characters that are not valid Unicode.") from error
+        if isinstance(error, DBAPIError):
+            text = str(error.orig).lower()
+            if ("full" in text and "disk" in text) or "no space left" in text:
+                raise ArcusError(Reason.STORAGE_FULL) from error
+            if "invalid byte sequence" in text:
+                raise invalid("The text holds a NUL character; leave it out.") from error
+            if error.connection_invalidated or any(word in text for word in UNAVAILABLE):
+                raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
+        elif isinstance(error, TimeoutError | ConnectionError | PoolTimeoutError) and kind is not ArcusError:
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error

@@ -1,0 +1,66 @@
+"""Offset pagination, the same on every list of both transports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import RowMapping, Select, func, select
+
+from services.core.errors import invalid
+from services.core.store.database import Database
+
+T = TypeVar("T")
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Page:
+    """What to return of a list: `limit` items from `offset`, ordered by `order` in direction `sort`."""
+
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    order: str = ""
+    sort: str = "desc"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise invalid(f"limit must be from 1 to {MAX_LIMIT}", field="limit")
+        if not 0 <= self.offset < 2**31:
+            raise invalid("offset must be 0 or more", field="offset")
+        if self.sort not in ("asc", "desc"):
+            raise invalid("sort must be asc or desc", field="sort")
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    items: list[T]
+    total: int
+    limit: int
+    offset: int
+
+
+async def list_page(
+    database: Database,
+    query: Select,
+    page: Page,
+    *,
+    orders: Mapping[str, Any],
+    tie: Any,
+    build: Callable[[RowMapping], T],
+) -> Listing[T]:
+    """Runs a query as one page. `orders` maps names to columns, the first is the default; `tie` makes order total."""
+    order = page.order or next(iter(orders))
+    if order not in orders:
+        raise invalid(f"order must be one of: {', '.join(orders)}", field="order")
+    columns = [orders[order], tie]
+    directed = [column.asc() if page.sort == "asc" else column.desc() for column in columns]
+    async with database.read() as connection:
+        total = (
+            await connection.execute(select(func.count()).select_from(query.order_by(None).subquery()))
+        ).scalar_one()
+        rows = await connection.execute(query.order_by(*directed).limit(page.limit).offset(page.offset))
+        items = [build(row) for row in rows.mappings()]
+    return Listing(items, total, page.limit, page.offset)

@@ -1,0 +1,111 @@
+"""Tenants and their API keys, which are stored only as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import bindparam, insert, select, update
+
+from services.core.clock import now_ms
+from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.store.database import Database
+from services.core.store.schema import api_keys, tenants
+
+CACHE_MS = 2_000
+CACHE_KEYS = 10_000
+_tenant_of = select(api_keys.c.tenant_id).where(api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None))
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    id: str
+    tenant_id: str
+    tenant: str
+    hint: str
+    created_at: int
+    revoked_at: int | None
+
+
+class Keys:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: dict[str, tuple[str, int]] = {}
+
+    async def create(self, tenant: str, key: str | None = None) -> str:
+        """Makes a key for a tenant, and the tenant if it is new. The key itself can't be read again. Idempotent by key."""
+        if not tenant.strip() or len(tenant) > 200:
+            raise invalid("A tenant's name has 1 to 200 characters.", field="tenant")
+        if key is not None and len(key) < 12:
+            raise invalid("An API key has at least 12 characters.", field="api_key")
+        key = key or f"cg-{secrets.token_urlsafe(32)}"
+        now = now_ms()
+        async with self._database.write() as connection:
+            await self._database.lock(connection)
+            row = (await connection.execute(select(tenants.c.id).where(tenants.c.name == tenant))).first()
+            tenant_id = row.id if row else str(uuid4())
+            if row is None:
+                await connection.execute(insert(tenants).values(id=tenant_id, name=tenant, created_at=now))
+            known = (await connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key)))).mappings().first()
+            if known is None:
+                await connection.execute(
+                    insert(api_keys).values(
+                        id=str(uuid4()),
+                        tenant_id=tenant_id,
+                        hash=_hash(key),
+                        hint=key[:7] + "…",
+                        created_at=now,
+                    )
+                )
+            elif known["tenant_id"] != tenant_id or known["revoked_at"] is not None:
+                raise invalid("That API key was revoked or belongs to another tenant; choose another.", field="api_key")
+        return key
+
+    async def authenticate(self, key: str) -> str:
+        """The tenant of a key. A revoked key is refused within two seconds. Raises UNAUTHENTICATED."""
+        digest = _hash(key)
+        now = now_ms()
+        cached = self._cache.get(digest)
+        if cached and cached[1] > now:
+            return cached[0]
+        rows = await self._database.fetch(_tenant_of, {"digest": digest})
+        if not rows:
+            self._cache.pop(digest, None)
+            raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
+        if len(self._cache) >= CACHE_KEYS:
+            self._cache.clear()
+        self._cache[digest] = (rows[0].tenant_id, now + CACHE_MS)
+        return rows[0].tenant_id
+
+    async def list(self) -> list[ApiKey]:
+        query = select(api_keys, tenants.c.name).join(tenants).order_by(api_keys.c.created_at)
+        async with self._database.read() as connection:
+            return [
+                ApiKey(
+                    row["id"],
+                    row["tenant_id"],
+                    row["name"],
+                    row["hint"],
+                    row["created_at"],
+                    row["revoked_at"],
+                )
+                for row in (await connection.execute(query)).mappings()
+            ]
+
+    async def revoke(self, key_or_id: str) -> None:
+        """Revokes a key, given by its id or by itself."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(api_keys)
+                .where((api_keys.c.id == key_or_id) | (api_keys.c.hash == _hash(key_or_id)))
+                .values(revoked_at=now_ms())
+            )
+            if result.rowcount == 0:
+                raise not_found("API key", key_or_id[:8])
+
+
+def _hash(key: str) -> str:
+    # A key is 256 random bits: a plain hash can't be searched, and costs nothing on each request.
+    return hashlib.sha256(key.encode()).hexdigest()
