@@ -20,9 +20,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded import entity_answer, entity_planner
 from services.core.library.entities import EntityRow
-from services.nimbus.entity_knowledge import Knowledge, run_queries
-from services.nimbus.entity_sql import EntitySql
-from services.nimbus.entity_tables import EntityCollection, MemberFile, build_tables
+from services.nimbus.entities.knowledge import Knowledge, run_queries
+from services.nimbus.entities.sql import EntitySql
+from services.nimbus.entities.tables import EntityCollection, MemberFile, build_tables
 
 HERE = Path(__file__).parent
 RECORDS = json.loads((HERE / "entity_records.json").read_text())

@@ -20,7 +20,7 @@ from loadtests.spanning import MODELS, Ask, follow_ups, spanning
 from services.cli.client import Client
 from services.core.errors import ArcusError
 from services.nimbus.backend import open_backend
-from services.nimbus.knowledge_base import KnowledgeBase
+from services.nimbus.requests.knowledge_base import KnowledgeBase
 
 QUESTIONS = json.loads((Path(__file__).parent / "questions.json").read_text())
 TRUTH = json.loads((MEDIA / "ground_truth.json").read_text())

@@ -40,8 +40,8 @@ from services.core.index.embedding_log import EmbeddingLog
 from services.core.index.snapshots import Snapshots
 from services.core.store.database import Database
 from services.core.store.objects import Objects
-from services.nimbus.engine import EngineClient
-from services.nimbus.nearest import Nearest
+from services.nimbus.engine.client import EngineClient
+from services.nimbus.engine.shards import Nearest
 
 LIMIT = 10
 TARGET, RECALL = 0.7, 0.95

@@ -12,7 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from loadtests import scores
 from services.nimbus.backend import Backend
-from services.nimbus.retrieval import Scope
+from services.nimbus.context.retrieval import Scope
 
 CASES = json.loads((Path(__file__).parent / "spanning.json").read_text())
 MODELS = ("nimbus-001", "nimbus-002-preview")

@@ -27,18 +27,18 @@ from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.tenants.keys import Keys
 from services.core.tenants.limits import TenantLimit
-from services.nimbus.answers import Answers
-from services.nimbus.background import BackgroundResponses
-from services.nimbus.chat_completions import ChatCompletions
-from services.nimbus.described_files import DescribedFiles
-from services.nimbus.engine import EngineClient
-from services.nimbus.entity_knowledge import EntityKnowledge
-from services.nimbus.entity_sql import EntitySql
-from services.nimbus.log_writer import LogWriter
-from services.nimbus.retrieval import Retrieval
-from services.nimbus.running import RunningResponses
-from services.nimbus.search import Searcher
-from services.nimbus.sources import Sources
+from services.nimbus.answers.answers import Answers
+from services.nimbus.answers.background import BackgroundResponses
+from services.nimbus.answers.chats import ChatCompletions
+from services.nimbus.answers.log_writer import LogWriter
+from services.nimbus.answers.running import RunningResponses
+from services.nimbus.context.retrieval import Retrieval
+from services.nimbus.context.search import Searcher
+from services.nimbus.context.sources import Sources
+from services.nimbus.engine.client import EngineClient
+from services.nimbus.entities.knowledge import EntityKnowledge
+from services.nimbus.entities.sql import EntitySql
+from services.nimbus.views.files import DescribedFiles
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
 from services.nimbus.backend import Backend
-from services.nimbus.chat_request import parse_chat
+from services.nimbus.requests.chats import parse_chat
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
 from services.nimbus.backend import Backend
-from services.nimbus.described_files import DescribedFile, Extras
-from services.nimbus.description_view import FORMATS, MODALITIES, View
+from services.nimbus.views.descriptions import FORMATS, MODALITIES, View
+from services.nimbus.views.files import DescribedFile, Extras
 from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import added_range, page_of

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
 from services.nimbus.backend import Backend
-from services.nimbus.description_view import View, shots
-from services.nimbus.entities_view import entities_data
+from services.nimbus.views.descriptions import View, shots
+from services.nimbus.views.entities import entities_data
 from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import added_range, page_of, plain_page

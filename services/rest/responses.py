@@ -12,9 +12,9 @@ from services.core.engines.config import MODELS
 from services.core.errors import not_found
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
+from services.nimbus.answers.interruption import InterruptedWorkError, unless
 from services.nimbus.backend import Backend
-from services.nimbus.interruption import InterruptedWorkError, unless
-from services.nimbus.requests import parse_request
+from services.nimbus.requests.responses import parse_request
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
 from services.nimbus.backend import Backend
-from services.nimbus.search_request import parse_search
+from services.nimbus.requests.searches import parse_search
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
-from services.nimbus.chat_request import ChatRequest, parse_chat
+from services.nimbus.requests.chats import ChatRequest, parse_chat
 from services.rpc.gate import tenant
 from services.rpc.responses import options_json
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json

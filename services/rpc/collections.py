@@ -14,8 +14,8 @@ from grpc.aio import ServicerContext as Context
 from services.core.errors import invalid
 from services.core.library.files import file_id_of
 from services.nimbus.backend import Backend
-from services.nimbus.described_files import DescribedFile, Extras
-from services.nimbus.description_view import View, shots
+from services.nimbus.views.descriptions import View, shots
+from services.nimbus.views.files import DescribedFile, Extras
 from services.rpc.gate import tenant
 from services.rpc.render import (
     STATUS_NAMES,

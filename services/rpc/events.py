@@ -6,7 +6,7 @@ from typing import Any
 
 from arcus.v1 import responses_pb2 as pb
 
-from services.nimbus.options import LABELS
+from services.nimbus.requests.options import LABELS
 from services.rpc.values import struct_of
 
 DELTA = "response.output_text.delta"

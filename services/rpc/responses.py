@@ -11,8 +11,8 @@ from google.protobuf.json_format import MessageToDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
-from services.nimbus.options import LABELS
-from services.nimbus.requests import ResponseRequest, parse_request
+from services.nimbus.requests.options import LABELS
+from services.nimbus.requests.responses import ResponseRequest, parse_request
 from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
 from services.rpc.gate import tenant
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json

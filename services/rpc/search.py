@@ -10,7 +10,7 @@ from google.protobuf.json_format import ParseDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
-from services.nimbus.search_request import SearchRequest, parse_search
+from services.nimbus.requests.searches import SearchRequest, parse_search
 from services.rpc.gate import tenant
 from services.rpc.render import Renderer
 from services.rpc.values import filter_json, optional, page_of, range_of

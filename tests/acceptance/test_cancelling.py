@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from arcus.v1 import responses_pb2_grpc
 
-from services.nimbus.plan import MAX_PARTS
+from services.nimbus.context.plan import MAX_PARTS
 from tests.acceptance.doors.door import Json, Refused
 from tests.acceptance.doors.grpc_door import request_message
 from tests.acceptance.doors.stage import Stage, stages

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.engines.config import MODELS
-from services.nimbus.background import TICK_SECONDS
+from services.nimbus.answers.background import TICK_SECONDS
 from tests.acceptance.described import described_talk
 from tests.acceptance.doors.door import Door, told_event
 from tests.acceptance.doors.grpc_door import GrpcDoor

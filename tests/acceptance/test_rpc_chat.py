@@ -11,8 +11,8 @@ from google.protobuf.struct_pb2 import Struct
 from services.core.answers.chats import Chats
 from services.core.errors import ArcusError, Reason
 from services.core.store.database import Database
-from services.nimbus.chat_completions import ChatCompletions
-from services.nimbus.chat_request import parse_chat
+from services.nimbus.answers.chats import ChatCompletions
+from services.nimbus.requests.chats import parse_chat
 from tests.acceptance.rpc_front import RpcFront, chats, open_front
 
 QUESTION = "What moves the tide?"

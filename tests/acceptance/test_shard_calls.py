@@ -13,8 +13,8 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
-from services.nimbus.engine import REASON_HEADER, EngineClient
-from services.nimbus.nearest import MAX_LOOKS, Nearest
+from services.nimbus.engine.client import REASON_HEADER, EngineClient
+from services.nimbus.engine.shards import MAX_LOOKS, Nearest
 from tests.acceptance.scripted_server import ScriptedServer
 
 

@@ -32,8 +32,8 @@ from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.store.schema import embeddings, files
 from services.core.tenants.keys import Keys
-from services.nimbus.engine import MovedError, VectorHit
-from services.nimbus.nearest import Nearest
+from services.nimbus.engine.client import MovedError, VectorHit
+from services.nimbus.engine.shards import Nearest
 
 DIMENSIONS = 8
 REPLICAS = 2

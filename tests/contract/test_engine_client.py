@@ -13,7 +13,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
-from services.nimbus.engine import EngineClient
+from services.nimbus.engine.client import EngineClient
 
 CONFIG = parse_engine_config(
     "engines: {there: {kind: openai, base_url: 'http://127.0.0.1:1/v1', model: m}}\n"

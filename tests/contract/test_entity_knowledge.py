@@ -10,8 +10,8 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.entity_knowledge import FIELD, MAX_QUERIES, EntityKnowledge, EntityKnowledgeConfig
-from services.nimbus.entity_sql import EntitySql, SqlLimits
+from services.nimbus.entities.knowledge import FIELD, MAX_QUERIES, EntityKnowledge, EntityKnowledgeConfig
+from services.nimbus.entities.sql import EntitySql, SqlLimits
 from tests.contract.store_steps import WORKER, Store
 
 

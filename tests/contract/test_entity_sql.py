@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.entity_sql import EntitySql, SqlLimits, SqlResult, SqlTable
-from services.nimbus.sql_grammar import FUNCTIONS
+from services.nimbus.entities.sql import EntitySql, SqlLimits, SqlResult, SqlTable
+from services.nimbus.entities.sql_grammar import FUNCTIONS
 from tests.contract.hostile_sql import BOUNDED, REFUSED
 
 FILES = 40
@@ -123,7 +123,7 @@ async def test_bytes_beyond_the_bound_are_cut(sql: EntitySql) -> None:
 
 async def test_a_worker_that_dies_is_replaced(sql: EntitySql) -> None:
     await answers_still(sql)
-    (child,) = [item for item in psutil.Process().children() if "services.nimbus.sql_worker" in item.cmdline()]
+    (child,) = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
     os.kill(child.pid, signal.SIGKILL)
     child.wait(10)
     with pytest.raises(ArcusError):
@@ -133,7 +133,7 @@ async def test_a_worker_that_dies_is_replaced(sql: EntitySql) -> None:
 
 async def test_a_worker_knows_nothing_of_the_environment(sql: EntitySql) -> None:
     await answers_still(sql)
-    (child,) = [item for item in psutil.Process().children() if "services.nimbus.sql_worker" in item.cmdline()]
+    (child,) = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
     assert set(child.environ()) <= {"PYTHONPATH", "MALLOC_ARENA_MAX", "HOME", "LC_CTYPE"}
 
 
@@ -173,7 +173,7 @@ async def test_no_process_is_left_when_it_is_closed_in_the_middle() -> None:
     await sql.close()
     with pytest.raises(ArcusError):
         await busy
-    assert not [item for item in psutil.Process().children() if "services.nimbus.sql_worker" in item.cmdline()]
+    assert not [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
 
 
 async def test_tables_that_are_too_large_are_refused(sql: EntitySql) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.media import Speech, Word
-from services.nimbus.captions import CUE_CHARACTERS, CUE_SECONDS, LINE_CHARACTERS, cues, srt, vtt
+from services.nimbus.views.captions import CUE_CHARACTERS, CUE_SECONDS, LINE_CHARACTERS, cues, srt, vtt
 
 
 def said(text: str, start: float = 0.0, pace: float = 0.5, speaker: str = "") -> Speech:

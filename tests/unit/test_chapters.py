@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.core.library.descriptions import DescribedSegment, Segment
 from services.core.media import Chapter, SegmentDescription
-from services.nimbus.chapters import chapters_of
+from services.nimbus.views.chapters import chapters_of
 
 
 def segment(title: str, start: float, end: float) -> DescribedSegment:

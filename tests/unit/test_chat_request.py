@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from services.core.search.filters import SearchFilter
-from services.nimbus.chat_request import ChatRequest, parse_chat
-from services.nimbus.knowledge_base import KnowledgeBase
-from services.nimbus.requests import FunctionCall, Message, parse_request
+from services.nimbus.requests.chats import ChatRequest, parse_chat
+from services.nimbus.requests.knowledge_base import KnowledgeBase
+from services.nimbus.requests.responses import FunctionCall, Message, parse_request
 
 QUESTION = {"role": "user", "content": "What?"}
 

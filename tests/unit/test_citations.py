@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nimbus.citations import CitationStream, Cited
+from services.nimbus.answers.citations import CitationStream, Cited
 
 KNOWN = {1, 2, 3}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loadtests.entities import QUESTIONS, RECORDS, answer, knowledge, misplaced
 from ray_jobs.engines.embedded.entity_planner import queries
 from ray_jobs.engines.embedded.planner import plan
-from services.nimbus.entity_sql import EntitySql
+from services.nimbus.entities.sql import EntitySql
 
 LECTURES = knowledge(["lectures"])
 MATCHES = knowledge(["match clips"])

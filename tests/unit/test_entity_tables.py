@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.core.library.entities import EntityRow
-from services.nimbus.entity_sql import SqlTable
-from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.entities.sql import SqlTable
+from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
 
 
 def schema(**properties: Any) -> dict[str, Any]:

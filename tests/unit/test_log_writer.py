@@ -6,7 +6,7 @@ import pytest
 
 from services.core.answers.log import Batch, Hold
 from services.core.errors import ArcusError, Reason
-from services.nimbus.log_writer import LogWriter, LostError
+from services.nimbus.answers.log_writer import LogWriter, LostError
 
 
 class LosingLog:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.events import opening_body
-from services.nimbus.options import Options
-from services.nimbus.requests import ResponseRequest, parse_request
+from services.nimbus.answers.events import opening_body
+from services.nimbus.requests.options import Options
+from services.nimbus.requests.responses import ResponseRequest, parse_request
 
 GOOD = {"model": "nimbus-001", "input": "What?"}
 

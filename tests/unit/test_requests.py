@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.requests import parse_request
+from services.nimbus.requests.responses import parse_request
 
 GOOD = {"model": "nimbus-001", "input": "What?"}
 

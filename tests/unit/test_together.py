@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.nimbus.together import Together
+from services.nimbus.engine.coalescing import Together
 
 
 class Doubler:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.nimbus.search_request import MODALITIES, SCOPES
+from services.nimbus.requests.searches import MODALITIES, SCOPES
 from services.rest.schemas.descriptions import DescribeOutputPart, SpeechOutputPart
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter
 

@@ -12,8 +12,8 @@ import structlog
 
 from services.core.answers.log import Batch, Hold, ResponseLog
 from services.core.errors import ArcusError
-from services.nimbus.events import Entry, Event, EventLog
-from services.nimbus.generation import Step
+from services.nimbus.answers.events import Entry, Event, EventLog
+from services.nimbus.answers.generation import Step
 
 PACE_SECONDS = 0.25  # between writes that nobody waits for
 MAX_UNWRITTEN = 4096  # entries of one response; its stream then waits for the database

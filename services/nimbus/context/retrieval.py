@@ -18,9 +18,9 @@ from services.core.questions import excludes_files, file_names
 from services.core.search.filters import SearchFilter
 from services.core.search.full_text import FullText
 from services.core.words import content_words, stems
-from services.nimbus.engine import Distinct, EngineClient, VectorHit
-from services.nimbus.knowledge_base import KnowledgeBase
-from services.nimbus.nearest import Nearest
+from services.nimbus.engine.client import Distinct, EngineClient, VectorHit
+from services.nimbus.engine.shards import Nearest
+from services.nimbus.requests.knowledge_base import KnowledgeBase
 
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
 MIN_COVERAGE = 0.5

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from services.core.engines.config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.metadata import check_metadata
-from services.nimbus.function_tools import read_tool_choice, read_tools
-from services.nimbus.knowledge_base import KnowledgeBase, read_knowledge_base
-from services.nimbus.options import Options
+from services.nimbus.requests.knowledge_base import KnowledgeBase, read_knowledge_base
+from services.nimbus.requests.options import Options
+from services.nimbus.requests.tools import read_tool_choice, read_tools
 
 TEMPERATURES = {"nimbus-001": 0.7, "nimbus-002-preview": 1.0}  # where the request names none
 INCLUDE_MEDIA_DESCRIPTIONS = "cloudglue_citations.media_descriptions"

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from services.core.answers.log import ResponseLog, Stored
-from services.nimbus.events import Entry, Event, EventLog
-from services.nimbus.log_writer import LogWriter
+from services.nimbus.answers.events import Entry, Event, EventLog
+from services.nimbus.answers.log_writer import LogWriter
 
 POLL_SECONDS = 0.1  # how soon what another front wrote is seen; what this one writes is seen at once
 

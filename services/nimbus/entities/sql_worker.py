@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from services.nimbus.sql_grammar import Refused, check
+from services.nimbus.entities.sql_grammar import Refused, check
 
 MEMORY_MIB = 128  # what DuckDB counts of its own
 HEADROOM_MIB = 512  # address space beyond that of the process when it starts: what DuckDB does not count ends here

@@ -11,9 +11,9 @@ from services.core.clock import now_ms
 from services.core.errors import ArcusError
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Listing, Page
-from services.nimbus.answers import Answer, Answers
-from services.nimbus.chat_request import ChatRequest
-from services.nimbus.events import Event
+from services.nimbus.answers.answers import Answer, Answers
+from services.nimbus.answers.events import Event
+from services.nimbus.requests.chats import ChatRequest
 
 MAX_LISTED_CHARACTERS = 10_000  # of the messages of each completion in a list
 

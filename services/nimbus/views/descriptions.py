@@ -9,7 +9,7 @@ from typing import Any
 from services.core.errors import invalid
 from services.core.library.descriptions import DescribedSegment, Description
 from services.core.media import Speech, TimedText
-from services.nimbus.captions import cues, srt, vtt
+from services.nimbus.views.captions import cues, srt, vtt
 
 Json = dict[str, Any]
 PARTS = ("visual_scene_description", "scene_text", "speech", "audio_description")

@@ -18,8 +18,8 @@ from services.core.library.entities import Entities
 from services.core.library.files import Files
 from services.core.library.members import CollectionFiles
 from services.core.store.pages import MAX_LIMIT, Page
-from services.nimbus.entity_sql import EntitySql
-from services.nimbus.entity_tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.entities.sql import EntitySql
+from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
 
 MAX_COLLECTIONS = 20
 MAX_DESCRIPTION = 2_000

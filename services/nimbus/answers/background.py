@@ -12,16 +12,16 @@ from services.core.answers.log import Hold, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
 from services.core.tenants.limits import TenantLimit
-from services.nimbus.conversation import continued
-from services.nimbus.engine import EngineClient
-from services.nimbus.events import EventLog
-from services.nimbus.failures import failure_entry
-from services.nimbus.generation import Generation
-from services.nimbus.interruption import InterruptedWorkError, unless
-from services.nimbus.log_writer import LogWriter, LostError
-from services.nimbus.requests import parse_request
-from services.nimbus.running import Running, RunningResponses
-from services.nimbus.sources import Prepared, Sources
+from services.nimbus.answers.conversation import continued
+from services.nimbus.answers.events import EventLog
+from services.nimbus.answers.failures import failure_entry
+from services.nimbus.answers.generation import Generation
+from services.nimbus.answers.interruption import InterruptedWorkError, unless
+from services.nimbus.answers.log_writer import LogWriter, LostError
+from services.nimbus.answers.running import Running, RunningResponses
+from services.nimbus.context.sources import Prepared, Sources
+from services.nimbus.engine.client import EngineClient
+from services.nimbus.requests.responses import parse_request
 
 TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed
 RENEW_TICKS = 5

@@ -10,9 +10,9 @@ from typing import Any
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import invalid
-from services.nimbus.plan import Plan
-from services.nimbus.requests import Message, ResponseRequest
-from services.nimbus.retrieval import Found
+from services.nimbus.context.plan import Plan
+from services.nimbus.context.retrieval import Found
+from services.nimbus.requests.responses import Message, ResponseRequest
 
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
 

@@ -15,9 +15,9 @@ from services.core.search.full_text import FullText, Part
 from services.core.search.searches import FileItem, Search, Searches, SearchHit, SegmentItem
 from services.core.store.pages import Listing, Page
 from services.core.words import content_words
-from services.nimbus.engine import EngineClient, VectorHit
-from services.nimbus.retrieval import FUSION_CONSTANT, Retrieval, Scope
-from services.nimbus.search_request import SearchRequest
+from services.nimbus.context.retrieval import FUSION_CONSTANT, Retrieval, Scope
+from services.nimbus.engine.client import EngineClient, VectorHit
+from services.nimbus.requests.searches import SearchRequest
 
 SEARCHABLE_TYPES = ("media-descriptions", "rich-transcripts")
 PARTS: dict[str, Part] = {"speech_lexical": "speech", "ocr_lexical": "scene_text"}

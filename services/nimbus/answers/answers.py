@@ -12,18 +12,18 @@ from uuid import uuid4
 from services.core.answers.log import Hold, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason, not_found
-from services.nimbus.background import BackgroundResponses, ended_body
-from services.nimbus.conversation import continued
-from services.nimbus.engine import EngineClient
-from services.nimbus.events import Event, EventLog, opening_body
-from services.nimbus.failures import failure_entry
-from services.nimbus.following import follow
-from services.nimbus.generation import Generation, Step
-from services.nimbus.interruption import InterruptedWorkError, unless
-from services.nimbus.log_writer import LogWriter, LostError
-from services.nimbus.requests import ResponseRequest
-from services.nimbus.running import Running, RunningResponses
-from services.nimbus.sources import Prepared, Sources, needs_plan
+from services.nimbus.answers.background import BackgroundResponses, ended_body
+from services.nimbus.answers.conversation import continued
+from services.nimbus.answers.events import Event, EventLog, opening_body
+from services.nimbus.answers.failures import failure_entry
+from services.nimbus.answers.following import follow
+from services.nimbus.answers.generation import Generation, Step
+from services.nimbus.answers.interruption import InterruptedWorkError, unless
+from services.nimbus.answers.log_writer import LogWriter, LostError
+from services.nimbus.answers.running import Running, RunningResponses
+from services.nimbus.context.sources import Prepared, Sources, needs_plan
+from services.nimbus.engine.client import EngineClient
+from services.nimbus.requests.responses import ResponseRequest
 
 
 class Answer:

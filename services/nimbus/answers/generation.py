@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.citations import CitationStream, Cited
-from services.nimbus.engine import Chunks, EngineClient
-from services.nimbus.events import Entry, EventLog
-from services.nimbus.sources import Prepared
+from services.nimbus.answers.citations import CitationStream, Cited
+from services.nimbus.answers.events import Entry, EventLog
+from services.nimbus.context.sources import Prepared
+from services.nimbus.engine.client import Chunks, EngineClient
 
 
 @dataclass

@@ -20,7 +20,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import Place, parse_schema
 from services.core.library.entities import EntityRow
-from services.nimbus.entity_sql import SqlTable
+from services.nimbus.entities.sql import SqlTable
 
 MAX_PROPERTIES = 100
 MAX_NAME = 100

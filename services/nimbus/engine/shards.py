@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
-from services.nimbus.engine import Distinct, EngineClient, MovedError, VectorHit
+from services.nimbus.engine.client import Distinct, EngineClient, MovedError, VectorHit
 
 MAX_LOOKS = 5
 

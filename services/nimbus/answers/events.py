@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from services.nimbus.requests import ResponseRequest
+from services.nimbus.requests.responses import ResponseRequest
 
 Event = dict[str, Any]
 Entry = str | list[Any]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.files import FETCHES_NO_URLS, file_id_of
 from services.core.search.filters import SearchFilter
-from services.nimbus.entity_knowledge import EntityKnowledgeConfig
+from services.nimbus.entities.knowledge import EntityKnowledgeConfig
 
 MAX_COLLECTIONS = 100
 MAX_FILES = 1_000

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.core.answers.responses import Response, Responses
 from services.core.errors import ArcusError, Reason, invalid
-from services.nimbus.requests import FunctionCall, Message, ResponseRequest, parse_request
+from services.nimbus.requests.responses import FunctionCall, Message, ResponseRequest, parse_request
 
 MAX_TURNS = 200
 MAX_CHARACTERS = 400_000

@@ -59,13 +59,13 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.nimbus.sql_worker"],
+            [sys.executable, "-P", "-m", "services.nimbus.entities.sql_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
             # Nothing of the front's environment: there are secrets in it.
-            env={"PYTHONPATH": str(Path(__file__).parents[2]), "MALLOC_ARENA_MAX": "1", "HOME": "/nonexistent"},
+            env={"PYTHONPATH": str(Path(__file__).parents[3]), "MALLOC_ARENA_MAX": "1", "HOME": "/nonexistent"},
         )
         self.pid = self._process.pid
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from services.core.answers.log import Hold
 from services.core.errors import ArcusError, Reason
-from services.nimbus.generation import Generation
+from services.nimbus.answers.generation import Generation
 
 
 @dataclass(eq=False)

@@ -8,10 +8,9 @@ from typing import Any
 from services.core.errors import invalid
 from services.core.search.filters import SearchFilter
 from services.core.store.plain_json import check_plain
-from services.nimbus.function_tools import read_tool_choice, read_tools
-from services.nimbus.knowledge_base import KnowledgeBase
-from services.nimbus.options import VERBOSITIES, Options
-from services.nimbus.requests import (
+from services.nimbus.requests.knowledge_base import KnowledgeBase
+from services.nimbus.requests.options import VERBOSITIES, Options
+from services.nimbus.requests.responses import (
     MAX_MESSAGES,
     FunctionCall,
     Message,
@@ -26,6 +25,7 @@ from services.nimbus.requests import (
     read_token_limit,
     read_typed,
 )
+from services.nimbus.requests.tools import read_tool_choice, read_tools
 
 # What would change the answer's form, or where it ends, and is not offered: (name, values that ask for nothing, advice).
 REFUSED: tuple[tuple[str, tuple[Any, ...], str], ...] = (

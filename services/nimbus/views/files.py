@@ -14,8 +14,8 @@ from services.core.library.members import CollectionFile, CollectionFiles
 from services.core.library.thumbnails import Thumbnail, Thumbnails
 from services.core.media import Span
 from services.core.store.pages import Listing, Page
-from services.nimbus.chapters import chapters_of
-from services.nimbus.description_view import View, description_data, numbered
+from services.nimbus.views.chapters import chapters_of
+from services.nimbus.views.descriptions import View, description_data, numbered
 
 Json = dict[str, Any]
 

@@ -12,12 +12,12 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import invalid
 from services.core.settings import Settings
-from services.nimbus.engine import EngineClient
-from services.nimbus.entity_knowledge import EntityKnowledge, Knowledge, no_query
-from services.nimbus.plan import Plan, unplanned
-from services.nimbus.prompt import Evidence, build_prompt, check_length, conversation
-from services.nimbus.requests import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
-from services.nimbus.retrieval import Found, Passage, Retrieval, Scope
+from services.nimbus.context.plan import Plan, unplanned
+from services.nimbus.context.prompt import Evidence, build_prompt, check_length, conversation
+from services.nimbus.context.retrieval import Found, Passage, Retrieval, Scope
+from services.nimbus.engine.client import EngineClient
+from services.nimbus.entities.knowledge import EntityKnowledge, Knowledge, no_query
+from services.nimbus.requests.responses import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
 
 SEGMENTS = 10  # sources for one question
 SEGMENTS_BROAD = 24  # for a question about whole videos

@@ -1,0 +1,1 @@
+"""Questions about extracted records, by SQL."""

@@ -1,0 +1,1 @@
+"""What a request asks for, read and refused; no database, no engine."""

@@ -1,0 +1,1 @@
+"""Descriptions as the API shows them."""
