@@ -18,7 +18,7 @@ from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded import entity_answer, entity_planner
+from ray_jobs.engines.embedded.extractive import entity_answer, entity_planner
 from services.core.library.entities import EntityRow
 from services.nimbus.entities.knowledge import Knowledge, run_queries
 from services.nimbus.entities.sql import EntitySql

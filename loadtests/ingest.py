@@ -32,7 +32,7 @@ _engine: dict = {}
 def set_up(stage: str) -> None:
     """Loads a stage's model in a worker process."""
     if stage == "transcribe":
-        from ray_jobs.engines.embedded.players import ThreadedTranscriber
+        from ray_jobs.engines.embedded.adapters import ThreadedTranscriber
 
         _engine["stage"] = ThreadedTranscriber()
         asyncio.run(_engine["stage"].setup())

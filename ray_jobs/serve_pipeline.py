@@ -110,7 +110,7 @@ class Transcriber(_Stage):
         if engine is not None:
             self._transcriber: roles.Transcriber = EngineTranscriber(engine)
             return
-        from ray_jobs.engines.embedded.players import ThreadedTranscriber
+        from ray_jobs.engines.embedded.adapters import ThreadedTranscriber
 
         own = ThreadedTranscriber()
         await own.setup()
@@ -155,7 +155,7 @@ class Describer(_Reader):
 
     async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
-        from ray_jobs.engines.embedded.players import ThreadedDescriber
+        from ray_jobs.engines.embedded.adapters import ThreadedDescriber
 
         self._describer = ThreadedDescriber()
         await self._describer.setup()
@@ -244,8 +244,8 @@ class IngestReplica:
     async def __init__(  # type: ignore[misc]
         self, decoder: DeploymentHandle, transcriber: DeploymentHandle, describer: DeploymentHandle
     ) -> None:
-        from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
-        from ray_jobs.engines.embedded.players import ThreadedDescriber
+        from ray_jobs.engines.embedded.adapters import ThreadedDescriber
+        from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
         from ray_jobs.ingest import IngestWorker
 
         _step_back()

@@ -58,11 +58,11 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
         scripted = ScriptedEngine()
         return Engine((scripted,), generator=scripted)
     if roles[0] == "embed":
-        from ray_jobs.engines.embedded.players import QueuedEmbedder
+        from ray_jobs.engines.embedded.adapters import QueuedEmbedder
 
         embedder = QueuedEmbedder()
         return Engine((embedder,), embedder=embedder)
-    from ray_jobs.engines.embedded.generator import EmbeddedGenerator
+    from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 
     generator = EmbeddedGenerator()
     return Engine((generator,), generator=generator)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.roles import Extractor
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.stages.extract import Extracted, ExtractRequest

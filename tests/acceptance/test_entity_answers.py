@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ray_jobs.engines.embedded.generator import EmbeddedGenerator
+from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 from tests.acceptance.doors.entity_scenarios import ENTITY_SCENARIOS, SCRIPTED_SCENARIOS
 from tests.acceptance.doors.entity_stage import EntityStage, entity_stages
 from tests.acceptance.doors.library_scenarios import LIBRARY_SCENARIOS

@@ -4,7 +4,7 @@ from arcus.v1 import collections_pb2 as pb
 from arcus.v1 import files_pb2 as files
 from arcus.v1 import lists_pb2 as lists
 
-from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.extraction import ExtractionWork
 from services.core.jobs import Jobs
 from services.rpc.values import struct_json

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
-from ray_jobs.engines.embedded.players import ThreadedDescriber, ThreadedTranscriber
+from ray_jobs.engines.embedded.adapters import ThreadedDescriber, ThreadedTranscriber
+from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.engine import Engine, language_engine, open_engine
 from ray_jobs.engines.language.model import Prompt
 from ray_jobs.engines.language.scripted import Answer, ScriptedModel, pieces, plain_answer

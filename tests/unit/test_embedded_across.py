@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.generator import REFUSAL, compose
-from ray_jobs.engines.embedded.planner import plan
-from ray_jobs.engines.embedded.shapes import MAX_SIDES, shape_of
+from ray_jobs.engines.embedded.extractive.generator import REFUSAL, compose
+from ray_jobs.engines.embedded.extractive.planner import plan
+from ray_jobs.engines.embedded.extractive.shapes import MAX_SIDES, shape_of
 from services.core.questions import excludes_files, file_names, is_broad
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
+from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
 from services.core.entities.schemas import misfit
 from services.core.words import stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.followups import MAX_CHARACTERS, standalone
+from ray_jobs.engines.embedded.extractive.followups import MAX_CHARACTERS, standalone
 
 FUNDY = "How high does the tide rise in the Bay of Fundy?"
 MOON = "How far away is the moon?"

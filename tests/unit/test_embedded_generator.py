@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.generator import NO_NUMBER, NOTHING, REFUSAL, EmbeddedGenerator, compose
+from ray_jobs.engines.embedded.extractive.generator import NO_NUMBER, NOTHING, REFUSAL, EmbeddedGenerator, compose
 
 
 def passage(text: str, score: float, start: float = 0.0, kind: str = "speech") -> pb.Passage:

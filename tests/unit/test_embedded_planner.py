@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.planner import MAX_PARTS, plan
+from ray_jobs.engines.embedded.extractive.planner import MAX_PARTS, plan
 from services.core.questions import is_broad
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ray_jobs.engines.embedded.style import BRIEF_POINTS, Style
+from ray_jobs.engines.embedded.extractive.style import BRIEF_POINTS, Style
 
 LINES = ["One [1].", "Two [2].", "Three [3]."]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entity_answer import UNTOLD, sentences
-from ray_jobs.engines.embedded.generator import compose
+from ray_jobs.engines.embedded.extractive.entity_answer import UNTOLD, sentences
+from ray_jobs.engines.embedded.extractive.generator import compose
 
 
 def told(purpose: str, columns: list[str], rows: list[list[Any]], **fields: Any) -> str:

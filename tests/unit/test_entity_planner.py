@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.entities import QUESTIONS, RECORDS, answer, knowledge, misplaced
-from ray_jobs.engines.embedded.entity_planner import queries
-from ray_jobs.engines.embedded.planner import plan
+from ray_jobs.engines.embedded.extractive.entity_planner import queries
+from ray_jobs.engines.embedded.extractive.planner import plan
 from services.nimbus.entities.sql import EntitySql
 
 LECTURES = knowledge(["lectures"])

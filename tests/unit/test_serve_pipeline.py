@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from ray.exceptions import RayActorError, RayTaskError
 
-from ray_jobs.engines.embedded.extractor import EmbeddedExtractor
-from ray_jobs.engines.embedded.players import ThreadedDescriber
+from ray_jobs.engines.embedded.adapters import ThreadedDescriber
+from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.pipeline import Described
 from ray_jobs.serve_pipeline import EMBED_TEXTS, ServePipeline
 from services.core.errors import ArcusError, MediaError, Reason

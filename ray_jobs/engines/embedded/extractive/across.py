@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.evidence import Point, evidence, in_order, overview, point_of, supported
-from ray_jobs.engines.embedded.shapes import Shape
-from ray_jobs.engines.embedded.style import Style
+from ray_jobs.engines.embedded.extractive.evidence import Point, evidence, in_order, overview, point_of, supported
+from ray_jobs.engines.embedded.extractive.shapes import Shape
+from ray_jobs.engines.embedded.extractive.style import Style
+from ray_jobs.engines.embedded.extractive.wording import phrase, place
 from ray_jobs.engines.embedded.titles import shortened
-from ray_jobs.engines.embedded.wording import phrase, place
 from services.core.words import content_words, stems
 
 MAX_FILES = 12

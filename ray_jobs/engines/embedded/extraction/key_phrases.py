@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from ray_jobs.engines.embedded.numerals import TOKEN
+from ray_jobs.engines.embedded.extraction.numerals import TOKEN
 from ray_jobs.engines.embedded.titles import COMMON
 from services.core.words import STOP_WORDS, stem
 

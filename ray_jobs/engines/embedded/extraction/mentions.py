@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from ray_jobs.engines.embedded.numerals import Token, numbers
+from ray_jobs.engines.embedded.extraction.numerals import Token, numbers
 
 MONTHS = {
     spelling: number

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ray_jobs.engines.embedded.numerals import CURRENCY_WORDS, UNITS
+from ray_jobs.engines.embedded.extraction.numerals import CURRENCY_WORDS, UNITS
 from services.core.entities.schemas import Place
 from services.core.words import STOP_WORDS, stem
 

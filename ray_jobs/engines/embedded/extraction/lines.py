@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ray_jobs.engines.embedded.mentions import Mention, dates, emails, links, phones, times
-from ray_jobs.engines.embedded.numerals import Number, Token, numbers, tokens
+from ray_jobs.engines.embedded.extraction.mentions import Mention, dates, emails, links, phones, times
+from ray_jobs.engines.embedded.extraction.numerals import Number, Token, numbers, tokens
 from ray_jobs.stages.extract import Passage
 from services.core.words import stem
 

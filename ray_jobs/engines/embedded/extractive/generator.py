@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded import entity_answer
-from ray_jobs.engines.embedded.across import across
-from ray_jobs.engines.embedded.evidence import Point, asked_kind, evidence, in_order, overview
-from ray_jobs.engines.embedded.followups import standalone
-from ray_jobs.engines.embedded.numerals import numbers, tokens
-from ray_jobs.engines.embedded.planner import plan
-from ray_jobs.engines.embedded.shapes import shape_of
-from ray_jobs.engines.embedded.style import Style
+from ray_jobs.engines.embedded.extraction.numerals import numbers, tokens
+from ray_jobs.engines.embedded.extractive import entity_answer
+from ray_jobs.engines.embedded.extractive.across import across
+from ray_jobs.engines.embedded.extractive.evidence import Point, asked_kind, evidence, in_order, overview
+from ray_jobs.engines.embedded.extractive.followups import standalone
+from ray_jobs.engines.embedded.extractive.planner import plan
+from ray_jobs.engines.embedded.extractive.shapes import shape_of
+from ray_jobs.engines.embedded.extractive.style import Style
+from ray_jobs.engines.embedded.extractive.wording import phrase
 from ray_jobs.engines.embedded.titles import shortened
-from ray_jobs.engines.embedded.wording import phrase
 from services.core.errors import ArcusError, Reason
 from services.core.questions import excludes_files, file_names
 

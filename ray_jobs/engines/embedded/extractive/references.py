@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ray_jobs.engines.embedded import earlier_answer
-from ray_jobs.engines.embedded.phrases import (
+from ray_jobs.engines.embedded.extractive import earlier_answer
+from ray_jobs.engines.embedded.extractive.phrases import (
     AUXILIARIES,
     IMPERATIVES,
     PREPOSITIONS,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ray_jobs.engines.embedded import key_phrases, names
-from ray_jobs.engines.embedded.extract_lines import Line
-from ray_jobs.engines.embedded.mentions import Mention, loose_dates
-from ray_jobs.engines.embedded.numerals import Number
-from ray_jobs.engines.embedded.wants import SPECIFIC_ROLES, Presence, Want, words_of
+from ray_jobs.engines.embedded.extraction import key_phrases, names
+from ray_jobs.engines.embedded.extraction.lines import Line
+from ray_jobs.engines.embedded.extraction.mentions import Mention, loose_dates
+from ray_jobs.engines.embedded.extraction.numerals import Number
+from ray_jobs.engines.embedded.extraction.wants import SPECIFIC_ROLES, Presence, Want, words_of
 from services.core.entities.schemas import Place
 from services.core.words import STOP_WORDS, stem
 

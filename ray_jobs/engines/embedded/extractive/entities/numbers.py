@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ray_jobs.engines.embedded.entities.columns import ALIKE, MEANT, Columns, EntityColumn
-from ray_jobs.engines.embedded.entities.conditions import Condition, adjective_column, column_for, only
-from ray_jobs.engines.embedded.entities.dates import period_at
-from ray_jobs.engines.embedded.entities.words import ADJECTIVES, CURRENCIES, FORMS, MONTHS, Token, singular, words_of
+from ray_jobs.engines.embedded.extractive.entities.columns import ALIKE, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.extractive.entities.conditions import Condition, adjective_column, column_for, only
+from ray_jobs.engines.embedded.extractive.entities.dates import period_at
+from ray_jobs.engines.embedded.extractive.entities.words import (
+    ADJECTIVES,
+    CURRENCIES,
+    FORMS,
+    MONTHS,
+    Token,
+    singular,
+    words_of,
+)
 
 _MORE = frozenset("more over above exceeding greater higher beyond larger bigger".split())
 _LESS = frozenset("less under below fewer lower smaller".split())

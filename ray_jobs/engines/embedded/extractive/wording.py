@@ -8,8 +8,8 @@ from ray_jobs.engines.embedded.titles import shortened
 from services.core.media import clock
 
 if TYPE_CHECKING:
-    from ray_jobs.engines.embedded.evidence import Point
-    from ray_jobs.engines.embedded.style import Style
+    from ray_jobs.engines.embedded.extractive.evidence import Point
+    from ray_jobs.engines.embedded.extractive.style import Style
 
 MAX_QUOTE = 320
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from ray_jobs.engines.embedded.entities.words import MONTHS, Token
+from ray_jobs.engines.embedded.extractive.entities.words import MONTHS, Token
 
 _BEFORE = frozenset("before until till prior earlier older by".split())
 _AFTER = frozenset("after since following later newer from".split())

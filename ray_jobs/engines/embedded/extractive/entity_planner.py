@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
-from ray_jobs.engines.embedded.entities.conditions import Condition, adjective_column
-from ray_jobs.engines.embedded.entities.filters import read_conditions
-from ray_jobs.engines.embedded.entities.frame import LISTING, Frame
-from ray_jobs.engines.embedded.entities.queries import Ask, write_query
-from ray_jobs.engines.embedded.entities.words import (
+from ray_jobs.engines.embedded.extractive.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.extractive.entities.conditions import Condition, adjective_column
+from ray_jobs.engines.embedded.extractive.entities.filters import read_conditions
+from ray_jobs.engines.embedded.extractive.entities.frame import LISTING, Frame
+from ray_jobs.engines.embedded.extractive.entities.queries import Ask, write_query
+from ray_jobs.engines.embedded.extractive.entities.words import (
     FILLERS,
     LIGHT,
     NEGATIONS,

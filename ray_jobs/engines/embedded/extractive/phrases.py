@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ray_jobs.engines.embedded.numerals import Token
+from ray_jobs.engines.embedded.extraction.numerals import Token
 from services.core.words import content_words
 
 WH_WORDS = frozenset("what which who whom whose when where why how".split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ray_jobs.engines.embedded.entities.columns import (
+from ray_jobs.engines.embedded.extractive.entities.columns import (
     ALIKE,
     DESCRIBED,
     EXACT,
@@ -15,10 +15,10 @@ from ray_jobs.engines.embedded.entities.columns import (
     ValueSpan,
     literal,
 )
-from ray_jobs.engines.embedded.entities.conditions import Condition, date_column
-from ray_jobs.engines.embedded.entities.dates import period_at
-from ray_jobs.engines.embedded.entities.numbers import read_numbers
-from ray_jobs.engines.embedded.entities.words import (
+from ray_jobs.engines.embedded.extractive.entities.conditions import Condition, date_column
+from ray_jobs.engines.embedded.extractive.entities.dates import period_at
+from ray_jobs.engines.embedded.extractive.entities.numbers import read_numbers
+from ray_jobs.engines.embedded.extractive.entities.words import (
     FILLERS,
     NEGATIONS,
     Token,

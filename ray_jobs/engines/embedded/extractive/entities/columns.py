@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entities.words import CONCEPTS, KINDS, Token, singular, stem, tokens, words_of
+from ray_jobs.engines.embedded.extractive.entities.words import CONCEPTS, KINDS, Token, singular, stem, tokens, words_of
 
 NUMBER_TYPES = ("BIGINT", "DOUBLE")
 DATE_TYPES = ("DATE", "TIMESTAMP")

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ray_jobs.engines.embedded.extract_lines import Line, lines_of
-from ray_jobs.engines.embedded.values import Found, presence_line, values
-from ray_jobs.engines.embedded.wants import Want, presence, want, words_of
+from ray_jobs.engines.embedded.extraction.lines import Line, lines_of
+from ray_jobs.engines.embedded.extraction.values import Found, presence_line, values
+from ray_jobs.engines.embedded.extraction.wants import Want, presence, want, words_of
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.entities.schemas import Place, Property, parse_schema
 from services.core.library.entities import ValueSource

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded import earlier_answer
-from ray_jobs.engines.embedded.phrases import (
+from ray_jobs.engines.embedded.extractive import earlier_answer
+from ray_jobs.engines.embedded.extractive.phrases import (
     AUXILIARIES,
     DETERMINERS,
     IMPERATIVES,
@@ -22,7 +22,7 @@ from ray_jobs.engines.embedded.phrases import (
     Phrase,
     Question,
 )
-from ray_jobs.engines.embedded.references import (
+from ray_jobs.engines.embedded.extractive.references import (
     MAX_POINT_CHARACTERS,
     SPEAKS,
     content,

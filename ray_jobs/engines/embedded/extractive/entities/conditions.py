@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ray_jobs.engines.embedded.entities.columns import ALIKE, Columns, EntityColumn
-from ray_jobs.engines.embedded.entities.words import ADJECTIVES, CONCEPTS, FORMS, Token, words_of
+from ray_jobs.engines.embedded.extractive.entities.columns import ALIKE, Columns, EntityColumn
+from ray_jobs.engines.embedded.extractive.entities.words import ADJECTIVES, CONCEPTS, FORMS, Token, words_of
 
 
 @dataclass(frozen=True)

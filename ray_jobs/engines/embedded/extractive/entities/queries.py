@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.entities.columns import EntityColumn, quoted
-from ray_jobs.engines.embedded.entities.conditions import Condition
+from ray_jobs.engines.embedded.extractive.entities.columns import EntityColumn, quoted
+from ray_jobs.engines.embedded.extractive.entities.conditions import Condition
 
 _MEASURES = {"avg": "average", "sum": "total", "median": "median", "max": "highest", "min": "lowest"}
 

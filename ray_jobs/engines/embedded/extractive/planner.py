@@ -6,9 +6,9 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded import entity_planner
-from ray_jobs.engines.embedded.followups import standalone
-from ray_jobs.engines.embedded.shapes import shape_of
+from ray_jobs.engines.embedded.extractive import entity_planner
+from ray_jobs.engines.embedded.extractive.followups import standalone
+from ray_jobs.engines.embedded.extractive.shapes import shape_of
 from services.core.questions import wants_all
 
 MAX_PARTS = 6

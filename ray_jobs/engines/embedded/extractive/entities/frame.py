@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ray_jobs.engines.embedded.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
-from ray_jobs.engines.embedded.entities.conditions import adjective_column, date_column
-from ray_jobs.engines.embedded.entities.queries import Ask
-from ray_jobs.engines.embedded.entities.words import ADJECTIVES, EXTREMES, FORMS, Token
+from ray_jobs.engines.embedded.extractive.entities.columns import ALIKE, EXACT, MEANT, Columns, EntityColumn
+from ray_jobs.engines.embedded.extractive.entities.conditions import adjective_column, date_column
+from ray_jobs.engines.embedded.extractive.entities.queries import Ask
+from ray_jobs.engines.embedded.extractive.entities.words import ADJECTIVES, EXTREMES, FORMS, Token
 
 _ROWS = frozenset("video clip file recording footage".split())
 LISTING = frozenset("which list what show name find give who where when".split())

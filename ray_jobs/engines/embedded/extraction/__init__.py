@@ -1,0 +1,1 @@
+"""Records extracted from what was said and shown."""

@@ -1,0 +1,1 @@
+"""Answers that quote what was retrieved."""
