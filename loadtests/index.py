@@ -41,7 +41,7 @@ from services.core.index.snapshots import Snapshots
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.nimbus.engine.client import EngineClient
-from services.nimbus.engine.shards import Nearest
+from services.nimbus.engine.shards import ShardSearch
 
 LIMIT = 10
 TARGET, RECALL = 0.7, 0.95
@@ -109,7 +109,7 @@ def bare_lists(vectors: np.ndarray, queries: np.ndarray, truth: Found) -> Any:
 
 
 async def measure_shards(
-    nearest: Nearest, queries: np.ndarray, callers: int, during: Callable[[], Awaitable[None]] | None = None
+    nearest: ShardSearch, queries: np.ndarray, callers: int, during: Callable[[], Awaitable[None]] | None = None
 ) -> tuple[dict[str, Any], Found]:
     """The same as the front does it, from concurrent callers; `during` happens when a third of them are answered."""
     found: Found = [[] for _ in queries]
@@ -204,7 +204,7 @@ async def searched(
         up = time.perf_counter() - started
         config = parse_engine_config("")
         engine = EngineClient(address, secret, timeout_seconds=60, config=config, index_replicas=replicas)
-        nearest = Nearest(engine, EmbeddingLog(database))
+        nearest = ShardSearch(engine, EmbeddingLog(database))
         await measure_shards(nearest, queries[: settings.callers * 2], settings.callers)
         rates, found = await measure_shards(nearest, queries, settings.callers)
         processes = index_processes()

@@ -34,7 +34,7 @@ from services.nimbus.answers.log_writer import LogWriter
 from services.nimbus.answers.running import RunningResponses
 from services.nimbus.context.retrieval import Retrieval
 from services.nimbus.context.search import Searcher
-from services.nimbus.context.sources import Sources
+from services.nimbus.context.sources import ContextBuilder
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.entities.knowledge import EntityKnowledge
 from services.nimbus.entities.sql import EntitySql
@@ -100,7 +100,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             segments=segments,
         )
         entities = Entities(database)
-        sources = Sources(
+        sources = ContextBuilder(
             settings=settings,
             engine=engine,
             retrieval=retrieval,

@@ -12,7 +12,7 @@ from services.core.engines.config import MODELS
 from services.core.errors import not_found
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
-from services.nimbus.answers.interruption import InterruptedWorkError, unless
+from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
 from services.nimbus.requests.responses import parse_request
 from services.rest.bodies import body_of, read_json
@@ -108,7 +108,7 @@ def model_routes() -> APIRouter:
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """The result of work that is given up at once when the client goes away. Raises ClientDisconnect then."""
     try:
-        return await unless(disconnected(request.receive), work)
+        return await cancel_on(disconnected(request.receive), work)
     except InterruptedWorkError:
         raise ClientDisconnect from None
 

@@ -14,7 +14,7 @@ from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.nimbus.engine.client import REASON_HEADER, EngineClient
-from services.nimbus.engine.shards import MAX_LOOKS, Nearest
+from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
 from tests.acceptance.scripted_server import ScriptedServer
 
 
@@ -78,7 +78,7 @@ def at(shard: int, sequence: int) -> Placement:
 
 
 async def find(engine: EngineClient, *looks: Sequence[Placement], **known: Any) -> list[int]:
-    hits = await Nearest(engine, Places(*looks)).find("t", ["c"], bytes(256), 5, **known)
+    hits = await ShardSearch(engine, Places(*looks)).find("t", ["c"], bytes(256), 5, **known)
     return sorted(hit.embedding_id for hit in hits)
 
 

@@ -33,7 +33,7 @@ from services.core.store.objects import Objects
 from services.core.store.schema import embeddings, files
 from services.core.tenants.keys import Keys
 from services.nimbus.engine.client import MovedError, VectorHit
-from services.nimbus.engine.shards import Nearest
+from services.nimbus.engine.shards import ShardSearch
 
 DIMENSIONS = 8
 REPLICAS = 2
@@ -124,7 +124,7 @@ class World:
         self.jobs = Jobs(self.database, lease_seconds=600)
         self.files = Files(self.database, self.objects, max_upload_bytes=1)
         self.engine = LocalEngine(self)
-        self.nearest = Nearest(self.engine, self.log)  # type: ignore[arg-type]
+        self.nearest = ShardSearch(self.engine, self.log)  # type: ignore[arg-type]
         self.truth = Truth()
         self.replicas: dict[tuple[int, int], ShardReplica] = {}
         self.numbers = itertools.count(1)

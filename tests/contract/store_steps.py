@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.core.answers.chats import Chats
-from services.core.answers.log import Hold, ResponseLog
+from services.core.answers.log import Lease, ResponseLog
 from services.core.answers.responses import Responses
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.jobs import Job, Jobs
@@ -61,12 +61,12 @@ class Store:
     tenant: str
     other: str
 
-    async def begin_response(self, id: str, *, owner: str = "front", background: bool = False, **rest: Any) -> Hold:
+    async def begin_response(self, id: str, *, owner: str = "front", background: bool = False, **rest: Any) -> Lease:
         """A response in progress, held by a front."""
         body = {"id": id, "status": "in_progress", "model": "nimbus-001", "instructions": None, "output": []}
-        hold = Hold(id, owner, 1)
-        await self.responses.create(self.tenant, body, {"input": id}, hold, background=background, **rest)
-        return hold
+        lease = Lease(id, owner, 1)
+        await self.responses.create(self.tenant, body, {"input": id}, lease, background=background, **rest)
+        return lease
 
     async def upload(
         self,

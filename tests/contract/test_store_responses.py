@@ -1,4 +1,4 @@
-"""The log of responses: appended to by whoever holds the response, ended once, taken over when its front is silent."""
+"""The log of responses: appended to by whoever leases the response, ended once, taken over when its front is silent."""
 
 import asyncio
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from services.core.answers.log import MAX_ATTEMPTS, Batch, Hold
+from services.core.answers.log import MAX_ATTEMPTS, Batch, Lease
 from services.core.errors import ArcusError
 from services.core.library.files import CreatedRange
 from services.core.store.pages import Page
@@ -23,8 +23,8 @@ async def _silence(store, id: str) -> None:
 
 
 async def test_a_log_is_read_from_any_number(store):
-    hold = await store.begin_response("r1")
-    batches = [Batch(hold, 0, [["created"], "a", "é"], "aé", 2), Batch(hold, 3, ["\u2028", ["done"]], "x", 1)]
+    lease = await store.begin_response("r1")
+    batches = [Batch(lease, 0, [["created"], "a", "é"], "aé", 2), Batch(lease, 3, ["\u2028", ["done"]], "x", 1)]
     for batch in batches:
         assert await store.response_log.append([batch]) == set()
     whole = [["created"], "a", "é", "\u2028", ["done"]]
@@ -37,9 +37,9 @@ async def test_a_log_is_read_from_any_number(store):
 
 
 async def test_a_response_ends_once_and_takes_no_more(store):
-    hold = await store.begin_response("r1")
-    assert await store.response_log.append([Batch(hold, 0, ["a"], body=_body("r1"))]) == set()
-    assert await store.response_log.append([Batch(hold, 1, ["b"], body=_body("r1", "failed"))]) == {hold}
+    lease = await store.begin_response("r1")
+    assert await store.response_log.append([Batch(lease, 0, ["a"], body=_body("r1"))]) == set()
+    assert await store.response_log.append([Batch(lease, 1, ["b"], body=_body("r1", "failed"))]) == {lease}
     ended = await store.response_log.end(store.tenant, "r1", lambda stored: _body("r1", "cancelled"))
     assert (ended.status, ended.entries) == ("completed", ["a"])
     assert (await store.responses.list(store.tenant, Page(), status="completed")).total == 1
@@ -47,46 +47,46 @@ async def test_a_response_ends_once_and_takes_no_more(store):
     assert (await store.responses.list(store.tenant, Page(), created=CreatedRange(before=1))).total == 0
     await store.responses.delete(store.tenant, "r1")
     await store.responses.delete(store.tenant, "r1")
-    assert await store.response_log.append([Batch(hold, 1, ["b"])]) == {hold}
+    assert await store.response_log.append([Batch(lease, 1, ["b"])]) == {lease}
     assert await store.response_log.read(store.tenant, "r1") is None
     with pytest.raises(ArcusError):
         await store.responses.get(store.tenant, "r1")
 
 
 async def test_one_transaction_writes_many_logs_and_leaves_out_those_that_are_lost(store):
-    holds = [await store.begin_response(f"r{number}") for number in range(5)]
-    stranger = replace(holds[2], owner="stranger")
-    batches = [Batch(hold, 0, ["a"]) for hold in (*holds[:2], stranger, *holds[3:])]
+    leases = [await store.begin_response(f"r{number}") for number in range(5)]
+    stranger = replace(leases[2], owner="stranger")
+    batches = [Batch(lease, 0, ["a"]) for lease in (*leases[:2], stranger, *leases[3:])]
     assert await store.response_log.append(batches) == {stranger}
     for number, expected in enumerate((["a"], ["a"], [], ["a"], ["a"])):
         assert (await store.response_log.read(store.tenant, f"r{number}")).entries == expected
 
 
 async def test_a_silent_front_loses_its_background_responses_to_one_other(store):
-    hold = await store.begin_response("r1", background=True)
-    await store.response_log.append([Batch(hold, 0, ["a"], "a", 1)])
-    assert await store.response_log.set_prompt(hold, b"\0prompt")
+    lease = await store.begin_response("r1", background=True)
+    await store.response_log.append([Batch(lease, 0, ["a"], "a", 1)])
+    assert await store.response_log.set_prompt(lease, b"\0prompt")
     assert await store.response_log.claim("other") is None  # its lease is young
     await _silence(store, "r1")
     assert await store.response_log.claim("other", skip=["r1"]) is None
     claims = await asyncio.gather(*(store.response_log.claim(f"other {number}") for number in range(4)))
     ((taken, stored),) = [claim for claim in claims if claim is not None]
     assert taken.attempt == 2 and (stored.entries, stored.engine_text, stored.prompt) == (["a"], "a", b"\0prompt")
-    assert await store.response_log.append([Batch(hold, 1, ["b"])]) == {hold}
-    assert not await store.response_log.set_prompt(hold, b"late")
-    assert await store.response_log.still_held([hold, taken]) == {taken}
+    assert await store.response_log.append([Batch(lease, 1, ["b"])]) == {lease}
+    assert not await store.response_log.set_prompt(lease, b"late")
+    assert await store.response_log.still_held([lease, taken]) == {taken}
     assert await store.response_log.append([Batch(taken, 1, ["c"])]) == set()
     assert (await store.response_log.read(store.tenant, "r1")).entries == ["a", "c"]
 
 
 async def test_a_lease_is_renewed_and_given_back(store):
-    hold = await store.begin_response("r1", background=True)
+    lease = await store.begin_response("r1", background=True)
     await _silence(store, "r1")
-    await store.response_log.renew([hold, Hold("unknown", "front", 1)])
+    await store.response_log.renew([lease, Lease("unknown", "front", 1)])
     assert await store.response_log.claim("other") is None
-    await store.response_log.renew([hold], milliseconds=0)
+    await store.response_log.renew([lease], milliseconds=0)
     claim = await store.response_log.claim("other")
-    assert claim is not None and claim[0] == Hold("r1", "other", 2)
+    assert claim is not None and claim[0] == Lease("r1", "other", 2)
 
 
 async def test_what_nobody_can_go_on_with_is_found(store):

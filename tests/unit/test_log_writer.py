@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.core.answers.log import Batch, Hold
+from services.core.answers.log import Batch, Lease
 from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.log_writer import LogWriter, LostError
 
@@ -12,24 +12,24 @@ from services.nimbus.answers.log_writer import LogWriter, LostError
 class LosingLog:
     """A log in which every response belongs to somebody else by now."""
 
-    async def append(self, batches: list[Batch]) -> set[Hold]:
-        return {batch.hold for batch in batches}
+    async def append(self, batches: list[Batch]) -> set[Lease]:
+        return {batch.lease for batch in batches}
 
 
 @pytest.mark.parametrize("is_over", [False, True])
 async def test_a_lost_response_is_remembered_only_while_it_is_written(is_over: bool):
-    writer, hold = LogWriter(LosingLog()), Hold("r", "front", 1)  # type: ignore[arg-type]
-    written = writer.listen(hold.response_id)
+    writer, lease = LogWriter(LosingLog()), Lease("r", "front", 1)  # type: ignore[arg-type]
+    written = writer.listen(lease.response_id)
     running = asyncio.create_task(writer.run())
-    writer.add(hold, 0, ["a word"], urgent=True)
+    writer.add(lease, 0, ["a word"], urgent=True)
     if is_over:
-        writer.forget(hold)
+        writer.forget(lease)
     await written.wait()
     if is_over:
-        writer.add(hold, 1, ["nobody is told that it was lost"])
+        writer.add(lease, 1, ["nobody is told that it was lost"])
     else:
         with pytest.raises(LostError):
-            writer.add(hold, 1, ["another"])
+            writer.add(lease, 1, ["another"])
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -43,7 +43,7 @@ class SlowLog:
         self.begun = asyncio.Event()
         self.kept: list[tuple[int, list[str]]] = []
 
-    async def append(self, batches: list[Batch]) -> set[Hold]:
+    async def append(self, batches: list[Batch]) -> set[Lease]:
         self.begun.set()
         await self.go.wait()
         if self.failures:
@@ -63,29 +63,29 @@ async def written_to(log: SlowLog) -> AsyncIterator[LogWriter]:
 
 
 async def test_what_comes_while_a_write_fails_is_not_kept_behind_a_gap():
-    log, hold, other = SlowLog(failures=1), Hold("r", "front", 1), Hold("s", "front", 1)
+    log, lease, other = SlowLog(failures=1), Lease("r", "front", 1), Lease("s", "front", 1)
     async with written_to(log) as writer:
-        writer.add(hold, 0, ["a"], urgent=True)
+        writer.add(lease, 0, ["a"], urgent=True)
         await log.begun.wait()
-        writer.add(hold, 1, ["b"], urgent=True)
-        waiting = asyncio.create_task(writer.written(hold))
+        writer.add(lease, 1, ["b"], urgent=True)
+        waiting = asyncio.create_task(writer.written(lease))
         await asyncio.sleep(0)
         log.go.set()
         with pytest.raises(ArcusError):
             await waiting
         with pytest.raises(LostError):
-            writer.add(hold, 2, ["c"])
+            writer.add(lease, 2, ["c"])
         writer.add(other, 0, ["another response goes on"], urgent=True)
         await writer.written(other)
     assert log.kept == [(0, ["another response goes on"])]
 
 
 async def test_who_waits_while_a_write_is_under_way_waits_for_its_end():
-    log, hold = SlowLog(failures=0), Hold("r", "front", 1)
+    log, lease = SlowLog(failures=0), Lease("r", "front", 1)
     async with written_to(log) as writer:
-        writer.add(hold, 0, ["a"], urgent=True)
+        writer.add(lease, 0, ["a"], urgent=True)
         await log.begun.wait()
-        waiting = asyncio.create_task(writer.written(hold))
+        waiting = asyncio.create_task(writer.written(lease))
         await asyncio.sleep(0)
         assert not waiting.done()
         log.go.set()

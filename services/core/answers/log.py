@@ -31,7 +31,7 @@ _held_locked = _held_now.order_by(responses.c.id).with_for_update()
 
 
 @dataclass(frozen=True)
-class Hold:
+class Lease:
     """The right to write a response: its owner and, since one front may hold it twice, which attempt this is."""
 
     response_id: str
@@ -43,7 +43,7 @@ class Hold:
 class Batch:
     """Entries to append from `first_number` on. With `body` they are the last, and the response ends as it says."""
 
-    hold: Hold
+    lease: Lease
     first_number: int
     entries: list[Any]
     engine_text: str = ""
@@ -70,20 +70,20 @@ class ResponseLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, batches: Sequence[Batch]) -> set[Hold]:
+    async def append(self, batches: Sequence[Batch]) -> set[Lease]:
         """Writes all of them in one transaction, but none of a response that is no longer held or has ended.
 
-        Returns the holds of those.
+        Returns the leases of those.
         """
         return await self._database.writing(lambda connection: _append(connection, batches))
 
-    async def set_prompt(self, hold: Hold, prompt: bytes) -> bool:
+    async def set_prompt(self, lease: Lease, prompt: bytes) -> bool:
         """False means that the response is no longer held."""
 
         def work(connection: Connection) -> bool:
-            if not _held(connection, [hold]):
+            if not _held(connection, [lease]):
                 return False
-            connection.execute(update(responses).where(responses.c.id == hold.response_id).values(prompt=prompt))
+            connection.execute(update(responses).where(responses.c.id == lease.response_id).values(prompt=prompt))
             return True
 
         return await self._database.writing(work)
@@ -97,7 +97,7 @@ class ResponseLog:
 
         return await self._database.reading(work)
 
-    async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Hold, Stored] | None:
+    async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Lease, Stored] | None:
         """Takes over a background response whose front is silent, other than those in `skip`."""
         due = and_(
             responses.c.status == "in_progress",
@@ -110,33 +110,33 @@ class ResponseLog:
             return None  # an idle front takes no write lock
         query = select(responses).where(due).order_by(responses.c.created_at).limit(1)
 
-        def work(connection: Connection) -> tuple[Hold, Stored] | None:
+        def work(connection: Connection) -> tuple[Lease, Stored] | None:
             row = connection.execute(query.with_for_update(skip_locked=True)).first()
             if row is None:
                 return None
-            hold = Hold(row.id, owner, row.attempts + 1)
+            lease = Lease(row.id, owner, row.attempts + 1)
             connection.execute(
                 update(responses)
                 .where(responses.c.id == row.id)
-                .values(owner=owner, attempts=hold.attempt, lease_until=now_ms() + LEASE_MS)
+                .values(owner=owner, attempts=lease.attempt, lease_until=now_ms() + LEASE_MS)
             )
-            return hold, _load(connection, row, 0)
+            return lease, _load(connection, row, 0)
 
         return await self._database.writing(work)
 
-    async def renew(self, holds: Iterable[Hold], *, milliseconds: int = LEASE_MS) -> None:
+    async def renew(self, leases: Iterable[Lease], *, milliseconds: int = LEASE_MS) -> None:
         """Extends the leases of those that are still held; with 0, any front may take them over at once."""
 
         def work(connection: Connection) -> None:
-            ids = [hold.response_id for hold in _held(connection, holds)]
+            ids = [lease.response_id for lease in _held(connection, leases)]
             until = now_ms() + milliseconds if milliseconds else 0
             connection.execute(update(responses).where(responses.c.id.in_(ids)).values(lease_until=until))
 
         await self._database.writing(work)
 
-    async def still_held(self, holds: Iterable[Hold]) -> set[Hold]:
+    async def still_held(self, leases: Iterable[Lease]) -> set[Lease]:
         """Those that are held and in progress; without a lock, to learn soon of a cancellation or a deletion."""
-        return await self._database.reading(lambda connection: _held(connection, holds, lock=False))
+        return await self._database.reading(lambda connection: _held(connection, leases, lock=False))
 
     async def end(self, tenant_id: str, id: str, body_of: Callable[[Stored], dict[str, Any]]) -> Stored | None:
         """Ends a response in progress as `body_of(stored)` says; one that has ended stays as it is. None: no such thing."""
@@ -170,13 +170,13 @@ class ResponseLog:
         return [(row.tenant_id, row.id) for row in await self._database.fetch(query)]
 
 
-def _append(connection: Connection, batches: Sequence[Batch]) -> set[Hold]:
-    holds = {batch.hold for batch in batches}
-    held = _held(connection, holds)
-    kept = [batch for batch in batches if batch.hold in held]
+def _append(connection: Connection, batches: Sequence[Batch]) -> set[Lease]:
+    leases = {batch.lease for batch in batches}
+    held = _held(connection, leases)
+    kept = [batch for batch in batches if batch.lease in held]
     rows = [
         {
-            "response_id": batch.hold.response_id,
+            "response_id": batch.lease.response_id,
             "first_number": batch.first_number,
             "entries": batch.entries,
             "engine_text": batch.engine_text,
@@ -187,8 +187,8 @@ def _append(connection: Connection, batches: Sequence[Batch]) -> set[Hold]:
     ]
     if rows:
         connection.execute(_insert, rows)
-    _end(connection, [(batch.hold.response_id, batch.body) for batch in kept if batch.body is not None])
-    return holds - held
+    _end(connection, [(batch.lease.response_id, batch.body) for batch in kept if batch.body is not None])
+    return leases - held
 
 
 def _load(connection: Connection, row: Row, from_number: int) -> Stored:
@@ -221,9 +221,9 @@ def _end(connection: Connection, ended: Iterable[tuple[str, dict[str, Any]]]) ->
         connection.execute(_ended, rows)
 
 
-def _held(connection: Connection, holds: Iterable[Hold], *, lock: bool = True) -> set[Hold]:
+def _held(connection: Connection, leases: Iterable[Lease], *, lock: bool = True) -> set[Lease]:
     """Those still held, locked against whoever would take them until the transaction ends."""
-    wanted = set(holds)
-    ids = sorted({hold.response_id for hold in wanted})
+    wanted = set(leases)
+    ids = sorted({lease.response_id for lease in wanted})
     rows = connection.execute(_held_locked if lock else _held_now, {"ids": ids})
-    return {Hold(row.id, row.owner, row.attempts) for row in rows} & wanted
+    return {Lease(row.id, row.owner, row.attempts) for row in rows} & wanted

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, literal, select
 
-from services.core.answers.log import LEASE_MS, Hold, one_response
+from services.core.answers.log import LEASE_MS, Lease, one_response
 from services.core.clock import now_ms
 from services.core.errors import invalid, not_found
 from services.core.library.files import CreatedRange
@@ -50,7 +50,7 @@ class Responses:
         tenant_id: str,
         body: dict[str, Any],
         request: dict[str, Any],
-        hold: Hold,
+        lease: Lease,
         *,
         background: bool = False,
         previous_response_id: str | None = None,
@@ -58,7 +58,7 @@ class Responses:
         """Keeps a response in progress, held by whoever writes its log."""
         now = now_ms()
         row = {
-            "id": hold.response_id,
+            "id": lease.response_id,
             "tenant_id": tenant_id,
             "status": body["status"],
             "model": body["model"],
@@ -67,8 +67,8 @@ class Responses:
             "body": body,
             "background": background,
             "previous_response_id": previous_response_id,
-            "owner": hold.owner,
-            "attempts": hold.attempt,
+            "owner": lease.owner,
+            "attempts": lease.attempt,
             "lease_until": now + LEASE_MS,
             "created_at": now,
         }

@@ -9,7 +9,7 @@ from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 from uuid import uuid4
 
-from services.core.answers.log import Hold, ResponseLog, Stored
+from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason, not_found
 from services.nimbus.answers.background import BackgroundResponses, ended_body
@@ -18,10 +18,10 @@ from services.nimbus.answers.events import Event, EventLog, opening_body
 from services.nimbus.answers.failures import failure_entry
 from services.nimbus.answers.following import follow
 from services.nimbus.answers.generation import Generation, Step
-from services.nimbus.answers.interruption import InterruptedWorkError, unless
+from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.answers.log_writer import LogWriter, LostError
 from services.nimbus.answers.running import Running, RunningResponses
-from services.nimbus.context.sources import Prepared, Sources, needs_plan
+from services.nimbus.context.sources import ContextBuilder, Prepared, needs_plan
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import ResponseRequest
 
@@ -60,7 +60,7 @@ class Answers:
         self,
         *,
         engine: EngineClient,
-        sources: Sources,
+        sources: ContextBuilder,
         responses: Responses,
         response_log: ResponseLog,
         writer: LogWriter,
@@ -109,10 +109,10 @@ class Answers:
 
     async def cancel(self, tenant_id: str, response_id: str) -> dict[str, Any]:
         """Ends a response that is in progress, wherever it runs; one that has ended stays as it is. Raises NOT_FOUND."""
-        for hold in self._running.holds:
-            if hold.response_id == response_id:  # what was told here is kept before it is cut off
+        for lease in self._running.leases:
+            if lease.response_id == response_id:  # what was told here is kept before it is cut off
                 with suppress(LostError):
-                    await self._writer.written(hold)
+                    await self._writer.written(lease)
         stored = await self._log.end(tenant_id, response_id, lambda stored: ended_body(stored, ["cancelled"]))
         if stored is None:
             raise not_found("Response", response_id)
@@ -124,109 +124,109 @@ class Answers:
         """What can be refused is refused now: the knowledge base and the response that is continued."""
         await self._sources.check(tenant_id, await continued(self._responses, tenant_id, request))
         body = opening_body(request, str(uuid4()), int(time.time()))
-        hold = Hold(body["id"], self._running.owner, 1)
+        lease = Lease(body["id"], self._running.owner, 1)
         stored = Stored(tenant_id, "in_progress", True, request.sent, body, None, [], "", 0)
         with self._background.places(tenant_id) as places:
-            await self._store(tenant_id, request, body, hold)
-            self._background.start(hold, stored, places.pop_all())
+            await self._store(tenant_id, request, body, lease)
+            self._background.start(lease, stored, places.pop_all())
         return body
 
     async def _run(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         body = opening_body(request, str(uuid4()), int(time.time()))
-        running = Running(Hold(body["id"], self._running.owner, 1))
-        telling = _Telling(EventLog(body), running.hold, self._writer if request.store else None)
+        running = Running(Lease(body["id"], self._running.owner, 1))
+        foreground = ForegroundLog(EventLog(body), running.lease, self._writer if request.store else None)
         with self._running.place(), ExitStack() as listing:
             # Written while sources are found and the engine begins; it is there before anyone is told its id.
             storing = asyncio.create_task(
-                self._store(tenant_id, request, body, running.hold), name=f"store-{body['id']}"
+                self._store(tenant_id, request, body, running.lease), name=f"store-{body['id']}"
             )
             if request.store:
                 listing.enter_context(self._running.listed(running, storing))
             try:
                 request = await continued(self._responses, tenant_id, request)
                 prepared = await self._prepare(tenant_id, request, running)
-                generation = running.begin(Generation(self._engine, prepared, telling.log))
+                generation = running.begin(Generation(self._engine, prepared, foreground.log))
                 async with (
                     aclosing(generation.steps()) as steps,
-                    aclosing(self._tell(tenant_id, telling, steps, storing)) as events,
+                    aclosing(self._tell(tenant_id, foreground, steps, storing)) as events,
                 ):
                     async for event in events:
                         yield event
             except InterruptedWorkError:
-                yield telling.last(await self._lost_entry(tenant_id, telling))
+                yield foreground.last(await self._lost_entry(tenant_id, foreground))
             finally:
-                if not telling.is_over:
-                    await asyncio.shield(self._abandon(tenant_id, telling, storing))
-                self._writer.forget(running.hold)
+                if not foreground.is_over:
+                    await asyncio.shield(self._abandon(tenant_id, foreground, storing))
+                self._writer.forget(running.lease)
 
     async def _prepare(self, tenant_id: str, request: ResponseRequest, running: Running) -> Prepared:
         """Planning may take a language model long. Raises InterruptedWorkError when the response is stopped meanwhile."""
-        work = self._sources.prepare(tenant_id, request, running.hold.response_id)
-        return await (unless(running.stopped.wait(), work) if needs_plan(request) else work)
+        work = self._sources.prepare(tenant_id, request, running.lease.response_id)
+        return await (cancel_on(running.stopped.wait(), work) if needs_plan(request) else work)
 
     async def _tell(
-        self, tenant_id: str, telling: _Telling, steps: AsyncIterator[Step], storing: asyncio.Task[None]
+        self, tenant_id: str, foreground: ForegroundLog, steps: AsyncIterator[Step], storing: asyncio.Task[None]
     ) -> AsyncGenerator[Event, None]:
         """The events of the steps, and of their failure once one was told."""
         try:
             async for step in steps:
-                if not telling.begun:
+                if not foreground.begun:
                     await storing
-                for event in await telling.take(step):
-                    telling.begun = True
+                for event in await foreground.take(step):
+                    foreground.begun = True
                     yield event
-            if not telling.is_over:  # stopped by whoever ended it, who has kept that too
-                yield telling.last(await self._lost_entry(tenant_id, telling))
+            if not foreground.is_over:  # stopped by whoever ended it, who has kept that too
+                yield foreground.last(await self._lost_entry(tenant_id, foreground))
         except LostError:
-            yield telling.last(await self._lost_entry(tenant_id, telling))
+            yield foreground.last(await self._lost_entry(tenant_id, foreground))
         except Exception as error:
-            if not telling.begun:
+            if not foreground.begun:
                 raise
-            event = telling.last(failure_entry(telling.log.id, error))
+            event = foreground.last(failure_entry(foreground.log.id, error))
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
-                await telling.keep_last()
+                await foreground.keep_last()
             yield event
 
-    async def _lost_entry(self, tenant_id: str, telling: _Telling) -> list[Any]:
+    async def _lost_entry(self, tenant_id: str, foreground: ForegroundLog) -> list[Any]:
         """Why a response is not written any more: cancelled, deleted, or its log could not be kept."""
-        stored = await self._log.read(tenant_id, telling.log.id)
+        stored = await self._log.read(tenant_id, foreground.log.id)
         if stored is None:
             return ["failed", "The response was deleted.", "not_found"]
         if stored.status == "cancelled":
             return ["cancelled"]
         return ["failed", WIRE[Reason.STORAGE_UNAVAILABLE].message, Reason.STORAGE_UNAVAILABLE.lower()]
 
-    async def _abandon(self, tenant_id: str, telling: _Telling, storing: asyncio.Task[None]) -> None:
+    async def _abandon(self, tenant_id: str, foreground: ForegroundLog, storing: asyncio.Task[None]) -> None:
         """The client went away: what it saw is kept as cancelled. A request refused before its first event leaves nothing."""
         await asyncio.wait({storing})
-        if storing.exception() is not None or not telling.is_kept:
+        if storing.exception() is not None or not foreground.is_kept:
             return
-        if not telling.begun:
-            await self._responses.delete(tenant_id, telling.log.id)
+        if not foreground.begun:
+            await self._responses.delete(tenant_id, foreground.log.id)
             return
-        telling.last(["cancelled"])
+        foreground.last(["cancelled"])
         with suppress(LostError):
-            await telling.keep_last()
+            await foreground.keep_last()
 
-    async def _store(self, tenant_id: str, request: ResponseRequest, body: dict[str, Any], hold: Hold) -> None:
+    async def _store(self, tenant_id: str, request: ResponseRequest, body: dict[str, Any], lease: Lease) -> None:
         if request.store:
             await self._responses.create(
                 tenant_id,
                 body,
                 request.sent,
-                hold,
+                lease,
                 background=request.background,
                 previous_response_id=request.previous_response_id,
             )
 
 
-class _Telling:
+class ForegroundLog:
     """Applies steps to the log of a foreground response, and gives them to the writer if the response is kept."""
 
-    def __init__(self, log: EventLog, hold: Hold, writer: LogWriter | None) -> None:
+    def __init__(self, log: EventLog, lease: Lease, writer: LogWriter | None) -> None:
         self.log = log
         self.begun = False
-        self._hold = hold
+        self._hold = lease
         self._writer = writer
         self._told = 0  # events
         self._last: list[Any] = []

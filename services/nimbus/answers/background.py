@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from services.core.answers.log import Hold, ResponseLog, Stored
+from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
 from services.core.tenants.limits import TenantLimit
@@ -16,10 +16,10 @@ from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import EventLog
 from services.nimbus.answers.failures import failure_entry
 from services.nimbus.answers.generation import Generation
-from services.nimbus.answers.interruption import InterruptedWorkError, unless
+from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.answers.log_writer import LogWriter, LostError
 from services.nimbus.answers.running import Running, RunningResponses
-from services.nimbus.context.sources import Prepared, Sources
+from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import parse_request
 
@@ -36,7 +36,7 @@ class BackgroundResponses:
         self,
         *,
         engine: EngineClient,
-        sources: Sources,
+        sources: ContextBuilder,
         responses: Responses,
         response_log: ResponseLog,
         writer: LogWriter,
@@ -59,9 +59,9 @@ class BackgroundResponses:
             stack.enter_context(self._running.place())
             return stack.pop_all()
 
-    def start(self, hold: Hold, stored: Stored, places: contextlib.ExitStack) -> None:
+    def start(self, lease: Lease, stored: Stored, places: contextlib.ExitStack) -> None:
         """Goes on with a response that this front holds, in a task of its own that closes `places` at its end."""
-        task = asyncio.create_task(self._work(hold, stored, places), name=f"response-{hold.response_id}")
+        task = asyncio.create_task(self._work(lease, stored, places), name=f"response-{lease.response_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -78,55 +78,55 @@ class BackgroundResponses:
 
     async def close(self) -> None:
         """Stops all work here and lets other fronts have it at once."""
-        holds = self._running.holds
+        leases = self._running.leases
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if holds:
+        if leases:
             with contextlib.suppress(ArcusError):
-                await self._log.renew(holds, milliseconds=0)
+                await self._log.renew(leases, milliseconds=0)
 
     async def _tick(self, tick: int) -> None:
-        holds = self._running.holds
-        if holds:
-            self._running.stop_lost(holds, await self._log.still_held(holds))
+        leases = self._running.leases
+        if leases:
+            self._running.stop_lost(leases, await self._log.still_held(leases))
         if tick % RENEW_TICKS:
             return
-        if holds:
-            await self._log.renew(holds)
+        if leases:
+            await self._log.renew(leases)
         while not self._running.is_full:
             claimed = await self._log.claim(
-                self._running.owner, skip=[hold.response_id for hold in self._running.holds]
+                self._running.owner, skip=[lease.response_id for lease in self._running.leases]
             )
             if claimed is None:
                 break
-            hold, stored = claimed
-            log.info("response_taken_over", response_id=hold.response_id, attempt=hold.attempt)
+            lease, stored = claimed
+            log.info("response_taken_over", response_id=lease.response_id, attempt=lease.attempt)
             with contextlib.ExitStack() as stack:  # its tenant was admitted when it asked
                 stack.enter_context(self._running.place())
-                self.start(hold, stored, stack.pop_all())
+                self.start(lease, stored, stack.pop_all())
         for tenant_id, id in await self._log.abandoned():
             await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
 
-    async def _work(self, hold: Hold, stored: Stored, places: contextlib.ExitStack) -> None:
-        running = Running(hold)
+    async def _work(self, lease: Lease, stored: Stored, places: contextlib.ExitStack) -> None:
+        running = Running(lease)
         events = EventLog.replayed(stored.body, stored.entries)
         with places, self._running.listed(running):
             try:
                 await self._write(running, stored, events)
             except LostError:
-                log.info("response_lost", response_id=hold.response_id)
+                log.info("response_lost", response_id=lease.response_id)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 number = events.next_number
-                entry = failure_entry(hold.response_id, error)
+                entry = failure_entry(lease.response_id, error)
                 events.apply(entry)
                 with contextlib.suppress(LostError, ArcusError):  # then whoever takes over tries again
-                    self._writer.add(hold, number, [entry], body=events.body)
-                    await self._writer.written(hold)
+                    self._writer.add(lease, number, [entry], body=events.body)
+                    await self._writer.written(lease)
             finally:
-                self._writer.forget(hold)
+                self._writer.forget(lease)
 
     async def _write(self, running: Running, stored: Stored, events: EventLog) -> None:
         written, output_tokens = [stored.engine_text], stored.output_tokens
@@ -134,7 +134,7 @@ class BackgroundResponses:
         for pause in (*ENGINE_PAUSES_SECONDS, None):
             try:
                 if prepared is None:
-                    prepared = await unless(running.stopped.wait(), self._prepare(running, stored))
+                    prepared = await cancel_on(running.stopped.wait(), self._prepare(running, stored))
                 generation = running.begin(
                     Generation(self._engine, prepared, events, written="".join(written), output_tokens=output_tokens)
                 )
@@ -142,14 +142,14 @@ class BackgroundResponses:
                     async for step in steps:
                         written.append(step.engine_text)
                         output_tokens += step.output_tokens
-                        await self._writer.take(running.hold, events, step, urgent=True)
+                        await self._writer.take(running.lease, events, step, urgent=True)
                 return
             except InterruptedWorkError:
                 return
             except ArcusError as error:
                 if error.reason is not Reason.ENGINE_UNAVAILABLE or pause is None:
                     raise
-                log.info("response_waits_for_engine", response_id=running.hold.response_id, seconds=pause)
+                log.info("response_waits_for_engine", response_id=running.lease.response_id, seconds=pause)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await running.stopped.wait()
@@ -158,8 +158,8 @@ class BackgroundResponses:
 
     async def _prepare(self, running: Running, stored: Stored) -> Prepared:
         request = await continued(self._responses, stored.tenant_id, parse_request(stored.request))
-        prepared = await self._sources.prepare(stored.tenant_id, request, running.hold.response_id)
-        if not await self._log.set_prompt(running.hold, prepared.to_bytes()):
+        prepared = await self._sources.prepare(stored.tenant_id, request, running.lease.response_id)
+        if not await self._log.set_prompt(running.lease, prepared.to_bytes()):
             raise LostError
         return prepared
 

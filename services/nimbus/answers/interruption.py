@@ -13,7 +13,7 @@ class InterruptedWorkError(Exception):
     """The signal came before the work was done."""
 
 
-async def unless(signal: Coroutine[Any, Any, Any], work: Coroutine[Any, Any, Result]) -> Result:
+async def cancel_on(signal: Coroutine[Any, Any, Any], work: Coroutine[Any, Any, Result]) -> Result:
     """The result of work, or what it raises; it is cancelled once `signal` returns. Raises InterruptedWorkError then."""
     task, watch = asyncio.create_task(work, name="work"), asyncio.create_task(signal, name="signal")
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from services.core.answers.log import Batch, Hold, ResponseLog
+from services.core.answers.log import Batch, Lease, ResponseLog
 from services.core.errors import ArcusError
 from services.nimbus.answers.events import Entry, Event, EventLog
 from services.nimbus.answers.generation import Step
@@ -28,7 +28,7 @@ class LostError(Exception):
 
 @dataclass
 class _Pending:
-    hold: Hold
+    lease: Lease
     first_number: int
     entries: list[Entry] = field(default_factory=list)
     engine_text: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class _Pending:
 
     def batch(self) -> Batch:
         text = "".join(self.engine_text)
-        return Batch(self.hold, self.first_number, self.entries, text, self.output_tokens, self.body)
+        return Batch(self.lease, self.first_number, self.entries, text, self.output_tokens, self.body)
 
 
 class LogWriter:
@@ -46,10 +46,10 @@ class LogWriter:
 
     def __init__(self, response_log: ResponseLog) -> None:
         self._log = response_log
-        self._pending: dict[Hold, _Pending] = {}
-        self._taken: dict[Hold, _Pending] = {}  # in the transaction that is under way
-        self._held: set[Hold] = set()  # of which more may be added
-        self._lost: set[Hold] = set()
+        self._pending: dict[Lease, _Pending] = {}
+        self._taken: dict[Lease, _Pending] = {}  # in the transaction that is under way
+        self._held: set[Lease] = set()  # of which more may be added
+        self._lost: set[Lease] = set()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._listeners: dict[str, set[asyncio.Event]] = {}
@@ -66,7 +66,7 @@ class LogWriter:
 
     def add(
         self,
-        hold: Hold,
+        lease: Lease,
         number: int,
         entries: Sequence[Entry],
         engine_text: str = "",
@@ -79,12 +79,12 @@ class LogWriter:
 
         Raises LostError.
         """
-        if hold in self._lost:
+        if lease in self._lost:
             raise LostError
-        pending = self._pending.get(hold)
+        pending = self._pending.get(lease)
         if pending is None:
-            self._held.add(hold)
-            pending = self._pending[hold] = _Pending(hold, number)
+            self._held.add(lease)
+            pending = self._pending[lease] = _Pending(lease, number)
             self._wake.set()
         pending.entries += entries
         if engine_text:
@@ -95,7 +95,7 @@ class LogWriter:
             self._urgent.set()
         return len(pending.entries) >= MAX_UNWRITTEN
 
-    async def take(self, hold: Hold, log: EventLog, step: Step, *, urgent: bool = False) -> list[Event]:
+    async def take(self, lease: Lease, log: EventLog, step: Step, *, urgent: bool = False) -> list[Event]:
         """Applies a step to its log, adds it, and gives its events. Waits where the response ends or much is unwritten.
 
         Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL.
@@ -103,16 +103,16 @@ class LogWriter:
         number = log.next_number
         events = [log.apply(entry) for entry in step.entries]
         body = log.body if log.is_terminal else None
-        full = self.add(hold, number, step.entries, step.engine_text, step.output_tokens, body=body, urgent=urgent)
+        full = self.add(lease, number, step.entries, step.engine_text, step.output_tokens, body=body, urgent=urgent)
         if full or body is not None:
-            await self.written(hold)
+            await self.written(lease)
         return events
 
-    async def written(self, hold: Hold) -> None:
+    async def written(self, lease: Lease) -> None:
         """Returns once all that was added is in the database. Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL."""
-        if hold in self._lost:
+        if lease in self._lost:
             raise LostError
-        pending = self._pending.get(hold) or self._taken.get(hold)
+        pending = self._pending.get(lease) or self._taken.get(lease)
         if pending is None:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -120,10 +120,10 @@ class LogWriter:
         self._urgent.set()
         await waiter
 
-    def forget(self, hold: Hold) -> None:
-        """Nothing more will be added for this hold."""
-        self._held.discard(hold)
-        self._lost.discard(hold)
+    def forget(self, lease: Lease) -> None:
+        """Nothing more will be added for this lease."""
+        self._held.discard(lease)
+        self._lost.discard(lease)
 
     def listen(self, response_id: str) -> asyncio.Event:
         """An event that is set whenever something of a response was written here. End with `unlisten`."""
@@ -139,8 +139,8 @@ class LogWriter:
 
     async def _flush(self) -> None:
         self._taken = taken = dict(list(self._pending.items())[:MAX_RESPONSES])
-        for hold in taken:
-            del self._pending[hold]
+        for lease in taken:
+            del self._pending[lease]
         self._rest_if_done()
         failure: Exception | None = None
         try:
@@ -152,18 +152,18 @@ class LogWriter:
             log.warning("events_not_written", responses=len(taken), reason=reason)
         self._taken = {}
         self._lost |= lost & self._held  # nobody asks after the others
-        for hold, pending in taken.items():
+        for lease, pending in taken.items():
             waiters = pending.waiters
-            if hold in lost and (later := self._pending.pop(hold, None)):
+            if lease in lost and (later := self._pending.pop(lease, None)):
                 waiters += later.waiters  # what came meanwhile would stand behind a gap
             for waiter in waiters:
                 if waiter.done():
                     continue
-                if hold in lost:
+                if lease in lost:
                     waiter.set_exception(failure or LostError())
                 else:
                     waiter.set_result(None)
-            for listener in self._listeners.get(hold.response_id, ()):
+            for listener in self._listeners.get(lease.response_id, ()):
                 listener.set()
         self._rest_if_done()
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from services.core.answers.log import Hold
+from services.core.answers.log import Lease
 from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.generation import Generation
 
@@ -18,7 +18,7 @@ from services.nimbus.answers.generation import Generation
 class Running:
     """One response under way. `stop` ends the engine's work, now or as soon as it begins."""
 
-    hold: Hold
+    lease: Lease
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     generation: Generation | None = None
 
@@ -39,14 +39,14 @@ class RunningResponses:
         self.owner = f"{socket.gethostname()[:40]}:{uuid4().hex[:12]}"
         self._max_responses = max_responses
         self._count = 0
-        self._stored: dict[Hold, Running] = {}
+        self._stored: dict[Lease, Running] = {}
 
     @property
     def is_full(self) -> bool:
         return self._count >= self._max_responses
 
     @property
-    def holds(self) -> set[Hold]:
+    def leases(self) -> set[Lease]:
         """Of the responses that are stored while they run."""
         return set(self._stored)
 
@@ -70,10 +70,10 @@ class RunningResponses:
 
         def begin(stored: asyncio.Task[None]) -> None:
             if not stored.cancelled() and stored.exception() is None:
-                self._stored[running.hold] = running
+                self._stored[running.lease] = running
 
         if storing is None:
-            self._stored[running.hold] = running
+            self._stored[running.lease] = running
         else:
             storing.add_done_callback(begin)
         try:
@@ -81,15 +81,15 @@ class RunningResponses:
         finally:
             if storing is not None:
                 storing.remove_done_callback(begin)
-            self._stored.pop(running.hold, None)
+            self._stored.pop(running.lease, None)
 
     def stop(self, response_id: str) -> None:
         """Stops a response if it runs here."""
-        for hold, running in self._stored.items():
-            if hold.response_id == response_id:
+        for lease, running in self._stored.items():
+            if lease.response_id == response_id:
                 running.stop()
 
-    def stop_lost(self, asked: set[Hold], held: set[Hold]) -> None:
-        for hold in asked - held:
-            if hold in self._stored:
-                self._stored[hold].stop()
+    def stop_lost(self, asked: set[Lease], held: set[Lease]) -> None:
+        for lease in asked - held:
+            if lease in self._stored:
+                self._stored[lease].stop()

@@ -19,7 +19,7 @@ from services.core.search.filters import SearchFilter
 from services.core.search.full_text import FullText
 from services.core.words import content_words, stems
 from services.nimbus.engine.client import Distinct, EngineClient, VectorHit
-from services.nimbus.engine.shards import Nearest
+from services.nimbus.engine.shards import ShardSearch
 from services.nimbus.requests.knowledge_base import KnowledgeBase
 
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
@@ -87,7 +87,7 @@ class Retrieval:
     ) -> None:
         self._engine = engine
         self._log = log
-        self._nearest = Nearest(engine, log)
+        self._nearest = ShardSearch(engine, log)
         self._full_text = full_text
         self._descriptions = descriptions
         self._files = files

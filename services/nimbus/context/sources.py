@@ -48,7 +48,7 @@ class Prepared:
         return cls(pb.GenerateRequest.FromString(data[end:]), annotations, tuple(rest["items"]))
 
 
-class Sources:
+class ContextBuilder:
     def __init__(
         self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval, entities: EntityKnowledge
     ) -> None:

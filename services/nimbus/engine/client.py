@@ -16,7 +16,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.engines.config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
-from services.nimbus.engine.coalescing import Together
+from services.nimbus.engine.coalescing import Coalescer
 
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
 # embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
@@ -73,9 +73,9 @@ class EngineClient:
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
         ]
         self._next = itertools.cycle(self._channels)
-        self._embedding: Together[str, bytes] = Together("embed", self._embed, max_items=EMBED_TEXTS)
+        self._embedding: Coalescer[str, bytes] = Coalescer("embed", self._embed, max_items=EMBED_TEXTS)
         self._index_replicas = index_replicas
-        self._searching: dict[int, Together[pb.SearchRequest, pb.SearchResponse]] = {}
+        self._searching: dict[int, Coalescer[pb.SearchRequest, pb.SearchResponse]] = {}
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -126,7 +126,7 @@ class EngineClient:
             (reply,) = await self._search(shard, [request])
         else:
             if shard not in self._searching:
-                self._searching[shard] = Together(
+                self._searching[shard] = Coalescer(
                     f"search-{shard}",
                     partial(self._search, shard),
                     max_items=SEARCHES,

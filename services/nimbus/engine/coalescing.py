@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Together(Generic[Item, Result]):
+class Coalescer(Generic[Item, Result]):
     """`call` gets 1 to max_items items and returns a result for each, in order; at most max_calls of it are under way.
 
     Whoever comes alone is called for at once. A failure is that of everyone who shared the call. A call that nobody waits

@@ -13,7 +13,7 @@ from services.nimbus.engine.client import Distinct, EngineClient, MovedError, Ve
 MAX_LOOKS = 5
 
 
-class Nearest:
+class ShardSearch:
     def __init__(self, engine: EngineClient, log: EmbeddingLog) -> None:
         self._engine = engine
         self._log = log

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.nimbus.engine.coalescing import Together
+from services.nimbus.engine.coalescing import Coalescer
 
 
 class Doubler:
@@ -27,22 +27,22 @@ async def settled() -> None:
 
 async def test_who_comes_alone_is_called_for_at_once_and_the_rest_share():
     call = Doubler()
-    together = Together("double", call, max_items=3)
+    coalescer = Coalescer("double", call, max_items=3)
     tasks = []
     for number in range(8):
-        tasks.append(asyncio.create_task(together.put(number)))
+        tasks.append(asyncio.create_task(coalescer.put(number)))
         await settled()
     assert call.batches == [[0], [1]]
     call.go.set()
     assert await asyncio.gather(*tasks) == [0, 2, 4, 6, 8, 10, 12, 14]
     assert call.batches == [[0], [1], [2, 3, 4], [5, 6, 7]]
-    assert await together.put(50) == 100
+    assert await coalescer.put(50) == 100
 
 
 async def test_a_failure_is_that_of_its_batch_only():
     call = Doubler()
-    together = Together("double", call, max_items=2, max_calls=1)
-    tasks = [asyncio.create_task(together.put(number)) for number in (1, 12, 13, 14, 15)]
+    coalescer = Coalescer("double", call, max_items=2, max_calls=1)
+    tasks = [asyncio.create_task(coalescer.put(number)) for number in (1, 12, 13, 14, 15)]
     call.go.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [result if isinstance(result, int) else str(result) for result in results] == [
@@ -56,10 +56,10 @@ async def test_a_failure_is_that_of_its_batch_only():
 
 async def test_who_gives_up_is_not_called_for():
     call = Doubler()
-    together = Together("double", call, max_items=8, max_calls=1)
-    tasks = [asyncio.create_task(together.put(number)) for number in (1, 2, 3)]
+    coalescer = Coalescer("double", call, max_items=8, max_calls=1)
+    tasks = [asyncio.create_task(coalescer.put(number)) for number in (1, 2, 3)]
     await settled()
-    late = asyncio.create_task(together.put(4))
+    late = asyncio.create_task(coalescer.put(4))
     await settled()
     late.cancel()
     tasks[0].cancel()
@@ -67,7 +67,7 @@ async def test_who_gives_up_is_not_called_for():
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
     assert await asyncio.gather(*tasks[1:]) == [4, 6]
-    assert call.batches == [[1, 2, 3]] and await together.put(5) == 10
+    assert call.batches == [[1, 2, 3]] and await coalescer.put(5) == 10
 
 
 @pytest.mark.parametrize("given_up", [False, True])
@@ -77,28 +77,28 @@ async def test_who_comes_just_as_the_last_call_ends_is_called_for(given_up: bool
         return numbers
 
     for ticks in range(12):  # of the loop, of which one falls between the end of the call and that of its task
-        together = Together("same", at_once, max_items=8, max_calls=1)
-        first = asyncio.create_task(together.put(1))
+        coalescer = Coalescer("same", at_once, max_items=8, max_calls=1)
+        first = asyncio.create_task(coalescer.put(1))
         if given_up:
             await settled()
             first.cancel()
         for _ in range(ticks):
             await asyncio.sleep(0)
-        assert await asyncio.wait_for(together.put(2), 5) == 2
+        assert await asyncio.wait_for(coalescer.put(2), 5) == 2
 
 
 async def test_those_who_give_up_together_leave_no_cancelling_to_the_next_call():
     call = Doubler()
-    together = Together("double", call, max_items=2, max_calls=1)
-    shared = asyncio.gather(together.put(1), together.put(2))
+    coalescer = Coalescer("double", call, max_items=2, max_calls=1)
+    shared = asyncio.gather(coalescer.put(1), coalescer.put(2))
     await settled()
-    late = asyncio.create_task(together.put(3))
+    late = asyncio.create_task(coalescer.put(3))
     await settled()
     shared.cancel()
     with pytest.raises(asyncio.CancelledError):
         await shared
     await settled()
-    (caller,) = together._callers
+    (caller,) = coalescer._callers
     assert call.batches == [[1, 2], [3]] and caller.cancelling() == 0
     call.go.set()
     assert await late == 6
@@ -106,15 +106,15 @@ async def test_those_who_give_up_together_leave_no_cancelling_to_the_next_call()
 
 async def test_a_call_that_nobody_waits_for_is_cancelled_and_the_next_are_made():
     call = Doubler()
-    together = Together("double", call, max_items=2, max_calls=1)
-    tasks = [asyncio.create_task(together.put(number)) for number in (1, 2, 3)]
+    coalescer = Coalescer("double", call, max_items=2, max_calls=1)
+    tasks = [asyncio.create_task(coalescer.put(number)) for number in (1, 2, 3)]
     await settled()
     for task in tasks[:2]:
         task.cancel()
         await settled()
     assert call.batches == [[1, 2], [3]]
     call.go.set()
-    assert await tasks[2] == 6 and await together.put(4) == 8
+    assert await tasks[2] == 6 and await coalescer.put(4) == 8
 
 
 async def test_too_few_results_leave_nobody_waiting():
@@ -122,4 +122,4 @@ async def test_too_few_results_leave_nobody_waiting():
         return numbers[1:]
 
     with pytest.raises(ValueError):
-        await Together("short", short, max_items=8).put(1)
+        await Coalescer("short", short, max_items=8).put(1)
