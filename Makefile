@@ -6,7 +6,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -38,6 +38,11 @@ lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# The pages of docs/ as a site in build/site; it needs no network, neither here nor where it is read.
+docs: setup
+	$(PY) -m services.cli.main settings > docs/settings.md
+	$(PY) -m mkdocs build --quiet
 
 faults: setup
 	$(PY) -m pytest -q tests/faults

@@ -118,6 +118,14 @@ def plan(
 
 
 @app.command()
+def settings() -> None:
+    """Print every setting, its default and its meaning, as Markdown."""
+    from services.cli.settings_page import settings_page
+
+    print(settings_page(), end="")
+
+
+@app.command()
 def reshard(
     shards: Annotated[int, typer.Option(min=1, max=1024, help="Index shards from now on.")],
     data_dir: DataDir = Path(".arcus"),

@@ -26,7 +26,12 @@ from transformers import (
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "README.md", ROOT / "LICENSE", ROOT / "ray_jobs" / "engines" / "scripted.py")
+TEXT = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "LICENSE",
+    ROOT / "ray_jobs" / "engines" / "scripted.py",
+)
 WIDTH = 64
 LAYERS = 2
 HEADS = 2
