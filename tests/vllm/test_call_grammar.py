@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import llguidance
-import llguidance.hf
 import pytest
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
@@ -39,6 +37,9 @@ def tokenizer(request: pytest.FixtureRequest, models: dict[str, Path]) -> Any:
 
 def taken(tokenizer: Any, choice: str, text: str) -> tuple[bool, bool]:
     """Whether the grammar lets the text be written, and whether the answer may end there."""
+    import llguidance  # only the environment with vLLM has it
+    import llguidance.hf
+
     grammar = guidance(TOOLS, choice, is_token=OPEN in tokenizer.get_added_vocab())["grammar"]
     assert not llguidance.LLMatcher.validate_grammar(llguidance.grammar_from("grammar", grammar), None)
     known = llguidance.hf.from_tokenizer(tokenizer, len(tokenizer))
