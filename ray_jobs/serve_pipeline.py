@@ -132,10 +132,19 @@ class _Reader(_Stage):
         self._reader = SceneTextReader()
         self._reader.setup()
 
-    async def _read(self, object_key: str, info: MediaInfo, span: Span, frames: Any, config: DescribeConfig) -> Any:
+    async def _read(
+        self, tenant_id: str, object_key: str, info: MediaInfo, span: Span, frames: Any, config: DescribeConfig
+    ) -> Any:
+        from ray_jobs.engines.embedded.scene_text import REMEMBERED_SECONDS, Source
         from ray_jobs.stages.describe import read
 
-        return await self._on_file(object_key, lambda path: read(path, info, span, frames, config, self._reader))
+        source = Source(tenant_id, object_key)
+        try:
+            return await self._on_file(
+                object_key, lambda path: read(path, source, info, span, frames, config, self._reader)
+            )
+        finally:
+            asyncio.get_running_loop().call_later(REMEMBERED_SECONDS, self._reader.readings.forget_idle)
 
 
 @serve.deployment(name="Reader", max_ongoing_requests=1, max_queued_requests=MAX_WAITING, ray_actor_options=STAGE)
@@ -143,9 +152,16 @@ class Reader(_Reader):
     """What an engine elsewhere is given beside the frames, and the picture, which needs no engine."""
 
     async def read(
-        self, object_key: str, info: MediaInfo, span: Span, frames: Any, config: DescribeConfig, thumbnail: bool
+        self,
+        tenant_id: str,
+        object_key: str,
+        info: MediaInfo,
+        span: Span,
+        frames: Any,
+        config: DescribeConfig,
+        thumbnail: bool,
     ) -> Any:
-        reading = await self._read(object_key, info, span, frames, config)
+        reading = await self._read(tenant_id, object_key, info, span, frames, config)
         return reading, await asyncio.to_thread(pictured, SegmentDescription(), frames, thumbnail)
 
 
@@ -173,7 +189,7 @@ class Describer(_Reader):
     ) -> Described:
         from ray_jobs.stages.describe import describe_request
 
-        reading = await self._read(object_key, info, span, frames, config)
+        reading = await self._read(tenant_id, object_key, info, span, frames, config)
         request = describe_request(tenant_id, span, frames, speech, reading, config)
         return await asyncio.to_thread(pictured, await self._describer.describe(request), frames, thumbnail)
 
@@ -212,7 +228,7 @@ class ServePipeline:
         if self._engine is None:
             call = self._describer.describe.remote(tenant_id, object_key, info, span, frames, speech, config, thumbnail)
         else:
-            read = self._describer.read.remote(object_key, info, span, frames, config, thumbnail)
+            read = self._describer.read.remote(tenant_id, object_key, info, span, frames, config, thumbnail)
             calls.append(read)
             call = self._engine.describe.remote(tenant_id, span, frames, speech, read, config)
         calls.append(call)

@@ -17,7 +17,7 @@ from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedTe
 if TYPE_CHECKING:
     import numpy as np
 
-    from ray_jobs.engines.embedded.scene_text import SceneTextReader
+    from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
     from ray_jobs.engines.roles import Transcriber
 
 SAMPLE_RATE = 16_000
@@ -86,12 +86,18 @@ class Reading:
 
 
 def read(
-    path: Path, info: MediaInfo, span: Span, frames: Frames, config: DescribeConfig, reader: SceneTextReader
+    path: Path,
+    source: Source,
+    info: MediaInfo,
+    span: Span,
+    frames: Frames,
+    config: DescribeConfig,
+    reader: SceneTextReader,
 ) -> Reading:
-    """The text on the frames, and the sound of the segment."""
+    """The text on the frames, and the sound of the segment. `source`: whose file lies at `path`."""
     scene_text: tuple[TimedText, ...] = ()
     if len(frames) and (config.enable_scene_text or config.enable_summary):
-        scene_text = reader.read(frames.images, frames.times, span.end_time, source=str(path))
+        scene_text = reader.read(frames.images, frames.times, span.end_time, source)
     samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
     return Reading(scene_text, samples)
 

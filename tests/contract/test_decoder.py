@@ -94,7 +94,7 @@ def test_the_counter_burned_into_a_frame_tells_its_time(name, clip, folder, text
     if not path.exists():
         path = _as_vp9(MEDIA / "ocr_frame_counter.mp4", folder / clip)
     frames = decoder.frames(path, probed(path), [0.0, 1.349, 2.999], 640).host()
-    texts = text_reader.read(frames.images, np.arange(3.0), 3.0, source=clip)
+    texts = text_reader.read(frames.images, np.arange(3.0), 3.0)
     read = {int(text.start_time): text.text for text in texts}
     for row, time in enumerate(frames.times):
         assert time == pytest.approx([0.0, 1.3, 2.9][row])

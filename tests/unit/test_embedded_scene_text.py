@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ray_jobs.engines.embedded.scene_text import (
-    REMEMBERED_SOURCES,
+    REMEMBERED_FILES,
+    REMEMBERED_SECONDS,
     Readings,
     SceneTextReader,
+    Source,
     _Line,
     alike,
     changed,
@@ -60,22 +64,40 @@ def test_a_reader_that_is_not_set_up_says_so():
         SceneTextReader().read(np.zeros((1, 4, 4, 3), np.uint8), np.zeros(1), 1.0)
 
 
-def test_a_picture_that_was_read_is_known_by_its_looks_and_its_source():
+TALK = Source("a tenant", "tenants/a tenant/files/talk/original")
+
+
+def test_a_picture_that_was_read_is_known_by_its_looks_its_tenant_and_its_object():
     readings, picture = Readings(), np.full((180, 320), 200, np.uint8)
-    readings.keep("a talk", picture, [line("Tides", 0.0)])
-    assert [item.text for item in readings.find("a talk", picture + 2) or []] == ["Tides"]
-    assert readings.find("another talk", picture) is None
+    readings.keep(TALK, picture, [line("Tides", 0.0)])
+    assert [item.text for item in readings.find(TALK, picture + 2) or []] == ["Tides"]
+    assert readings.find(replace(TALK, object_key="another talk"), picture) is None
+    assert readings.find(replace(TALK, tenant_id="another tenant"), picture) is None
     other = picture.copy()
     other[90:96, 100:130] = 20
-    assert readings.find("a talk", other) is None
+    assert readings.find(TALK, other) is None
 
 
 def test_only_the_latest_readings_are_kept():
     readings = Readings()
     pictures = [np.full((90, 160), 2 * level, np.uint8) for level in range(0, 128, 14)]
     for picture in pictures:
-        readings.keep("a talk", picture, [])
-    assert readings.find("a talk", pictures[0]) is None and readings.find("a talk", pictures[-1]) == []
-    for number in range(REMEMBERED_SOURCES):
-        readings.keep(f"talk {number}", pictures[0], [])
-    assert readings.find("a talk", pictures[-1]) is None
+        readings.keep(TALK, picture, [])
+    assert readings.find(TALK, pictures[0]) is None and readings.find(TALK, pictures[-1]) == []
+    for number in range(REMEMBERED_FILES):
+        readings.keep(replace(TALK, object_key=str(number)), pictures[0], [])
+    assert readings.find(TALK, pictures[-1]) is None and len(readings) == REMEMBERED_FILES
+
+
+def test_what_was_read_is_forgotten_once_its_file_is_at_rest():
+    now = [0.0]
+    readings, picture = Readings(clock=lambda: now[0]), np.full((90, 160), 200, np.uint8)
+    readings.keep(TALK, picture, [])
+    now[0] += REMEMBERED_SECONDS - 1
+    assert readings.find(TALK, picture) == []
+    now[0] += REMEMBERED_SECONDS - 1
+    readings.forget_idle()
+    assert len(readings) == 1
+    now[0] += 1
+    readings.forget_idle()
+    assert len(readings) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -119,6 +120,26 @@ async def test_a_copy_is_given_up_once_nobody_waits_for_it():
     assert store.cancelled == 1 and store.open_count == 0
     store.go.set()
     assert await read(copies, "a") == b"a"
+
+
+async def test_the_path_of_a_copy_that_is_gone_leads_nowhere_though_its_descriptor_is_used_again():
+    store = Store()
+    copies = LocalCopies(store.load, max_copies=0)
+    async with copies.opened("a") as path:
+        number = store.files[0].fileno()
+    async with copies.opened("b") as other:
+        assert store.files[1].fileno() == number and other != path
+        assert not path.exists()
+
+
+async def test_the_links_to_copies_go_with_them():
+    copies = LocalCopies(Store().load, max_copies=0)
+    async with copies.opened("a") as path:
+        pass
+    assert list(path.parent.iterdir()) == []
+    del copies
+    gc.collect()
+    assert not path.parent.exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "memory"])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -22,7 +25,8 @@ MAX_LINES = 100  # of one frame
 # Longer side of what text is looked for in. PaddleOCR's own default; RapidOCR's, 736 for the shorter side, takes 1.4
 # times as long and finds the same lines.
 DETECTION_SIDE = 960
-REMEMBERED_SOURCES, REMEMBERED_PICTURES = 16, 8
+REMEMBERED_FILES, REMEMBERED_PICTURES = 16, 8
+REMEMBERED_SECONDS = 60.0  # after a file was last read; its next segment comes sooner
 
 
 @dataclass(frozen=True)
@@ -49,22 +53,65 @@ class _Line:
         return near and alike(self.text, other.text)
 
 
+@dataclass(frozen=True)
+class Source:
+    """The file that pictures are of, by its tenant and the key of its object, which never changes and is never given
+    twice. A path would not do: that of a local copy is used again for another file."""
+
+    tenant_id: str
+    object_key: str
+
+
+@dataclass
+class _Read:
+    pictures: deque[tuple[np.ndarray, list[_Line]]]
+    used_at: float
+
+
 class Readings:
-    """What was read last of each of the latest sources: a slide that stays over several segments is read once."""
+    """What was read last of each of the files in work: a slide that stays over several segments is read once.
 
-    def __init__(self) -> None:
-        self._sources: OrderedDict[str, deque[tuple[np.ndarray, list[_Line]]]] = OrderedDict()
+    A file that was not used for REMEMBERED_SECONDS is forgotten; `forget_idle` must be called for that. `clock` is in
+    seconds. May be used by several threads.
+    """
 
-    def find(self, source: str, probe: np.ndarray) -> list[_Line] | None:
-        """The lines of a picture of this source that looks the same."""
-        known = self._sources.get(source, ())
-        return next((lines for seen, lines in reversed(known) if not changed(seen, probe)), None)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._files: OrderedDict[Source, _Read] = OrderedDict()  # those used last come last
+        self._turn = threading.Lock()
 
-    def keep(self, source: str, probe: np.ndarray, lines: list[_Line]) -> None:
-        self._sources.setdefault(source, deque(maxlen=REMEMBERED_PICTURES)).append((probe, lines))
-        self._sources.move_to_end(source)
-        if len(self._sources) > REMEMBERED_SOURCES:
-            self._sources.popitem(last=False)
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def find(self, source: Source, probe: np.ndarray) -> list[_Line] | None:
+        """The lines of a picture of this file that looks the same."""
+        self.forget_idle()
+        with self._turn:
+            known = self._used(source)
+            pictures = () if known is None else tuple(reversed(known.pictures))
+        return next((lines for seen, lines in pictures if not changed(seen, probe)), None)
+
+    def keep(self, source: Source, probe: np.ndarray, lines: list[_Line]) -> None:
+        with self._turn:
+            known = self._used(source)
+            if known is None:
+                known = self._files[source] = _Read(deque(maxlen=REMEMBERED_PICTURES), self._clock())
+            known.pictures.append((probe, lines))
+            if len(self._files) > REMEMBERED_FILES:
+                self._files.popitem(last=False)
+
+    def forget_idle(self) -> None:
+        with self._turn:
+            oldest = self._clock() - REMEMBERED_SECONDS
+            while self._files and next(iter(self._files.values())).used_at <= oldest:
+                self._files.popitem(last=False)
+
+    def _used(self, source: Source) -> _Read | None:
+        known = self._files.get(source)
+        if known is not None:
+            known.used_at = self._clock()
+            self._files.move_to_end(source)
+        return known
 
 
 class SceneTextReader:
@@ -78,7 +125,7 @@ class SceneTextReader:
         self._max_side = max_side
         self._min_confidence = min_confidence
         self._ocr: Any = None
-        self._readings = Readings()
+        self.readings = Readings()
 
     def setup(self) -> None:
         from rapidocr import RapidOCR
@@ -97,12 +144,14 @@ class SceneTextReader:
             }
         )
 
-    def read(self, frames: np.ndarray, times: np.ndarray, end_time: float, source: str = "") -> tuple[ScreenText, ...]:
+    def read(
+        self, frames: np.ndarray, times: np.ndarray, end_time: float, source: Source | None = None
+    ) -> tuple[ScreenText, ...]:
         """Blocks of lines that appear and disappear together; `text` is the lines joined by newlines.
 
         `frames` is uint8 [n, height, width, 3] RGB, `times` float64 [n] in seconds, rising; what the last
         frame shows lasts until `end_time`. While no text is found, moving frames are read at most every
-        4 seconds. A picture like one that was lately read of the same `source`, where that is named, has its
+        4 seconds. A picture like one that was lately read of the same file, where `source` names it, has its
         lines. Raises ArcusError on other shapes or before `setup`.
         """
         if self._ocr is None:
@@ -115,29 +164,29 @@ class SceneTextReader:
         shown: list[_Line] = []
         last: np.ndarray | None = None
         pause, resume_at = 0.0, 0.0
-        until = [*(float(time) for time in times[1:]), end_time]
-        for frame, time, end in zip(frames, map(float, times), until, strict=True):
+        until = [*map(float, times[1:]), end_time]
+        for frame, shown_at, end in zip(frames, map(float, times), until, strict=True):
             probe = _probe(frame)
-            waiting = not shown and time < resume_at and last is not None and not cut(last, probe)
+            waiting = not shown and shown_at < resume_at and last is not None and not cut(last, probe)
             if waiting or (last is not None and not changed(last, probe)):
                 for line in shown:
                     line.end_time = max(end, line.end_time)
                 continue
             last = probe
-            gone, shown = _follow(shown, self._lines(frame, probe, time, max(end, time), source))
+            gone, shown = _follow(shown, self._lines(frame, probe, shown_at, max(end, shown_at), source))
             done += gone
             pause = 0.0 if shown else min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
-            resume_at = time + pause
+            resume_at = shown_at + pause
         return _blocks(done + shown)
 
     def _lines(
-        self, frame: np.ndarray, probe: np.ndarray, start_time: float, end_time: float, source: str
+        self, frame: np.ndarray, probe: np.ndarray, start_time: float, end_time: float, source: Source | None
     ) -> list[_Line]:
-        lines = self._readings.find(source, probe) if source else None
+        lines = None if source is None else self.readings.find(source, probe)
         if lines is None:
             lines = self._seen(frame)
-            if source:
-                self._readings.keep(source, probe, lines)
+            if source is not None:
+                self.readings.keep(source, probe, lines)
         return [replace(line, start_time=start_time, end_time=end_time) for line in lines]
 
     def _seen(self, frame: np.ndarray) -> list[_Line]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
+import uuid
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -18,18 +22,21 @@ Load = Callable[[str, IO[bytes]], Awaitable[None]]
 
 
 class _Copy:
-    """A file without a name, so that nothing is left of it when the process is killed."""
+    """A file without a name, so that nothing is left of it when the process is killed, and a link to it, whose name is
+    never used again: the number of a closed file is, so a path made of it would later lead to another tenant's file."""
 
-    def __init__(self, key: str, load: Load) -> None:
+    def __init__(self, key: str, load: Load, folder: Path) -> None:
         self.file = tempfile.TemporaryFile(prefix="arcus-")
+        self.path = folder / uuid.uuid4().hex
+        self.path.symlink_to(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
         self.users = 0
         self.is_whole = False
         self.loading = asyncio.create_task(self._load(key, load), name=f"copy-{key}")
         self.expiry: asyncio.TimerHandle | None = None
 
-    @property
-    def path(self) -> Path:
-        return Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
+    def close(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.file.close()
 
     @property
     def size_bytes(self) -> int:
@@ -58,10 +65,16 @@ class LocalCopies:
         self._idle_seconds = idle_seconds
         self._copies: dict[str, _Copy] = {}  # those used last come last
 
+    @cached_property
+    def _links(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="arcus-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
     @asynccontextmanager
     async def opened(self, key: str) -> AsyncIterator[Path]:
         """The object as a file that can be opened by its path, until the block ends. Raises what `load` raises."""
-        copy = self._copies.get(key) or _Copy(key, self._load)
+        copy = self._copies.get(key) or _Copy(key, self._load, self._links)
         self._copies[key] = copy
         copy.users += 1
         if copy.expiry is not None:
@@ -87,7 +100,7 @@ class LocalCopies:
             del self._copies[key]
         if not copy.users:
             copy.loading.cancel()
-            copy.loading.add_done_callback(lambda _: copy.file.close())
+            copy.loading.add_done_callback(lambda _: copy.close())
 
     def _trim(self) -> None:
         unused = {key: copy.size_bytes for key, copy in self._copies.items() if not copy.users}
@@ -100,4 +113,4 @@ class LocalCopies:
         del self._copies[key]
         if copy.expiry is not None:
             copy.expiry.cancel()
-        copy.file.close()
+        copy.close()
