@@ -6,8 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.nimbus.requests.chats import parse_chat
 from services.rest.bodies import body_of, read_json

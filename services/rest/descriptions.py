@@ -6,8 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import FORMATS, MODALITIES, View
 from services.nimbus.views.files import DescribedFile, Extras

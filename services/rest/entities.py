@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import View, shots
 from services.nimbus.views.entities import entities_data

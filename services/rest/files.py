@@ -7,9 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.errors import invalid
-from services.core.library.files import CreatedRange
 from services.core.search.filters import SearchFilter
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.errors import invalid
-from services.core.library.files import STATUSES, CreatedRange, file_id_of
+from services.core.library.files import STATUSES, file_id_of
 from services.core.library.members import CollectionFile as Member
 from services.core.search.filters import SearchFilter
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply

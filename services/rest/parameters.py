@@ -9,9 +9,8 @@ from typing import Any
 from fastapi import Query
 
 from services.core.errors import invalid
-from services.core.library.files import CreatedRange
 from services.core.search.filters import SearchFilter
-from services.core.store.pages import DEFAULT_LIMIT, MAX_LIMIT, Page
+from services.core.store.pages import DEFAULT_LIMIT, MAX_LIMIT, CreatedRange, Page
 from services.rest.bodies import parse_json
 
 MOMENT = "YYYY-MM-DD (UTC) or an ISO 8601 date and time."

@@ -10,8 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from services.core.engines.config import MODELS
 from services.core.errors import not_found
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
 from services.nimbus.requests.responses import parse_request

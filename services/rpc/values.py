@@ -11,9 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
 from services.core.errors import invalid
-from services.core.library.files import CreatedRange
 from services.core.search.filters import KINDS, SearchFilter
-from services.core.store.pages import DEFAULT_LIMIT, Page
+from services.core.store.pages import DEFAULT_LIMIT, CreatedRange, Page
 
 SORTS = {lists_pb2.SORT_UNSPECIFIED: "", lists_pb2.SORT_ASC: "asc", lists_pb2.SORT_DESC: "desc"}
 

@@ -1,8 +1,7 @@
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 
 
 async def test_chats_are_listed_newest_first_by_page_and_by_what_came_before(store):

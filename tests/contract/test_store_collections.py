@@ -4,11 +4,10 @@ import pytest
 
 from services.core.errors import ArcusError, Reason
 from services.core.library.descriptions import LeaseLostError
-from services.core.library.files import CreatedRange
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import Span
 from services.core.search.filters import SearchFilter
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from tests.contract.store_steps import WORKER
 
 SHOTS = {"strategy": "shot-detector", "shot_detector_config": {"detector": "content"}}

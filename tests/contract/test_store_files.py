@@ -6,9 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from services.core.errors import ArcusError, Reason
-from services.core.library.files import CreatedRange
 from services.core.media import MediaInfo
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.core.store.schema import object_deletions
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, WORKER, stream
 

@@ -8,8 +8,7 @@ from sqlalchemy import update
 
 from services.core.answers.log import MAX_ATTEMPTS, Batch, Lease
 from services.core.errors import ArcusError
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Page
+from services.core.store.pages import CreatedRange, Page
 from services.core.store.schema import responses
 
 

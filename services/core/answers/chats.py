@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import RowMapping, delete, insert, select, tuple_
 
 from services.core.errors import not_found
-from services.core.library.files import CreatedRange
 from services.core.store.database import Database
-from services.core.store.pages import Listing, Page, list_page
+from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import chats
 
 

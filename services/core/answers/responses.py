@@ -11,9 +11,8 @@ from sqlalchemy import RowMapping, delete, insert, literal, select
 from services.core.answers.log import LEASE_MS, Lease, one_response
 from services.core.clock import now_ms
 from services.core.errors import invalid, not_found
-from services.core.library.files import CreatedRange
 from services.core.store.database import Database
-from services.core.store.pages import Listing, Page, list_page
+from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import responses
 
 CHAIN_ROWS = 20  # turns read at once

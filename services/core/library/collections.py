@@ -16,11 +16,10 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.index.embedding_log import Placement
 from services.core.index.shards import shard_of
 from services.core.library import members
-from services.core.library.files import CreatedRange
 from services.core.library.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 from services.core.media import DescribeConfig
 from services.core.store.database import Database
-from services.core.store.pages import Listing, Page, list_page
+from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import collection_files, collection_shards, collections, shards
 
 COLLECTION_TYPES = ("media-descriptions", "rich-transcripts", "entities")

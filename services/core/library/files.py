@@ -19,7 +19,7 @@ from services.core.search.filters import SearchFilter, file_condition
 from services.core.store.database import Database
 from services.core.store.metadata import check_metadata
 from services.core.store.objects import Objects
-from services.core.store.pages import Listing, Page, list_page
+from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import descriptions, files, object_deletions, thumbnails
 
 DAY_MS = 24 * 3600 * 1000
@@ -51,21 +51,6 @@ class File:
         values = {name: row[name] for name in cls.__dataclass_fields__}
         info = values["media_info"]
         return cls(**{**values, "media_info": MediaInfo.from_json(info) if info else None})
-
-
-@dataclass(frozen=True)
-class CreatedRange:
-    """Unix milliseconds: created at or after `after` and before `before`."""
-
-    after: int | None = None
-    before: int | None = None
-
-    def apply(self, query, column):
-        if self.after is not None:
-            query = query.where(column >= self.after)
-        if self.before is not None:
-            query = query.where(column < self.before)
-        return query
 
 
 class Files:

@@ -11,9 +11,8 @@ from sqlalchemy import RowMapping, and_, bindparam, insert, select, tuple_
 
 from services.core.clock import now_ms
 from services.core.errors import not_found
-from services.core.library.files import CreatedRange
 from services.core.store.database import Database
-from services.core.store.pages import Listing, Page, list_page
+from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import (
     descriptions,
     embeddings,

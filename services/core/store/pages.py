@@ -17,6 +17,21 @@ MAX_LIMIT = 100
 
 
 @dataclass(frozen=True)
+class CreatedRange:
+    """Unix milliseconds: created at or after `after` and before `before`."""
+
+    after: int | None = None
+    before: int | None = None
+
+    def apply(self, query, column):
+        if self.after is not None:
+            query = query.where(column >= self.after)
+        if self.before is not None:
+            query = query.where(column < self.before)
+        return query
+
+
+@dataclass(frozen=True)
 class Page:
     """What to return of a list: `limit` items from `offset`, ordered by `order` in direction `sort`."""
 

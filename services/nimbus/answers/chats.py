@@ -9,8 +9,7 @@ from typing import Any
 from services.core.answers.chats import Chats
 from services.core.clock import now_ms
 from services.core.errors import ArcusError
-from services.core.library.files import CreatedRange
-from services.core.store.pages import Listing, Page
+from services.core.store.pages import CreatedRange, Listing, Page
 from services.nimbus.answers.answers import Answer, Answers
 from services.nimbus.answers.events import Event
 from services.nimbus.requests.chats import ChatRequest

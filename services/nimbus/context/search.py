@@ -10,10 +10,9 @@ from uuid import uuid4
 
 from services.core.errors import invalid
 from services.core.library.collections import Collection, Collections
-from services.core.library.files import CreatedRange
 from services.core.search.full_text import FullText, Part
 from services.core.search.searches import FileItem, Search, Searches, SearchHit, SegmentItem
-from services.core.store.pages import Listing, Page
+from services.core.store.pages import CreatedRange, Listing, Page
 from services.core.words import content_words
 from services.nimbus.context.retrieval import FUSION_CONSTANT, Retrieval, Scope
 from services.nimbus.engine.client import EngineClient, VectorHit

@@ -9,11 +9,11 @@ from typing import Any
 from services.core.errors import invalid, not_found
 from services.core.library.collections import Collections
 from services.core.library.descriptions import DescribedSegment, Description, Descriptions
-from services.core.library.files import CreatedRange, File, Files
+from services.core.library.files import File, Files
 from services.core.library.members import CollectionFile, CollectionFiles
 from services.core.library.thumbnails import Thumbnail, Thumbnails
 from services.core.media import Span
-from services.core.store.pages import Listing, Page
+from services.core.store.pages import CreatedRange, Listing, Page
 from services.nimbus.views.chapters import chapters_of
 from services.nimbus.views.descriptions import View, description_data, numbered
 
