@@ -7,8 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.core.library.descriptions import Segment
-from services.core.library.segments import Segmentation, SegmentRange
+from services.core.library.segments import Segment, Segmentation, SegmentRange
 from services.core.store.pages import Page
 from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model

@@ -8,8 +8,7 @@ from arcus.v1 import segments_pb2 as pb
 from arcus.v1 import segments_pb2_grpc
 from grpc.aio import ServicerContext as Context
 
-from services.core.library.descriptions import Segment
-from services.core.library.segments import Segmentation, SegmentRange
+from services.core.library.segments import Segment, Segmentation, SegmentRange
 from services.nimbus.backend import Backend
 from services.rpc.gate import tenant
 from services.rpc.render import STATUSES, Renderer, segmentation_message

@@ -13,11 +13,11 @@ from services.core.answers.responses import Responses
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.jobs import Job, Jobs
 from services.core.library.collections import Collection, Collections
-from services.core.library.descriptions import Descriptions, NewEmbedding, Segment
+from services.core.library.descriptions import Descriptions, NewEmbedding
 from services.core.library.entities import Entities, Extraction
 from services.core.library.files import File, Files
 from services.core.library.members import CollectionFiles
-from services.core.library.segments import Segments
+from services.core.library.segments import Segment, Segments
 from services.core.library.thumbnails import Thumbnails
 from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.search.full_text import FullText

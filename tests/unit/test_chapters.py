@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.core.library.descriptions import DescribedSegment, Segment
+from services.core.library.descriptions import DescribedSegment
+from services.core.library.segments import Segment
 from services.core.media import Chapter, SegmentDescription
 from services.nimbus.views.chapters import chapters_of
 

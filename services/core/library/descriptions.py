@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 from services.core.index.embedding_log import append_adds
 from services.core.jobs import Job, got_on, is_held
 from services.core.library.extractions import queue_extractions
+from services.core.library.segments import Segment
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import DescribeConfig, SegmentDescription, Span
 from services.core.store.database import Database
@@ -25,26 +26,6 @@ from services.core.store.schema import (
     segments,
     thumbnails,
 )
-
-
-@dataclass(frozen=True)
-class Segment:
-    id: str
-    tenant_id: str
-    segmentation_id: str
-    file_id: str
-    position: int
-    start_time: float
-    end_time: float
-    metadata: dict[str, Any]
-
-    @property
-    def span(self) -> Span:
-        return Span(self.start_time, self.end_time)
-
-    @classmethod
-    def from_row(cls, row: RowMapping) -> Segment:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

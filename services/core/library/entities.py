@@ -14,8 +14,9 @@ from services.core.entities.configs import ExtractConfig
 from services.core.entities.schemas import misfit
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.jobs import Job, got_on, is_held
-from services.core.library.descriptions import LeaseLostError, Segment
+from services.core.library.descriptions import LeaseLostError
 from services.core.library.extractions import is_member
+from services.core.library.segments import Segment
 from services.core.store.database import Database
 from services.core.store.pages import Page
 from services.core.store.schema import collection_files, collections, extractions, segment_entities, segments

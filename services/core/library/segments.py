@@ -9,14 +9,34 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select, update
 
 from services.core.errors import invalid, not_found
-from services.core.library.descriptions import Segment
 from services.core.library.files import check_metadata
+from services.core.media import Span
 from services.core.search.filters import SearchFilter, file_condition, segment_condition
 from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import collection_files, files, segmentations, segments
 
 MAX_KEPT = 200_000
+
+
+@dataclass(frozen=True)
+class Segment:
+    id: str
+    tenant_id: str
+    segmentation_id: str
+    file_id: str
+    position: int
+    start_time: float
+    end_time: float
+    metadata: dict[str, Any]
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start_time, self.end_time)
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Segment:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

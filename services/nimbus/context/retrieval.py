@@ -10,10 +10,10 @@ import numpy as np
 
 from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.core.library.collections import Collection, Collections
-from services.core.library.descriptions import Descriptions, Segment
+from services.core.library.descriptions import Descriptions
 from services.core.library.files import File, Files
 from services.core.library.members import CollectionFiles
-from services.core.library.segments import Segments
+from services.core.library.segments import Segment, Segments
 from services.core.questions import excludes_files, file_names
 from services.core.search.filters import SearchFilter
 from services.core.search.full_text import FullText
