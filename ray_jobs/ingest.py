@@ -21,8 +21,8 @@ from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
 from services.core.errors import ArcusError, MediaError, Reason
-from services.core.jobs import Job, Jobs
-from services.core.library.descriptions import Description, Descriptions, LeaseLostError, NewEmbedding
+from services.core.jobs import Job, Jobs, LeaseLostError
+from services.core.library.descriptions import Description, Descriptions, NewEmbedding
 from services.core.library.files import File, Files
 from services.core.library.segmentations import parse_segmentation
 from services.core.library.segments import Segment

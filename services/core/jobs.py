@@ -32,6 +32,10 @@ class Job:
     postponed: int
 
 
+class LeaseLostError(Exception):
+    """Another worker holds the job now, or its subject is gone: what was made must not be written."""
+
+
 class Jobs:
     def __init__(self, database: Database, *, lease_seconds: float) -> None:
         self._database = database

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.library.descriptions import LeaseLostError
+from services.core.jobs import LeaseLostError
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import Span
 from services.core.search.filters import SearchFilter

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from services.core.jobs import Jobs
-from services.core.library.descriptions import LeaseLostError, NewThumbnail
+from services.core.jobs import Jobs, LeaseLostError
+from services.core.library.descriptions import NewThumbnail
 from services.core.media import SegmentDescription, Span, Speech, TimedText, Word
 from services.core.store.pages import Page
 from tests.contract.store_steps import WORKER, Store, vector

@@ -1,8 +1,7 @@
 import pytest
 
 from services.core.errors import ArcusError, Reason
-from services.core.jobs import Jobs
-from services.core.library.descriptions import LeaseLostError
+from services.core.jobs import Jobs, LeaseLostError
 from services.core.library.entities import EntityRow, ValueSource
 from services.core.media import Span
 from services.core.store.pages import Page

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import RowMapping, func, insert, select, update
 
 from services.core.index.embedding_log import append_adds
-from services.core.jobs import Job, got_on, is_held
+from services.core.jobs import Job, LeaseLostError, got_on, is_held
 from services.core.library.extractions import queue_extractions
 from services.core.library.segments import Segment
 from services.core.library.thumbnails import NewThumbnail
@@ -67,10 +67,6 @@ class NewEmbedding:
     start_time: float
     end_time: float
     vector: bytes
-
-
-class LeaseLostError(Exception):
-    """Another worker holds the job now, or its subject is gone: what was made must not be written."""
 
 
 class Descriptions:

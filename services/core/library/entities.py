@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.core.entities.configs import ExtractConfig
 from services.core.entities.schemas import misfit
 from services.core.errors import ArcusError, Reason, not_found
-from services.core.jobs import Job, got_on, is_held
-from services.core.library.descriptions import LeaseLostError
+from services.core.jobs import Job, LeaseLostError, got_on, is_held
 from services.core.library.extractions import is_member
 from services.core.library.segments import Segment
 from services.core.store.database import Database
