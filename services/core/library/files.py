@@ -17,9 +17,9 @@ from services.core.library.thumbnails import NewThumbnail
 from services.core.media import MediaInfo
 from services.core.search.filters import SearchFilter, file_condition
 from services.core.store.database import Database
-from services.core.store.metadata import check_metadata
 from services.core.store.objects import Objects
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
+from services.core.store.plain_json import check_metadata
 from services.core.store.schema import descriptions, files, object_deletions, thumbnails
 
 DAY_MS = 24 * 3600 * 1000

@@ -19,8 +19,8 @@ from services.core.library.extractions import add_extraction, is_member, queue_e
 from services.core.library.segmentations import canonical, config_hash, parse_segmentation
 from services.core.search.filters import SearchFilter, file_condition
 from services.core.store.database import Database
-from services.core.store.metadata import check_metadata
 from services.core.store.pages import Listing, Page, list_page
+from services.core.store.plain_json import check_metadata
 from services.core.store.schema import (
     collection_files,
     collections,

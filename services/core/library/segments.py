@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select, update
 
 from services.core.errors import invalid, not_found
-from services.core.library.files import check_metadata
 from services.core.media import Span
 from services.core.search.filters import SearchFilter, file_condition, segment_condition
 from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
+from services.core.store.plain_json import check_metadata
 from services.core.store.schema import collection_files, files, segmentations, segments
 
 MAX_KEPT = 200_000

@@ -8,6 +8,7 @@ from typing import Any
 from services.core.errors import invalid
 
 MAX_LEVELS = 30  # protobuf reads 100 nested messages, of which each level takes three
+MAX_METADATA_CHARACTERS = 65_536
 MAX_DIGITS = 300  # what a double can hold
 
 
@@ -24,6 +25,11 @@ def check_plain(value: Any, field: str, max_characters: int) -> None:
         raise invalid(f"{field} must not hold NUL characters (\\u0000)", field=field)
     if len(text) > max_characters:
         raise invalid(f"{field} has at most {max_characters} characters of JSON", field=field)
+
+
+def check_metadata(value: dict[str, Any] | None) -> None:
+    """Of what users keep with a file, a response or a chat. Raises INVALID_ARGUMENT for what no database keeps, or too much."""
+    check_plain(value, "metadata", MAX_METADATA_CHARACTERS)
 
 
 def check_levels(value: Any, field: str) -> None:

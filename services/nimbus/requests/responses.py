@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from services.core.engines.config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.store.metadata import check_metadata
+from services.core.store.plain_json import check_metadata
 from services.nimbus.requests.knowledge_base import KnowledgeBase, read_knowledge_base
 from services.nimbus.requests.options import Options
 from services.nimbus.requests.tools import read_tool_choice, read_tools
