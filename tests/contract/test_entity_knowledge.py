@@ -10,8 +10,9 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.entities.knowledge import FIELD, MAX_QUERIES, EntityKnowledge, EntityKnowledgeConfig
+from services.nimbus.entities.knowledge import MAX_QUERIES, EntityKnowledge
 from services.nimbus.entities.sql import EntitySql, SqlLimits
+from services.nimbus.requests.knowledge_base import ENTITY_FIELD, EntityKnowledgeConfig
 from tests.contract.store_steps import WORKER, Store
 
 
@@ -121,7 +122,7 @@ async def test_a_collection_of_another_type_is_named(store: Store, knowledge: En
     with pytest.raises(ArcusError, match="is of type media-descriptions, not entities") as refused:
         await knowledge.open(store.tenant, config(await filled(store), talks.id))
     assert refused.value.reason is Reason.INVALID_ARGUMENT
-    assert refused.value.field == f"{FIELD}.entity_collections[1].collection_id"
+    assert refused.value.field == f"{ENTITY_FIELD}.entity_collections[1].collection_id"
 
 
 async def test_names_fall_back_to_the_collections_own(store: Store, knowledge: EntityKnowledge) -> None:
@@ -149,7 +150,7 @@ async def test_names_fall_back_to_the_collections_own(store: Store, knowledge: E
 def test_a_bad_configuration_is_named_by_its_field(value: Any, field: str) -> None:
     with pytest.raises(ArcusError) as refused:
         EntityKnowledgeConfig.from_json(value)
-    assert refused.value.field == FIELD + field
+    assert refused.value.field == ENTITY_FIELD + field
 
 
 def test_a_collection_that_is_named_twice_counts_once() -> None:

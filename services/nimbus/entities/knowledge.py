@@ -20,47 +20,12 @@ from services.core.library.members import CollectionFiles
 from services.core.store.pages import MAX_LIMIT, Page
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.requests.knowledge_base import ENTITY_FIELD, EntityKnowledgeConfig
 
-MAX_COLLECTIONS = 20
-MAX_DESCRIPTION = 2_000
-MAX_NAME = 200
 MAX_FILES = 5_000
 MAX_RECORDS = 50_000
 MAX_QUERIES = 4
 TOTAL_SECONDS = 15.0
-FIELD = "knowledge_base.entity_backed_knowledge_config"
-
-
-@dataclass(frozen=True)
-class NamedCollection:
-    """A collection of entities as the request names it; what is empty falls back to the collection's own."""
-
-    collection_id: str
-    name: str = ""
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class EntityKnowledgeConfig:
-    """`entity_backed_knowledge_config` of a request."""
-
-    collections: tuple[NamedCollection, ...]
-    description: str = ""
-
-    @classmethod
-    def from_json(cls, value: Any, *, field: str = FIELD) -> EntityKnowledgeConfig:
-        """Raises INVALID_ARGUMENT that names the field."""
-        if not isinstance(value, dict):
-            raise invalid(f"{field} must be an object with entity_collections", field=field)
-        items = value.get("entity_collections")
-        if not isinstance(items, list) or not 1 <= len(items) <= MAX_COLLECTIONS:
-            raise invalid(
-                f"{field}.entity_collections must be an array of 1 to {MAX_COLLECTIONS} objects with collection_id",
-                field=f"{field}.entity_collections",
-            )
-        named = [_named(item, f"{field}.entity_collections[{index}]") for index, item in enumerate(items)]
-        unique = {item.collection_id: item for item in reversed(named)}
-        return cls(tuple(reversed(unique.values())), _text(value, "description", field, MAX_DESCRIPTION))
 
 
 @dataclass(frozen=True)
@@ -102,7 +67,7 @@ class EntityKnowledge:
         that holds no entities."""
         found = []
         for index, named in enumerate(config.collections):
-            field = f"{FIELD}.entity_collections[{index}].collection_id"
+            field = f"{ENTITY_FIELD}.entity_collections[{index}].collection_id"
             collection = await self._collections.get(tenant_id, named.collection_id)
             if collection.extract_config is None:  # which every collection of type entities has, and no other
                 kind = collection.collection_type
@@ -218,21 +183,6 @@ def _item(result: pb.QueryResult) -> dict[str, Any]:
         "truncated": result.truncated,
         "error": result.error or None,
     }
-
-
-def _named(item: Any, field: str) -> NamedCollection:
-    if not isinstance(item, dict) or not isinstance(item.get("collection_id"), str) or not item["collection_id"]:
-        raise invalid(f"{field}.collection_id must be the id of a collection", field=f"{field}.collection_id")
-    return NamedCollection(
-        item["collection_id"], _text(item, "name", field, MAX_NAME), _text(item, "description", field, MAX_DESCRIPTION)
-    )
-
-
-def _text(value: dict[str, Any], name: str, field: str, most: int) -> str:
-    text = value.get(name)
-    if text is not None and (not isinstance(text, str) or len(text) > most):
-        raise invalid(f"{field}.{name} must be a string of at most {most} characters", field=f"{field}.{name}")
-    return text or ""
 
 
 def _distinctly_named(collections: list[EntityCollection]) -> list[EntityCollection]:

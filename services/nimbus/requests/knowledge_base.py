@@ -8,10 +8,45 @@ from typing import Any, Literal
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.files import FETCHES_NO_URLS, file_id_of
 from services.core.search.filters import SearchFilter
-from services.nimbus.entities.knowledge import EntityKnowledgeConfig
 
 MAX_COLLECTIONS = 100
 MAX_FILES = 1_000
+MAX_ENTITY_COLLECTIONS = 20
+MAX_DESCRIPTION = 2_000
+MAX_NAME = 200
+ENTITY_FIELD = "knowledge_base.entity_backed_knowledge_config"
+
+
+@dataclass(frozen=True)
+class NamedCollection:
+    """A collection of entities as the request names it; what is empty falls back to the collection's own."""
+
+    collection_id: str
+    name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class EntityKnowledgeConfig:
+    """`entity_backed_knowledge_config` of a request."""
+
+    collections: tuple[NamedCollection, ...]
+    description: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any, *, field: str = ENTITY_FIELD) -> EntityKnowledgeConfig:
+        """Raises INVALID_ARGUMENT that names the field."""
+        if not isinstance(value, dict):
+            raise invalid(f"{field} must be an object with entity_collections", field=field)
+        items = value.get("entity_collections")
+        if not isinstance(items, list) or not 1 <= len(items) <= MAX_ENTITY_COLLECTIONS:
+            raise invalid(
+                f"{field}.entity_collections must be an array of 1 to {MAX_ENTITY_COLLECTIONS} objects with collection_id",
+                field=f"{field}.entity_collections",
+            )
+        named = [_named(item, f"{field}.entity_collections[{index}]") for index, item in enumerate(items)]
+        unique = {item.collection_id: item for item in reversed(named)}
+        return cls(tuple(reversed(unique.values())), _text(value, "description", field, MAX_DESCRIPTION))
 
 
 @dataclass(frozen=True)
@@ -77,3 +112,18 @@ def _ids(value: Any, field: str, most: int) -> tuple[str, ...]:
     if not good:
         raise invalid(f"{field} must be an array of 1 to {most} ids", field=field)
     return tuple(dict.fromkeys(value))
+
+
+def _named(item: Any, field: str) -> NamedCollection:
+    if not isinstance(item, dict) or not isinstance(item.get("collection_id"), str) or not item["collection_id"]:
+        raise invalid(f"{field}.collection_id must be the id of a collection", field=f"{field}.collection_id")
+    return NamedCollection(
+        item["collection_id"], _text(item, "name", field, MAX_NAME), _text(item, "description", field, MAX_DESCRIPTION)
+    )
+
+
+def _text(value: dict[str, Any], name: str, field: str, most: int) -> str:
+    text = value.get(name)
+    if text is not None and (not isinstance(text, str) or len(text) > most):
+        raise invalid(f"{field}.{name} must be a string of at most {most} characters", field=f"{field}.{name}")
+    return text or ""
