@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.errors import invalid
-from services.core.library.files import STATUSES, file_id_of
+from services.core.library.files import STATUSES
 from services.core.library.members import CollectionFile as Member
+from services.core.library.references import file_id_of
 from services.core.search.filters import SearchFilter
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend

@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
 
 from services.core.errors import invalid
-from services.core.library.files import file_id_of
+from services.core.library.references import file_id_of
 from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import View, shots
 from services.nimbus.views.files import DescribedFile, Extras

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def modules(package: str) -> Iterator[Path]:
     return (path for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts)
 
 
+@cache
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
     """Dotted names that a module imports; those for type checkers only do not count."""
     tree = ast.parse(path.read_text())
@@ -81,6 +83,74 @@ def test_services_import_downwards_only(package: str, forbidden: tuple[str, ...]
     for path in modules(package):
         bad = [name for name in imports(path) if starts(name, *forbidden)]
         assert not bad, f"{path.relative_to(ROOT)} imports {bad}"
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def reached(package: str) -> set[str]:
+    """What the modules of a folder import, and what that imports, as far as the project's own modules go."""
+    found: set[str] = set()
+    waiting = [name for path in modules(package) for name in imports(path)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+            waiting += imports(path) if starts(name, "services") and path.exists() else ()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        # Reading a request needs neither what it is about nor who answers it.
+        (
+            "services/nimbus/requests",
+            (
+                "services.core.store.database",
+                "services.core.store.objects",
+                "services.nimbus.engine",
+                "services.nimbus.entities",
+                "grpc",
+                "duckdb",
+                "obstore",
+                "sqlite3",
+            ),
+        ),
+        ("services/core/entities", ("sqlalchemy", "services.core.store.database", "services.core.store.schema")),
+    ],
+)
+def test_what_only_reads_reaches_no_database_and_no_engine(package: str, forbidden: tuple[str, ...]) -> None:
+    bad = [name for name in reached(package) if starts(name, *forbidden)]
+    assert not bad, f"{package} reaches {bad}"
+
+
+def folder_imports() -> dict[str, set[str]]:
+    """Which folders each folder imports; modules of `services/core` itself, which all share, are their own."""
+    found: dict[str, set[str]] = {}
+    for path in modules("services"):
+        own = dotted(path.parent)
+        for name in imports(path):
+            if starts(name, "services"):
+                target = ROOT.joinpath(*name.split("."))
+                folder = name if target.is_dir() else name.rpartition(".")[0]
+                if folder not in (own, "services.core"):
+                    found.setdefault(own, set()).add(folder)
+    return found
+
+
+def test_no_two_folders_of_services_import_each_other_by_whatever_way() -> None:
+    direct = folder_imports()
+    for start in direct:
+        seen, waiting = set(), list(direct[start])
+        while waiting:
+            folder = waiting.pop()
+            assert folder != start, f"{start} imports itself by way of {sorted(seen)}"
+            if folder not in seen:
+                seen.add(folder)
+                waiting += direct.get(folder, ())
 
 
 def test_ray_is_imported_only_where_something_is_deployed() -> None:

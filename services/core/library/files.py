@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 
 from services.core import jobs
 from services.core.clock import now_ms
-from services.core.errors import ArcusError, Reason, invalid, not_found
+from services.core.errors import invalid, not_found
 from services.core.library import members
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import MediaInfo
@@ -225,20 +225,3 @@ class Files:
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")
                 .values(status="failed", error=error)
             )
-
-
-FETCHES_NO_URLS = "This server does not fetch URLs: upload the file, then give its id or cloudglue://files/ID."
-
-
-def file_id_of(reference: str, *, field: str = "url") -> str:
-    """The id in a file reference: an id itself or cloudglue://files/ID. Raises INVALID_ARGUMENT."""
-    id = reference.removeprefix("cloudglue://files/")
-    if "://" in id and not reference.startswith("cloudglue://"):
-        raise invalid(FETCHES_NO_URLS, field=field)
-    if not id or "/" in id or len(id) > 64:
-        raise ArcusError(
-            Reason.INVALID_ARGUMENT,
-            f"Not a file id or cloudglue://files/… URI: {reference[:100]!r}",
-            field=field,
-        )
-    return id

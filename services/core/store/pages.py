@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import RowMapping, Select, func, select
 
 from services.core.errors import invalid
-from services.core.store.database import Database
+
+if TYPE_CHECKING:
+    from services.core.store.database import Database
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 50

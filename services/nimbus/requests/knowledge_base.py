@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.library.files import FETCHES_NO_URLS, file_id_of
+from services.core.library.references import FETCHES_NO_URLS, file_id_of
 from services.core.search.filters import SearchFilter
 
 MAX_COLLECTIONS = 100
