@@ -24,8 +24,6 @@ from services.rest.app import create_app
 from services.rpc.server import create_server
 from tests.acceptance.scripted_server import ScriptedServer
 
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
-
 
 def front_settings(folder: Path, **more: Any) -> Settings:
     return Settings(

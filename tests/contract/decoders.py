@@ -14,9 +14,6 @@ from ray_jobs.stages.decode import DaliDecoder, Decoder, DecordDecoder, PyavDeco
 from ray_jobs.stages.decode_dali import missing
 from ray_jobs.stages.probe import ProbeLimits, probe
 from services.core.media import MediaInfo
-from tests.contract.made_clips import write_clip
-
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
 
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "pyav": PyavDecoder,
@@ -26,30 +23,28 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 }
 EVERY_READER = ("pyav", "decord", "dali-cpu", "dali-gpu")
 CPU_READERS = ("pyav", "decord")
-# Clips of the shared media, and who reads them.
-FOUND = {
-    **dict.fromkeys(["screencast_launching_apps.webm", "bbb_30s_vp8.webm"], EVERY_READER),
+WITH_GPU = (*CPU_READERS, "dali-gpu")
+# Numbered clips, and who reads them.
+READERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(["even.webm", "uneven.webm", "uneven_vp8.mkv", "vp8.webm", "vp9.webm"], EVERY_READER),
+    "bt709.webm": ("pyav", "dali-cpu", "dali-gpu"),
     **dict.fromkeys(
-        ["asl_book.mkv", "derived_nasa_hevc.mp4", "face.flv", "face_with_srt.mkv", "lecture_slides_vfr.mov",
-         "nasa_13013.mp4", "ocr_frame_counter.mp4"],
-        (*CPU_READERS, "dali-gpu"),
+        ["uneven_h264.mp4", "uneven.mov", "h264.mkv", "h264.flv", "clock.mkv", "reordered.mp4", "reordered.mkv"],
+        WITH_GPU,
     ),
     **dict.fromkeys(
-        ["bbb_av1_aac.mp4", "bbb_h263.3gp", "chapters.mkv", "earth_mpeg4.avi", "earth_theora.ogg",
-         "hevc10_rot90_short.mp4", "odd_ogg_named_mkv.mkv", "rot_180.mov", "rot_90.mov", "slides_lorem_1fps.mp4"],
+        ["av1.mp4", "flv1.flv", "h263.3gp", "hevc10_turned.mp4", "mjpeg.avi", "mjpeg.mov", "mpeg4.avi",
+         "mpeg4.mp4", "ogg_named.mkv", "slow_444.mp4", "theora.ogv", "turned_90.mov", "turned_180.mov", "turned_270.mp4"],
         CPU_READERS,
     ),
+    "hevc.mp4": ("pyav", "dali-gpu"),  # decord refuses it where frames are asked for in no order
+    "hevc10.mkv": ("pyav",),
 }  # fmt: skip
-EVEN = [40 * index for index in range(48)]
-UNEVEN = [sum((20, 40, 40, 130)[index % 4] for index in range(count)) for count in range(48)]
-_QUICK = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-# Made on the spot: name -> encoder, times of the frames in milliseconds, options, and who reads them.
-MADE = {
-    "even.webm": ("libvpx-vp9", EVEN, _QUICK, EVERY_READER),
-    "uneven.webm": ("libvpx-vp9", UNEVEN, _QUICK, EVERY_READER),
-    "uneven_vp8.mkv": ("libvpx", UNEVEN, _QUICK, EVERY_READER),
-    "bt709.webm": ("libvpx-vp9", EVEN, {**_QUICK, "colorspace": "1"}, ("pyav", "dali-cpu", "dali-gpu")),
-    "uneven_h264.mp4": ("libx264", UNEVEN, {"preset": "veryfast"}, (*CPU_READERS, "dali-gpu")),
+# Clips of more than pictures.
+SCENES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(["shots.webm", "screencast.webm"], EVERY_READER),
+    **dict.fromkeys(["counter.mp4", "slides.mov", "subtitles.mkv", "tracks.mp4"], WITH_GPU),
+    **dict.fromkeys(["chapters.mkv", "moving.avi", "slide_cuts.mp4"], CPU_READERS),
 }
 
 
@@ -107,9 +102,3 @@ def decibels(image: np.ndarray, reference: np.ndarray) -> float:
     """Peak signal-to-noise ratio of 8-bit pictures."""
     error = np.mean((image.astype(np.float64) - reference) ** 2)
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
-
-
-def make(folder: Path, name: str) -> Path:
-    encoder, milliseconds, options, _ = MADE[name]
-    path = folder / name
-    return path if path.exists() else write_clip(path, encoder, milliseconds, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,30 +10,30 @@ import pytest
 from ray_jobs.stages.decode import DaliDecoder, FrameRequest, Frames
 from ray_jobs.stages.decode_dali import BatchLimits
 from services.core.errors import MediaError
-from tests.contract.decoders import UNEVEN, decibels, decoder_or_skip, every_frame, make, probed, shown_at
-from tests.contract.made_clips import number_in
+from tests.contract.decoders import decibels, decoder_or_skip, every_frame, probed, shown_at
+from tests.media import clip
+from tests.media.numbered import UNEVEN, number_in
 
 pytestmark = pytest.mark.xdist_group("dali")
 FRAME_BYTES = 512 * 288 * 3
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def dali() -> None:
     decoder_or_skip("dali-cpu")
-    return tmp_path_factory.mktemp("dali")
 
 
 @pytest.fixture
-def requests(folder) -> list[FrameRequest]:
+def requests(dali) -> list[FrameRequest]:
     """One of each codec, each needing several groups of pictures."""
-    paths = [make(folder, "uneven.webm"), make(folder, "uneven_vp8.mkv")]
+    paths = [clip("uneven.webm"), clip("uneven_vp8.mkv")]
     times = [UNEVEN[number] / 1000 for number in (3, 15, 16, 40)]
     return [FrameRequest(path, probed(path), times, None) for path in paths]
 
 
 def numbers(result: Frames | MediaError) -> list[int]:
     assert isinstance(result, Frames), result
-    return [number_in(image, 512) for image in result.images]
+    return [number_in(image) for image in result.images]
 
 
 def test_several_clips_share_a_run_and_each_gets_its_own_frames(requests):
@@ -64,9 +63,9 @@ def test_a_run_holds_no_more_than_the_limits_allow(requests, limits, runs):
     assert decoder.runs == runs
 
 
-def test_a_clip_that_fails_spoils_no_other_and_the_decoder_goes_on(requests, folder):
+def test_a_clip_that_fails_spoils_no_other_and_the_decoder_goes_on(requests):
     decoder = DaliDecoder("cpu")
-    path = make(folder, "uneven_h264.mp4")
+    path = clip("uneven_h264.mp4")
     # Told that it is VP9, the decoder finds out when DALI refuses it.
     bad = FrameRequest(path, replace(probed(path), video_codec="vp9"), [0.5], None)
     first, refused, second = decoder.batch([requests[0], bad, requests[1]])
@@ -75,9 +74,9 @@ def test_a_clip_that_fails_spoils_no_other_and_the_decoder_goes_on(requests, fol
     assert numbers(decoder.batch(requests)[0]) == [3, 15, 16, 40]
 
 
-def test_without_a_gpu_other_codecs_are_refused_before_anything_runs(folder):
+def test_without_a_gpu_other_codecs_are_refused_before_anything_runs(dali):
     decoder = DaliDecoder("cpu")
-    path = make(folder, "uneven_h264.mp4")
+    path = clip("uneven_h264.mp4")
     with pytest.raises(MediaError, match="does not decode h264 on the cpu"):
         decoder.frames(path, probed(path), [0.5], None)
     assert decoder.runs == 0
@@ -102,9 +101,9 @@ def test_threads_that_share_a_decoder_wait_for_each_other(requests):
 
 
 @pytest.mark.gpu
-def test_frames_stay_on_the_gpu_until_they_are_brought_out(folder):
+def test_frames_stay_on_the_gpu_until_they_are_brought_out():
     decoder = decoder_or_skip("dali-gpu")
-    path = make(folder, "uneven_h264.mp4")
+    path = clip("uneven_h264.mp4")
     times = np.linspace(0, probed(path).duration_seconds, 7)
     frames = decoder.frames(path, probed(path), times.tolist(), 256)
     assert frames.images.is_cuda

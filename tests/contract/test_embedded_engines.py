@@ -1,4 +1,4 @@
-"""The embedded text reader and embedder on real media and real text."""
+"""The embedded text reader and embedder on slides, film and real text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.embedded.scene_text import SceneTextReader
 from services.core.errors import ArcusError
+from tests.media import clip, scenes
 
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+LECTURE = Path(__file__).parents[2] / "examples" / "lecture"
 
 
 def sampled(path: Path, every_seconds: float) -> tuple[np.ndarray, np.ndarray]:
@@ -48,14 +49,14 @@ def embedder() -> EmbeddedEmbedder:
 
 
 def test_every_line_of_the_slides_is_read_while_its_slide_is_shown(reader):
-    slides = json.loads((MEDIA / "ground_truth.json").read_text())["derived_lecture.mp4"]["slides"]
-    blocks = reader.read(*sampled(MEDIA / "derived_lecture.mp4", 2.0), 54.1)
+    slides = json.loads((LECTURE / "lecture.json").read_text())
+    blocks = reader.read(*sampled(LECTURE / "lecture.mp4", 4.0), slides[-1]["end_time"])
     missing = [
         text
         for slide in slides
         for text in (slide["title"], *slide["lines"])
         if not any(
-            plain(text) == plain(line) and block.start_time < slide["end"] and block.end_time > slide["start"]
+            plain(text) == plain(line) and block.start_time < slide["end_time"] and block.end_time > slide["start_time"]
             for block in blocks
             for line in block.text.splitlines()
         )
@@ -66,14 +67,17 @@ def test_every_line_of_the_slides_is_read_while_its_slide_is_shown(reader):
 
 
 def test_a_line_that_stays_while_others_come_and_go_is_one_block(reader):
-    blocks = reader.read(*sampled(MEDIA / "lecture_slides_10fps.mov", 2.0), 10.5)
+    blocks = reader.read(*sampled(clip("slides.mov"), 2.0), scenes.SLIDES_SECONDS)
     named = {line: block for block in blocks for line in block.text.splitlines()}
-    assert (named["ETH"].start_time, named["ETH"].end_time) == (0.0, 10.5)
-    assert named["Conditional expressions"].end_time <= named["Path Expressions"].start_time + 0.001
+    header = named[scenes.SLIDE_HEADER]
+    assert (header.start_time, header.end_time) == (0.0, scenes.SLIDES_SECONDS)
+    (_, first, _), (change, second, lines) = scenes.SLIDES
+    assert named[first].end_time == named[second].start_time == change
+    assert set(lines) <= set(named)
 
 
 def test_film_without_text_reads_as_none(reader):
-    assert reader.read(*sampled(MEDIA / "earth_mpeg4.avi", 1.0), 5.0) == ()
+    assert reader.read(*sampled(clip("moving.avi"), 1.0), 5.0) == ()
 
 
 def test_no_frames_read_as_no_text(reader):

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from ray_jobs.stages.describe import Sampling, sample_frames
 from ray_jobs.stages.probe import probe
 from services.core.media import Span
 from services.core.settings import Settings
-from tests.running_system import MEDIA, ROOT
-
-CLIP = MEDIA / "screencast_launching_apps.webm"
+from tests.media import clip
+from tests.running_system import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     report = tmp_path_factory.mktemp("report") / "report.json"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.systems.passed_frames", str(CLIP), str(report)],
+        [sys.executable, "-m", "tests.systems.passed_frames", str(clip("screencast.webm")), str(report)],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -60,8 +58,9 @@ def test_who_describes_reads_the_stores_memory_itself(passed):
 def test_the_frames_that_arrive_are_those_that_were_decoded(passed):
     settings = Settings()
     sampling = Sampling(settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side)
-    info = probe(Path(CLIP))
+    path = clip("screencast.webm")
+    info = probe(path)
     for number, frames in enumerate(passed["seen"]):
-        decoded = sample_frames(CLIP, info, Span(8.0 * number, 8.0 * number + 8.0), sampling)
+        decoded = sample_frames(path, info, Span(8.0 * number, 8.0 * number + 8.0), sampling)
         assert frames["count"] == len(decoded) == 4
         assert frames["sum"] == int(decoded.images.sum(dtype=np.int64))

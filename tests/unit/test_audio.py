@@ -1,28 +1,26 @@
-"""Sound as samples and subtitles as text, from real files."""
-
-from pathlib import Path
+"""Sound as samples and subtitles as text, from files."""
 
 import numpy as np
 import pytest
 
 from ray_jobs.stages.audio import audio_samples, subtitles
 from ray_jobs.stages.probe import probe
-
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+from tests.media import clip, scenes
+from tests.media.damage import TRUNCATED_SECONDS
 
 
 def samples_of(name: str, start: float, end: float, rate: int = 16000) -> np.ndarray:
-    return audio_samples(MEDIA / name, probe(MEDIA / name), start, end, rate)
+    return audio_samples(clip(name), probe(clip(name)), start, end, rate)
 
 
 def test_samples_are_one_channel_of_the_rate_asked_for():
-    samples = samples_of("jfk.flac", 0, 11)
+    samples = samples_of("speech.flac", 0, 11)
     assert samples.dtype == np.int16 and samples.ndim == 1
     assert len(samples) == pytest.approx(11 * 16000, abs=2)
-    assert len(samples_of("jfk.flac", 0, 11, 8000)) == pytest.approx(11 * 8000, abs=2)
+    assert len(samples_of("speech.flac", 0, 11, 8000)) == pytest.approx(11 * 8000, abs=2)
 
 
-@pytest.mark.parametrize("name", ["jfk.flac", "derived_lecture.mp4", "screencast_launching_apps.webm"])
+@pytest.mark.parametrize("name", ["speech.flac", "slides.mov", "screencast.webm"])
 def test_a_part_is_heard_where_it_lies_in_the_whole(name):
     whole, part = samples_of(name, 0, 11), samples_of(name, 5.25, 8.5)
     assert len(part) == pytest.approx(3.25 * 16000, abs=2)
@@ -33,28 +31,28 @@ def test_a_part_is_heard_where_it_lies_in_the_whole(name):
 def test_both_channels_are_mixed():
     import wave
 
-    with wave.open(str(MEDIA / "stereo_two_speakers.wav")) as source:
+    with wave.open(str(clip("two_speakers.wav"))) as source:
         pcm = np.frombuffer(source.readframes(source.getnframes()), np.int16).reshape(-1, 2).astype(float)
-    mixed = samples_of("stereo_two_speakers.wav", 0, 5).astype(float)
+    mixed = samples_of("two_speakers.wav", 0, 5).astype(float)
     assert np.corrcoef(mixed, pcm.sum(axis=1)[: len(mixed)])[0, 1] > 0.99
 
 
 def test_a_file_without_sound_and_a_range_after_its_end_are_empty():
-    assert len(samples_of("asl_book.mkv", 0, 3)) == 0
-    assert len(samples_of("librivox_0880.wav", 30, 40)) == 0
+    assert len(samples_of("reordered.mkv", 0, 3)) == 0
+    assert len(samples_of("speech.wav", 30, 40)) == 0
 
 
 def test_a_truncated_file_gives_the_sound_that_is_there():
-    assert len(samples_of("bad_truncated_20pct.webm", 0, 34)) / 16000 == pytest.approx(7.1, abs=0.1)
+    assert len(samples_of("truncated.webm", 0, 34)) / 16000 == pytest.approx(TRUNCATED_SECONDS, abs=0.1)
 
 
 def test_one_of_two_subtitle_tracks_is_read():
-    cues = subtitles(MEDIA / "nasa_13013.mp4")
-    assert [round(cue.start_time, 2) for cue in cues] == [0.21, 4.26, 8.35, 12.47]
-    assert "at NASA’s Goddard Space Flight Center" in cues[2].text
+    cues = subtitles(clip("tracks.mp4"))
+    found = [(round(cue.start_time * 1000), round(cue.end_time * 1000), cue.text) for cue in cues]
+    assert found == scenes.mirror_cues()
 
 
 def test_a_subrip_track_is_read_and_a_file_without_one_has_no_cues():
-    (cue,) = subtitles(MEDIA / "face_with_srt.mkv")
+    (cue,) = subtitles(clip("subtitles.mkv"))
     assert (cue.text, cue.start_time, cue.end_time) == ("This is the first subtitle.", 0.0, 1.234)
-    assert subtitles(MEDIA / "derived_lecture.mp4") == []
+    assert subtitles(clip("slides.mov")) == []

@@ -11,9 +11,15 @@ import pytest
 from ray_jobs.stages.group_clips import group_clip
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
 from services.core.errors import MediaError
-from tests.contract.made_clips import number_in, write_clip
+from tests.media.muxing import Pictures, write
+from tests.media.numbered import Numbered, frames, number_in
 
 UNEVEN = [sum((20, 40, 40, 130)[index % 4] for index in range(count)) for count in range(40)]
+
+
+def write_clip(path, encoder, milliseconds, **options):
+    clip = Numbered(encoder, milliseconds, {"g": "12", "b": "3M", **options}, (512, 288))
+    return write(path, Pictures(encoder, frames(clip), clip.options))
 
 
 def clips_at(path, times):
@@ -23,7 +29,7 @@ def clips_at(path, times):
         for group in PictureGroups(container, stream, ticks_of(container, stream, times)):
             encoded, stamps = group_clip(stream, group.packets)
             with av.open(io.BytesIO(encoded)) as clip:
-                numbers = [number_in(frame.to_ndarray(format="rgb24"), 512) for frame in clip.decode(video=0)]
+                numbers = [number_in(frame.to_ndarray(format="rgb24")) for frame in clip.decode(video=0)]
             yield numbers, [round(float(stamp * stream.time_base * 1000)) for stamp in stamps]
 
 

@@ -1,73 +1,105 @@
-"""What the probe says of real files, good, odd and damaged."""
+"""What the probe says of files, good, odd and damaged."""
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from ray_jobs.stages.probe import ProbeLimits, probe
 from services.core.errors import MediaError, Reason
 from services.core.media import MediaInfo
+from tests.media import clip, scenes
+from tests.media.damage import TRUNCATED_SECONDS, UNREADABLE
+from tests.media.numbered import NUMBERED
 
-MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
-UNREADABLE = {
-    "bad_empty.mp4": "empty",
-    "bad_nostreams.mp4": "no video and no audio",
-    "bad_truncated_70pct.mov": "cut off",
+FORMATS = {
+    ".webm": "matroska", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".ts": "mpegts", ".mpg": "mpeg", ".avi": "avi",
+    ".flv": "flv", ".3gp": "3gp", ".ogv": "ogg",
+}  # fmt: skip
+CODECS = {
+    "libvpx": "vp8", "libvpx-vp9": "vp9", "libsvtav1": "av1", "libx264": "h264", "libx265": "hevc", "flv": "flv1",
+}  # fmt: skip
+SOUNDS = {"libopus": "opus", "libmp3lame": "mp3"}
+# What is not numbered: seconds, container, whether it has pictures, whether it has sound.
+OTHERS = {
+    "slides.mov": (scenes.SLIDES_SECONDS, "mov", True, True),
+    "counter.mp4": (3.0, "mp4", True, False),
+    "shots.webm": (scenes.SHOTS_SECONDS, "matroska", True, True),
+    "fades.mp4": (scenes.FADES_SECONDS, "mp4", True, False),
+    "screencast.webm": (scenes.SCREENCAST_SECONDS, "matroska", True, True),
+    "moving.avi": (scenes.MOVING_SECONDS, "avi", True, True),
+    "tracks.mp4": (scenes.mirror_seconds(), "mp4", True, True),
+    "subtitles.mkv": (1.2, "matroska", True, True),
+    "chapters.mkv": (5.0, "matroska", True, True),
+    "long_mdat.mp4": (1.28, "mp4", True, False),
+    "corrupt.mp4": (1.28, "mp4", True, True),
+    "two_speakers.wav": (8.565, "wav", False, True),
+    "tune.ogg": (12.0, "ogg", False, True),
 }
-TRUTH = json.loads((MEDIA / "ground_truth.json").read_text())
-READABLE = sorted(name for name in TRUTH if name not in UNREADABLE)
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_a_readable_clip_is_what_the_ground_truth_says(name):
-    truth, info = TRUTH[name], probe(MEDIA / name)
-    # The header of one counts what was cut off, of the other a subtitle that outlasts picture and sound.
-    if name not in ("bad_truncated_20pct.webm", "nasa_13013.mp4"):
-        assert info.duration_seconds == pytest.approx(float(truth["duration"]), abs=0.2)
-    assert truth["container"] in info.format
-    if truth["video"] == "-":
-        assert (info.media_type, info.width, info.video_codec) == ("audio", None, None)
+@pytest.mark.parametrize("name", NUMBERED)
+def test_a_clip_is_what_its_maker_says(name):
+    made, info = NUMBERED[name], probe(clip(name))
+    step = made.times[-1] - made.times[-2]
+    assert info.media_type == "video"
+    assert info.duration_seconds == pytest.approx(made.times[-1] + step, abs=max(0.1, step - 0.03))
+    assert ("ogg" if name == "ogg_named.mkv" else FORMATS[name[name.rindex(".") :]]) in info.format
+    assert info.video_codec == CODECS.get(made.encoder, made.encoder)
+    assert (info.width, info.height) == made.upright_size
+    assert info.rotation == made.more.get("turn", 0)
+    assert info.pixel_format == made.more.get("pixel_format", "yuv420p")
+    sound = "vorbis" if made.encoder == "theora" else SOUNDS.get(made.sound, made.sound)
+    assert (info.has_audio, info.audio_codec) == (sound is not None, sound)
+    steps = {round(later - earlier, 2) for earlier, later in zip(made.times, made.times[1:], strict=False)}
+    if max(steps) - min(steps) < 0.02:
+        assert info.frame_rate == pytest.approx((len(made.times) - 1) / (made.times[-1] - made.times[0]), rel=0.02)
+        assert info.has_regular_rate or name in ("reordered.ts", "mpeg2.mpg")
     else:
-        assert info.media_type == "video"
-        assert info.frame_rate is not None and 0.5 < info.frame_rate <= 60
-        assert info.video_codec
-    assert info.has_audio == (truth["audio"] != "none")
+        assert info.frame_rate == pytest.approx(18, abs=0.3) and not info.has_regular_rate
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_clip_has_the_length_and_the_streams_that_its_maker_gave_it(name):
+    (seconds, container, has_pictures, has_sound), info = OTHERS[name], probe(clip(name))
+    assert info.duration_seconds == pytest.approx(seconds, abs=0.1)
+    assert container in info.format
+    assert (info.media_type, info.video_codec is None) == (("video", False) if has_pictures else ("audio", True))
+    assert info.has_audio == has_sound
 
 
 @pytest.mark.parametrize(("name", "reason"), UNREADABLE.items())
 def test_an_unreadable_file_is_refused_with_its_reason(name, reason):
     with pytest.raises(MediaError, match=reason):
-        probe(MEDIA / name)
+        probe(clip(name))
 
 
 def test_the_duration_of_a_truncated_file_is_what_can_be_read():
-    info = probe(MEDIA / "bad_truncated_20pct.webm")
-    assert info.duration_seconds == pytest.approx(7.1, abs=0.1)
+    info = probe(clip("truncated.webm"))
+    assert info.duration_seconds == pytest.approx(TRUNCATED_SECONDS, abs=0.1)
 
 
-def test_sizes_are_upright():
-    turned, upside_down = probe(MEDIA / "rot_90.mov"), probe(MEDIA / "rot_180.mov")
-    assert (turned.width, turned.height, turned.rotation) == (320, 568, 90)
-    assert (upside_down.width, upside_down.height, upside_down.rotation) == (568, 320, 180)
+def test_of_several_tracks_the_default_is_taken():
+    info = probe(clip("tracks.mp4"))
+    assert (info.width, info.height, info.sample_rate, info.channels) == (480, 270, 16_000, 2)
+    assert info.has_subtitles and not probe(clip("reordered.mp4")).has_subtitles
 
 
-@pytest.mark.parametrize("name", ["face_with_srt.mkv", "face.flv"])
+@pytest.mark.parametrize("name", ["subtitles.mkv", "clock.mkv", "h264.flv"])
 def test_a_frame_rate_that_is_only_a_clock_is_measured_instead(name):
-    assert probe(MEDIA / name).frame_rate == pytest.approx(30, abs=0.5)
+    assert probe(clip(name)).frame_rate == pytest.approx(30, abs=0.5)
 
 
 def test_content_counts_and_the_name_does_not(tmp_path):
-    assert probe(MEDIA / "odd_ogg_named_mkv.mkv").format == "ogg"
+    assert probe(clip("ogg_named.mkv")).format == "ogg"
     renamed = tmp_path / "video.mp4"
-    shutil.copy(MEDIA / "jfk.flac", renamed)
+    shutil.copy(clip("speech.flac"), renamed)
     assert (probe(renamed).media_type, probe(renamed).format) == ("audio", "flac")
 
 
 def test_a_playlist_is_refused_because_it_names_other_files(tmp_path):
     playlist = tmp_path / "video.mp4"
-    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{MEDIA / 'mpeg2.ts'}\n#EXT-X-ENDLIST\n")
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{clip('mpeg2.ts')}\n#EXT-X-ENDLIST\n")
     with pytest.raises(MediaError, match="not a readable"):
         probe(playlist)
 
@@ -100,14 +132,14 @@ def test_an_image_is_an_image(tmp_path):
 )
 def test_a_limit_is_named_with_what_was_measured(limits, words):
     with pytest.raises(MediaError, match=words) as caught:
-        probe(MEDIA / "ocr_frame_counter.mp4", limits)
+        probe(clip("counter.mp4"), limits)
     assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 def test_chapter_marks_are_read_and_end_inside_the_file():
-    info = probe(MEDIA / "chapters.mkv")
+    info = probe(clip("chapters.mkv"))
     assert [chapter.title for chapter in info.chapters] == ["Chapter 1", "Chapter 2"]
     assert [chapter.start_time for chapter in info.chapters] == [0.0, 2.0]
     assert info.chapters[-1].end_time <= info.duration_seconds
     assert MediaInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
-    assert probe(MEDIA / "face.flv").chapters == ()
+    assert probe(clip("h264.flv")).chapters == ()

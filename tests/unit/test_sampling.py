@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from ray_jobs.stages.describe import Sampling, sample_frames
 from ray_jobs.stages.probe import probe
 from services.core.media import Span
+from tests.media import clip
 
-CLIP = Path(__file__).parents[2].parent / "shared" / "media" / "lecture_slides_10fps.mov"
 SAMPLING = Sampling(interval_seconds=2.0, max_frames=16, max_side=64)
 
 
@@ -35,20 +34,22 @@ def test_a_segment_of_hours_has_no_more_frames_than_the_bound():
 
 @pytest.mark.parametrize("span", [Span(4.0, 4.0), Span(10.5, 10.5), Span(99.0, 99.0)])
 def test_a_segment_without_length_has_the_frame_shown_then_or_the_last(span):
-    info = probe(CLIP)
-    frames = sample_frames(CLIP, info, span, SAMPLING)
+    path = clip("slides.mov")
+    info = probe(path)
+    frames = sample_frames(path, info, span, SAMPLING)
     assert len(frames) == 1
     assert frames.times[0] == pytest.approx(min(span.start_time, info.duration_seconds), abs=0.2)
 
 
 def test_a_file_without_a_frame_left_gives_none_and_no_error(tmp_path):
-    info = probe(CLIP)
+    path = clip("slides.mov")
+    info = probe(path)
     broken = tmp_path / "broken.mov"
-    data = bytearray(CLIP.read_bytes())
+    data = bytearray(path.read_bytes())
     start = data.index(b"mdat") + 4
     data[start : start + len(data) // 2] = bytes(len(data) // 2)  # the pictures, not the index
     broken.write_bytes(data)
     frames = sample_frames(broken, info, Span(0.0, 2.0), SAMPLING)
     assert frames.images.shape[1:] in {(1, 1, 3), (48, 64, 3)} and len(frames) <= 1
     sound = replace(info, media_type="audio")
-    assert len(sample_frames(CLIP, sound, Span(0.0, 2.0), SAMPLING)) == 0
+    assert len(sample_frames(path, sound, Span(0.0, 2.0), SAMPLING)) == 0
