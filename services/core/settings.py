@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     )
     config: str = Field("", description="YAML file of engines and roles; empty means the embedded engines.")
     roles: str = Field("", description="Roles over those of the file, as 'nimbus-001=scripted,embed=mine'.")
+    speech_model: str = Field(
+        "",
+        description="Folder of a Whisper model in CTranslate2's form for the embedded engine; empty means the packages'.",
+    )
     index_shards: int = Field(
         1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
     )

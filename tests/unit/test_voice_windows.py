@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_jobs.engines.voice_windows import WINDOW_SECONDS, VoiceWindows, joined
+from ray_jobs.engines.embedded.transcriber import joined
+from ray_jobs.engines.voice_windows import WINDOW_SECONDS, VoiceWindows
 from services.core.errors import ArcusError, Reason
 from tests.contract.test_role_transcriber import RATE, spoken
 
@@ -20,7 +21,7 @@ def test_windows_hold_every_utterance_whole_and_none_is_longer_than_the_limit(st
     for silence, length in steps:
         utterances.append((place + silence, place + silence + length))
         place += silence + length
-    windows = joined(utterances, 1)
+    windows = joined(utterances, 1, WINDOW_SECONDS)
     assert all(end - start <= WINDOW_SECONDS for start, end in windows)
     assert all(before[1] <= after[0] for before, after in pairwise(windows))
     for start, end in utterances:

@@ -56,10 +56,10 @@ class ThreadedDescriber:
 
 
 class ThreadedTranscriber:
-    """One call after another: PocketSphinx crashes when two threads use one decoder."""
+    """One call after another, each with a core to itself. `folder` has another model than the packages'."""
 
-    def __init__(self) -> None:
-        self._engine = EmbeddedTranscriber()
+    def __init__(self, folder: str = "") -> None:
+        self._engine = EmbeddedTranscriber(folder)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transcribe")
 
     async def setup(self) -> None:

@@ -64,18 +64,19 @@ class EmbeddedDescriber:
         audio: tuple[TimedText, ...] = ()
         if config.enable_audio_description or (config.enable_summary and not visual):
             audio = sound.listen(samples, span, sample_rate, speech)
+        understood = tuple(item for item in speech if item.text)
         title = summary = ""
         if config.enable_summary:
-            seen = visual or (() if speech else audio)
+            seen = visual or (() if understood else audio)
             longest = max(seen, key=lambda item: item.end_time - item.start_time, default=None)
-            title = titles.segment_title(speech, scene_text, longest.text.split(".")[0] if longest else "")
-            summary = titles.segment_summary(speech, scene_text, seen, wanted)
+            title = titles.segment_title(understood, scene_text, longest.text.split(".")[0] if longest else "")
+            summary = titles.segment_summary(understood, scene_text, seen, wanted)
         return SegmentDescription(
             title=title,
             summary=summary,
             visual_scene_description=visual if config.enable_visual_scene_description else (),
             scene_text=tuple(_inside(span, item) for item in scene_text) if config.enable_scene_text else (),
-            speech=tuple(speech) if config.enable_speech else (),
+            speech=understood if config.enable_speech else (),
             audio_description=audio if config.enable_audio_description else (),
         )
 

