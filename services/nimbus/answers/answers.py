@@ -14,8 +14,7 @@ from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason, not_found
 from services.nimbus.answers.background import BackgroundResponses, ended_body
 from services.nimbus.answers.conversation import continued
-from services.nimbus.answers.events import Event, EventLog, opening_body
-from services.nimbus.answers.failures import failure_entry
+from services.nimbus.answers.events import Event, EventLog, failure_entry, opening_body
 from services.nimbus.answers.following import follow
 from services.nimbus.answers.generation import Generation, Step
 from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on

@@ -13,8 +13,7 @@ from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
 from services.core.tenants.limits import TenantLimit
 from services.nimbus.answers.conversation import continued
-from services.nimbus.answers.events import EventLog
-from services.nimbus.answers.failures import failure_entry
+from services.nimbus.answers.events import EventLog, failure_entry
 from services.nimbus.answers.generation import Generation
 from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.answers.log_writer import LogWriter, LostError

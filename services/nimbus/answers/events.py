@@ -17,11 +17,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import structlog
+
+from services.core.errors import WIRE, ArcusError, Reason
 from services.nimbus.requests.responses import ResponseRequest
 
 Event = dict[str, Any]
 Entry = str | list[Any]
 TERMINAL = ("completed", "failed", "cancelled")
+
+log = structlog.get_logger()
+
+
+def failure_entry(response_id: str, error: BaseException) -> list[Any]:
+    """The last entry of a response that failed. What was not expected is logged and not shown."""
+    if isinstance(error, ArcusError):
+        log.warning("response_failed", response_id=response_id, reason=error.reason, cause=str(error.__cause__))
+        return ["failed", error.message, error.reason.lower()]
+    log.error("response_failed", response_id=response_id, exc_info=error)
+    return ["failed", WIRE[Reason.INTERNAL].message, Reason.INTERNAL.lower()]
 
 
 def opening_body(request: ResponseRequest, id: str, created_at: int) -> dict[str, Any]:
