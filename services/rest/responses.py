@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from services.core.engines.config import MODELS
 from services.core.errors import not_found
 from services.core.store.pages import CreatedRange, Page
-from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
+from services.nimbus.answers.running import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
 from services.nimbus.requests.responses import parse_request
 from services.rest.bodies import body_of, read_json

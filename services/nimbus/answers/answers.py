@@ -17,9 +17,8 @@ from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import Event, EventLog, failure_entry, opening_body
 from services.nimbus.answers.following import follow
 from services.nimbus.answers.generation import Generation, Step
-from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.answers.log_writer import LogWriter, LostError
-from services.nimbus.answers.running import Running, RunningResponses
+from services.nimbus.answers.running import InterruptedWorkError, Running, RunningResponses, cancel_on
 from services.nimbus.context.sources import ContextBuilder, Prepared, needs_plan
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import ResponseRequest

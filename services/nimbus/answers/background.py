@@ -15,9 +15,8 @@ from services.core.tenants.limits import TenantLimit
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import EventLog, failure_entry
 from services.nimbus.answers.generation import Generation
-from services.nimbus.answers.interruption import InterruptedWorkError, cancel_on
 from services.nimbus.answers.log_writer import LogWriter, LostError
-from services.nimbus.answers.running import Running, RunningResponses
+from services.nimbus.answers.running import InterruptedWorkError, Running, RunningResponses, cancel_on
 from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import parse_request

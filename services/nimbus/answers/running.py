@@ -1,17 +1,20 @@
-"""What this front is writing: how many answers, and how to stop one."""
+"""What this front is writing: how many answers, how to stop one, and work that is given up as soon as something else happens."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from services.core.answers.log import Lease
 from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.generation import Generation
+
+Result = TypeVar("Result")
 
 
 @dataclass(eq=False)
@@ -93,3 +96,21 @@ class RunningResponses:
         for lease in asked - held:
             if lease in self._stored:
                 self._stored[lease].stop()
+
+
+class InterruptedWorkError(Exception):
+    """The signal came before the work was done."""
+
+
+async def cancel_on(signal: Coroutine[Any, Any, Any], work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of work, or what it raises; it is cancelled once `signal` returns. Raises InterruptedWorkError then."""
+    task, watch = asyncio.create_task(work, name="work"), asyncio.create_task(signal, name="signal")
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise InterruptedWorkError
+        return task.result()
+    finally:
+        for each in (task, watch):
+            each.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
