@@ -6,8 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
-from services.nimbus.views.descriptions import View, shots
-from services.nimbus.views.entities import entities_data
+from services.nimbus.views.descriptions import View, entities_data, shots
 from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import added_range, page_of, plain_page

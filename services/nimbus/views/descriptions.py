@@ -8,6 +8,7 @@ from typing import Any
 
 from services.core.errors import invalid
 from services.core.library.descriptions import DescribedSegment, Description
+from services.core.library.entities import FileEntities
 from services.core.media import Speech, TimedText
 from services.nimbus.views.captions import cues, srt, vtt
 
@@ -166,3 +167,19 @@ def _markdown(head: Json, segments: Sequence[DescribedSegment], view: View) -> s
 def _line(part: TimedText | Speech) -> str:
     speaker = f"**{part.speaker}:** " if isinstance(part, Speech) and part.speaker else ""
     return f"- [{timecode(part.start_time)}] {speaker}{' '.join(part.text.split())}"
+
+
+def entities_data(found: FileEntities, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """`pictures`: links to thumbnails by segment id, empty when they were not asked for."""
+    return {
+        "entities": found.entities or {},
+        "segment_entities": [
+            {
+                "start_time": part.start_time,
+                "end_time": part.end_time,
+                "entities": part.entities,
+                **({"thumbnail_url": pictures[part.segment_id]} if part.segment_id in pictures else {}),
+            }
+            for part in found.segments
+        ],
+    }
