@@ -30,6 +30,7 @@ from services.core.tenants.limits import TenantLimit
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
+from services.nimbus.answers.foreground import ForegroundResponses
 from services.nimbus.answers.log_writer import LogWriter
 from services.nimbus.answers.running import RunningResponses
 from services.nimbus.context.retrieval import Retrieval
@@ -121,13 +122,21 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             running=running,
             tenant_limit=tenant_limit,
         )
-        answers = Answers(
+        foreground = ForegroundResponses(
             engine=engine,
             sources=sources,
             responses=responses,
             response_log=response_log,
             writer=writer,
             running=running,
+        )
+        answers = Answers(
+            sources=sources,
+            responses=responses,
+            response_log=response_log,
+            writer=writer,
+            running=running,
+            foreground=foreground,
             background=background,
         )
         loops = (

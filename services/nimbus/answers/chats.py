@@ -10,7 +10,8 @@ from services.core.answers.chats import Chats
 from services.core.clock import now_ms
 from services.core.errors import ArcusError
 from services.core.store.pages import CreatedRange, Listing, Page
-from services.nimbus.answers.answers import Answer, Answers
+from services.nimbus.answers.answer import Answer
+from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.events import Event
 from services.nimbus.requests.chats import ChatRequest
 
