@@ -23,7 +23,8 @@ class RunningSystem(Instance):
     data_dir: Path
 
     def client(self, key: str | None = None) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {key or self.key}"}
+        """Plain HTTP, as Cloudglue's clients speak it."""
+        headers = {"Authorization": f"Bearer {key or self.key}", "X-SDK-Client": "cloudglue-tests"}
         return httpx.Client(base_url=self.http, headers=headers, timeout=60, trust_env=False)
 
     def create_key(self, tenant: str) -> str:

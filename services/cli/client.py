@@ -76,7 +76,7 @@ class Client:
 
 def _error(reply: httpx.Response) -> ArcusError:
     try:
-        message = reply.json()["error"]
+        message = reply.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
         message = f"The server answered {reply.status_code}."
     return ArcusError(Reason.INTERNAL, message)

@@ -11,16 +11,18 @@ from starlette.requests import ClientDisconnect
 from services.core.engines.config import MODELS
 from services.core.errors import not_found
 from services.core.store.pages import CreatedRange, Page
+from services.nimbus.answers.answer import Answer
 from services.nimbus.answers.running import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
 from services.nimbus.requests.responses import parse_request
+from services.nimbus.views.file_citations import with_file_citations
 from services.rest.bodies import body_of, read_json
-from services.rest.errors import reply
+from services.rest.errors import is_cloudglue, reply
 from services.rest.gate import Tenant
 from services.rest.parameters import created_range, plain_page
 from services.rest.render import Json, list_reply
 from services.rest.schemas import responses as schemas
-from services.rest.sse import EventStream, disconnected
+from services.rest.sse import EventStream, disconnected, event_bytes
 
 Result = TypeVar("Result")
 MODELS_SINCE = 1767225600  # 2026-01-01
@@ -42,8 +44,8 @@ def response_routes(backend: Backend) -> APIRouter:
         """
         asked = parse_request(await read_json(request))
         if asked.stream:
-            return EventStream(await while_connected(request, backend.answers.stream(tenant_id, asked)))
-        return reply(await while_connected(request, backend.answers.create(tenant_id, asked)))
+            return _stream(request, await while_connected(request, backend.answers.stream(tenant_id, asked)))
+        return _reply(request, await while_connected(request, backend.answers.create(tenant_id, asked)))
 
     @router.get("", summary="List responses", response_model=schemas.ResponseList)
     async def list_responses(
@@ -63,6 +65,7 @@ def response_routes(backend: Backend) -> APIRouter:
     @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response)
     async def get_response(
         tenant_id: Tenant,
+        request: Request,
         response_id: str,
         stream: bool = Query(False, description="Reply with the response's events, those to come included."),
         starting_after: int = Query(
@@ -71,13 +74,13 @@ def response_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """A stream goes on from any event, while the response is written, by whichever front, and after it ended."""
         if stream:
-            return EventStream(await backend.answers.follow(tenant_id, response_id, starting_after))
-        return reply((await backend.responses.get(tenant_id, response_id)).body)
+            return _stream(request, await backend.answers.follow(tenant_id, response_id, starting_after))
+        return _reply(request, (await backend.responses.get(tenant_id, response_id)).body)
 
     @router.post("/{response_id}/cancel", summary="Cancel a response", response_model=schemas.Response)
-    async def cancel(tenant_id: Tenant, response_id: str) -> Response:
+    async def cancel(tenant_id: Tenant, request: Request, response_id: str) -> Response:
         """Stops a response in progress; one that has ended is returned as it is."""
-        return reply(await backend.answers.cancel(tenant_id, response_id))
+        return _reply(request, await backend.answers.cancel(tenant_id, response_id))
 
     @router.delete("/{response_id}", summary="Delete a response", response_model=schemas.ResponseDelete)
     async def delete(tenant_id: Tenant, response_id: str) -> Response:
@@ -110,6 +113,17 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         return await cancel_on(disconnected(request.receive), work)
     except InterruptedWorkError:
         raise ClientDisconnect from None
+
+
+def _reply(request: Request, body: Json) -> Response:
+    """Citations in the form that the client's kind of SDK reads; `_stream` does the same."""
+    return reply(body if is_cloudglue(request.headers) else with_file_citations(body))
+
+
+def _stream(request: Request, events: Answer) -> EventStream:
+    if is_cloudglue(request.headers):
+        return EventStream(events)
+    return EventStream(events, encode=lambda event: event_bytes(with_file_citations(event)))
 
 
 def _model(name: str) -> Json:

@@ -104,9 +104,9 @@ class Account:
 
     @property
     def http(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.front.url, headers={"Authorization": f"Bearer {self.key}"}, verify=False, timeout=60
-        )
+        """Plain HTTP, as Cloudglue's clients speak it: they name themselves, and read errors that are text."""
+        headers = {"Authorization": f"Bearer {self.key}", "X-SDK-Client": "cloudglue-tests"}
+        return httpx.Client(base_url=self.front.url, headers=headers, verify=False, timeout=60)
 
     def channel(self) -> grpc.Channel:
         return grpc.insecure_channel(f"127.0.0.1:{self.front.grpc_port}")

@@ -20,7 +20,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     for name, model in vars(spec).items()
     if name.endswith("StreamingEvent")
 }
-CITATION = {"type", "file_id", "segment_id", "start_time", "end_time", "context"}
+CITATION = {"type", "file_id", "filename", "index", "segment_id", "start_time", "end_time", "context"}
 PICTURE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
@@ -214,7 +214,7 @@ class Stream:
 
 
 def _without_citations(value: Json) -> Json:
-    """The specification knows citations of web pages alone. Ours extend it: they are checked here, and set aside."""
+    """The specification knows citations of web pages alone. Those of files are OpenAI's: they are checked here, and set aside."""
     value = copy.deepcopy(value)
     if value.get("type") == "response.output_text.annotation.added":
         _check_citation(value["annotation"])
@@ -227,7 +227,7 @@ def _without_citations(value: Json) -> Json:
 
 
 def _check_citation(annotation: Json) -> None:
-    assert annotation["type"] == "cloudglue_citation" and annotation.keys() >= CITATION, annotation
+    assert annotation["type"] == "file_citation" and annotation.keys() >= CITATION, annotation
 
 
 def _parts(value: Any) -> Iterator[Json]:

@@ -99,13 +99,13 @@ def test_a_bad_query_parameter_is_refused_by_its_name(owner, facts: str, path: s
     assert any(part.split("=")[0] in message for part in query.split("&")), message
 
 
-def test_every_refusal_names_its_field_to_the_openai_client(owner, facts: str, segment_id: str):
+def test_every_refusal_names_its_field_to_clients_that_are_not_cloudglues(owner, facts: str, segment_id: str):
     account, collection_id, file_id = owner
     names = {"{collection_id}": collection_id, "{file_id}": file_id, "{segment_id}": segment_id}
     asked = [(method, path, json.dumps(body)) for method, path, body, _ in BODIES]
     asked += [("GET", f"{path}?{query}", "") for path, queries in QUERIES.items() for query in queries]
     with account.http as http:
-        http.headers["User-Agent"] = "OpenAI/Python 3.54.0"
+        del http.headers["X-SDK-Client"]
         for method, path, text in asked:
             names["{collection_id}"] = facts if "/entities" in path else collection_id
             for name, id in names.items():

@@ -1,4 +1,4 @@
-"""Every kind of failure, told to both families of SDK: text for Cloudglue's, the error object for OpenAI's."""
+"""Every kind of failure, told to both families of SDK: text for Cloudglue's, OpenAI's error object for all others."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ LIMIT = 4  # requests in progress
 BAD, SERVER = "invalid_request_error", "server_error"
 
 CLIENTS = [  # what a client says of itself, and whether it then reads objects
-    ({}, False),
-    ({"User-Agent": "curl/8.5.0"}, False),
+    ({}, True),
+    ({"User-Agent": "curl/8.5.0"}, True),
+    ({"User-Agent": "ai/6.0.326 ai-sdk/provider-utils/4.0.66 runtime/node.js/v20"}, True),
+    ({"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}, True),
     ({"User-Agent": "OpenAPI-Generator/1.0.0/python"}, False),
     ({"User-Agent": "OpenAI/Python 3.54.0"}, True),
     ({"User-Agent": "AsyncOpenAI/Python 3.54.0"}, True),
@@ -130,6 +132,7 @@ def check_object(error: openai.APIStatusError, status: int, type: str, code: str
 @pytest.mark.parametrize(("headers", "reads_objects"), CLIENTS)
 def test_the_form_of_an_error_follows_from_what_the_client_says_of_itself(at: Account, headers, reads_objects):
     with at.http as http:
+        del http.headers["X-SDK-Client"]
         error = http.get("/v1/files/unknown", headers=headers).json()["error"]
     assert (error["message"] if reads_objects else error) == "File not found: unknown"
 
@@ -160,6 +163,7 @@ def test_a_wrong_key_is_an_authentication_error(at: Account):
 def test_every_route_tells_each_client_what_it_reads(at: Account):
     """What no key opens, and bodies that are no JSON, on every route of the document."""
     with at.http as http:
+        del http.headers["X-SDK-Client"]
         paths = http.get("/openapi.json", timeout=60).json()["paths"]
         asked = [
             (method, re.sub(r"{[^}]+}", "unknown", path), "requestBody" in operation)

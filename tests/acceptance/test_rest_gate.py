@@ -134,4 +134,4 @@ async def test_what_nobody_expected_is_a_500_that_tells_nothing(front: Front):
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
         reply = await client.get("/broken")
-    assert (reply.status_code, reply.json()) == (500, {"error": "Something went wrong on the server."})
+    assert (reply.status_code, reply.json()["error"]["message"]) == (500, "Something went wrong on the server.")

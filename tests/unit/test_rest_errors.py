@@ -10,14 +10,14 @@ from starlette.datastructures import Headers
 from services.core.errors import ArcusError, Reason
 from services.rest.errors import error_reply
 
-OPENAI = Headers({"user-agent": "OpenAI/Python 3.54.0"})
+CLOUDGLUE = Headers({"x-sdk-client": "cloudglue-python"})
 TYPES = ("invalid_request_error", "requests", "server_error")  # what OpenAI's clients know
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_told_in_both_forms(reason: Reason) -> None:
     error = ArcusError(reason, "It can't be.", field="input[0].role")
-    text, told = error_reply(error, Headers()), error_reply(error, OPENAI)
+    text, told = error_reply(error, CLOUDGLUE), error_reply(error, Headers())
     assert json.loads(text.body) == {"error": "It can't be."}
     body = json.loads(told.body)["error"]
     assert body == {"message": "It can't be.", "type": body["type"], "param": "input[0].role", "code": body["code"]}

@@ -193,6 +193,7 @@ def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
 def _citation(found: Found, ranked: Sequence[Passage], with_collection: bool) -> dict[str, Any]:
     citation = {
         "file_id": found.file.id,
+        "filename": found.file.filename,
         "segment_id": found.segment.id,
         "start_time": found.segment.start_time,
         "end_time": found.segment.end_time,

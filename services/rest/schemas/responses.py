@@ -124,9 +124,13 @@ class CreateResponse(Body):
 
 
 class Citation(Reply):
-    type: Literal["cloudglue_citation"]
+    type: Literal["file_citation", "cloudglue_citation"] = Field(
+        description="cloudglue_citation for Cloudglue's clients, which send x-sdk-client; file_citation for all others."
+    )
     collection_id: str | None = None
     file_id: str
+    filename: str | None = None
+    index: int | None = Field(None, description="Where in the text its mark stands, in characters.")
     segment_id: str | None = None
     start_time: Number
     end_time: Number | None = None

@@ -40,7 +40,7 @@ class ErrorObject(Reply):
 
 class Error(Reply):
     error: str | ErrorObject = Field(
-        description="What went wrong and what to change: an object for clients that are OpenAI's, else text."
+        description="What went wrong and what to change: an object, or text for Cloudglue's clients (x-sdk-client)."
     )
 
 
