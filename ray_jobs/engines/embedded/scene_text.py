@@ -13,19 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from ray_jobs.engines.embedded.frame_changes import Probe, changed, cut, probe
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import TimedText
 
-PROBE_SIDE = 320
-CHANGED_LEVELS = 24  # of 255; compression noise on a still slide stays under 10
-CHANGED_FRACTION = 0.0002  # a changed digit of a 1080p counter covers 0.0004 of the picture
-CUT_LEVELS = 30  # mean difference of two pictures that have little in common
 LONGEST_PAUSE_SECONDS = 4.0
 MAX_LINES = 100  # of one frame
 # Longer side of what text is looked for in. PaddleOCR's own default; RapidOCR's, 736 for the shorter side, takes 1.4
 # times as long and finds the same lines.
 DETECTION_SIDE = 960
-REMEMBERED_FILES, REMEMBERED_PICTURES = 16, 8
+REMEMBERED_FILES, REMEMBERED_PICTURES = 8, 4  # a picture takes 1 MB
 REMEMBERED_SECONDS = 60.0  # after a file was last read; its next segment comes sooner
 
 
@@ -64,7 +61,7 @@ class Source:
 
 @dataclass
 class _Read:
-    pictures: deque[tuple[np.ndarray, list[_Line]]]
+    pictures: deque[tuple[Probe, list[_Line]]]
     used_at: float
 
 
@@ -83,20 +80,20 @@ class Readings:
     def __len__(self) -> int:
         return len(self._files)
 
-    def find(self, source: Source, probe: np.ndarray) -> list[_Line] | None:
+    def find(self, source: Source, picture: Probe) -> list[_Line] | None:
         """The lines of a picture of this file that looks the same."""
         self.forget_idle()
         with self._turn:
             known = self._used(source)
             pictures = () if known is None else tuple(reversed(known.pictures))
-        return next((lines for seen, lines in pictures if not changed(seen, probe)), None)
+        return next((lines for seen, lines in pictures if not changed(seen, picture)), None)
 
-    def keep(self, source: Source, probe: np.ndarray, lines: list[_Line]) -> None:
+    def keep(self, source: Source, picture: Probe, lines: list[_Line]) -> None:
         with self._turn:
             known = self._used(source)
             if known is None:
                 known = self._files[source] = _Read(deque(maxlen=REMEMBERED_PICTURES), self._clock())
-            known.pictures.append((probe, lines))
+            known.pictures.append((picture, lines))
             if len(self._files) > REMEMBERED_FILES:
                 self._files.popitem(last=False)
 
@@ -126,6 +123,7 @@ class SceneTextReader:
         self._min_confidence = min_confidence
         self._ocr: Any = None
         self.readings = Readings()
+        self.frames_read = 0  # by the model; the rest were like one before them
 
     def setup(self) -> None:
         from rapidocr import RapidOCR
@@ -162,37 +160,38 @@ class SceneTextReader:
             return ()
         done: list[_Line] = []
         shown: list[_Line] = []
-        last: np.ndarray | None = None
+        last: Probe | None = None
         pause, resume_at = 0.0, 0.0
         until = [*map(float, times[1:]), end_time]
         for frame, shown_at, end in zip(frames, map(float, times), until, strict=True):
-            probe = _probe(frame)
-            waiting = not shown and shown_at < resume_at and last is not None and not cut(last, probe)
-            if waiting or (last is not None and not changed(last, probe)):
+            picture = probe(frame)
+            waiting = not shown and shown_at < resume_at and last is not None and not cut(last, picture)
+            if waiting or (last is not None and not changed(last, picture)):
                 for line in shown:
                     line.end_time = max(end, line.end_time)
                 continue
-            last = probe
-            gone, shown = _follow(shown, self._lines(frame, probe, shown_at, max(end, shown_at), source))
+            last = picture
+            gone, shown = _follow(shown, self._lines(frame, picture, shown_at, max(end, shown_at), source))
             done += gone
             pause = 0.0 if shown else min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
             resume_at = shown_at + pause
         return _blocks(done + shown)
 
     def _lines(
-        self, frame: np.ndarray, probe: np.ndarray, start_time: float, end_time: float, source: Source | None
+        self, frame: np.ndarray, picture: Probe, start_time: float, end_time: float, source: Source | None
     ) -> list[_Line]:
-        lines = None if source is None else self.readings.find(source, probe)
+        lines = None if source is None else self.readings.find(source, picture)
         if lines is None:
             lines = self._seen(frame)
             if source is not None:
-                self.readings.keep(source, probe, lines)
+                self.readings.keep(source, picture, lines)
         return [replace(line, start_time=start_time, end_time=end_time) for line in lines]
 
     def _seen(self, frame: np.ndarray) -> list[_Line]:
         """The lines of one frame, without times."""
         import cv2
 
+        self.frames_read += 1
         height, longer = frame.shape[0], max(frame.shape[:2])
         # A small picture is enlarged, so that its small letters are found.
         scale = min(max(1.0, DETECTION_SIDE / longer), self._max_side / longer)
@@ -231,32 +230,6 @@ def alike(one: str, other: str) -> bool:
     if re.findall(r"\d", a) != re.findall(r"\d", b):
         return False
     return SequenceMatcher(None, a, b, autojunk=False).ratio() >= 0.85
-
-
-def changed(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether enough pixels of two probes (uint8 [h, w]) differ for the text to differ."""
-    if before.shape != after.shape:
-        return True
-    return float(np.mean(_difference(before, after) > CHANGED_LEVELS)) > CHANGED_FRACTION
-
-
-def cut(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether two probes (uint8 [h, w]) are of different pictures."""
-    return before.shape != after.shape or float(np.mean(_difference(before, after))) > CUT_LEVELS
-
-
-def _difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return np.abs(before.astype(np.int16) - after.astype(np.int16))
-
-
-def _probe(frame: np.ndarray) -> np.ndarray:
-    import cv2
-
-    height, width = frame.shape[:2]
-    scale = min(1.0, PROBE_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
 
 
 def _follow(shown: list[_Line], seen: list[_Line]) -> tuple[list[_Line], list[_Line]]:
