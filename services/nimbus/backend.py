@@ -17,7 +17,7 @@ from services.core.library.collections import Collections
 from services.core.library.descriptions import Descriptions
 from services.core.library.entities import Entities
 from services.core.library.files import Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.library.segments import Segments
 from services.core.library.thumbnails import Thumbnails
 from services.core.search.full_text import FullText
@@ -49,7 +49,7 @@ class Backend:
     keys: Keys
     files: Files
     collections: Collections
-    collection_files: CollectionFiles
+    members: Members
     descriptions: Descriptions
     entities: Entities
     segments: Segments
@@ -85,7 +85,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
-        members = CollectionFiles(database, spread_vectors=settings.index_spread_vectors)
+        members = Members(database, spread_vectors=settings.index_spread_vectors)
         thumbnails = Thumbnails(database, objects, secret=settings.engine_secret.get_secret_value())
         responses = Responses(database)
         segments = Segments(database)
@@ -150,7 +150,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 keys=Keys(database),
                 files=files,
                 collections=collections,
-                collection_files=members,
+                members=members,
                 descriptions=descriptions,
                 entities=entities,
                 described_files=DescribedFiles(

@@ -18,7 +18,7 @@ from services.rest.entities import entity_routes
 from services.rest.errors import install_error_handlers
 from services.rest.files import file_routes
 from services.rest.gate import Gate
-from services.rest.membership import membership_routes
+from services.rest.members import member_routes
 from services.rest.operations import operation_routes
 from services.rest.responses import model_routes, response_routes
 from services.rest.schemas.chat import CreateChatCompletion
@@ -71,8 +71,8 @@ def create_app(backend: Backend) -> FastAPI:
         file_routes(backend),
         segment_routes(backend),
         collection_routes(backend),
-        membership_routes(backend, "videos"),
-        membership_routes(backend, "media"),
+        member_routes(backend, "videos"),
+        member_routes(backend, "media"),
         description_routes(backend),
         entity_routes(backend),
         response_routes(backend),

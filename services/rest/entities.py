@@ -32,7 +32,7 @@ def entity_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """What is extracted so far; GET …/videos/{file_id} says whether that is all. The page is of segments."""
         await backend.collections.of_type(tenant_id, collection_id, "entities")
-        member = await backend.collection_files.get(tenant_id, collection_id, file_id)
+        member = await backend.members.get(tenant_id, collection_id, file_id)
         found = await backend.entities.of_file(tenant_id, collection_id, file_id, page)
         pictures: dict[str, str] = {}
         value: Json = {"collection_id": collection_id, "file_id": file_id}
@@ -68,7 +68,7 @@ def entity_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """Of each file the first 100 segments; the rest of a longer file is at GET …/videos/{file_id}/entities."""
         await backend.collections.of_type(tenant_id, collection_id, "entities")
-        listing = await backend.collection_files.list(
+        listing = await backend.members.list(
             tenant_id, collection_id, page, added_after=added.after, added_before=added.before
         )
         found = await backend.entities.of_files(tenant_id, collection_id, [item.file_id for item in listing.items])

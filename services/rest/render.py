@@ -1,4 +1,4 @@
-"""Files, collections and memberships as the API shows them."""
+"""Files, collections and their members as the API shows them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import Request
 
 from services.core.library.collections import Collection
 from services.core.library.files import File
-from services.core.library.members import CollectionFile
+from services.core.library.members import Member
 from services.core.library.thumbnails import Thumbnail
 from services.core.store.pages import Listing
 from services.nimbus.backend import Backend
@@ -119,7 +119,7 @@ def collection_reply(collection: Collection) -> Json:
     }
 
 
-def member_reply(member: CollectionFile, file: Json | None) -> Json:
+def member_reply(member: Member, file: Json | None) -> Json:
     cut = "completed" if member.segments_total or member.status == "completed" else member.status
     value: Json = {
         "collection_id": member.collection_id,

@@ -86,7 +86,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
         cut = _segmentation(request, "segmentation_config")
         if cut is not None and request.segmentation_id:
             raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
-        member = await self._backend.collection_files.add(
+        member = await self._backend.members.add(
             tenant(),
             request.collection_id,
             file_id_of(request.file_id),
@@ -98,14 +98,14 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
         return (await self._render.members([member]))[0]
 
     async def GetFile(self, request: pb.GetCollectionFileRequest, _context: Context) -> pb.CollectionFile:
-        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        member = await self._backend.members.get(tenant(), request.collection_id, request.file_id)
         return (await self._render.members([member]))[0]
 
     async def ListFiles(
         self, request: pb.ListCollectionFilesRequest, _context: Context
     ) -> pb.ListCollectionFilesResponse:
         added = range_of(request.added)
-        listing = await self._backend.collection_files.list(
+        listing = await self._backend.members.list(
             tenant(),
             request.collection_id,
             page_of(request.page),
@@ -117,7 +117,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
         return pb.ListCollectionFilesResponse(files=await self._render.members(listing.items), total=listing.total)
 
     async def RemoveFile(self, request: pb.RemoveFileRequest, _context: Context) -> Empty:
-        await self._backend.collection_files.remove(tenant(), request.collection_id, request.file_id)
+        await self._backend.members.remove(tenant(), request.collection_id, request.file_id)
         return Empty()
 
     async def GetMediaDescription(
@@ -144,7 +144,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
 
     async def GetEntities(self, request: pb.GetEntitiesRequest, _context: Context) -> pb.FileEntities:
         await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
-        member = await self._backend.collection_files.get(tenant(), request.collection_id, request.file_id)
+        member = await self._backend.members.get(tenant(), request.collection_id, request.file_id)
         page = page_of(request.page)
         found = await self._backend.entities.of_file(tenant(), request.collection_id, request.file_id, page)
         message = entities_message(member, found)
@@ -162,7 +162,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
     async def ListEntities(self, request: pb.ListEntitiesRequest, _context: Context) -> pb.ListEntitiesResponse:
         await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
         added = range_of(request.added)
-        listing = await self._backend.collection_files.list(
+        listing = await self._backend.members.list(
             tenant(), request.collection_id, page_of(request.page), added_after=added.after, added_before=added.before
         )
         ids = [member.file_id for member in listing.items]

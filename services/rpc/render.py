@@ -1,4 +1,4 @@
-"""Files, collections, memberships and descriptions as messages."""
+"""Files, collections, their members and descriptions as messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf.json_format import ParseDict
 from services.core.library.collections import Collection
 from services.core.library.entities import FileEntities
 from services.core.library.files import File
-from services.core.library.members import CollectionFile
+from services.core.library.members import Member
 from services.core.library.thumbnails import Thumbnail
 from services.nimbus.backend import Backend
 from services.rpc.values import struct_of
@@ -49,14 +49,14 @@ class Renderer:
     async def file(self, file: File) -> files_pb2.File:
         return (await self.files([file]))[0]
 
-    async def files_of(self, members: Sequence[CollectionFile]) -> dict[str, files_pb2.File]:
-        """The files of memberships, by id; without those that were deleted meanwhile."""
+    async def files_of(self, members: Sequence[Member]) -> dict[str, files_pb2.File]:
+        """The files of members, by id; without those that were deleted meanwhile."""
         if not members:
             return {}
         found = await self._backend.files.get_many(members[0].tenant_id, [member.file_id for member in members])
         return {file.id: file for file in await self.files([*found.values()])}
 
-    async def members(self, members: Sequence[CollectionFile]) -> list[collections_pb2.CollectionFile]:
+    async def members(self, members: Sequence[Member]) -> list[collections_pb2.CollectionFile]:
         files = await self.files_of(members)
         return [_member(member, files.get(member.file_id)) for member in members]
 
@@ -122,7 +122,7 @@ def _extract_message(config: dict[str, Any]) -> collections_pb2.ExtractConfig:
     return collections_pb2.ExtractConfig(schema=struct_of(config["schema"]), **rest)
 
 
-def entities_message(member: CollectionFile, found: FileEntities) -> collections_pb2.FileEntities:
+def entities_message(member: Member, found: FileEntities) -> collections_pb2.FileEntities:
     return collections_pb2.FileEntities(
         collection_id=member.collection_id,
         file_id=member.file_id,
@@ -151,7 +151,7 @@ def segmentation_message(config: dict[str, Any]) -> collections_pb2.Segmentation
     return message
 
 
-def _member(member: CollectionFile, file: files_pb2.File | None) -> collections_pb2.CollectionFile:
+def _member(member: Member, file: files_pb2.File | None) -> collections_pb2.CollectionFile:
     return collections_pb2.CollectionFile(
         collection_id=member.collection_id,
         file_id=member.file_id,

@@ -72,13 +72,13 @@ async def _extract(account: Account, collection_id: str, file_id: str, extractor
         if job.kind == "extract" and job.tenant_id == account.tenant_id:
             await ExtractionWork(backend.database, extractor).run(job, owner)
         await jobs.finish(job, owner)
-    member = await backend.collection_files.get(account.tenant_id, collection_id, file_id)
+    member = await backend.members.get(account.tenant_id, collection_id, file_id)
     assert member.status == "completed", member
 
 
 async def _describe(account: Account, collection_id: str, file_id: str, spans: Sequence[Span]) -> None:
     backend = account.front.backend
-    member = await backend.collection_files.get(account.tenant_id, collection_id, file_id)
+    member = await backend.members.get(account.tenant_id, collection_id, file_id)
     jobs = Jobs(backend.database, lease_seconds=60)
     owner = f"tests of {account.tenant_id}"
     job: Job | None = None

@@ -300,7 +300,7 @@ def test_an_upload_may_want_no_thumbnails_of_segments(studio: Studio) -> None:
     assert kinds == ["file"]
 
 
-def test_pictures_of_segments_are_made_where_collection_or_membership_want_them(studio: Studio) -> None:
+def test_pictures_of_segments_are_made_where_collection_or_member_want_them(studio: Studio) -> None:
     """Also when a collection wants them of segments that were described without."""
     off, on = {"enable_segment_thumbnails": False}, {"enable_segment_thumbnails": True}
     path = MEDIA / "hevc_tiny.mp4"

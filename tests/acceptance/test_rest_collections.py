@@ -217,7 +217,7 @@ def test_chapters_are_told_when_they_are_asked_for(account: Account, talk: tuple
     assert found.total_chapters == 2
 
 
-def test_metadata_given_with_a_membership_is_merged_into_the_files_own(account: Account):
+def test_metadata_given_with_a_member_is_merged_into_the_files_own(account: Account):
     sdk = account.sdk
     id = sdk.collections.create(collection_type="media-descriptions", name="c").id
     file_id = upload(account)

@@ -20,7 +20,7 @@ from services.core.library.collections import Collections
 from services.core.library.descriptions import Descriptions
 from services.core.library.entities import Entities
 from services.core.library.files import Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.library.segments import Segments
 from services.core.library.thumbnails import Thumbnails
 from services.core.search.full_text import FullText
@@ -75,7 +75,7 @@ async def store(database: Database, tmp_path: Path) -> Store:
         keys=keys,
         files=Files(database, objects, max_upload_bytes=MAX_UPLOAD_BYTES),
         collections=Collections(database, shard_count=SHARDS),
-        collection_files=CollectionFiles(database),
+        members=Members(database),
         descriptions=Descriptions(database),
         entities=Entities(database),
         log=EmbeddingLog(database),

@@ -26,7 +26,7 @@ from services.core.jobs import Jobs
 from services.core.library.collections import Collections
 from services.core.library.descriptions import Descriptions, NewEmbedding
 from services.core.library.files import Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.media import MediaInfo, SegmentDescription, Span
 from services.core.store.database import Database
 from services.core.store.objects import Objects
@@ -119,7 +119,7 @@ class World:
         self.objects = Objects(f"file://{folder}")
         self.log = EmbeddingLog(self.database)
         self.snapshots = Snapshots(self.database, self.objects, kept=1)
-        self.members = CollectionFiles(self.database, spread_vectors=SPREAD_VECTORS)
+        self.members = Members(self.database, spread_vectors=SPREAD_VECTORS)
         self.descriptions = Descriptions(self.database)
         self.jobs = Jobs(self.database, lease_seconds=600)
         self.files = Files(self.database, self.objects, max_upload_bytes=1)

@@ -16,7 +16,7 @@ from services.core.library.collections import Collection, Collections
 from services.core.library.descriptions import Descriptions, NewEmbedding
 from services.core.library.entities import Entities, Extraction
 from services.core.library.files import File, Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.library.segments import Segment, Segments
 from services.core.library.thumbnails import Thumbnails
 from services.core.media import MediaInfo, SegmentDescription, Span
@@ -46,7 +46,7 @@ class Store:
     keys: Keys
     files: Files
     collections: Collections
-    collection_files: CollectionFiles
+    members: Members
     descriptions: Descriptions
     entities: Entities
     log: EmbeddingLog

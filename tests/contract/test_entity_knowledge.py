@@ -21,7 +21,7 @@ async def knowledge(store: Store) -> AsyncIterator[EntityKnowledge]:
     sql = EntitySql(workers=1, limits=SqlLimits(rows=3))
     yield EntityKnowledge(
         collections=store.collections,
-        members=store.collection_files,
+        members=store.members,
         files=store.files,
         entities=store.entities,
         sql=sql,
@@ -39,7 +39,7 @@ async def filled(store: Store, *records: dict[str, Any] | None) -> str:
     collection = await store.entity_collection()
     for number, record in enumerate(records):
         file = await store.ready(f"{number}.mp4", size=100 + number)
-        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+        member = await store.members.add(store.tenant, collection.id, file.id)
         await store.describe(member.description_id)
         job, extraction = await store.extracting(collection, file)
         if record is not None:

@@ -35,7 +35,7 @@ class AskedExtractor:
 
 async def described(store: Store, **config: Any):
     collection, file = await store.entity_collection(**config), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job, segments = await store.begin(member.description_id, [Span(0, 5), Span(5, 10), Span(10, 15)])
     for segment in segments:
         start = segment.start_time
@@ -63,7 +63,7 @@ async def test_a_file_is_given_to_the_engine_as_one(store):
     assert len(told) == 9 and [time for _, _, time in told] == sorted(time for _, _, time in told)
     found = await store.entities.of_file(store.tenant, collection.id, file.id, Page())
     assert (found.entities, found.sources) == (ANN, (ValueSource("speaker", 0.0, 1.0),))
-    member = await store.collection_files.get(store.tenant, collection.id, file.id)
+    member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.segments_done, member.segments_total) == ("completed", 3, 3)
 
 
@@ -103,7 +103,7 @@ async def test_an_engine_whose_record_does_not_fit_fails_the_file_with_a_reason(
     running = asyncio.create_task(IngestWorker(settings, engine).run())
     try:
         async with asyncio.timeout(30):
-            while (member := await store.collection_files.get(store.tenant, collection.id, file.id)).status != "failed":
+            while (member := await store.members.get(store.tenant, collection.id, file.id)).status != "failed":
                 assert not running.done()
                 await asyncio.sleep(0.05)
     finally:

@@ -28,7 +28,7 @@ class FaultyObjects(Objects):
 
 async def test_a_snapshot_that_could_not_be_stored_is_tried_again_without_new_rows(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     ((shard, rows),) = [(place.shard, place.last_sequence) for place in await store.log.placements([collection.id])]
     objects = FaultyObjects(f"file://{store.folder}")

@@ -57,7 +57,7 @@ async def test_no_more_segments_are_decoded_ahead_than_the_bound(store, database
     collection = await store.collection()
     files = [await store.ready(f"{name}.mp4", duration=400.0) for name in "abc"]
     for file in files:
-        await store.collection_files.add(store.tenant, collection.id, file.id)
+        await store.members.add(store.tenant, collection.id, file.id)
     pipeline: Any = HeldPipeline()
     settings = Settings(database_url=database_url, objects_url=f"file://{store.folder}", ingest_concurrency=JOBS)
     async with working(IngestWorker(settings, pipeline)):
@@ -73,7 +73,7 @@ async def test_no_more_segments_are_decoded_ahead_than_the_bound(store, database
 
 async def test_a_file_of_ten_thousand_segments_is_kept_whole_and_in_order(store):
     collection, file = await store.collection(), await store.ready(duration=7200.0)
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     length = 7200.0 / MAX_SEGMENTS
     spans = [Span(index * length, (index + 1) * length) for index in range(MAX_SEGMENTS)]
     job, segments = await store.begin(member.description_id, spans)
@@ -82,7 +82,7 @@ async def test_a_file_of_ten_thousand_segments_is_kept_whole_and_in_order(store)
         await store.write(job, segment)
     missing = await store.descriptions.start(job, WORKER)
     assert [segment.span for segment in missing] == spans[1:-1]
-    found = await store.collection_files.get(store.tenant, collection.id, file.id)
+    found = await store.members.get(store.tenant, collection.id, file.id)
     assert (found.segments_done, found.segments_total) == (2, MAX_SEGMENTS)
 
 
@@ -105,7 +105,7 @@ class AwayPipeline(HeldPipeline):
 async def test_a_file_waits_for_an_engine_that_is_away_for_a_while(store, database_url, away: int, ends: str):
     """Uploaded long ago: what counts is how long the engine was away, not how long the file waited for its turn."""
     collection, file = await store.collection(), await store.ready("a.mp4", duration=100.0)
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     async with store.database.write() as connection:
         await connection.execute(update(jobs).values(created_at=0))
     pipeline: Any = AwayPipeline(described=2, away=away)
@@ -122,7 +122,7 @@ async def test_a_file_waits_for_an_engine_that_is_away_for_a_while(store, databa
 
 async def test_a_worker_outlives_a_database_that_is_away_when_a_failure_is_written(store, database_url):
     collection, file = await store.collection(), await store.ready("a.mp4", duration=40.0)
-    await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.members.add(store.tenant, collection.id, file.id)
     pipeline: Any = AwayPipeline(described=0, away=1)
     settings = Settings(
         database_url=database_url, objects_url=f"file://{store.folder}", ingest_concurrency=1, lease_seconds=0.3
@@ -157,7 +157,7 @@ async def working(worker: IngestWorker) -> AsyncIterator[None]:
 
 async def _end(store: Store, collection_id: str, file_id: str) -> str:
     while True:
-        found = await store.collection_files.get(store.tenant, collection_id, file_id)
+        found = await store.members.get(store.tenant, collection_id, file_id)
         if found.status in ("completed", "failed"):
             return found.status
         await asyncio.sleep(0.02)

@@ -66,10 +66,10 @@ MISSES = {
     "Collections.get": lambda store, at: store.collections.get(store.other, at.collection),
     "Collections.update": lambda store, at: store.collections.update(store.other, at.collection, name="stolen"),
     "Collections.delete": lambda store, at: store.collections.delete(store.other, at.collection),
-    "CollectionFiles.add": lambda store, at: store.collection_files.add(store.other, at.theirs, at.file),
-    "CollectionFiles.get": lambda store, at: store.collection_files.get(store.other, at.collection, at.file),
-    "CollectionFiles.list": lambda store, at: store.collection_files.list(store.other, at.collection, Page()),
-    "CollectionFiles.remove": lambda store, at: store.collection_files.remove(store.other, at.collection, at.file),
+    "Members.add": lambda store, at: store.members.add(store.other, at.theirs, at.file),
+    "Members.get": lambda store, at: store.members.get(store.other, at.collection, at.file),
+    "Members.list": lambda store, at: store.members.list(store.other, at.collection, Page()),
+    "Members.remove": lambda store, at: store.members.remove(store.other, at.collection, at.file),
     "Collections.of_type": lambda store, at: store.collections.of_type(store.other, at.facts, "entities"),
     "Entities.rows": lambda store, at: store.entities.rows(store.other, [at.theirs, at.facts], limit=10),
     "Collections.to_search": lambda store, at: store.collections.to_search(store.other, [at.theirs, at.collection]),
@@ -86,13 +86,13 @@ MISSES = {
 EMPTY = {
     "Files.list": lambda store, at: store.files.list(store.other, Page()),
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
-    "CollectionFiles.named": lambda store, at: store.collection_files.named(store.other, [at.collection], ["talk.mp4"]),
+    "Members.named": lambda store, at: store.members.named(store.other, [at.collection], ["talk.mp4"]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
     "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
     "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),
     "Entities.of_files": lambda store, at: store.entities.of_files(store.other, at.facts, [at.file]),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
-    "CollectionFiles.newest": lambda store, at: store.collection_files.newest(store.other, [at.collection], 10),
+    "Members.newest": lambda store, at: store.members.newest(store.other, [at.collection], 10),
     "Segments.files_kept": lambda store, at: store.segments.files_kept(store.other, ANY, [at.collection]),
     "Segments.segments_kept": lambda store, at: store.segments.segments_kept(store.other, ANY),
     "Searches.list": lambda store, at: store.searches.list(store.other, Page()),
@@ -134,12 +134,12 @@ def _count(result) -> int:
 
 async def test_a_second_tenant_finds_nothing_of_the_first(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     await store.begin_response("r1")
     (segment, _) = await store.descriptions.segments(member.segmentation_id)
     facts = await store.entity_collection()
-    await store.collection_files.add(store.tenant, facts.id, file.id)
+    await store.members.add(store.tenant, facts.id, file.id)
     extracting = await store.extracting(facts, file)
     await store.entities.write_file(extracting[0], WORKER, extracting[1], {"speaker": "Ann"}, segments_done=2)
     theirs = await store.collection("theirs", tenant=store.other)
@@ -170,7 +170,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
 
 async def test_every_method_that_takes_a_tenant_is_tried(store):
     found = set()
-    fields = ("files", "collections", "collection_files", "descriptions", "entities", "full_text", "responses")
+    fields = ("files", "collections", "members", "descriptions", "entities", "full_text", "responses")
     for field in (*fields, "chats", "response_log", "searches", "segments", "thumbnails"):
         kind = type(getattr(store, field))
         for name, method in inspect.getmembers(kind, inspect.isfunction):

@@ -82,7 +82,7 @@ async def test_what_is_not_offered_is_refused_by_name(store):
 
 async def test_a_deleted_collection_leaves_its_files(store):
     collection, file = await store.collection(), await store.ready()
-    await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.members.add(store.tenant, collection.id, file.id)
     await store.collections.delete(store.tenant, collection.id)
     await refused(Reason.NOT_FOUND, store.collections.get(store.tenant, collection.id))
     await refused(Reason.NOT_FOUND, store.collections.delete(store.tenant, collection.id))
@@ -91,7 +91,7 @@ async def test_a_deleted_collection_leaves_its_files(store):
 
 async def test_an_added_file_is_described_once_it_is_probed(store):
     collection, file = await store.collection(), await store.upload()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     assert (member.status, member.stage) == ("pending", "queued")
     probe = await store.claim("probe", file.id)
     assert await store.jobs.claim(WORKER) is None
@@ -99,31 +99,31 @@ async def test_an_added_file_is_described_once_it_is_probed(store):
     again = await store.ready("other.mp4")
     await store.files.set_probed(file.id, (await store.files.get(store.tenant, again.id)).media_info)
     await store.describe(member.description_id)
-    done = await store.collection_files.get(store.tenant, collection.id, file.id)
+    done = await store.members.get(store.tenant, collection.id, file.id)
     assert (done.status, done.stage, done.segments_done, done.segments_total) == ("completed", "done", 2, 2)
     assert (await store.collections.get(store.tenant, collection.id)).file_count == 1
 
 
 async def test_a_file_that_failed_is_refused_and_a_waiting_one_fails_with_it(store):
     collection, file = await store.collection(), await store.upload()
-    await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.members.add(store.tenant, collection.id, file.id)
     await store.files.set_failed(file.id, "It is not a video.")
-    member = await store.collection_files.get(store.tenant, collection.id, file.id)
+    member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.error) == ("failed", "It is not a video.")
     other = await store.collection("other")
-    error = await refused(Reason.INVALID_ARGUMENT, store.collection_files.add(store.tenant, other.id, file.id))
+    error = await refused(Reason.INVALID_ARGUMENT, store.members.add(store.tenant, other.id, file.id))
     assert "It is not a video." in error.message
 
 
 async def test_adding_a_file_again_changes_nothing_but_another_cut_is_refused(store):
     collection, file = await store.collection(), await store.ready()
-    add = store.collection_files.add
+    add = store.members.add
     first = await add(store.tenant, collection.id, file.id)
     assert await add(store.tenant, collection.id, file.id) == first
     same = {"strategy": "uniform", "uniform_config": {"window_seconds": 20.0}}
     assert await add(store.tenant, collection.id, file.id, segmentation_config=same) == first
     await refused(Reason.ALREADY_EXISTS, add(store.tenant, collection.id, file.id, segmentation_config=SHOTS))
-    await store.collection_files.remove(store.tenant, collection.id, file.id)
+    await store.members.remove(store.tenant, collection.id, file.id)
     cut = await add(store.tenant, collection.id, file.id, segmentation_config=SHOTS)
     assert cut.segmentation_config["strategy"] == "shot-detector"
 
@@ -132,21 +132,21 @@ async def test_the_same_work_is_done_once_whoever_asks(store):
     one, two = await store.collection("one"), await store.collection("two")
     other = await store.collection("other", describe_config={"prompt": "boats"})
     file = await store.ready()
-    first = await store.collection_files.add(store.tenant, one.id, file.id)
+    first = await store.members.add(store.tenant, one.id, file.id)
     await store.describe(first.description_id)
     # Numbers that are equal are the same cut, however they are written.
     same = {"strategy": "uniform", "uniform_config": {"window_seconds": 20.0, "hop_seconds": 20}}
-    second = await store.collection_files.add(store.tenant, two.id, file.id, segmentation_config=same)
+    second = await store.members.add(store.tenant, two.id, file.id, segmentation_config=same)
     assert (second.description_id, second.status) == (first.description_id, "completed")
     assert await store.jobs.claim(WORKER) is None
     assert len(await store.full_text.search(store.tenant, [two.id], ["tides"], 10)) == 2
-    third = await store.collection_files.add(store.tenant, other.id, file.id)
+    third = await store.members.add(store.tenant, other.id, file.id)
     assert third.description_id != first.description_id and third.segmentation_id == first.segmentation_id
     job = await store.claim("describe", third.description_id)
     assert len(await store.descriptions.start(job, WORKER, [Span(0, 1)])) == 2  # the cut is there already
 
 
-async def test_pictures_are_wanted_as_membership_collection_and_upload_say(store):
+async def test_pictures_are_wanted_as_member_collection_and_upload_say(store):
     plain = await store.collection("plain")
     bare = await store.collection("bare", thumbnails_config={"enable_segment_thumbnails": False})
     for collection, asked, wanted in (
@@ -156,25 +156,25 @@ async def test_pictures_are_wanted_as_membership_collection_and_upload_say(store
         (bare, True, True),
     ):
         file = await store.ready()
-        add = store.collection_files.add(store.tenant, collection.id, file.id, segment_thumbnails=asked)
+        add = store.members.add(store.tenant, collection.id, file.id, segment_thumbnails=asked)
         member = await add
         assert member.segment_thumbnails is wanted
         assert await store.descriptions.wants_pictures(member.description_id) is wanted
         await store.describe(member.description_id)
     file = await store.ready()
     await store.files.update(store.tenant, file.id, segment_thumbnails=False)
-    assert not (await store.collection_files.add(store.tenant, plain.id, file.id)).segment_thumbnails
+    assert not (await store.members.add(store.tenant, plain.id, file.id)).segment_thumbnails
 
 
 async def test_pictures_that_are_wanted_later_are_work_to_do(store):
     one, two = await store.collection("one"), await store.collection("two")
     file = await store.ready()
-    member = await store.collection_files.add(store.tenant, one.id, file.id, segment_thumbnails=False)
+    member = await store.members.add(store.tenant, one.id, file.id, segment_thumbnails=False)
     await store.describe(member.description_id)
     assert await store.jobs.claim(WORKER) is None
-    same = await store.collection_files.add(store.tenant, two.id, file.id, segment_thumbnails=False)
+    same = await store.members.add(store.tenant, two.id, file.id, segment_thumbnails=False)
     assert same.description_id == member.description_id and await store.jobs.claim(WORKER) is None
-    changed = await store.collection_files.add(store.tenant, two.id, file.id, segment_thumbnails=True)
+    changed = await store.members.add(store.tenant, two.id, file.id, segment_thumbnails=True)
     assert (changed.segment_thumbnails, changed.status) == (True, "completed")
     job = await store.claim("describe", member.description_id)
     (first, second) = await store.descriptions.unpictured(member.segmentation_id)
@@ -185,9 +185,9 @@ async def test_pictures_that_are_wanted_later_are_work_to_do(store):
         await store.descriptions.write_picture(job, WORKER, second, NewThumbnail(1.0, 64, 36, "b.jpg"))
 
 
-async def test_metadata_of_a_membership_is_merged_in_the_same_transaction(store):
+async def test_metadata_of_a_member_is_merged_in_the_same_transaction(store):
     collection, file = await store.collection(), await store.ready(metadata={"by": "Ann", "year": 1})
-    add = store.collection_files.add
+    add = store.members.add
     await add(store.tenant, collection.id, file.id, metadata={"by": "Bob"})
     assert (await store.files.get(store.tenant, file.id)).metadata == {"by": "Bob", "year": 1}
     for change in ({"segmentation_config": SHOTS, "metadata": {"year": 2}}, {"metadata": {"year": "x" * 70_000}}):
@@ -198,11 +198,11 @@ async def test_metadata_of_a_membership_is_merged_in_the_same_transaction(store)
 
 async def test_shots_are_those_of_the_newest_cut_by_the_detector(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     assert await store.descriptions.shots(file.id) == []
     shots = await store.collection("shots", segmentation_config=SHOTS)
-    member = await store.collection_files.add(store.tenant, shots.id, file.id)
+    member = await store.members.add(store.tenant, shots.id, file.id)
     await store.begin(member.description_id, [Span(0, 3), Span(3, 10)])
     assert await store.descriptions.shots(file.id) == [Span(0, 3), Span(3, 10)]
 
@@ -210,21 +210,21 @@ async def test_shots_are_those_of_the_newest_cut_by_the_detector(store):
 async def test_a_cut_of_another_file_is_refused(store):
     collection = await store.collection()
     one, two = await store.ready("1.mp4"), await store.ready("2.mp4")
-    member = await store.collection_files.add(store.tenant, collection.id, one.id)
-    add = store.collection_files.add(store.tenant, collection.id, two.id, segmentation_id=member.segmentation_id)
+    member = await store.members.add(store.tenant, collection.id, one.id)
+    add = store.members.add(store.tenant, collection.id, two.id, segmentation_id=member.segmentation_id)
     assert (await refused(Reason.INVALID_ARGUMENT, add)).field == "segmentation_id"
-    missing = store.collection_files.add(store.tenant, collection.id, two.id, segmentation_id="none")
+    missing = store.members.add(store.tenant, collection.id, two.id, segmentation_id="none")
     await refused(Reason.NOT_FOUND, missing)
 
 
 async def test_a_failed_description_is_tried_again_in_another_collection(store):
     one, two = await store.collection("one"), await store.collection("two")
     file = await store.ready()
-    member = await store.collection_files.add(store.tenant, one.id, file.id)
+    member = await store.members.add(store.tenant, one.id, file.id)
     job = await store.claim("describe", member.description_id)
     await store.descriptions.set_failed(member.description_id, "The engine is broken.")
     await store.jobs.finish(job, WORKER, error="The engine is broken.")
-    again = await store.collection_files.add(store.tenant, two.id, file.id)
+    again = await store.members.add(store.tenant, two.id, file.id)
     assert (again.description_id, again.status, again.error) == (member.description_id, "pending", None)
     await store.claim("describe", member.description_id)
 
@@ -233,10 +233,10 @@ async def test_members_are_listed_in_order_and_filtered(store):
     collection = await store.collection()
     for name, year in (("b.mp4", 1), ("a.mp4", 2), ("c.mp4", 3)):
         file = await store.ready(name, metadata={"year": year})
-        await store.collection_files.add(store.tenant, collection.id, file.id)
+        await store.members.add(store.tenant, collection.id, file.id)
 
     async def names(page=Page(order="filename", sort="asc"), **narrow) -> str:
-        listed = await store.collection_files.list(store.tenant, collection.id, page, **narrow)
+        listed = await store.members.list(store.tenant, collection.id, page, **narrow)
         files = await store.files.get_many(store.tenant, [member.file_id for member in listed.items])
         return "".join(files[member.file_id].filename[0] for member in listed.items)
 
@@ -246,35 +246,35 @@ async def test_members_are_listed_in_order_and_filtered(store):
     assert await names(filter=newer) == "ac"
     assert await names(status="completed") == "" and await names(status="pending") == "abc"
     assert await names(added_after=0, added_before=1) == ""
-    named = await store.collection_files.named(store.tenant, [collection.id], ["a.mp4", "c.mp4", "d.mp4"])
+    named = await store.members.named(store.tenant, [collection.id], ["a.mp4", "c.mp4", "d.mp4"])
     assert {file.filename for file in (await store.files.get_many(store.tenant, list(named))).values()} == {
         "a.mp4",
         "c.mp4",
     }
-    assert await store.collection_files.named(store.tenant, [], ["a.mp4"]) == set()
-    await refused(Reason.NOT_FOUND, store.collection_files.list(store.tenant, "none", Page()))
+    assert await store.members.named(store.tenant, [], ["a.mp4"]) == set()
+    await refused(Reason.NOT_FOUND, store.members.list(store.tenant, "none", Page()))
 
 
 async def test_a_file_removed_while_it_is_described_stops_the_work(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job, segments = await store.begin(member.description_id)
     await store.write(job, segments[0])
-    await store.collection_files.remove(store.tenant, collection.id, file.id)
+    await store.members.remove(store.tenant, collection.id, file.id)
     with pytest.raises(LeaseLostError):
         await store.write(job, segments[1])
     await store.jobs.finish(job, WORKER)
-    again = await store.collection_files.add(store.tenant, collection.id, file.id)
+    again = await store.members.add(store.tenant, collection.id, file.id)
     assert (again.status, again.segments_done) == ("pending", 0)
     await store.describe(again.description_id)
-    assert (await store.collection_files.get(store.tenant, collection.id, file.id)).status == "completed"
+    assert (await store.members.get(store.tenant, collection.id, file.id)).status == "completed"
 
 
 async def test_adding_removing_and_writing_at_once_never_jams(store):
     """Whoever comes first, each ends, and what is left is whole."""
     collections = [await store.collection(f"{number}") for number in range(4)]
     file = await store.ready()
-    member = await store.collection_files.add(store.tenant, collections[0].id, file.id)
+    member = await store.members.add(store.tenant, collections[0].id, file.id)
     job, segments = await store.begin(member.description_id, [Span(number, number + 1) for number in range(12)])
 
     async def write() -> None:
@@ -283,12 +283,12 @@ async def test_adding_removing_and_writing_at_once_never_jams(store):
 
     async def churn(collection_id: str) -> None:
         for _ in range(4):
-            await store.collection_files.add(store.tenant, collection_id, file.id)
-            await store.collection_files.remove(store.tenant, collection_id, file.id)
+            await store.members.add(store.tenant, collection_id, file.id)
+            await store.members.remove(store.tenant, collection_id, file.id)
 
     await asyncio.gather(write(), *(churn(collection.id) for collection in collections[1:]))
     await store.descriptions.finish(job, WORKER, title="", summary="")
-    done = await store.collection_files.get(store.tenant, collections[0].id, file.id)
+    done = await store.members.get(store.tenant, collections[0].id, file.id)
     assert (done.status, done.segments_done) == ("completed", 12)
     await asyncio.gather(
         store.files.delete(store.tenant, file.id),

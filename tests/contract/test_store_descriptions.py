@@ -18,7 +18,7 @@ CONTENT = SegmentDescription(
 
 async def _waiting(store: Store):
     collection, file = await store.collection(), await store.ready()
-    return collection, file, await store.collection_files.add(store.tenant, collection.id, file.id)
+    return collection, file, await store.members.add(store.tenant, collection.id, file.id)
 
 
 async def test_each_segment_is_kept_as_it_is_written(store):
@@ -102,7 +102,7 @@ async def test_joining_while_segments_are_written_misses_none_and_doubles_none(s
 
     async def join(position: int) -> None:
         await turns[position].wait()
-        await store.collection_files.add(store.tenant, later[position].id, file.id)
+        await store.members.add(store.tenant, later[position].id, file.id)
 
     await asyncio.gather(write(), *(join(position) for position in range(len(later))))
     rows = [row for shard in range(2) for row in await store.log.read(shard, 0, 10_000)]

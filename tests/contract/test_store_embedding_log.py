@@ -15,7 +15,7 @@ async def test_rows_of_a_shard_are_numbered_without_gaps_and_seen_in_order(store
     members = []
     for number in range(6):
         collection, file = await store.collection(f"{number}"), await store.ready(f"{number}.mp4")
-        members.append(await store.collection_files.add(store.tenant, collection.id, file.id))
+        members.append(await store.members.add(store.tenant, collection.id, file.id))
     begun = [await store.jobs.claim("worker") for _ in members]
     spans = [Span(number, number + 1) for number in range(5)]
     work = [(job, await store.descriptions.start(job, "worker", spans)) for job in begun]
@@ -51,7 +51,7 @@ async def test_rows_of_a_shard_are_numbered_without_gaps_and_seen_in_order(store
 
 async def test_a_row_carries_its_vector_and_place(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job, segments = await store.begin(member.description_id)
     await store.write(job, segments[0], vectors=1)
     (row,) = await _rows(store, collection.shard)
@@ -63,12 +63,12 @@ async def test_a_row_carries_its_vector_and_place(store):
 
 async def test_a_removed_file_takes_its_rows_along_and_leaves_a_removal(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
-    await store.collection_files.remove(store.tenant, collection.id, file.id)
+    await store.members.remove(store.tenant, collection.id, file.id)
     (row,) = await _rows(store, collection.shard)
     assert (row.sequence, row.operation, row.file_id, row.vector) == (5, "remove", file.id, None)
-    await store.collection_files.add(store.tenant, collection.id, file.id)
+    await store.members.add(store.tenant, collection.id, file.id)
     rows = await _rows(store, collection.shard)
     assert [(row.sequence, row.operation) for row in rows] == [(5, "remove"), *((n, "add") for n in range(6, 10))]
 
@@ -76,7 +76,7 @@ async def test_a_removed_file_takes_its_rows_along_and_leaves_a_removal(store):
 async def test_a_deleted_collection_is_removed_from_its_shard(store):
     keep, drop, file = await store.collection("keep"), await store.collection("drop"), await store.ready()
     for collection in (keep, drop):
-        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+        member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     await store.collections.delete(store.tenant, drop.id)
     rows = [row for shard in (0, 1) for row in await _rows(store, shard)]
@@ -87,7 +87,7 @@ async def test_a_deleted_collection_is_removed_from_its_shard(store):
 async def test_a_deleted_file_is_removed_from_every_collection(store):
     collections, file = [await store.collection(name) for name in "abc"], await store.ready()
     for collection in collections:
-        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+        member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     await store.files.delete(store.tenant, file.id)
     rows = [row for shard in (0, 1) for row in await _rows(store, shard)]
@@ -99,7 +99,7 @@ async def test_a_deleted_file_is_removed_from_every_collection(store):
 async def test_an_engine_whose_vectors_are_of_another_length_than_the_stored_ones_is_refused(store):
     await store.log.check_dimensions(1024, "large")
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     await store.log.check_dimensions(384, "embedded")
     with pytest.raises(ArcusError) as caught:

@@ -13,7 +13,7 @@ ANN, BEN = {"speaker": "Ann"}, {"speaker": "Ben", "turbines": 24}
 async def _described(store: Store, **config):
     """A collection of type entities and a file in it, described and ready to be extracted."""
     collection, file = await store.entity_collection(**config), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     return collection, file, await store.extracting(collection, file)
 
@@ -40,12 +40,12 @@ async def test_a_file_is_described_and_then_extracted(store):
     collection, file = await store.entity_collection(), await store.ready()
 
     async def state() -> tuple:
-        member = await store.collection_files.get(store.tenant, collection.id, file.id)
-        listed = await store.collection_files.list(store.tenant, collection.id, Page(), status=member.status)
+        member = await store.members.get(store.tenant, collection.id, file.id)
+        listed = await store.members.list(store.tenant, collection.id, Page(), status=member.status)
         assert listed.items == [member]
         return member.status, member.stage, member.segments_done, member.segments_total
 
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     assert await state() == ("pending", "queued", 0, 0)
     job, segments = await store.begin(member.description_id)
     assert await state() == ("processing", "describe", 0, 2)
@@ -68,13 +68,13 @@ async def test_a_file_is_described_and_then_extracted(store):
 
 async def test_a_file_that_is_described_already_is_extracted_at_once(store):
     talks, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, talks.id, file.id)
+    member = await store.members.add(store.tenant, talks.id, file.id)
     await store.describe(member.description_id)
     facts, speech = await store.entity_collection(), await store.entity_collection("s", enable_transcript_mode=True)
-    added = await store.collection_files.add(store.tenant, facts.id, file.id)
+    added = await store.members.add(store.tenant, facts.id, file.id)
     assert (added.description_id, added.status, added.stage) == (member.description_id, "processing", "extract")
     await store.extracting(facts, file)
-    other = await store.collection_files.add(store.tenant, speech.id, file.id)
+    other = await store.members.add(store.tenant, speech.id, file.id)
     assert other.description_id != member.description_id and other.status == "pending", "its speech alone"
 
 
@@ -86,7 +86,7 @@ async def test_extraction_goes_on_at_the_first_missing_segment(store):
     job, extraction = await store.extracting(collection, file)
     assert await store.entities.start(job, WORKER) == [second]
     await store.entities.write_segment(job, WORKER, extraction, second.id, BEN)
-    member = await store.collection_files.get(store.tenant, collection.id, file.id)
+    member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.segments_done, member.segments_total) == (2, 2)
     found = await store.entities.of_file(store.tenant, collection.id, file.id, Page())
     assert [(part.start_time, part.entities) for part in found.segments] == [(5.0, BEN)], "the first has no record"
@@ -107,15 +107,15 @@ async def test_what_does_not_fit_the_schema_is_never_stored(store, record):
         assert caught.value.reason is Reason.INTERNAL
     assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
     await store.entities.set_failed(extraction.id, "it does not fit")
-    member = await store.collection_files.get(store.tenant, collection.id, file.id)
+    member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.stage, member.error) == ("failed", "extract", "it does not fit")
 
 
 async def test_a_failed_description_fails_the_member(store):
     collection, file = await store.entity_collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.descriptions.set_failed(member.description_id, "no picture and no sound")
-    member = await store.collection_files.get(store.tenant, collection.id, file.id)
+    member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.error) == ("failed", "no picture and no sound")
 
 
@@ -139,12 +139,12 @@ async def test_a_worker_that_lost_its_lease_writes_no_entities(store):
 
 
 @pytest.mark.parametrize("how", ["remove", "collection", "file"])
-async def test_entities_go_with_the_membership(store, how):
+async def test_entities_go_with_the_member(store, how):
     collection, file, (job, extraction) = await _described(store, enable_segment_level_entities=True)
     (segment, _) = await store.entities.start(job, WORKER)
     await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
     if how == "remove":
-        await store.collection_files.remove(store.tenant, collection.id, file.id)
+        await store.members.remove(store.tenant, collection.id, file.id)
         assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
     elif how == "collection":
         await store.collections.delete(store.tenant, collection.id)
@@ -155,7 +155,7 @@ async def test_entities_go_with_the_membership(store, how):
     with pytest.raises(LeaseLostError):
         await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
     if how == "remove":
-        await store.collection_files.add(store.tenant, collection.id, file.id)
+        await store.members.add(store.tenant, collection.id, file.id)
         await store.jobs.finish(job, WORKER)
         _, again = await store.extracting(collection, file)
         assert again.id != extraction.id, "what was described is kept, and extracted anew"
@@ -168,7 +168,7 @@ async def test_rows_are_those_of_the_collections_named(store):
     await store.entities.finish(job, WORKER)
     await store.jobs.finish(job, WORKER)
     of_segments = await store.entity_collection("parts", enable_segment_level_entities=True)
-    await store.collection_files.add(store.tenant, of_segments.id, file.id)
+    await store.members.add(store.tenant, of_segments.id, file.id)
     job, extraction = await store.extracting(of_segments, file)
     segments = await store.entities.start(job, WORKER)
     for segment in segments:
@@ -191,7 +191,7 @@ async def test_rows_are_those_of_the_collections_named(store):
 
 async def test_segments_come_in_pages(store):
     collection, file = await store.entity_collection(enable_segment_level_entities=True), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job, segments = await store.begin(member.description_id, [Span(number, number + 1) for number in range(5)])
     for segment in segments:
         await store.write(job, segment)

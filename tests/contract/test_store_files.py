@@ -139,10 +139,10 @@ async def test_a_probe_keeps_what_it_measured(store):
 async def test_a_deleted_file_leaves_every_list_and_its_objects_are_due_for_deletion(store):
     collection = await store.collection()
     file = await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     await store.files.delete(store.tenant, file.id)
-    assert (await store.collection_files.list(store.tenant, collection.id, Page())).total == 0
+    assert (await store.members.list(store.tenant, collection.id, Page())).total == 0
     assert await store.descriptions.find(member.description_id) is None
     assert await store.full_text.search(store.tenant, [collection.id], ["tide"], 10) == []
     assert [row.prefix for row in await _prefixes(store)] == [file.object_key.removesuffix("/original")]

@@ -79,7 +79,7 @@ async def test_a_job_that_is_put_off_was_not_tried_but_is_put_off_only_so_often(
 
 async def test_a_job_that_got_on_may_be_put_off_as_often_again(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job = await store.jobs.claim(WORKER)
     await store.jobs.postpone(job, WORKER, delay_seconds=0, error="The engine is away.", most=9)
     job, segments = await store.begin(member.description_id)
@@ -101,7 +101,7 @@ async def test_a_tenant_with_much_to_do_does_not_keep_others_waiting(store):
 
 async def test_a_probe_goes_before_a_description(store):
     collection, first = await store.collection(), await store.ready("1.mp4")
-    await store.collection_files.add(store.tenant, collection.id, first.id)
+    await store.members.add(store.tenant, collection.id, first.id)
     await store.upload("2.mp4")
     assert [(await store.jobs.claim("worker")).kind for _ in range(2)] == ["probe", "describe"]
 
@@ -109,25 +109,23 @@ async def test_a_probe_goes_before_a_description(store):
 async def test_adding_a_file_to_many_collections_at_once_queues_one_job(store):
     file = await store.ready()
     collections = [await store.collection(f"{number}") for number in range(5)]
-    await asyncio.gather(
-        *(store.collection_files.add(store.tenant, collection.id, file.id) for collection in collections)
-    )
+    await asyncio.gather(*(store.members.add(store.tenant, collection.id, file.id) for collection in collections))
     assert await store.jobs.counts() == {("probe", "completed"): 1, ("describe", "queued"): 1}
 
 
 async def test_what_is_wanted_of_a_running_job_is_done_after_it(store):
     """Between a worker's failing a description and its ending the job, another collection may ask for the same."""
     collection, file = await store.collection("a"), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     first, _ = await store.begin(member.description_id)
     await store.descriptions.set_failed(member.description_id, "The engine is broken.")
     other = await store.collection("b")
-    again = await store.collection_files.add(store.tenant, other.id, file.id)
+    again = await store.members.add(store.tenant, other.id, file.id)
     assert again.description_id == member.description_id and again.status == "pending"
     assert await store.jobs.claim(WORKER) is None, "two workers are never at one description"
     await store.jobs.finish(first, WORKER, error="The engine is broken.")
     await store.describe(again.description_id)
-    assert (await store.collection_files.get(store.tenant, collection.id, file.id)).status == "completed"
+    assert (await store.members.get(store.tenant, collection.id, file.id)).status == "completed"
 
 
 async def test_finished_jobs_are_forgotten_in_time(store):

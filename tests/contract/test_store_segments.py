@@ -21,8 +21,8 @@ SHOWN = ("Tides", "", 'presidents of old; O\'Neil "quoted"')
 async def talk(store):
     """A described file in two collections: (collection ids, file, segments)."""
     one, two, file = await store.collection("one"), await store.collection("two"), await store.ready()
-    member = await store.collection_files.add(store.tenant, one.id, file.id)
-    await store.collection_files.add(store.tenant, two.id, file.id)
+    member = await store.members.add(store.tenant, one.id, file.id)
+    await store.members.add(store.tenant, two.id, file.id)
     job, segments = await store.begin(member.description_id, SPANS)
     for segment, said, shown in zip(segments, SAID, SHOWN, strict=True):
         content = SegmentDescription(
@@ -69,7 +69,7 @@ async def test_segments_are_kept_by_their_metadata_and_duration(store, talk):
             assert set(kept.values()) <= {file.id}
         # A list keeps the file if one segment fulfils all of it.
         assert (await store.files.list(store.tenant, Page(), filter=filter)).total == bool(expected)
-        listed = await store.collection_files.list(store.tenant, collection_ids[1], Page(), filter=filter)
+        listed = await store.members.list(store.tenant, collection_ids[1], Page(), filter=filter)
         assert listed.total == bool(expected)
     empty = await store.collection("empty")
     assert await store.segments.segments_kept(store.tenant, _filter(), [empty.id]) == {}
@@ -78,15 +78,15 @@ async def test_segments_are_kept_by_their_metadata_and_duration(store, talk):
 async def test_only_the_cut_of_a_collection_counts_in_its_list(store, talk):
     collection_ids, file, _ = talk
     other = await store.collection("other")
-    await store.collection_files.add(
+    await store.members.add(
         store.tenant,
         other.id,
         file.id,
         segmentation_config={"strategy": "uniform", "uniform_config": {"window_seconds": 7}},
     )
     filter = _filter(("video_info", "duration_seconds", "Equal", "5.5"))
-    assert (await store.collection_files.list(store.tenant, collection_ids[0], Page(), filter=filter)).total == 1
-    assert (await store.collection_files.list(store.tenant, other.id, Page(), filter=filter)).total == 0
+    assert (await store.members.list(store.tenant, collection_ids[0], Page(), filter=filter)).total == 1
+    assert (await store.members.list(store.tenant, other.id, Page(), filter=filter)).total == 0
 
 
 async def test_metadata_of_a_segment_is_checked(store, talk):
@@ -168,10 +168,10 @@ async def test_the_newest_files_are_those_that_a_filter_keeps(store):
     ids = []
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         file = await store.ready(name)
-        await store.collection_files.add(store.tenant, collection.id, file.id)
-        await store.begin((await store.collection_files.get(store.tenant, collection.id, file.id)).description_id)
+        await store.members.add(store.tenant, collection.id, file.id)
+        await store.begin((await store.members.get(store.tenant, collection.id, file.id)).description_id)
         ids.append(file.id)
-    newest = store.collection_files.newest
+    newest = store.members.newest
     assert set(await newest(store.tenant, [collection.id], 10)) == set(ids)
     assert await newest(store.tenant, [collection.id], 1, file_ids=[ids[0]]) == [ids[0]]
     assert await newest(store.tenant, [collection.id], 10, file_ids=[]) == []

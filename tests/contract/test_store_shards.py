@@ -7,7 +7,7 @@ from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import TrimmedError
 from services.core.index.reshard import reshard
 from services.core.index.shards import ensure_shards, preferred
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.media import Span
 from services.core.store.schema import collection_files
 from tests.contract.store_steps import SHARDS
@@ -15,7 +15,7 @@ from tests.contract.store_steps import SHARDS
 
 async def _filled(store, files: int, *, vectors: int = 2, spread_vectors: int = 10**6, name: str = "talks"):
     """A collection of described files; each has one segment."""
-    members = CollectionFiles(store.database, spread_vectors=spread_vectors)
+    members = Members(store.database, spread_vectors=spread_vectors)
     collection = await store.collection(name)
     for number in range(files):
         file = await store.ready(f"{name}-{number}.mp4")
@@ -82,7 +82,7 @@ async def test_a_spread_collection_is_removed_from_all_its_shards(store):
 async def test_resharding_brings_every_file_to_one_shard_and_loses_no_vector(store, count):
     collections = [await _filled(store, 4, name=f"c{number}", spread_vectors=4) for number in range(3)]
     removed = next(iter(await _places(store, collections[0].id)))
-    await store.collection_files.remove(store.tenant, collections[0].id, removed)
+    await store.members.remove(store.tenant, collections[0].id, removed)
     before = [ids for shard in range(SHARDS) for ids in (await _held(store, shard)).values()]
     await reshard(store.database, count, spread_vectors=4)
     await ensure_shards(store.database, count)
@@ -99,7 +99,7 @@ async def test_resharding_brings_every_file_to_one_shard_and_loses_no_vector(sto
 
 async def test_a_file_that_is_described_while_it_moves_is_whole_in_its_new_shard(store):
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     job, segments = await store.begin(member.description_id)
     await store.write(job, segments[0])
     (place,) = await store.log.placements([collection.id])
@@ -126,7 +126,7 @@ async def test_a_shard_that_was_given_up_takes_no_more_files(store):
     await reshard(store.database, 1)
     await ensure_shards(store.database, 1)
     file = await store.ready("late.mp4")
-    await CollectionFiles(store.database, spread_vectors=1).add(store.tenant, collection.id, file.id)
+    await Members(store.database, spread_vectors=1).add(store.tenant, collection.id, file.id)
     assert set((await _places(store, collection.id)).values()) == {0}
 
 
@@ -136,7 +136,7 @@ async def test_a_reader_that_missed_removals_is_told_and_one_that_began_later_is
     collection = await _filled(store, 4)
     (place,) = await store.log.placements([collection.id])
     for file in list(await _places(store, collection.id))[:2]:
-        await store.collection_files.remove(store.tenant, collection.id, file)
+        await store.members.remove(store.tenant, collection.id, file)
     async with store.database.write() as connection:
         await trim(connection, place.shard, place.last_sequence + 1)
     assert await store.log.trimmed_sequence(place.shard) == place.last_sequence + 1

@@ -80,7 +80,7 @@ def describing(client: httpx.Client, collection_id: str, file_id: str) -> Callab
     return is_so
 
 
-@pytest.mark.parametrize("deleted", ["collection", "file", "membership"])
+@pytest.mark.parametrize("deleted", ["collection", "file", "member"])
 def test_what_is_deleted_while_it_is_described_leaves_nothing(
     system: RunningSystem, client: httpx.Client, deleted: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_what_is_deleted_while_it_is_described_leaves_nothing(
     path = {
         "collection": f"/collections/{doomed}",
         "file": f"/files/{lecture}",
-        "membership": f"/collections/{doomed}/media/{lecture}",
+        "member": f"/collections/{doomed}/media/{lecture}",
     }[deleted]
     client.delete(path).raise_for_status()
     for gone in (path, f"/collections/{doomed}/media/{lecture}"):

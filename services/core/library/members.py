@@ -1,4 +1,4 @@
-"""Membership: a file in a collection, the description it asks for, and its place in the index."""
+"""Members: files in a collection, the description each asks for, and its place in the index."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_NAMED = 100
 
 
 @dataclass(frozen=True)
-class CollectionFile:
+class Member:
     """A file's state in a collection: that of its description, then of its entities, and how far it has come."""
 
     collection_id: str
@@ -53,7 +53,7 @@ class CollectionFile:
     error: str | None
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> CollectionFile:
+    def from_row(cls, row: RowMapping) -> Member:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
@@ -79,7 +79,7 @@ _members = (
 )
 
 
-class CollectionFiles:
+class Members:
     def __init__(self, database: Database, *, spread_vectors: int = SPREAD_VECTORS) -> None:
         self._database = database
         self._spread_vectors = spread_vectors
@@ -94,7 +94,7 @@ class CollectionFiles:
         segmentation_id: str | None = None,
         segment_thumbnails: bool | None = None,
         metadata: dict[str, Any] | None = None,
-    ) -> CollectionFile:
+    ) -> Member:
         """Adds a file and queues its description; work already done for the same cut and configuration is reused.
 
         Pictures of segments are made if `segment_thumbnails` says so; where it is None, if neither the upload nor the
@@ -139,7 +139,7 @@ class CollectionFiles:
                 await connection.execute(update(files).where(files.c.id == file_id).values(metadata=merged))
         return await self.get(tenant_id, collection_id, file_id)
 
-    async def get(self, tenant_id: str, collection_id: str, file_id: str) -> CollectionFile:
+    async def get(self, tenant_id: str, collection_id: str, file_id: str) -> Member:
         query = _members.where(
             collection_files.c.tenant_id == tenant_id,
             collection_files.c.collection_id == collection_id,
@@ -149,7 +149,7 @@ class CollectionFiles:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
             raise ArcusError(Reason.NOT_FOUND, f"File {file_id} is not in collection {collection_id}")
-        return CollectionFile.from_row(row)
+        return Member.from_row(row)
 
     async def list(
         self,
@@ -161,7 +161,7 @@ class CollectionFiles:
         added_after: int | None = None,
         added_before: int | None = None,
         filter: SearchFilter | None = None,
-    ) -> Listing[CollectionFile]:
+    ) -> Listing[Member]:
         async with self._database.read() as connection:
             await _locked(connection, collections, tenant_id, collection_id, "Collection", lock=False)
         query = _members.join(files, files.c.id == collection_files.c.file_id).where(
@@ -184,7 +184,7 @@ class CollectionFiles:
             page,
             orders=orders,
             tie=collection_files.c.file_id,
-            build=CollectionFile.from_row,
+            build=Member.from_row,
         )
 
     async def named(self, tenant_id: str, collection_ids: Sequence[str], names: Sequence[str]) -> set[str]:

@@ -170,7 +170,7 @@ collection_files = Table(
     Index("collection_files_by_file", "file_id"),
 )
 
-# The entities of one file in one collection of type entities. They go with the membership.
+# The entities of one file in one collection of type entities. They go with the member.
 extractions = Table(
     "extractions",
     metadata,

@@ -12,7 +12,7 @@ from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.core.library.collections import Collection, Collections
 from services.core.library.descriptions import Descriptions
 from services.core.library.files import File, Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.library.segments import Segment, Segments
 from services.core.questions import excludes_files, file_names
 from services.core.search.filters import SearchFilter
@@ -82,7 +82,7 @@ class Retrieval:
         descriptions: Descriptions,
         files: Files,
         collections: Collections,
-        members: CollectionFiles,
+        members: Members,
         segments: Segments,
     ) -> None:
         self._engine = engine

@@ -16,7 +16,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.collections import Collections
 from services.core.library.entities import Entities
 from services.core.library.files import Files
-from services.core.library.members import CollectionFiles
+from services.core.library.members import Members
 from services.core.store.pages import MAX_LIMIT, Page
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
@@ -51,7 +51,7 @@ class EntityKnowledge:
         self,
         *,
         collections: Collections,
-        members: CollectionFiles,
+        members: Members,
         files: Files,
         entities: Entities,
         sql: EntitySql,

@@ -10,7 +10,7 @@ from services.core.errors import invalid, not_found
 from services.core.library.collections import Collections
 from services.core.library.descriptions import DescribedSegment, Description, Descriptions
 from services.core.library.files import File, Files
-from services.core.library.members import CollectionFile, CollectionFiles
+from services.core.library.members import Member, Members
 from services.core.library.thumbnails import Thumbnail, Thumbnails
 from services.core.media import Span
 from services.core.store.pages import CreatedRange, Listing, Page
@@ -33,7 +33,7 @@ class Extras:
 class DescribedFile:
     """`data`: the description as the API shows it, so far as it is made."""
 
-    member: CollectionFile
+    member: Member
     file: File
     data: Json
 
@@ -43,7 +43,7 @@ class DescribedFiles:
         self,
         *,
         collections: Collections,
-        members: CollectionFiles,
+        members: Members,
         descriptions: Descriptions,
         files: Files,
         thumbnails: Thumbnails,
@@ -113,11 +113,11 @@ class DescribedFiles:
                 f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
             )
 
-    async def _described(self, member: CollectionFile) -> tuple[Description | None, Sequence[DescribedSegment]]:
+    async def _described(self, member: Member) -> tuple[Description | None, Sequence[DescribedSegment]]:
         description = await self._descriptions.find(member.description_id)
         return description, await self._descriptions.described(member.description_id)
 
-    async def _shots(self, member: CollectionFile, segments: Sequence[DescribedSegment]) -> Sequence[Span]:
+    async def _shots(self, member: Member, segments: Sequence[DescribedSegment]) -> Sequence[Span]:
         """The segments, where they are shots; else the shots that were found of this file for another collection."""
         if member.segmentation_config.get("strategy") == "shot-detector":
             return [item.segment.span for item in segments]

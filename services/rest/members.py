@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.errors import invalid
 from services.core.library.files import STATUSES
-from services.core.library.members import CollectionFile as Member
+from services.core.library.members import Member
 from services.core.library.references import file_id_of
 from services.core.search.filters import SearchFilter
 from services.core.store.pages import CreatedRange, Page
@@ -24,7 +24,7 @@ from services.rest.schemas.collections import (
 )
 
 
-def membership_routes(backend: Backend, noun: str) -> APIRouter:
+def member_routes(backend: Backend, noun: str) -> APIRouter:
     """`noun`: videos or media, two names of one thing."""
     router = APIRouter(prefix=f"/collections/{{collection_id}}/{noun}", tags=["collections"])
 
@@ -48,7 +48,7 @@ def membership_routes(backend: Backend, noun: str) -> APIRouter:
         if new.segmentation_id and new.segmentation_config:
             raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
         cut, pictures = new.segmentation_config, new.thumbnails_config
-        member = await backend.collection_files.add(
+        member = await backend.members.add(
             tenant_id,
             collection_id,
             referenced_file(new),
@@ -71,7 +71,7 @@ def membership_routes(backend: Backend, noun: str) -> APIRouter:
     ) -> Response:
         if status is not None and status not in STATUSES:
             raise invalid(f"status must be one of: {', '.join(STATUSES)}", field="status")
-        listing = await backend.collection_files.list(
+        listing = await backend.members.list(
             tenant_id,
             collection_id,
             page,
@@ -89,7 +89,7 @@ def membership_routes(backend: Backend, noun: str) -> APIRouter:
         operation_id=f"get_{noun}",
     )
     async def get_member(tenant_id: Tenant, request: Request, collection_id: str, file_id: str) -> Response:
-        member = await backend.collection_files.get(tenant_id, collection_id, file_id)
+        member = await backend.members.get(tenant_id, collection_id, file_id)
         return reply((await replies(request, [member]))[0])
 
     @router.delete(
@@ -99,7 +99,7 @@ def membership_routes(backend: Backend, noun: str) -> APIRouter:
         operation_id=f"remove_{noun}",
     )
     async def remove(tenant_id: Tenant, collection_id: str, file_id: str) -> Response:
-        await backend.collection_files.remove(tenant_id, collection_id, file_id)
+        await backend.members.remove(tenant_id, collection_id, file_id)
         return reply({"collection_id": collection_id, "file_id": file_id, "object": "collection_file"})
 
     return router
