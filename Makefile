@@ -6,7 +6,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-systems lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -30,9 +30,17 @@ build/cloudglue-0.7.19:
 test: setup build/cloudglue-0.7.19
 	$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/acceptance
 
+# What needs neither a process of its own nor a model.
+test-fast: setup
+	$(PY) -m pytest -q -n 2 -m 'not slow' tests/unit
+
 # Whole systems of other engines and parts: each starts Ray anew, so they are not in `make test`.
 test-systems: setup
 	$(PY) -m pytest -q tests/systems
+
+# Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
+test-media: setup
+	$(PY) -m pytest -q -rs tests/media_suite
 
 lint: setup
 	$(PY) -m ruff check .

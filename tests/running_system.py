@@ -14,7 +14,6 @@ import psutil
 
 from services.cli.instance import ROOT, START_SECONDS, Instance, start_instance
 
-MEDIA = ROOT.parent / "shared" / "media"
 LECTURE = ROOT / "examples" / "lecture" / "lecture.mp4"
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Lecture
-from tests.running_system import MEDIA, ROOT, RunningSystem
+from tests.media import clip
+from tests.running_system import ROOT, RunningSystem
 
 QUESTION = "How many turbines are in the dam in France?"
 
@@ -108,11 +109,11 @@ def test_a_running_system_takes_new_keys_and_drops_revoked_ones(system: RunningS
 
 def test_ingest_takes_files_and_tells_of_each(system: RunningSystem) -> None:
     key = system.create_key("ingest")
-    clips = [MEDIA / "asl_help.mkv", MEDIA / "librivox_0880.wav"]
+    clips = [clip("reordered.mkv"), clip("speech.wav")]
     result = arcus("ingest", *clips, "--collection", "clips", **of(system, key))
     assert result.returncode == 0, result
     lines = sorted(result.stdout.splitlines())
-    assert lines == ["completed  asl_help.mkv (1 segments)", "completed  librivox_0880.wav (1 segments)"]
+    assert lines == ["completed  reordered.mkv (1 segments)", "completed  speech.wav (1 segments)"]
     with system.client(key) as client:
         (collection,) = client.get("/collections").json()["data"]
         assert (collection["name"], collection["file_count"]) == ("clips", 2)
@@ -120,19 +121,19 @@ def test_ingest_takes_files_and_tells_of_each(system: RunningSystem) -> None:
 
 def test_ingest_of_a_folder_goes_on_after_a_bad_file(system: RunningSystem, tmp_path: Path) -> None:
     key = system.create_key("ingest-folder")
-    for name in ("asl_book.mkv", "bad_truncated_70pct.mov", "bad_empty.mp4"):
-        (tmp_path / name).write_bytes((MEDIA / name).read_bytes())
+    for name in ("h264.mkv", "truncated.mov", "empty.mp4"):
+        (tmp_path / name).write_bytes(clip(name).read_bytes())
     (tmp_path / "notes.html").write_text("<!DOCTYPE html><p>not a video")
     (tmp_path / "inner").mkdir()
     result = arcus("ingest", tmp_path, "--collection", "folder", **of(system, key))
     assert result.returncode == 1, result
     states = {line.split()[1].rstrip(":"): line for line in result.stdout.splitlines()}
-    assert set(states) == {"asl_book.mkv", "bad_truncated_70pct.mov", "bad_empty.mp4", "notes.html"}
-    assert states["asl_book.mkv"].startswith("completed")
-    assert states["bad_empty.mp4"].startswith("failed") and "empty" in states["bad_empty.mp4"]
+    assert set(states) == {"h264.mkv", "truncated.mov", "empty.mp4", "notes.html"}
+    assert states["h264.mkv"].startswith("completed")
+    assert states["empty.mp4"].startswith("failed") and "empty" in states["empty.mp4"]
     assert states["notes.html"].startswith("failed") and "web page" in states["notes.html"]
-    assert states["bad_truncated_70pct.mov"].startswith("failed")
-    assert len(states["bad_truncated_70pct.mov"].split(": ", 1)[1].split()) > 4, "with a reason"
+    assert states["truncated.mov"].startswith("failed")
+    assert len(states["truncated.mov"].split(": ", 1)[1].split()) > 4, "with a reason"
     with system.client(key) as client:
         assert client.get("/collections").json()["data"][0]["file_count"] == 1
 
@@ -194,8 +195,7 @@ def test_a_url_of_something_else_says_so(system: RunningSystem) -> None:
 
 
 def test_a_missing_or_wrong_key_says_what_to_do(system: RunningSystem) -> None:
-    clip = MEDIA / "asl_help.mkv"
-    for command in (("ask", "why?"), ("ingest", clip)):
+    for command in (("ask", "why?"), ("ingest", clip("reordered.mkv"))):
         check_failed(arcus(*command, "--collection", "c", ARCUS_URL=system.http), "API key", "ARCUS_API_KEY")
         check_failed(
             arcus(*command, "--collection", "c", **of(system, "cg-wrong-wrong")), "API key", "arcus keys create"

@@ -59,6 +59,7 @@ def starts(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
+@pytest.mark.slow
 def test_the_front_imports_nothing_that_computes() -> None:
     for path in modules("services"):
         bad = [name for name in imports(path) if starts(name, "ray_jobs", *HEAVY)]
@@ -167,6 +168,7 @@ def test_heavy_libraries_are_imported_where_they_are_used() -> None:
         assert not bad, f"{path.relative_to(ROOT)} imports {bad} at the top"
 
 
+@pytest.mark.slow
 def test_the_front_starts_without_ray_or_torch() -> None:
     code = "import sys, services.front; print(sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout

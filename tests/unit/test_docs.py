@@ -137,6 +137,7 @@ def test_the_picture_is_well_formed_and_says_in_words_what_it_shows() -> None:
     assert described is not None and len(described.text or "") > 200
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_other_hosts(tmp_path: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],

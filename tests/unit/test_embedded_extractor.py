@@ -218,6 +218,7 @@ passages = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(schemas, passages)
 def test_a_record_fits_its_schema_and_comes_from_the_text(schema: Json, passages: list[Passage]) -> None:
@@ -252,6 +253,7 @@ def is_told(value: str, text: str, folded: set[str]) -> bool:
     return all(stem(word) in folded for word in words)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="a.-@/: 1(\n", min_size=200, max_size=3000))
 def test_no_text_takes_long_or_fails(text: str) -> None:

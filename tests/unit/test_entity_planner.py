@@ -73,6 +73,7 @@ def test_a_team_that_scored_is_not_a_team_that_is_mentioned() -> None:
     assert queries("Which players scored for United?", MATCHES.tables.described) == ([], False)
 
 
+@pytest.mark.slow
 def test_no_question_is_answered_by_a_collection_that_it_is_not_about() -> None:
     planned, asked = misplaced()
     assert (planned, asked > 300) == (0, True)
@@ -107,6 +108,7 @@ def test_whatever_is_asked_the_planner_ends(question: str) -> None:
 WORDS = sorted({word for items in QUESTIONS.values() for item in items for word in item["question"].split()})
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 def test_whatever_words_are_put_together_the_planner_ends(question: str) -> None:
     for base in (LECTURES, MATCHES, EVERYTHING):

@@ -8,6 +8,7 @@ import threading
 import time
 
 import psutil
+import pytest
 
 from ray_jobs.engines.vllm.orphans import end_with_parent
 
@@ -23,6 +24,7 @@ def replica(told) -> None:
     time.sleep(300)
 
 
+@pytest.mark.slow
 def test_a_model_ends_with_a_replica_that_was_killed() -> None:
     heard, told = multiprocessing.Pipe()
     parent = multiprocessing.get_context("spawn").Process(target=replica, args=(told,))
