@@ -56,6 +56,17 @@ class Retries:
     most_postponed: int = 120
 
 
+class WorkerLostError(ArcusError):
+    """The worker of a job ended too often in a row without finishing any part of it. Nobody saw why."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(
+            Reason.INTERNAL,
+            f"The worker that processed it was ended {times} times before it finished another part. If the server was "
+            "not being restarted, the file may be what ends it: send it again, re-encoded if this happens again.",
+        )
+
+
 class IngestWorker:
     """Runs jobs until cancelled. Everything it holds can be lost: a job's lease runs out and another worker goes on."""
 
@@ -129,7 +140,7 @@ class IngestWorker:
                 return
 
     async def _failed(self, job: Job, error: Exception) -> None:
-        permanent = isinstance(error, ArcusError) and error.reason in PERMANENT
+        permanent = isinstance(error, WorkerLostError) or (isinstance(error, ArcusError) and error.reason in PERMANENT)
         # What is unexpected is for the log; a person is told that it is not the file's fault.
         message = (
             error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
@@ -141,14 +152,15 @@ class IngestWorker:
         ):
             log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
             return
-        if not permanent and job.attempts < self._settings.max_attempts:
-            delay_seconds = retries.pauses_seconds[min(job.attempts, len(retries.pauses_seconds)) - 1]
-            log.warning("job_retried", job_id=job.id, kind=job.kind, attempts=job.attempts, error=repr(error)[:2000])
+        tries = await self._jobs.tries(job)
+        if not permanent and tries < self._settings.max_attempts:
+            delay_seconds = retries.pauses_seconds[min(tries, len(retries.pauses_seconds)) - 1]
+            log.warning("job_retried", job_id=job.id, kind=job.kind, tries=tries, error=repr(error)[:2000])
             await self._jobs.retry(job, self.owner, delay_seconds=delay_seconds, error=message)
             return
         if not permanent:
             log.error("job_failed", job_id=job.id, kind=job.kind, error=repr(error)[:2000])
-            message = f"Processing failed {job.attempts} times, the last time with {message[:300]}"
+            message = f"Processing failed {tries} times, the last time with {message[:300]}"
         await self._fail_subject(job, message)
         await self._jobs.finish(job, self.owner, error=message)
 
@@ -161,10 +173,8 @@ class IngestWorker:
             await self._descriptions.set_failed(job.subject_id, message)
 
     async def _handle(self, job: Job) -> None:
-        if job.attempts > self._settings.max_attempts:
-            raise MediaError(
-                f"Processing ended abruptly {job.attempts - 1} times; the file may be damaged. Re-encode it and try again."
-            )
+        if job.tries > self._settings.max_attempts:
+            raise WorkerLostError(job.tries - 1)
         if job.kind == "probe":
             await self._probe(job)
         elif job.kind == "extract":

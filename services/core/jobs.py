@@ -28,8 +28,14 @@ class Job:
     tenant_id: str
     kind: JobKind
     subject_id: str
-    attempts: int
+    attempts: int  # a fence: it differs each time that the job is claimed
     postponed: int
+    useful_attempts: int = 0
+
+    @property
+    def tries(self) -> int:
+        """Attempts since the job last got on, this one included."""
+        return self.attempts - self.useful_attempts
 
 
 class LeaseLostError(Exception):
@@ -77,7 +83,22 @@ class Jobs:
                     attempts=row["attempts"] + 1,
                 )
             )
-        return Job(row["id"], row["tenant_id"], row["kind"], row["subject_id"], row["attempts"] + 1, row["postponed"])
+        return Job(
+            row["id"],
+            row["tenant_id"],
+            row["kind"],
+            row["subject_id"],
+            row["attempts"] + 1,
+            row["postponed"],
+            row["useful_attempts"],
+        )
+
+    async def tries(self, job: Job) -> int:
+        """Attempts since the job last got on, with what it did in this one."""
+        query = select(jobs.c.useful_attempts).where(jobs.c.id == job.id)
+        async with self._database.read() as connection:
+            useful = (await connection.execute(query)).scalar_one_or_none()
+        return job.tries if useful is None else job.attempts - useful
 
     async def renew(self, job: Job, owner: str) -> bool:
         """Extends the lease. False means that the job is another's or gone: stop working on it."""
@@ -163,9 +184,10 @@ async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:
 
 
 async def got_on(connection: AsyncConnection, job: Job) -> None:
-    """A part of the job is done: what it was put off for is back."""
-    if job.postponed:
-        await connection.execute(update(jobs).where(jobs.c.id == job.id).values(postponed=0))
+    """A part of the job is done: what it was put off for is back, and the attempts before this one were of use."""
+    useful = job.attempts - 1
+    if job.postponed or job.useful_attempts != useful:
+        await connection.execute(update(jobs).where(jobs.c.id == job.id).values(postponed=0, useful_attempts=useful))
 
 
 def _requeued(job: Job, owner: str, delay_seconds: float, **values: Any) -> Update:

@@ -293,6 +293,7 @@ jobs = Table(
     Column("state", String(16), nullable=False),  # queued, running, completed, failed
     Column("attempts", Integer, nullable=False),
     Column("postponed", Integer, nullable=False, server_default="0"),  # times in a row
+    Column("useful_attempts", Integer, nullable=False, server_default="0"),  # up to the one that last got on
     Column("owner", String(64)),
     Column("lease_until", BigInteger),
     Column("run_after", BigInteger, nullable=False),
