@@ -38,7 +38,7 @@ SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
-PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE)
+PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE, Reason.NOT_FOUND)
 
 log = structlog.get_logger()
 
@@ -187,6 +187,7 @@ class IngestWorker:
         if file is None or file.status == "completed":
             return
         await self._files.set_processing(file.id)
+        await self._check_object(file)
         async with self._objects.local_path(file.object_key) as path:
             info = await asyncio.to_thread(probe, path, self._limits)
             if info.media_type == "image":
@@ -195,6 +196,9 @@ class IngestWorker:
         await self._files.set_probed(file.id, info, thumbnail)
         if thumbnail is not None:
             await self._discard_unless_known(file, thumbnail.object_key)
+
+    async def _check_object(self, file: File) -> None:
+        await self._objects.check(file.object_key, file.size_bytes, file.sha256)
 
     async def _default_thumbnail(self, file: File, path: Path, info: MediaInfo) -> NewThumbnail | None:
         if info.media_type != "video":
@@ -223,6 +227,7 @@ class IngestWorker:
         if description.status == "completed":
             await self._add_pictures(job, file, info, description)
             return
+        await self._check_object(file)
         missing = await self._descriptions.start(job, self.owner)
         if not missing and not await self._descriptions.has_segments(description.segmentation_id):
             cut = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
@@ -243,6 +248,7 @@ class IngestWorker:
                 work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
                 task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
+        await self._check_object(file)  # what was cut short meanwhile may have read as shorter
         await self._descriptions.set_stage(job, self.owner, "summarise")
         title = summary = ""
         if description.describe_config.enable_summary:

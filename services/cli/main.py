@@ -48,12 +48,16 @@ def up(
     check_engines(load_engine_config(settings), Machine.here())
 
     async def run() -> None:
-        key = await start_key(settings)
+        key = ""
+
+        async def prepare() -> None:
+            nonlocal key
+            key = await start_key(settings)
 
         def announce(addresses: Addresses) -> None:
             print(f"ready http={addresses.http}/v1 grpc={addresses.grpc} key={key}", flush=True)
 
-        await up(settings, announce)
+        await up(settings, announce, prepare=prepare)
 
     asyncio.run(run())
 

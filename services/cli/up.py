@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,14 +211,19 @@ class Supervisor:
             processes.reap(self._pids)
 
 
-async def up(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
+async def up(
+    settings: Settings, on_ready: Callable[[Addresses], None], *, prepare: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Runs until SIGINT, SIGTERM or SIGHUP; then nothing that it started is left. Calls on_ready once all answer.
 
+    Awaits `prepare` once the ports and the data folder are its own: what is refused leaves nothing behind.
     Raises INVALID_ARGUMENT if a port or the data folder is taken, INTERNAL if a process cannot start.
     """
     _open_standard_streams()
     settings = _complete(settings)
     with _locked(settings.data_dir):
+        if prepare is not None:
+            await prepare()
         config = load_engine_config(settings)
         loads = any(isinstance(config.engine(role), VllmOptions) for role in ROLES)
         supervisor = Supervisor(settings, start_seconds=LOAD_SECONDS if loads else START_SECONDS)

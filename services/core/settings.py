@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Largest upload in bytes.")
     max_duration_seconds: float = Field(7200.0, gt=0, description="Longest video accepted, in seconds.")
     max_pixels: int = Field(7680 * 4320, gt=0, description="Largest frame accepted, in pixels.")
-    min_free_bytes: int = Field(256 * 1024**2, ge=0, description="Free space an upload must leave on the data disk.")
+    min_free_bytes: int = Field(
+        256 * 1024**2, ge=0, description="Free space that uploads and stored answers leave on the data disk."
+    )
     max_requests_per_tenant: int = Field(64, ge=1, description="Requests of one tenant in progress in one front.")
     max_responses: int = Field(256, ge=1, description="Responses being generated in one front.")
     max_output_tokens: int = Field(

@@ -69,7 +69,7 @@ class Backend:
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """Migrates the database, connects, and closes all of it at the end."""
-    database = Database(settings.database)
+    database = Database(settings.database, min_free_bytes=settings.min_free_bytes)
     engine = EngineClient(
         settings.engine_address,
         settings.engine_secret.get_secret_value(),

@@ -54,7 +54,9 @@ async def test_a_job_whose_worker_is_killed_again_and_again_but_gets_on_is_compl
     assert (description.status, description.segments_done) == ("completed", 6)
 
 
-async def test_a_job_whose_worker_is_killed_without_getting_on_fails_and_says_that_the_worker_ended(store, database_url):
+async def test_a_job_whose_worker_is_killed_without_getting_on_fails_and_says_that_the_worker_ended(
+    store, database_url
+):
     collection, file = await store.collection(), await store.ready(duration=120.0)
     member = await store.collection_files.add(store.tenant, collection.id, file.id)
     await abandon(store, member.description_id, segments=4)

@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import psutil
+import pytest
 
+from services.core.errors import ArcusError
 from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system
 
 
@@ -41,6 +43,10 @@ def test_an_instance_ends_without_a_trace_beside_another_and_finds_everything_ag
             file = ingest(client, LECTURE, collection_id)
         with first.client(system.key) as client:
             assert client.get("/collections").status_code == 401
+        with pytest.raises(ArcusError, match="Another Arcus runs on"):
+            start_system(tmp_path, environment={"ARCUS_API_KEY": "cg-a-key-that-came-too-late"})
+        with first.client("cg-a-key-that-came-too-late") as client:
+            assert client.get("/collections").status_code == 401, "the key of one that was refused is not valid"
     finally:
         left = first.descendants()
         started = time.monotonic()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
+import json
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -15,31 +17,14 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.settings import Settings
 from tests.acceptance.live_front import Account, Front
+from tests.acceptance.scripted_server import ScriptedServer
 from tests.running_system import RunningSystem
 
-DISK_BYTES = 24 * 1024**2
+RESERVE_BYTES = 8 * 1024**2
 VIDEO = b"\x00\x00\x00\x18ftypmp42"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder that is a disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount program")
-    if mounted.returncode != 0:
-        pytest.skip(f"a tmpfs can't be mounted here: {mounted.stderr.strip() or 'not permitted'}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@pytest.fixture(params=[0, 8 * 1024**2], ids=["to-the-last-byte", "with-a-reserve"])
+@pytest.fixture(params=[0, RESERVE_BYTES], ids=["to-the-last-byte", "with-a-reserve"])
 def front(small_disk: Path, request: pytest.FixtureRequest) -> Iterator[Front]:
     """A front that stores on the small disk; the reserve is what an upload must leave free."""
     running = Front(
@@ -103,6 +88,52 @@ def test_a_full_disk_refuses_uploads_with_the_reason_and_takes_them_when_space_r
     with account.http as http:
         assert http.get("/v1/files").json()["total"] == 2
         assert http.delete(f"/v1/files/{kept.json()['id']}").status_code == 200
+
+
+@pytest.fixture
+def reserving(small_disk: Path) -> Iterator[Front]:
+    """A front with an engine, and a reserve."""
+    running = Front(
+        Settings(data_dir=small_disk, engine_secret="a-secret-of-the-tests", min_free_bytes=RESERVE_BYTES),  # type: ignore[arg-type]
+        ScriptedServer(),
+    ).start()
+    yield running
+    running.stop()
+
+
+def free_bytes(front: Front) -> int:
+    return shutil.disk_usage(front.data_dir).free
+
+
+def test_twelve_uploads_at_once_leave_the_reserve_free(reserving: Front) -> None:
+    account = reserving.account()
+    with ThreadPoolExecutor(12) as pool:
+        codes = [reply.status_code for reply in pool.map(lambda _: upload(account, 3 * 1024**2), range(12))]
+    assert set(codes) == {200, 507}, codes
+    assert free_bytes(reserving) >= RESERVE_BYTES
+    assert len([path for path in stored(account) if path.is_file()]) == codes.count(200)
+
+
+def test_stored_answers_searches_and_collections_leave_the_reserve_free_and_the_rest_goes_on(reserving: Front) -> None:
+    account = reserving.account()
+    body = {"model": "nimbus-001", "input": "why? " * 20_000}
+    with account.http as http:
+        for _ in range(1000):
+            reply = http.post("/v1/responses", json=body)
+            if reply.status_code != 200:
+                break
+        check_full(reply)
+        assert free_bytes(reserving) >= RESERVE_BYTES - 4 * 1024**2, "what was written last was let in before"
+        chat = {"model": "nimbus-001", "messages": [{"role": "user", "content": "why?"}], "store": True}
+        check_full(http.post("/v1/chat/completions", json=chat))
+        check_full(http.post("/v1/collections", json={"name": "c", "collection_type": "media-descriptions"}))
+        assert http.post("/v1/responses", json={**body, "store": False}).status_code == 200, (
+            "what is not kept is answered"
+        )
+        listed = http.get("/v1/responses").json()["data"]
+        assert listed and http.get(f"/v1/responses/{listed[0]['id']}").status_code == 200
+        assert http.delete(f"/v1/responses/{listed[0]['id']}").status_code == 200
+        assert json.loads(http.get("/healthz").text) == {"status": "ok"}
 
 
 def listening_ports(system: RunningSystem) -> dict[int, set[str]]:

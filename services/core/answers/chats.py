@@ -31,7 +31,12 @@ class Chats:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def check_space(self) -> None:
+        """Raises STORAGE_FULL where no more may be kept."""
+        self._database.check_space()
+
     async def create(self, tenant_id: str, body: dict[str, Any]) -> None:
+        self.check_space()
         row = {"id": body["id"], "tenant_id": tenant_id, "body": body, "created_at": body["created_at"]}
         await self._database.store(insert(chats), [row])
 

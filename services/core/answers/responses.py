@@ -54,7 +54,8 @@ class Responses:
         background: bool = False,
         previous_response_id: str | None = None,
     ) -> None:
-        """Keeps a response in progress, held by whoever writes its log."""
+        """Keeps a response in progress, held by whoever writes its log. Raises STORAGE_FULL."""
+        self._database.check_space()
         now = now_ms()
         row = {
             "id": lease.response_id,

@@ -86,8 +86,9 @@ class Collections:
     ) -> Collection:
         """Of the configurations, the one of the collection's type counts, and the others are ignored.
 
-        Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field.
+        Raises ALREADY_EXISTS for a name in use, INVALID_ARGUMENT naming the field, STORAGE_FULL.
         """
+        self._database.check_space()
         name = _name(name)
         if collection_type not in KNOWN_TYPES:
             raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")

@@ -77,6 +77,7 @@ class Files:
             raise invalid("The file has no name; send one with the upload.", field="file")
         id = str(uuid4())
         check_metadata(metadata)
+        self._database.check_space()
         prefix = f"tenants/{tenant_id}/files/{id}"
         key = f"{prefix}/original"
         now = now_ms()

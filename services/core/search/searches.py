@@ -137,7 +137,8 @@ class Searches:
         self._writer: asyncio.Task[None] | None = None
 
     async def create(self, tenant_id: str, id: str, request: dict[str, Any], hits: Sequence[SearchHit]) -> Search:
-        """Keeps a search. Those that come while one is being written share the next transaction."""
+        """Keeps a search. Those that come while one is being written share the next transaction. Raises STORAGE_FULL."""
+        self._database.check_space()
         search = Search(id, tenant_id, request, tuple(hits), now_ms())
         row = {**vars(search), "hits": [list(vars(hit).values()) for hit in hits]}
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.comparisons import json_holds, text_is_like
+from services.core.store.free_space import FreeSpace
 
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
@@ -46,8 +47,10 @@ UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", 
 class Database:
     """Hands out connections. Each statement of a `read()` sees the newest commit; a `write()` is one transaction."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 5, min_free_bytes: int = 0) -> None:
+        """`min_free_bytes`: what `check_space` keeps free on SQLite's disk."""
         self.is_sqlite = url.startswith("sqlite")
+        self._space: FreeSpace | None = None
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
         if self.is_sqlite:
             path = Path(url.split("///", 1)[1])
@@ -57,6 +60,7 @@ class Database:
                 raise invalid(
                     f"The folder {path.parent} can't be made ({error.strerror}); set ARCUS_DATA_DIR to another."
                 ) from error
+            self._space = FreeSpace(path.parent, min_free_bytes)
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
             options["pool_pre_ping"] = True
@@ -124,6 +128,14 @@ class Database:
             yield
         finally:
             self._writing.release()
+
+    def check_space(self) -> None:
+        """Before something more is kept for a client. What runs already, and what is deleted, may use the reserve.
+
+        Raises STORAGE_FULL where it is reached. PostgreSQL watches its own disk.
+        """
+        if self._space is not None:
+            self._space.check()
 
     def among(self, column: ColumnElement, ids: Collection[str]) -> ColumnElement[bool]:
         """Whether a column holds one of the ids, of which there may be more than a statement has parameters for."""

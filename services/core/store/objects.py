@@ -7,7 +7,7 @@ import errno
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,10 +17,22 @@ import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.core.errors import ArcusError, Reason
+from services.core.store.free_space import FreeSpace, Writing
 from services.core.store.local_copies import LocalCopies
 
 BUFFER_BYTES = 8 * 1024**2
-SPACE_CHECK_BYTES = 64 * 1024**2
+UNWRITTEN_BYTES = 2 * BUFFER_BYTES  # of one upload: a buffer that fills while another is written
+
+
+AGAIN = "restore it from a backup, or delete the file and upload it again."
+GONE = f"What was stored of it is gone; {AGAIN}"
+
+
+class LostObjectError(ArcusError):
+    """An object that was stored is not there, or not whole: no new try brings it back. The message is for users."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.NOT_FOUND, message)
 
 
 @dataclass(frozen=True)
@@ -33,27 +45,34 @@ class Objects:
     """Objects by key ("tenants/…/original"). Keys that share a folder can be deleted together."""
 
     def __init__(self, url: str, *, min_free_bytes: int = 0) -> None:
-        self._min_free_bytes = min_free_bytes
         parsed = urlparse(url)
         self._folder: Path | None = None
+        self._space: FreeSpace | None = None
         if parsed.scheme == "file":
             self._folder = Path(unquote(parsed.path))
             self._folder.mkdir(parents=True, exist_ok=True)
             self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
+            self._space = FreeSpace(self._folder, min_free_bytes)
         else:
             self._store = from_url(url)
         self._copies = LocalCopies(self._load)
 
     async def put(self, key: str, value: bytes) -> None:
-        self._check_space()
+        if self._space is not None:
+            self._space.check()
         with _mapped():
             await obstore.put_async(self._store, key, value)
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredObject:
         """Writes chunks as they come, holding at most one buffer. Raises TOO_LARGE or STORAGE_FULL; leaves nothing then."""
-        self._check_space()
+        with self._space.writing() if self._space is not None else nullcontext() as space:
+            return await self._put_stream(key, chunks, max_bytes, space)
+
+    async def _put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], max_bytes: int, space: Writing | None
+    ) -> StoredObject:
         digest = hashlib.sha256()
-        size_bytes = checked_bytes = 0
+        size_bytes = 0
         writer = obstore.open_writer_async(self._store, key, buffer_size=BUFFER_BYTES, max_concurrency=1)
         try:
             with _mapped():
@@ -65,9 +84,9 @@ class Objects:
                                 Reason.TOO_LARGE,
                                 f"The upload is larger than the limit of {max_bytes} bytes; send a smaller file.",
                             )
-                        if size_bytes - checked_bytes >= SPACE_CHECK_BYTES:
-                            checked_bytes = size_bytes
-                            self._check_space()
+                        if space is not None:
+                            space.hold(min(size_bytes, UNWRITTEN_BYTES))
+                            space.check()
                         digest.update(chunk)
                         await writer.write(chunk)
         except BaseException:
@@ -84,12 +103,26 @@ class Objects:
         """The object as a file that a decoder can seek in; a copy, for a while, where the store is remote."""
         if self._folder is not None:
             path = self._folder / key
-            if not path.exists():
-                raise ArcusError(Reason.NOT_FOUND, f"Object not found: {key}")
+            self._present(path)
             yield path
             return
         async with self._copies.opened(key) as path:
             yield path
+
+    async def check(self, key: str, size_bytes: int, sha256: str) -> None:
+        """Raises LostObjectError where an object is not what was stored. In a folder its bytes are read; a remote store
+        vouches for those of what has the right size."""
+        if self._folder is not None:
+            path = self._folder / key
+            self._present(path)
+            found_bytes = path.stat().st_size
+        else:
+            with _mapped():
+                found_bytes = (await obstore.head_async(self._store, key))["size"]
+        if found_bytes != size_bytes:
+            raise LostObjectError(f"What is stored of it is {found_bytes} bytes of {size_bytes}; {AGAIN}")
+        if self._folder is not None and await asyncio.to_thread(_sha256, path) != sha256:
+            raise LostObjectError(f"What is stored of it was changed or damaged; {AGAIN}")
 
     async def delete(self, key: str) -> None:
         """Deletes one object. Safe to repeat."""
@@ -114,12 +147,18 @@ class Objects:
             async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
                 await asyncio.to_thread(file.write, chunk)
 
-    def _check_space(self) -> None:
-        if self._folder is not None and shutil.disk_usage(self._folder).free < self._min_free_bytes:
-            raise ArcusError(
-                Reason.STORAGE_FULL,
-                "The disk is nearly full; free space on the server or delete files, then try again.",
-            )
+    def _present(self, path: Path) -> None:
+        """Raises LostObjectError, or STORAGE_UNAVAILABLE where the whole folder is away."""
+        if path.exists():
+            return
+        if self._folder is not None and not self._folder.exists():
+            raise ArcusError(Reason.STORAGE_UNAVAILABLE)
+        raise LostObjectError(GONE)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _mapped:
@@ -130,7 +169,7 @@ class _mapped:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, FileNotFoundError):
-            raise ArcusError(Reason.NOT_FOUND, "Object not found.") from error
+            raise LostObjectError(GONE) from error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ArcusError(Reason.STORAGE_FULL) from error
         if isinstance(error, obstore.exceptions.BaseError):

@@ -31,6 +31,7 @@ class ChatCompletions:
     async def create(self, tenant_id: str, request: ChatRequest) -> Completion:
         """Raises NOT_FOUND, INVALID_ARGUMENT, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE, and what the engine fails with."""
         created_at = now_ms()
+        self._check_space(request)
         with _named_as_sent():
             response = await self._answers.create(tenant_id, request.asked)
         return await self._keep(tenant_id, request, response, created_at)
@@ -40,6 +41,7 @@ class ChatCompletions:
 
         A failure after it is the last chunk: {"error": …}.
         """
+        self._check_space(request)
         with _named_as_sent():
             return await Answer.begun(self._chunks(tenant_id, request))
 
@@ -73,6 +75,11 @@ class ChatCompletions:
                     return
                 for chunk in chunks.end(completion):
                     yield chunk
+
+    def _check_space(self, request: ChatRequest) -> None:
+        """Refuses before the engine works for nothing."""
+        if request.store:
+            self._chats.check_space()
 
     async def _keep(
         self, tenant_id: str, request: ChatRequest, response: dict[str, Any], created_at: int
