@@ -47,7 +47,7 @@ async def ended(store: Store, database_url: str, description_id: str) -> Any:
 
 async def test_a_job_whose_worker_is_killed_again_and_again_but_gets_on_is_completed(store, database_url):
     collection, file = await store.collection(), await store.ready(duration=120.0)
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     for _ in range(5):
         await abandon(store, member.description_id, segments=1)
     description = await ended(store, database_url, member.description_id)
@@ -58,7 +58,7 @@ async def test_a_job_whose_worker_is_killed_without_getting_on_fails_and_says_th
     store, database_url
 ):
     collection, file = await store.collection(), await store.ready(duration=120.0)
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await abandon(store, member.description_id, segments=4)
     for _ in range(3):
         await abandon(store, member.description_id, segments=0)
@@ -71,7 +71,7 @@ async def test_a_job_whose_worker_is_killed_without_getting_on_fails_and_says_th
 @pytest.mark.parametrize("segments", [0, 1])
 async def test_an_attempt_that_got_on_is_the_first_try_of_what_is_left(store, segments: int):
     collection, file = await store.collection(), await store.ready(duration=120.0)
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     await abandon(store, member.description_id, segments=0)
     job, missing = await store.begin(member.description_id, SPANS)
     for segment in missing[:segments]:

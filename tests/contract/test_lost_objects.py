@@ -28,7 +28,7 @@ async def test_a_file_whose_object_was_harmed_is_not_described_and_says_why(
     store: Store, database_url: str, harm, reason: str
 ) -> None:
     collection, file = await store.collection(), await store.ready()
-    member = await store.collection_files.add(store.tenant, collection.id, file.id)
+    member = await store.members.add(store.tenant, collection.id, file.id)
     harm(store.folder / file.object_key)
     description = await ended(store, database_url, member.description_id)
     assert description.status == "failed" and reason in description.error
