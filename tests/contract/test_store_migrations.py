@@ -63,7 +63,7 @@ async def test_what_was_stored_in_one_shard_a_collection_stays_where_it_is(store
     collections = [await store.collection(name) for name in "abc"]
     file = await store.ready()
     for collection in collections[:2]:
-        member = await store.collection_files.add(store.tenant, collection.id, file.id)
+        member = await store.members.add(store.tenant, collection.id, file.id)
     await store.describe(member.description_id)
     before = await store.log.placements(collection.id for collection in collections)
     async with store.database.write() as connection:
