@@ -27,7 +27,7 @@ def collection_routes(backend: Backend) -> APIRouter:
     async def create(tenant_id: Tenant, request: Request) -> Response:
         """The name is unique in the account: 409 when it is in use."""
         new = await read_model(request, NewCollection)
-        cut, pictures = new.default_segmentation_config, new.default_thumbnails_config
+        segmentation, pictures = new.default_segmentation_config, new.default_thumbnails_config
         describe, transcribe = new.describe_config, new.transcribe_config
         extract = new.extract_config
         collection = await backend.collections.create(
@@ -38,7 +38,7 @@ def collection_routes(backend: Backend) -> APIRouter:
             describe_config=describe.model_dump(exclude_none=True) if describe else None,
             extract_config=extract.to_core() if extract else None,
             transcribe_config=transcribe.model_dump(exclude_none=True) if transcribe else None,
-            segmentation_config=cut.to_core() if cut else None,
+            segmentation_config=segmentation.to_core() if segmentation else None,
             thumbnails_config=pictures.model_dump() if pictures else None,
         )
         return reply(collection_reply(collection))

@@ -47,12 +47,12 @@ def member_routes(backend: Backend, noun: str) -> APIRouter:
         new = await read_model(request, AddCollectionFile)
         if new.segmentation_id and new.segmentation_config:
             raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
-        cut, pictures = new.segmentation_config, new.thumbnails_config
+        segmentation, pictures = new.segmentation_config, new.thumbnails_config
         member = await backend.members.add(
             tenant_id,
             collection_id,
             referenced_file(new),
-            segmentation_config=cut.to_core() if cut else None,
+            segmentation_config=segmentation.to_core() if segmentation else None,
             segmentation_id=new.segmentation_id,
             segment_thumbnails=pictures.enable_segment_thumbnails if pictures else None,
             metadata=new.metadata,

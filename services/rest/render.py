@@ -120,7 +120,7 @@ def collection_reply(collection: Collection) -> Json:
 
 
 def member_reply(member: Member, file: Json | None) -> Json:
-    cut = "completed" if member.segments_total or member.status == "completed" else member.status
+    segmented = "completed" if member.segments_total or member.status == "completed" else member.status
     value: Json = {
         "collection_id": member.collection_id,
         "file_id": member.file_id,
@@ -130,7 +130,7 @@ def member_reply(member: Member, file: Json | None) -> Json:
         "searchable_status": member.status,
         "segmentation": {
             "id": member.segmentation_id,
-            "status": cut,
+            "status": segmented,
             "file_id": member.file_id,
             "segmentation_config": member.segmentation_config,
         },

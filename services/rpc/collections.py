@@ -83,14 +83,14 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
         return Empty()
 
     async def AddFile(self, request: pb.AddFileRequest, _context: Context) -> pb.CollectionFile:
-        cut = _segmentation(request, "segmentation_config")
-        if cut is not None and request.segmentation_id:
+        segmentation = _segmentation(request, "segmentation_config")
+        if segmentation is not None and request.segmentation_id:
             raise invalid("give segmentation_id or segmentation_config, not both", field="segmentation_id")
         member = await self._backend.members.add(
             tenant(),
             request.collection_id,
             file_id_of(request.file_id),
-            segmentation_config=cut,
+            segmentation_config=segmentation,
             segmentation_id=request.segmentation_id or None,
             segment_thumbnails=optional(request, "enable_segment_thumbnails"),
             metadata=struct_json(request, "metadata"),

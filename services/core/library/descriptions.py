@@ -94,8 +94,8 @@ class Descriptions:
             return (await connection.execute(query)).first() is not None
 
     async def shots(self, file_id: str) -> list[Span]:
-        """The shots of a file, in order, from its newest cut by the shot detector; empty where it has none."""
-        cut = (
+        """The shots of a file, in order, from its newest segmentation by the shot detector; empty where it has none."""
+        newest = (
             select(segmentations.c.id)
             .where(
                 segmentations.c.file_id == file_id,
@@ -106,7 +106,7 @@ class Descriptions:
             .limit(1)
             .scalar_subquery()
         )
-        query = select(segments.c.start_time, segments.c.end_time).where(segments.c.segmentation_id == cut)
+        query = select(segments.c.start_time, segments.c.end_time).where(segments.c.segmentation_id == newest)
         async with self._database.read() as connection:
             rows = await connection.execute(query.order_by(segments.c.position))
             return [Span(row.start_time, row.end_time) for row in rows]
@@ -151,7 +151,7 @@ class Descriptions:
     # What the ingest application writes. Every write is fenced by the job's lease.
 
     async def start(self, job: Job, owner: str, spans: Sequence[Span] | None = None) -> list[Segment]:
-        """Marks a description as under way; stores the cut when it is new. Returns the segments still to describe."""
+        """Marks a description as under way; stores the segmentation when it is new. Returns the segments still to describe."""
         id = job.subject_id
         async with self._database.write() as connection:
             if not await is_held(connection, job, owner):
@@ -161,8 +161,10 @@ class Descriptions:
             ).first()
             if row is None:
                 raise LeaseLostError
-            cut = segments.c.segmentation_id == row.segmentation_id
-            total = (await connection.execute(select(func.count()).select_from(segments).where(cut))).scalar_one()
+            of_segmentation = segments.c.segmentation_id == row.segmentation_id
+            total = (
+                await connection.execute(select(func.count()).select_from(segments).where(of_segmentation))
+            ).scalar_one()
             if total == 0 and spans is not None:
                 total = len(spans)
                 await connection.execute(
@@ -185,7 +187,7 @@ class Descriptions:
                     update(segmentations).where(segmentations.c.id == row.segmentation_id).values(status="completed")
                 )
             done = select(segment_descriptions.c.segment_id).where(segment_descriptions.c.description_id == id)
-            missing = select(segments).where(cut, segments.c.id.not_in(done)).order_by(segments.c.position)
+            missing = select(segments).where(of_segmentation, segments.c.id.not_in(done)).order_by(segments.c.position)
             left = [Segment.from_row(item) for item in (await connection.execute(missing)).mappings()]
             await connection.execute(
                 update(descriptions)

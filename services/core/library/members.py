@@ -95,7 +95,7 @@ class Members:
         segment_thumbnails: bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Member:
-        """Adds a file and queues its description; work already done for the same cut and configuration is reused.
+        """Adds a file and queues its description; work already done for the same segmentation and configuration is reused.
 
         Pictures of segments are made if `segment_thumbnails` says so; where it is None, if neither the upload nor the
         collection said no. `metadata` is merged into the file's own. Adding it again as it is changes nothing.
@@ -108,10 +108,10 @@ class Members:
             if file.status == "failed":
                 raise invalid(f"The file can't be used: {file.error}", field="file_id")
             if segmentation_id is not None:
-                cut = await _locked(connection, segmentations, tenant_id, segmentation_id, "Segmentation")
-                if cut.file_id != file_id:
+                segmentation = await _locked(connection, segmentations, tenant_id, segmentation_id, "Segmentation")
+                if segmentation.file_id != file_id:
                     raise invalid("That segmentation belongs to another file", field="segmentation_id")
-                given = cut.config
+                given = segmentation.config
             config = given or canonical(parse_segmentation(collection.segmentation_config))
             member = (
                 await connection.execute(
@@ -174,8 +174,8 @@ class Members:
         if added_before is not None:
             query = query.where(collection_files.c.added_at < added_before)
         if filter is not None:
-            cut = collection_files.c.segmentation_id
-            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite, segmentation_id=cut))
+            own = collection_files.c.segmentation_id
+            query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite, segmentation_id=own))
         added = collection_files.c.added_at
         orders = {"added_at": added, "created_at": added, "filename": files.c.filename}
         return await list_page(

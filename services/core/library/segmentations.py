@@ -1,4 +1,4 @@
-"""How a file is cut: reading and checking a segmentation_config, and its one canonical form."""
+"""Segmentations: reading and checking a segmentation_config, and its one canonical form."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _number(value: dict[str, Any], key: str, field: str, low: float, high: float
         return None
     if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
         raise invalid(f"{field}.{key} must be a number from {low:g} to {high:g}", field=f"{field}.{key}")
-    # 20 and 20.0 are one cut, so one hash.
+    # 20 and 20.0 are one segmentation, so one hash.
     return float(number)
 
 

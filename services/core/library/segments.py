@@ -1,4 +1,4 @@
-"""Segments of a file: how it was cut, when each part starts and ends, and the metadata that its owner gives it."""
+"""Segments of a file: its segmentations, when each part starts and ends, and the metadata that its owner gives it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """One cut of one file."""
+    """One way in which one file is divided into segments."""
 
     id: str
     file_id: str
@@ -95,7 +95,7 @@ class Segments:
     async def list(
         self, tenant_id: str, file_id: str, page: Page, *, within: SegmentRange = SegmentRange()
     ) -> Listing[Segment]:
-        """Of all cuts of one file. Raises NOT_FOUND for a file that is not the tenant's."""
+        """Of all segmentations of one file. Raises NOT_FOUND for a file that is not the tenant's."""
         await self._check_file(tenant_id, file_id)
         query = select(segments).where(segments.c.tenant_id == tenant_id, segments.c.file_id == file_id)
         duration = segments.c.end_time - segments.c.start_time

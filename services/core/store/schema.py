@@ -91,7 +91,7 @@ collections = Table(
     UniqueConstraint("tenant_id", "name", name="collections_name"),
 )
 
-# One cut of one file. The same file and configuration is cut once.
+# One segmentation of one file. The same file and configuration is segmented once.
 segmentations = Table(
     "segmentations",
     metadata,
@@ -120,7 +120,7 @@ segments = Table(
     Index("segments_by_file", "file_id"),
 )
 
-# One understanding of one cut. The same cut and configuration is described once, whoever asks for it.
+# One understanding of one segmentation. The same segmentation and configuration is described once, whoever asks for it.
 descriptions = Table(
     "descriptions",
     metadata,

@@ -11,7 +11,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import invalid
 from services.nimbus.context.plan import Plan
-from services.nimbus.context.retrieval import Found
+from services.nimbus.context.retrieval import FoundSegment
 from services.nimbus.requests.responses import Message, ResponseRequest
 
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
@@ -22,13 +22,13 @@ class Evidence:
     """What was found for one part of a question, best first."""
 
     question: str
-    found: tuple[Found, ...]
+    found: tuple[FoundSegment, ...]
 
 
 @dataclass(frozen=True)
 class Prompt:
     request: pb.GenerateRequest
-    sources: dict[int, Found]  # by the number that the model cites
+    sources: dict[int, FoundSegment]  # by the number that the model cites
 
 
 def build_prompt(
@@ -47,7 +47,7 @@ def build_prompt(
     When the budget is short, every part gets its best sources before any gets its second best.
     """
     numbers: dict[str, int] = {}
-    sources: dict[int, Found] = {}
+    sources: dict[int, FoundSegment] = {}
     rows: list[pb.Source] = []
     budget = context_tokens * CHARACTERS_PER_TOKEN
     depth = max((len(item.found) for item in evidence), default=0)
@@ -130,7 +130,7 @@ def _tool(tool: dict[str, Any]) -> pb.Tool:
     )
 
 
-def _source(number: int, part: int, found: Found) -> pb.Source:
+def _source(number: int, part: int, found: FoundSegment) -> pb.Source:
     return pb.Source(
         number=number,
         part=part,

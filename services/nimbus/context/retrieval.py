@@ -58,7 +58,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSegment:
     """A segment that was retrieved, with everything in it that can be quoted."""
 
     segment: Segment
@@ -134,7 +134,7 @@ class Retrieval:
             ids &= scope.file_ids
         return replace(scope, file_ids=frozenset(ids)) if ids else scope
 
-    async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[Found]:
+    async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[FoundSegment]:
         """The best `limit` segments, best first. At once up to date with every segment that was written."""
         if scope.is_empty:
             return []
@@ -208,7 +208,7 @@ class Retrieval:
         keys: Sequence[Key],
         place: dict[Key, str],
         question: np.ndarray,
-    ) -> list[Found]:
+    ) -> list[FoundSegment]:
         segments = await self._descriptions.segments_by_id([segment_id for _, segment_id in keys])
         # The tenant is checked once more where rows become text, whatever the index said.
         segments = {id: segment for id, segment in segments.items() if segment.tenant_id == tenant_id}
@@ -229,7 +229,7 @@ class Retrieval:
                 )
                 for row, vector in passages.get(key, ())
             ]
-            found.append(Found(segment, files[segment.file_id], place[key], key[0], tuple(_folded(scored))))
+            found.append(FoundSegment(segment, files[segment.file_id], place[key], key[0], tuple(_folded(scored))))
         return found
 
 
@@ -245,7 +245,7 @@ def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) ->
     return score
 
 
-def _coverage(wanted: set[str], found: Found) -> float:
+def _coverage(wanted: set[str], found: FoundSegment) -> float:
     """The share of the question's content words that a segment holds, in [0, 1]."""
     held = stems(" ".join(passage.text for passage in found.passages))
     return len(wanted & held) / len(wanted) if wanted else 0.0

@@ -14,7 +14,7 @@ from services.core.errors import invalid
 from services.core.settings import Settings
 from services.nimbus.context.plan import Plan, unplanned
 from services.nimbus.context.prompt import Evidence, build_prompt, check_length, conversation
-from services.nimbus.context.retrieval import Found, Passage, Retrieval, Scope
+from services.nimbus.context.retrieval import FoundSegment, Passage, Retrieval, Scope
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.entities.knowledge import EntityKnowledge, Knowledge, no_query
 from services.nimbus.requests.responses import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
@@ -134,7 +134,9 @@ class ContextBuilder:
             found = await self._each_file(tenant_id, scope, part, found)
         return Evidence(part, tuple(found))
 
-    async def _each_file(self, tenant_id: str, scope: Scope, part: str, found: Sequence[Found]) -> list[Found]:
+    async def _each_file(
+        self, tenant_id: str, scope: Scope, part: str, found: Sequence[FoundSegment]
+    ) -> list[FoundSegment]:
         """Adds the best of every video, so that none is left out because another says more.
 
         Where there are too many videos, those that speak to the part are asked, and then the newest. The best of each
@@ -159,7 +161,7 @@ def needs_plan(request: ResponseRequest) -> bool:
     return request.model == "nimbus-002-preview" or any(message.role == "assistant" for message in request.messages)
 
 
-def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str, Any]:
+def _annotation(found: FoundSegment, *, with_collection: bool, rich: bool) -> dict[str, Any]:
     """A cloudglue_citation; `rich` adds the media descriptions, each an array of strings."""
     ranked = _ranked(found)
     annotation = {"type": "cloudglue_citation", **_citation(found, ranked, with_collection)}
@@ -170,7 +172,7 @@ def _annotation(found: Found, *, with_collection: bool, rich: bool) -> dict[str,
     return annotation
 
 
-def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
+def _chat_citation(found: FoundSegment, *, with_collection: bool) -> dict[str, Any]:
     """A citation of a chat completion: the media descriptions with their times, and which of them speak to the question."""
     ranked = _ranked(found)
     citation = _citation(found, ranked, with_collection)
@@ -190,7 +192,7 @@ def _chat_citation(found: Found, *, with_collection: bool) -> dict[str, Any]:
     }
 
 
-def _citation(found: Found, ranked: Sequence[Passage], with_collection: bool) -> dict[str, Any]:
+def _citation(found: FoundSegment, ranked: Sequence[Passage], with_collection: bool) -> dict[str, Any]:
     citation = {
         "file_id": found.file.id,
         "filename": found.file.filename,
@@ -204,5 +206,5 @@ def _citation(found: Found, ranked: Sequence[Passage], with_collection: bool) ->
     return citation
 
 
-def _ranked(found: Found) -> list[Passage]:
+def _ranked(found: FoundSegment) -> list[Passage]:
     return sorted(found.passages, key=lambda passage: -passage.score)
