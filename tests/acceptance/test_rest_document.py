@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ from services.rest.schemas.segments import FileSegment, FileSegmentList, Segment
 from tests.acceptance.described import describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 
+ROOT = Path(__file__).parents[2]
 FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 OPEN = {"/healthz", "/readyz", "/v1/thumbnails/{thumbnail_id}.jpg"}
 
@@ -57,6 +59,13 @@ def served(front: Front) -> set[tuple[str, str]]:
 def test_every_route_is_in_the_document(front: Front, document: dict[str, Any]):
     documented = {(path, method) for path, method, _ in operations(document)}
     assert served(front) == documented and len(documented) >= 28
+
+
+def test_every_operation_is_in_the_page_about_the_api(document: dict[str, Any]):
+    page = (ROOT / "docs" / "api.md").read_text()
+    rows = {line for line in page.splitlines() if line.startswith("| `") and "/" in line.split("`")[1]}
+    said = {f"| `{method} {path}` | {operation['summary']} |" for path, method, operation in operations(document)}
+    assert said == {row for row in rows if row.split("`")[1].split()[0] in ("GET", "POST", "PUT", "DELETE")}
 
 
 def test_every_operation_is_described_secured_and_tells_its_failures(document: dict[str, Any]):
