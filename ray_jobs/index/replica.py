@@ -134,7 +134,7 @@ class ShardReplica:
         try:
             async with asyncio.timeout(self._catch_up_seconds):
                 while self._shard.sequence < min_sequence:
-                    if not await self._apply_next():
+                    if not await self._apply_next(min_sequence):
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
             raise ArcusError(
@@ -142,9 +142,11 @@ class ShardReplica:
                 f"Index shard {self._number} is at row {self._shard.sequence} and has yet to reach {min_sequence}.",
             ) from None
 
-    async def _apply_next(self) -> bool:
-        """Applies the next rows of the log. False if there were none."""
+    async def _apply_next(self, min_sequence: int | None = None) -> bool:
+        """Applies the next rows of the log, unless whoever had the lock reached min_sequence. False if there were none."""
         async with self._applying:
+            if min_sequence is not None and self._shard.sequence >= min_sequence:
+                return True
             try:
                 rows = await self._rows.read(
                     self._number, self._shard.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start

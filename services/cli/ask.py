@@ -7,7 +7,7 @@ from typing import Any
 from services.cli.client import Client
 from services.cli.ingest import find_collection
 from services.core.errors import ArcusError, Reason
-from services.core.media import clock
+from services.core.media import timecode
 
 
 def ask_collection(
@@ -34,7 +34,7 @@ def ask_collection(
     annotations = response["output"][0]["content"][0]["annotations"]
     names = {id: client.get(f"/files/{id}")["filename"] for id in {item["file_id"] for item in annotations}}
     for number, item in enumerate(annotations, 1):
-        print(f"  [{number}] {names[item['file_id']]} {clock(item['start_time'])}–{clock(item['end_time'])}")
+        print(f"  [{number}] {names[item['file_id']]} {timecode(item['start_time'])}–{timecode(item['end_time'])}")
     return response
 
 

@@ -112,7 +112,12 @@ class SegmentDescription:
         }
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> SegmentDescription:
+    def from_json(cls, value: dict[str, Any], *, with_words: bool = True) -> SegmentDescription:
+        """Without words, their times are not read: they are most of what is stored of a talk."""
+
+        def words(item: dict[str, Any]) -> tuple[Word, ...]:
+            return tuple(Word(**word) for word in item.get("words") or ()) if with_words else ()
+
         def texts(name: str) -> tuple[TimedText, ...]:
             return tuple(TimedText(**item) for item in value.get(name) or ())
 
@@ -121,10 +126,7 @@ class SegmentDescription:
             summary=value.get("summary", ""),
             visual_scene_description=texts("visual_scene_description"),
             scene_text=texts("scene_text"),
-            speech=tuple(
-                Speech(**{**item, "words": tuple(Word(**word) for word in item.get("words") or ())})
-                for item in value.get("speech") or ()
-            ),
+            speech=tuple(Speech(**{**item, "words": words(item)}) for item in value.get("speech") or ()),
             audio_description=texts("audio_description"),
         )
 
@@ -171,7 +173,7 @@ class SegmentationConfig:
     end_time_seconds: float | None = None
 
 
-def clock(seconds: float) -> str:
+def timecode(seconds: float) -> str:
     """A time in a file as people read it: mm:ss, or h:mm:ss from an hour on."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)

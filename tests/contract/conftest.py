@@ -6,9 +6,11 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from services.core.answers.chats import Chats
 from services.core.answers.log import ResponseLog
@@ -90,3 +92,19 @@ async def store(database: Database, tmp_path: Path) -> Store:
         tenant=tenants[0],
         other=tenants[1],
     )
+
+
+@pytest.fixture
+def statements(store: Store) -> Iterator[list[str]]:
+    """The statements that the database is sent, as they come."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    engines = store.database.engines
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)

@@ -11,7 +11,7 @@ from services.core.search.filters import SearchFilter
 from services.core.search.searches import SearchHit
 from services.core.store.pages import Page
 from services.core.store.schema import api_keys
-from services.core.tenants.keys import Keys
+from services.core.tenants.keys import CACHE_KEYS, CACHE_MS, Keys, RecentAnswers
 from tests.contract.store_steps import WORKER
 
 
@@ -46,6 +46,36 @@ async def test_a_wrong_key_is_refused(store):
         with pytest.raises(ArcusError) as caught:
             await store.keys.authenticate(key)
         assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+async def test_a_wrong_key_is_asked_for_once_and_works_as_soon_as_it_is_made_here(store, statements):
+    key = "cg-that-is-made-later"
+    for _ in range(20):
+        with pytest.raises(ArcusError):
+            await store.keys.authenticate(key)
+    assert len(statements) == 1
+    await store.keys.create("third", key)
+    assert await store.keys.authenticate(key)
+
+
+async def test_a_key_that_is_revoked_here_is_refused_at_once(store):
+    key = await store.keys.create("third")
+    await store.keys.authenticate(key)
+    (id,) = (entry.id for entry in await store.keys.list() if entry.tenant == "third")
+    await store.keys.revoke(id)
+    with pytest.raises(ArcusError):
+        await store.keys.authenticate(key)
+
+
+def test_what_was_asked_for_longest_ago_is_forgotten_first_and_everything_in_time():
+    answers = RecentAnswers()
+    for number in range(CACHE_KEYS):
+        answers.put(str(number), "tenant", now=0)
+    assert answers.get("0", now=1) == "tenant"
+    answers.put("another", "tenant", now=1)
+    assert answers.get("1", now=1) is None
+    assert answers.get("0", now=1) == answers.get("another", now=1) == "tenant"
+    assert answers.get("another", now=1 + CACHE_MS) is None
 
 
 async def test_fronts_that_start_at_once_make_one_tenant_and_one_key(store):

@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, UniqueConstraint, inspect, select
 
 from services.core.errors import ArcusError
 from services.core.index.shards import ensure_shards
@@ -30,6 +30,34 @@ def _differences(connection: Connection) -> list:
 async def test_the_migrations_make_the_tables_of_the_schema(database):
     async with database.read() as connection:
         assert await connection.run_sync(_differences) == []
+
+
+def _unindexed(connection: Connection) -> list[str]:
+    """Foreign keys whose columns are not the first of some index, by the tables as they are in the database."""
+    found, tables = [], inspect(connection)
+    for table in set(tables.get_table_names()) & set(metadata.tables):
+        indexes = [tables.get_pk_constraint(table)["constrained_columns"]]
+        indexes += [index["column_names"] for index in tables.get_indexes(table)]
+        indexes += [unique["column_names"] for unique in tables.get_unique_constraints(table)]
+        for key in tables.get_foreign_keys(table):
+            columns = key["constrained_columns"]
+            if not any(set(index[: len(columns)]) == set(columns) for index in indexes):
+                found.append(f"{table}({', '.join(columns)})")
+    return found
+
+
+async def test_every_foreign_key_leads_an_index_so_that_deleting_what_it_names_reads_no_other_rows(database):
+    async with database.read() as connection:
+        assert await connection.run_sync(_unindexed) == []
+
+
+def test_every_foreign_key_of_the_schema_leads_an_index():
+    for table in metadata.tables.values():
+        indexes = [list(index.columns) for index in table.indexes] + [list(table.primary_key.columns)]
+        indexes += [list(c.columns) for c in table.constraints if isinstance(c, UniqueConstraint)]
+        for key in table.foreign_key_constraints:
+            columns = list(key.columns)
+            assert any(set(index[: len(columns)]) == set(columns) for index in indexes), key
 
 
 async def test_migrating_again_changes_nothing(database):

@@ -1,6 +1,6 @@
 from ray_jobs.engines.embedded.scene_text import ScreenText
 from ray_jobs.engines.embedded.titles import (
-    clock,
+    duration_in_words,
     key_utterance,
     segment_summary,
     segment_title,
@@ -75,4 +75,9 @@ def test_a_shortened_text_ends_at_a_word():
 
 
 def test_times_are_told_in_words():
-    assert [clock(s) for s in (0.2, 1, 61, 3600)] == ["Under a second", "1 second", "1 minute 1 second", "1 hour"]
+    assert [duration_in_words(s) for s in (0.2, 1, 61, 3600)] == [
+        "Under a second",
+        "1 second",
+        "1 minute 1 second",
+        "1 hour",
+    ]

@@ -24,6 +24,7 @@ class ListLog:
     def __init__(self) -> None:
         self.rows: list[LogRow] = []
         self.is_away = False
+        self.reads = 0
 
     def add(self, count: int) -> None:
         for _ in range(count):
@@ -34,6 +35,7 @@ class ListLog:
         return 0
 
     async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
+        self.reads += 1
         if self.is_away:
             raise ArcusError(Reason.STORAGE_UNAVAILABLE)
         return self.rows[after_sequence : after_sequence + limit]
@@ -85,8 +87,10 @@ async def test_a_search_catches_up_with_the_row_it_names(replica: ShardReplica, 
 
 async def test_many_searches_catch_up_at_once_and_apply_each_row_once(replica: ShardReplica, log: ListLog) -> None:
     log.add(100)
+    log.reads = 0
     answers = await asyncio.gather(*(replica.search(QUERY, 110) for _ in range(50)))
     assert {len(answer.hits) for answer in answers} == {110}
+    assert log.reads == 1
 
 
 async def test_a_row_that_does_not_come_in_time_makes_the_shard_unavailable(log: ListLog) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as some
 
 from services.core.errors import ArcusError, Reason
 from services.core.library.media_kinds import refuse_other_kinds
-from services.nimbus.views.descriptions import View, timecode
+from services.core.media import timecode
+from services.nimbus.views.descriptions import View
 from services.rest.bodies import parse_json
 from services.rest.gate import clean_path
 from services.rest.parameters import milliseconds

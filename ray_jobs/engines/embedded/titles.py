@@ -76,7 +76,7 @@ def summarise_file(segments: Sequence[SegmentDescription], filename: str, durati
     name = PurePath(filename).stem
     found = (segment.title for segment in segments if segment.title and (segment.speech or segment.scene_text))
     title = next(found, name or "Untitled")
-    summary = [f"{clock(duration_seconds)}."]
+    summary = [f"{duration_in_words(duration_seconds)}."]
     if len(topics) > 1:
         more = f" and {len(topics) - TOPICS} more parts" if len(topics) > TOPICS else ""
         summary.append(f"Its parts: {'; '.join(topics[:TOPICS])}{more}.")
@@ -98,7 +98,7 @@ def shortened(text: str, characters: int) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.…") + "…"
 
 
-def clock(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     parts = ((hours, "hour"), (rest // 60, "minute"), (rest % 60, "second"))
     shown = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]

@@ -15,7 +15,7 @@ from ray_jobs.engines.language.json_answers import answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.engines.roles import DescribeRequest
 from services.core.errors import invalid
-from services.core.media import SegmentDescription, Span, TimedText, clock
+from services.core.media import SegmentDescription, Span, TimedText, timecode
 
 OUTPUT_TOKENS = 2_000
 TITLE_CHARACTERS, SUMMARY_CHARACTERS, SCENE_CHARACTERS = 100, 500, 250
@@ -73,7 +73,7 @@ class LanguageDescriber:
             return PurePath(filename).stem[:TITLE_CHARACTERS], ""
         output = min(OUTPUT_TOKENS, self._model.context_tokens // 3)
         budget = Budget(self._model, output)
-        head = f"File: {filename[:200]}, {clock(duration_seconds)} long."
+        head = f"File: {filename[:200]}, {timecode(duration_seconds)} long."
         budget.take(FILE_RULES + head)
         schema = object_schema(title=_text(TITLE_CHARACTERS, output), summary=_text(SUMMARY_CHARACTERS, output))
         prompt = Prompt(
@@ -96,9 +96,11 @@ class LanguageDescriber:
         looks = looks and len(shown) > 0
         lines = [f"Segment {_range(request.span)}."]
         if len(shown):
-            lines.append("Frames: " + ", ".join(f"{n} at {clock(request.times[i])}" for n, i in enumerate(shown, 1)))
+            lines.append("Frames: " + ", ".join(f"{n} at {timecode(request.times[i])}" for n, i in enumerate(shown, 1)))
         budget.take("\n".join(lines))
-        spoken = budget.first([f"[{clock(item.start_time)}] {item.text}" for item in request.speech if item.text], 0.6)
+        spoken = budget.first(
+            [f"[{timecode(item.start_time)}] {item.text}" for item in request.speech if item.text], 0.6
+        )
         seen = budget.first([" / ".join(item.text.split("\n")) for item in request.scene_text], 0.9)
         if spoken:
             lines += ["Spoken:", *spoken]
@@ -150,7 +152,7 @@ def _within(span: Span, item: TimedText) -> TimedText:
 
 
 def _range(span: Span) -> str:
-    return f"from {clock(span.start_time)} to {clock(span.end_time)}"
+    return f"from {timecode(span.start_time)} to {timecode(span.end_time)}"
 
 
 def _text(characters: int, output_tokens: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
 from services.core.entities.schemas import misfit, parse_schema
 from services.core.library.entities import ValueSource
-from services.core.media import clock
+from services.core.media import timecode
 
 OUTPUT_TOKENS = 4_000
 MAX_READINGS = 16  # parts that a long file is read in
@@ -64,7 +64,8 @@ class LanguageExtractor:
 
     def _parts(self, passages: Sequence[Passage], opening: str, output: int) -> Iterator[list[str]]:
         lines = [
-            f"[{clock(item.start_time)}] {_KINDS[item.kind]}: {' / '.join(item.text.splitlines())}" for item in passages
+            f"[{timecode(item.start_time)}] {_KINDS[item.kind]}: {' / '.join(item.text.splitlines())}"
+            for item in passages
         ]
         for _ in range(MAX_READINGS):
             budget = Budget(self._model, output)

@@ -15,7 +15,7 @@ from ray_jobs.engines.language.cleaning import without_controls
 from ray_jobs.engines.language.json_answers import MAX_BLANKS
 from ray_jobs.engines.language.model import Call, LanguageModel, Piece, Prompt, Tool, Turn
 from services.core.errors import ArcusError, Reason
-from services.core.media import clock
+from services.core.media import timecode
 
 OUTPUT_TOKENS = 2_048  # where the request sets no limit
 CONVERSATION_SHARE = 0.3  # of what the context leaves for sources and earlier turns
@@ -141,11 +141,11 @@ def _whole(turn: Turn) -> str:
 
 
 def _source(source: pb.Source) -> str:
-    span = f"{clock(source.start_time)}-{clock(source.end_time)}"
+    span = f"{timecode(source.start_time)}-{timecode(source.end_time)}"
     lines = [f"[{source.number}] {source.filename}, {span}"]
     for passage in source.passages:
         kind = KINDS.get(passage.kind, passage.kind)
-        lines.append(f"- {clock(passage.start_time)} {kind}: {' / '.join(passage.text.splitlines())}")
+        lines.append(f"- {timecode(passage.start_time)} {kind}: {' / '.join(passage.text.splitlines())}")
     return "\n".join(lines)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import Row, RowMapping, Text, cast, func, insert, select, update
 
 from services.core.index.embedding_log import append_adds
 from services.core.jobs import Job, LeaseLostError, got_on, is_held
@@ -132,21 +134,40 @@ class Descriptions:
         async with self._database.read() as connection:
             return {row["id"]: Segment.from_row(row) for row in (await connection.execute(query)).mappings()}
 
+    async def find_many(self, ids: Collection[str]) -> dict[str, Description]:
+        query = select(descriptions).where(self._database.among(descriptions.c.id, ids))
+        return {row.id: Description.from_row(row._mapping) for row in await self._database.fetch(query)}
+
+    async def sizes(self, ids: Collection[str]) -> dict[str, int]:
+        """About how much text is written of each, in characters."""
+        size = func.sum(func.length(cast(segment_descriptions.c.content, Text)))
+        query = select(segment_descriptions.c.description_id, size).where(
+            self._database.among(segment_descriptions.c.description_id, ids)
+        )
+        return dict(map(tuple, await self._database.fetch(query.group_by(segment_descriptions.c.description_id))))
+
     async def described(self, id: str, segment_ids: Sequence[str] | None = None) -> list[DescribedSegment]:
         """What is written so far, in order of time."""
+        return (await self.described_many([id], segment_ids)).get(id, [])
+
+    async def described_many(
+        self, ids: Collection[str], segment_ids: Sequence[str] | None = None, *, with_words: bool = True
+    ) -> dict[str, list[DescribedSegment]]:
+        """What is written so far of each, in order of time, parsed in a thread. Without words, their times are left out."""
         query = (
-            select(segments, segment_descriptions.c.content)
+            select(
+                segments,
+                segment_descriptions.c.description_id,
+                cast(segment_descriptions.c.content, Text).label("content"),
+            )
             .join(segment_descriptions, segment_descriptions.c.segment_id == segments.c.id)
-            .where(segment_descriptions.c.description_id == id)
+            .where(self._database.among(segment_descriptions.c.description_id, ids))
             .order_by(segments.c.position)
         )
         if segment_ids is not None:
-            query = query.where(segments.c.id.in_(list(segment_ids)))
-        async with self._database.read() as connection:
-            return [
-                DescribedSegment(Segment.from_row(row), SegmentDescription.from_json(row["content"]))
-                for row in (await connection.execute(query)).mappings()
-            ]
+            query = query.where(self._database.among(segments.c.id, segment_ids))
+        rows = await self._database.fetch(query)
+        return await asyncio.to_thread(_described, rows, with_words)
 
     # What the ingest application writes. Every write is fenced by the job's lease.
 
@@ -324,3 +345,11 @@ class Descriptions:
                 **asdict(thumbnail),
             )
         )
+
+
+def _described(rows: Sequence[Row], with_words: bool) -> dict[str, list[DescribedSegment]]:
+    found: dict[str, list[DescribedSegment]] = {}
+    for row in rows:
+        content = SegmentDescription.from_json(json.loads(row.content), with_words=with_words)
+        found.setdefault(row.description_id, []).append(DescribedSegment(Segment.from_row(row._mapping), content))
+    return found

@@ -79,6 +79,11 @@ class Database:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
 
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """All that statements go through, for who wants to watch them."""
+        return [self._engine.sync_engine, *([self._direct] if self._direct is not None else [])]
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         with _mapped():

@@ -53,6 +53,7 @@ api_keys = Table(
     Column("hint", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Index("api_keys_by_tenant", "tenant_id"),
 )
 
 files = Table(
@@ -103,6 +104,7 @@ segmentations = Table(
     Column("status", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("file_id", "config_hash", name="segmentations_config"),
+    Index("segmentations_by_tenant", "tenant_id"),
 )
 
 segments = Table(
@@ -118,6 +120,7 @@ segments = Table(
     Column("metadata", JSON, nullable=False),
     UniqueConstraint("segmentation_id", "position", name="segments_position"),
     Index("segments_by_file", "file_id"),
+    Index("segments_by_tenant", "tenant_id"),
 )
 
 # One understanding of one segmentation. The same segmentation and configuration is described once, whoever asks for it.
@@ -140,6 +143,7 @@ descriptions = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("segmentation_id", "config_hash", name="descriptions_config"),
     Index("descriptions_by_file", "file_id"),
+    Index("descriptions_by_tenant", "tenant_id"),
 )
 
 segment_descriptions = Table(
@@ -152,6 +156,7 @@ segment_descriptions = Table(
     Column("content", JSON, nullable=False),  # SegmentDescription
     Column("text", Text, nullable=False),  # what full-text search reads
     UniqueConstraint("description_id", "segment_id", name="segment_descriptions_segment"),
+    Index("segment_descriptions_by_segment", "segment_id"),  # for deleting segments
 )
 
 collection_files = Table(
@@ -168,6 +173,7 @@ collection_files = Table(
     Column("added_at", BigInteger, nullable=False),
     Index("collection_files_by_description", "description_id"),
     Index("collection_files_by_file", "file_id"),
+    Index("collection_files_by_tenant", "tenant_id"),
 )
 
 # The entities of one file in one collection of type entities. They go with the member.
@@ -191,6 +197,7 @@ extractions = Table(
         name="extractions_member",
     ),
     UniqueConstraint("collection_id", "file_id", name="extractions_file"),
+    Index("extractions_by_tenant", "tenant_id"),
 )
 
 segment_entities = Table(
@@ -220,6 +227,7 @@ thumbnails = Table(
     Column("object_key", Text, nullable=False),
     Index("thumbnails_by_file", "file_id", "time"),
     Index("thumbnails_by_segment", "segment_id"),
+    Index("thumbnails_by_tenant", "tenant_id"),
 )
 
 embeddings = Table(
@@ -301,6 +309,7 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Index("jobs_to_claim", "state", "run_after"),
     Index("jobs_by_subject", "subject_id"),
+    Index("jobs_by_tenant", "tenant_id"),
 )
 
 # Folders of objects to delete once their time has come: those of deleted rows at once, those of an upload under

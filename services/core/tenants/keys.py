@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from services.core.store.database import Database
 from services.core.store.schema import api_keys, tenants
 
 CACHE_MS = 2_000
-CACHE_KEYS = 10_000
+CACHE_KEYS = 10_000  # of each of the two memories: those that are valid, and those that are not
 _tenant_of = select(api_keys.c.tenant_id).where(api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None))
 
 
@@ -29,10 +30,35 @@ class ApiKey:
     revoked_at: int | None
 
 
+class RecentAnswers:
+    """What was found of the last keys, by their hashes, for CACHE_MS; where there are too many, the least recent goes."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def get(self, digest: str, now: int) -> str | None:
+        found = self._found.get(digest)
+        if found is None or found[1] <= now:
+            return None
+        self._found.move_to_end(digest)
+        return found[0]
+
+    def put(self, digest: str, tenant_id: str, now: int) -> None:
+        self._found[digest] = (tenant_id, now + CACHE_MS)
+        self._found.move_to_end(digest)
+        if len(self._found) > CACHE_KEYS:
+            self._found.popitem(last=False)
+
+    def forget(self, digest: str) -> None:
+        self._found.pop(digest, None)
+
+
 class Keys:
+    """A key that was made or revoked here counts at once; elsewhere within CACHE_MS."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cache: dict[str, tuple[str, int]] = {}
+        self._valid, self._unknown = RecentAnswers(), RecentAnswers()
 
     async def create(self, tenant: str, key: str | None = None) -> str:
         """Makes a key for a tenant, and the tenant if it is new. The key itself can't be read again. Idempotent by key."""
@@ -61,23 +87,22 @@ class Keys:
                 )
             elif known["tenant_id"] != tenant_id or known["revoked_at"] is not None:
                 raise invalid("That API key was revoked or belongs to another tenant; choose another.", field="api_key")
+        self._unknown.forget(_hash(key))
         return key
 
     async def authenticate(self, key: str) -> str:
         """The tenant of a key. A revoked key is refused within two seconds. Raises UNAUTHENTICATED."""
-        digest = _hash(key)
-        now = now_ms()
-        cached = self._cache.get(digest)
-        if cached and cached[1] > now:
-            return cached[0]
-        rows = await self._database.fetch(_tenant_of, {"digest": digest})
-        if not rows:
-            self._cache.pop(digest, None)
-            raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
-        if len(self._cache) >= CACHE_KEYS:
-            self._cache.clear()
-        self._cache[digest] = (rows[0].tenant_id, now + CACHE_MS)
-        return rows[0].tenant_id
+        digest, now = _hash(key), now_ms()
+        known = self._valid.get(digest, now)
+        if known is not None:
+            return known
+        if self._unknown.get(digest, now) is None:
+            rows = await self._database.fetch(_tenant_of, {"digest": digest})
+            if rows:
+                self._valid.put(digest, rows[0].tenant_id, now)
+                return rows[0].tenant_id
+            self._unknown.put(digest, "", now)
+        raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
 
     async def list(self) -> list[ApiKey]:
         query = select(api_keys, tenants.c.name).join(tenants).order_by(api_keys.c.created_at)
@@ -97,13 +122,16 @@ class Keys:
     async def revoke(self, key_or_id: str) -> None:
         """Revokes a key, given by its id or by itself."""
         async with self._database.write() as connection:
-            result = await connection.execute(
+            revoked = await connection.execute(
                 update(api_keys)
                 .where((api_keys.c.id == key_or_id) | (api_keys.c.hash == _hash(key_or_id)))
                 .values(revoked_at=now_ms())
+                .returning(api_keys.c.hash)
             )
-            if result.rowcount == 0:
-                raise not_found("API key", key_or_id[:8])
+            digest = revoked.scalar()
+        if digest is None:
+            raise not_found("API key", key_or_id[:8])
+        self._valid.forget(digest)
 
 
 def _hash(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from services.core.errors import invalid
 from services.core.library.descriptions import DescribedSegment, Description
 from services.core.library.entities import FileEntities
-from services.core.media import Speech, TimedText
+from services.core.media import Speech, TimedText, timecode
 from services.nimbus.views.captions import cues, srt, vtt
 
 Json = dict[str, Any]
@@ -59,6 +59,11 @@ class View:
             raise invalid("end_time_seconds must be after start_time_seconds", field="end_time_seconds")
         return cls(frozenset(modalities or MODALITIES), start, end, response_format, include_words)
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether the times of words are needed: they are shown, or subtitles are cut by them."""
+        return self.include_words or self.response_format in ("srt", "vtt")
+
     def shows(self, start_time: float, end_time: float) -> bool:
         return start_time < self.end_time and max(end_time, start_time + 1e-9) > self.start_time
 
@@ -107,12 +112,6 @@ def shots(segments: Sequence[DescribedSegment], view: View) -> Json:
     """The segments of a cut by shot detector, as shots."""
     spans = [{"start_time": item.segment.start_time, "end_time": item.segment.end_time} for item in segments]
     return numbered("shots", spans, view)
-
-
-def timecode(seconds: float) -> str:
-    whole = int(seconds)
-    clock = f"{whole // 60 % 60:02d}:{whole % 60:02d}"
-    return f"{whole // 3600}:{clock}" if whole >= 3600 else clock
 
 
 def _speech(segments: Sequence[DescribedSegment], view: View) -> list[Speech]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.core.errors import invalid, not_found
 from services.core.library.collections import Collections
-from services.core.library.descriptions import DescribedSegment, Description, Descriptions
+from services.core.library.descriptions import DescribedSegment, Descriptions
 from services.core.library.files import File, Files
 from services.core.library.members import Member, Members
 from services.core.library.thumbnails import Thumbnail, Thumbnails
@@ -18,6 +19,7 @@ from services.nimbus.views.chapters import chapters_of
 from services.nimbus.views.descriptions import View, description_data, numbered
 
 Json = dict[str, Any]
+MAX_PAGE_CHARACTERS = 32 * 1024**2  # as stored, with the times of words: some twelve talks of two hours
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ class DescribedFiles:
         file = (await self._files.get_many(tenant_id, [file_id])).get(file_id)
         if file is None:
             raise not_found("File", file_id)
-        description, segments = await self._described(member)
+        id, with_words = member.description_id, view.reads_words
+        description = await self._descriptions.find(id)
+        segments = (await self._descriptions.described_many([id], with_words=with_words)).get(id, [])
         pictures: dict[str, str] = {}
         if extras.link is not None and member.segment_thumbnails:
             found = await self._thumbnails.of_segments(tenant_id, [item.segment.id for item in segments])
             pictures = {id: extras.link(thumbnail) for id, thumbnail in found.items()}
-        data = description_data(description, segments, view, pictures)
+        data = await asyncio.to_thread(description_data, description, segments, view, pictures)
         if extras.chapters:
             marks = file.media_info.chapters if file.media_info else ()
             data |= numbered("chapters", chapters_of(marks, segments), view)
@@ -93,18 +97,43 @@ class DescribedFiles:
         view: View,
         added: CreatedRange = CreatedRange(),
     ) -> Listing[DescribedFile]:
-        """Without the files that were deleted meanwhile. Raises as `get`."""
+        """Without the files that were deleted meanwhile. Raises as `get`.
+
+        A page ends before its descriptions are more than MAX_PAGE_CHARACTERS together, though never before its first
+        file; its `limit` is then how many files it goes over.
+        """
         listing = await self._members.list(
             tenant_id, collection_id, page, added_after=added.after, added_before=added.before
         )
         await self._check_type(tenant_id, collection_type, collection_id)
-        files = await self._files.get_many(tenant_id, [member.file_id for member in listing.items])
-        items = []
-        for member in listing.items:
-            if (file := files.get(member.file_id)) is not None:
-                description, segments = await self._described(member)
-                items.append(DescribedFile(member, file, description_data(description, segments, view, {})))
-        return Listing(items, listing.total, listing.limit, listing.offset)
+        fitting = await self._fitting(listing.items)
+        limit = listing.limit if len(fitting) == len(listing.items) else len(fitting)
+        files = await self._files.get_many(tenant_id, [member.file_id for member in fitting])
+        members = [member for member in fitting if member.file_id in files]
+        ids = [member.description_id for member in members]
+        found = await self._descriptions.find_many(ids)
+        segments = await self._descriptions.described_many(ids, with_words=view.reads_words)
+
+        def shown() -> list[DescribedFile]:
+            return [
+                DescribedFile(
+                    member,
+                    files[member.file_id],
+                    description_data(found.get(id), segments.get(id, []), view, {}),
+                )
+                for member, id in zip(members, ids, strict=True)
+            ]
+
+        return Listing(await asyncio.to_thread(shown), listing.total, limit, listing.offset)
+
+    async def _fitting(self, members: Sequence[Member]) -> Sequence[Member]:
+        sizes = await self._descriptions.sizes([member.description_id for member in members])
+        room = MAX_PAGE_CHARACTERS
+        for count, member in enumerate(members):
+            room -= sizes.get(member.description_id, 0)
+            if room < 0 and count:
+                return members[:count]
+        return members
 
     async def _check_type(self, tenant_id: str, collection_type: str, collection_id: str) -> None:
         collection = await self._collections.get(tenant_id, collection_id)
@@ -112,10 +141,6 @@ class DescribedFiles:
             raise invalid(
                 f"This collection holds {collection.collection_type}, not {collection_type}.", field="collection_id"
             )
-
-    async def _described(self, member: Member) -> tuple[Description | None, Sequence[DescribedSegment]]:
-        description = await self._descriptions.find(member.description_id)
-        return description, await self._descriptions.described(member.description_id)
 
     async def _shots(self, member: Member, segments: Sequence[DescribedSegment]) -> Sequence[Span]:
         """The segments, where they are shots; else the shots that were found of this file for another collection."""

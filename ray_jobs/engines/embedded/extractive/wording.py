@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ray_jobs.engines.embedded.titles import shortened
-from services.core.media import clock
+from services.core.media import timecode
 
 if TYPE_CHECKING:
     from ray_jobs.engines.embedded.extractive.evidence import Point
@@ -30,7 +30,7 @@ def phrase(point: Point, several_files: bool, style: Style) -> str:
 
 def place(point: Point, several_files: bool, style: Style) -> str:
     """Where a point stands: "in talk.mp4 at 01:15"."""
-    where = f"at {clock(point.start_time)}" if style.timestamps else ""
+    where = f"at {timecode(point.start_time)}" if style.timestamps else ""
     return f"in {point.filename} {where}".strip() if several_files else where
 
 
