@@ -105,6 +105,9 @@ class Transcriber(_Stage):
 
     async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
+        from ray_jobs.stages.spoken_track import SpokenTracks
+
+        self._tracks = SpokenTracks()
         engine = engine_handle(load_engine_config(self._settings), "transcribe")
         self._turns = asyncio.Semaphore(1 if engine is None else ENGINE_CALLS)
         if engine is not None:
@@ -121,7 +124,7 @@ class Transcriber(_Stage):
         from ray_jobs.stages.describe import hear
 
         async with self._turns, self._objects.local_path(object_key) as path:
-            return await hear(path, info, span, tenant_id, self._transcriber)
+            return await hear(path, info, span, tenant_id, self._transcriber, self._tracks, object_key)
 
 
 class _Reader(_Stage):

@@ -1,25 +1,24 @@
-"""Sound as samples, and the text of subtitle tracks."""
+"""Sound as samples."""
 
 from __future__ import annotations
 
-import html
-import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import audio_stream, open_media, start_seconds, video_stream
+from ray_jobs.stages.container import audio_stream, open_media, start_seconds
+from ray_jobs.stages.mono import MonoResampler
 from services.core.errors import ArcusError, Reason
-from services.core.media import MediaInfo, Speech
+from services.core.media import MediaInfo, Part
 
 if TYPE_CHECKING:
     import numpy as np
 
 MAX_RESULT_BYTES = 512 * 2**20
-_MAX_CUES = 100_000
 # Decoders of compressed sound need some frames before the first right one (AAC: 1-2, MP3: up to 10, Opus: 80 ms).
 _PREROLL_SECONDS = 0.5
-_TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+# Formats without stamps of their own: FFmpeg counts them from the length of the first frames, and goes wrong where the
+# rate changes. Their samples follow each other.
+_COUNTED = frozenset({"mp3", "aac", "ac3", "eac3", "dts"})
 
 
 def audio_samples(
@@ -29,7 +28,6 @@ def audio_samples(
 
     Silence fills what the file leaves out; a damaged file gives what can be read, so n may be short or 0.
     """
-    import av
     import numpy as np
 
     end_time = min(end_time, info.duration_seconds)
@@ -41,16 +39,27 @@ def audio_samples(
             "Ask for a shorter range.",
         )
     samples = np.zeros(total, dtype=np.int16)
-    written = 0
     if not info.has_audio or total == 0:
         return samples[:0]
-    with open_media(path) as container:
+    written = 0
+    for part in info.parts or (None,):
+        begin = part.start_time if part else 0.0
+        if begin < end_time and (part is None or part.end_time > start_time):
+            written = max(written, _fill(samples, path, part, begin - start_time, sample_rate))
+    return samples[:written]
+
+
+def _fill(samples: np.ndarray, path: Path, part: Part | None, offset_seconds: float, sample_rate: int) -> int:
+    """Writes the sound of a part, which begins `offset_seconds` from sample 0; returns where the last of it ends."""
+    total, written = len(samples), 0
+    with open_media(path, part) as container:
         stream = audio_stream(container)
         if stream is None:
-            return samples[:0]
-        start = start_seconds(container)
-        _seek(container, start + start_time - _PREROLL_SECONDS)
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+            return 0
+        start = start_seconds(container) - offset_seconds
+        _seek(container, start - _PREROLL_SECONDS)
+        counts = container.format.name in _COUNTED
+        resampler = MonoResampler(sample_rate)
         position: int | None = None  # index in `samples` of the next sample out of the resampler
 
         def place(chunk: np.ndarray) -> None:
@@ -66,27 +75,29 @@ def audio_samples(
             if frame.pts is None and position is None:
                 continue
             if frame.pts is not None:
-                at = round((float(frame.pts * frame.time_base) - start - start_time) * sample_rate)
+                at = round((float(frame.pts * frame.time_base) - start) * sample_rate)
                 # Stamps jitter by a few samples; only a real gap or overlap moves the place.
-                if position is None or abs(at - position) > sample_rate // 10:
+                if position is None or (abs(at - position) > sample_rate // 10 and not counts):
                     position = at
-            frame.pts = None
-            for out in resampler.resample(frame):
-                place(out.to_ndarray()[0])
+            for chunk in resampler.push(frame):
+                place(chunk)
             if position is not None and position >= total:
                 break
         else:
             if position is not None:
-                for out in resampler.resample(None):
-                    place(out.to_ndarray()[0])
-    return samples[:written]
+                for chunk in resampler.flush():
+                    place(chunk)
+    return written
 
 
 def _seek(container: Any, seconds: float) -> None:
+    """Goes near `seconds`; a file that was just opened is left where it is when that is its start."""
     import av
 
+    if seconds <= start_seconds(container):
+        return
     try:
-        container.seek(int(max(seconds, start_seconds(container)) * 1_000_000))
+        container.seek(int(seconds * 1_000_000))
     except av.FFmpegError:
         pass
 
@@ -103,77 +114,3 @@ def _decoded(container: Any, stream: Any):
                 continue
     except av.FFmpegError:
         return
-
-
-def subtitles(path: Path) -> list[Speech]:
-    """The cues of one embedded text subtitle track, in order; empty where there is none.
-
-    The track marked default comes first, then English, then the one FFmpeg pairs with the video. Cues are cleaned
-    of markup and end inside the file.
-    """
-    import av
-
-    with open_media(path) as container:
-        stream = _subtitle_stream(container)
-        if stream is None:
-            return []
-        start = start_seconds(container)
-        last = (container.duration or 0) / 1_000_000 or math.inf
-        cues: list[Speech] = []
-        try:
-            for packet in container.demux(stream):
-                if not packet.size or packet.pts is None or len(cues) >= _MAX_CUES:
-                    continue
-                text = _cue_text(packet, stream)
-                begin = max(0.0, float(packet.pts * packet.time_base) - start)
-                end = min(begin + float((packet.duration or 0) * packet.time_base), last)
-                if text and end > begin:
-                    cues.append(Speech(text=text, start_time=begin, end_time=end))
-        except av.FFmpegError:
-            pass
-    return sorted(cues, key=lambda cue: cue.start_time)
-
-
-def _subtitle_stream(container: Any) -> Any | None:
-    from av.stream import Disposition
-
-    tracks = [
-        s
-        for s in container.streams.subtitles
-        if s.codec_context is not None and s.codec_context.codec.canonical_name in _TEXT_CODECS
-    ]
-    paired = container.streams.best("subtitle", related=video_stream(container))
-
-    def rank(stream: Any) -> tuple[bool, bool, bool, int]:
-        language = (stream.metadata.get("language") or "").lower()
-        forced = bool(stream.disposition & Disposition.forced)
-        return (
-            forced or not stream.disposition & Disposition.default,
-            not language.startswith("en"),
-            paired is None or stream.index != paired.index,
-            stream.index,
-        )
-
-    return min(tracks, key=rank, default=None)
-
-
-def _cue_text(packet: Any, stream: Any) -> str:
-    return clean_cue(bytes(packet), stream.codec_context.codec.canonical_name)
-
-
-def clean_cue(data: bytes, codec: str) -> str:
-    """The plain text of one subtitle packet of `codec`, its lines joined by spaces."""
-    if codec == "mov_text":
-        # 3GPP TS 26.245: a 16-bit length, the text, then style boxes.
-        size_bytes = int.from_bytes(data[:2], "big")
-        text = data[2 : 2 + size_bytes].decode("utf-8", "replace")
-    else:
-        text = data.decode("utf-8", "replace")
-    if codec in ("ass", "ssa"):
-        # Matroska keeps ReadOrder, Layer, Style, Name, MarginL, MarginR, MarginV, Effect before the text.
-        fields = text.split(",", 8)
-        text = fields[8] if len(fields) == 9 else text
-        text = re.sub(r"\\[Nnh]", " ", text)
-    text = re.sub(r"\{\\[^}]*\}", "", text)
-    text = re.sub(r"</?[A-Za-z][^>]*>|<\d[\d:.]*>", "", text)
-    return " ".join(html.unescape(text).replace("\x00", "").split())

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ray_jobs.stages.container import open_media, start_seconds, video_stream
-from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, picture_size
+from ray_jobs.stages.container import decoded_video, open_media, start_seconds
+from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, picture_size, pixel_bound
 from ray_jobs.stages.group_clips import group_clip
+from ray_jobs.stages.orientation import turned
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
 from services.core.errors import MediaError
 
@@ -133,11 +134,9 @@ class DaliDecoder:
         import numpy as np
 
         width, height = picture_size(request.info, request.max_side)
-        size = (height, width) if request.info.rotation in (90, 270) else (width, height)
-        with open_media(request.path) as container:
-            stream = video_stream(container)
-            if stream is None:
-                raise MediaError("The file has no video stream to take frames from.")
+        size = turned((width, height), request.info.rotation)
+        with open_media(request.path, max_pixels=pixel_bound(request.info)) as container:
+            stream = decoded_video(container)
             codec = stream.codec_context
             if request.info.video_codec not in _CODECS[self.device]:
                 raise MediaError(f"DALI does not decode {request.info.video_codec} on the {self.device}.")
@@ -148,7 +147,7 @@ class DaliDecoder:
             gathered.base, gathered.start = float(stream.time_base), start_seconds(container)
             frame_bytes = max(1, codec.width * codec.height * 3)
             most = max(1, self.limits.decoded_bytes // frame_bytes)
-            for group in PictureGroups(container, stream, gathered.ticks):
+            for group in PictureGroups(request.path, stream, gathered.ticks):
                 encoded, stamps = group_clip(stream, group.packets)
                 rank = {stamp: index for index, stamp in enumerate(stamps)}
                 if not group.wanted.keys() <= rank.keys():
@@ -228,8 +227,11 @@ class DaliDecoder:
         if self.device == "gpu":
             import torch
 
-            return Frames(times, torch.rot90(torch.stack(images), turns, (1, 2)).contiguous())
-        return Frames(times, np.ascontiguousarray(np.rot90(np.stack(images), turns, (1, 2))))
+            stacked = torch.stack(images)
+            stacked = stacked.flip(2) if request.info.mirrored else stacked
+            return Frames(times, torch.rot90(stacked, turns, (1, 2)).contiguous())
+        mirrored = np.stack(images)[:, :, :: -1 if request.info.mirrored else 1]
+        return Frames(times, np.ascontiguousarray(np.rot90(mirrored, turns, (1, 2))))
 
 
 def _build(device: Device, clips: int, threads: int) -> Any:

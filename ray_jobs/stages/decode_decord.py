@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ray_jobs.stages.container import open_media, start_seconds, video_stream
+from ray_jobs.stages.container import decoded_video, open_media, start_seconds
 from ray_jobs.stages.decoder import Frames, check_result_size, picture_size
 from services.core.errors import MediaError
 from services.core.media import MediaInfo
 
 
 class DecordDecoder:
-    """Decodes on the CPU what decord can index. It turns rotated video upright by itself."""
+    """Decodes on the CPU what decord can index. It turns rotated video upright by itself, and mirrors none."""
 
     def frames(self, path: Path, info: MediaInfo, times: Sequence[float], max_side: int | None) -> Frames:
         import decord
         import numpy as np
 
+        if info.mirrored:
+            raise MediaError("decord does not mirror.")
         size = picture_size(info, max_side)
         check_result_size(len(times), size)
         stamps = _stamps(path)
@@ -39,9 +41,7 @@ def _stamps(path: Path):
     import numpy as np
 
     with open_media(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            raise MediaError("The file has no video stream to take frames from.")
+        stream = decoded_video(container)
         try:
             ticks = [p.pts if p.pts is not None else p.dts for p in container.demux(stream) if p.size]
         except av.FFmpegError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import open_media, start_seconds, video_stream
-from ray_jobs.stages.decoder import Frames, check_result_size, picture_size
+from ray_jobs.stages.container import decoded_video, open_media, read_only, start_seconds
+from ray_jobs.stages.decoder import Frames, check_result_size, picture_size, pixel_bound
+from ray_jobs.stages.frame_memory import decoding
+from ray_jobs.stages.orientation import turned
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
+from ray_jobs.stages.unstamped import frames_at
 from services.core.errors import MediaError
 from services.core.media import MediaInfo
 
@@ -27,22 +30,17 @@ class PyavDecoder:
 
     def frames(self, path: Path, info: MediaInfo, times: Sequence[float], max_side: int | None) -> Frames:
         import numpy as np
-        from av.stream import Discard
 
         size = picture_size(info, max_side)
         check_result_size(len(times), size)
-        with open_media(path) as container:
-            stream = video_stream(container)
-            if stream is None:
-                raise MediaError("The file has no video stream to take frames from.")
-            stream.thread_type = "AUTO"
-            stream.thread_count = _threads(stream)
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            sampler = _Sampler(container, stream, times, lambda frame: upright(frame, size, info.rotation))
-            sampler.sample_groups()
-            sampler.sample_every_frame()
+        with open_media(path, max_pixels=pixel_bound(info)) as container:
+            stream = decoded_video(container)
+            read_only(container, stream)
+            sampler = _Sampler(path, container, stream, times, lambda frame: upright(frame, size, info))
+            with decoding(stream, _threads(stream)):
+                sampler.sample_groups()
+                sampler.sample_every_frame()
+                sampler.sample_unstamped(times)
             found = sampler.found
             kept = [tick for tick in sampler.ticks if tick in found]
             if not kept:
@@ -60,14 +58,15 @@ def _threads(stream: Any) -> int:
     return 1 if is_small and context.codec.canonical_name == "av1" else 0
 
 
-def upright(frame: Any, size: tuple[int, int], rotation: int) -> Any:
-    """uint8 [height, width, 3] RGB of a decoded frame, scaled to `size` (width, height) and turned clockwise."""
+def upright(frame: Any, size: tuple[int, int], info: MediaInfo) -> Any:
+    """uint8 [height, width, 3] RGB of a decoded frame, scaled to `size` (width, height) and shown as `info` says."""
     import numpy as np
 
-    width, height = size if rotation not in (90, 270) else size[::-1]
+    width, height = turned(size, info.rotation)
     shrinks = width < frame.width
     scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA" if shrinks else "BICUBIC")
-    return np.rot90(scaled.to_ndarray(), -rotation // 90)
+    image = scaled.to_ndarray()
+    return np.rot90(image[:, ::-1] if info.mirrored else image, -info.rotation // 90)
 
 
 class _Sampler:
@@ -77,9 +76,14 @@ class _Sampler:
     """
 
     def __init__(
-        self, container: InputContainer, stream: Any, times: Sequence[float], image: Callable[[Any], Any]
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: Any,
+        times: Sequence[float],
+        image: Callable[[Any], Any],
     ) -> None:
-        self.container, self.stream, self.image = container, stream, image
+        self.path, self.container, self.stream, self.image = path, container, stream, image
         self.ticks = ticks_of(container, stream, times)
         self.found: dict[int, tuple[int, Any]] = {}
         self.codec = stream.codec_context
@@ -90,7 +94,7 @@ class _Sampler:
 
     def sample_groups(self) -> None:
         """Decodes the groups of pictures that hold a tick, and in them only what it needs."""
-        for group in PictureGroups(self.container, self.stream, self.missing()):
+        for group in PictureGroups(self.path, self.stream, self.missing()):
             wanted = dict(group.wanted)
             self.codec.flush_buffers()
             for packet in group.packets:
@@ -113,38 +117,48 @@ class _Sampler:
             pass
 
     def sample_every_frame(self) -> None:
-        """Decodes every frame from before the first unfound tick on: what any file allows, damaged ones too."""
-        import av
-
+        """Decodes every frame from the start on: what any file allows, damaged ones too. `container` is left at its end."""
         missing = self.missing()
         if not missing:
             return
         self.codec.skip_frame = "DEFAULT"
-        try:
-            self.container.seek(self.container.start_time or 0)
-        except av.FFmpegError:
-            pass
         self.codec.flush_buffers()
         previous: Any = None
-        try:
-            for packet in self.container.demux(self.stream):
-                try:
-                    frames = self.codec.decode(packet)
-                except av.FFmpegError:
-                    continue
-                for frame in frames:
-                    if frame.pts is None:
-                        continue
-                    while missing and frame.pts > missing[0]:
-                        self._keep(missing.pop(0), previous or frame)
-                    previous = frame
-                    if not missing:
-                        return
-        except av.FFmpegError:
-            pass
+        for frame in self._every_frame():
+            if frame.pts is None:
+                continue
+            while missing and frame.pts > missing[0]:
+                self._keep(missing.pop(0), previous or frame)
+            previous = frame
+            if not missing:
+                return
         if previous is not None:
             for tick in missing:
                 self._keep(tick, previous)
+
+    def _every_frame(self) -> Iterator[Any]:
+        import av
+
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size and packet.pts is None and packet.dts is None:
+                    return  # a raw stream
+                try:
+                    yield from self.codec.decode(packet)
+                except av.FFmpegError:
+                    continue
+        except av.FFmpegError:
+            return
+
+    def sample_unstamped(self, times: Sequence[float]) -> None:
+        """Of raw streams, whose pictures have no stamps."""
+        missing = {tick: time for tick, time in zip(self.ticks, times, strict=True) if tick not in self.found}
+        if not missing:
+            return
+        self.codec.flush_buffers()
+        ticks = sorted(missing)
+        for index, seconds, frame in frames_at(self.path, self.stream, [missing[tick] for tick in ticks]):
+            self.found[ticks[index]] = round(seconds / self.stream.time_base), self.image(frame)
 
     def _keep(self, tick: int, frame: Any) -> None:
         self.found[tick] = (frame.pts, self.image(frame))

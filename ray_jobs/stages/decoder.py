@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ray_jobs.stages.container import MAX_PIXELS
 from services.core.errors import ArcusError, Reason
 from services.core.media import MediaInfo
 
@@ -60,6 +61,11 @@ def picture_size(info: MediaInfo, max_side: int | None) -> tuple[int, int]:
     width, height = info.width or 0, info.height or 0
     scale = min(1.0, max_side / max(width, height, 1)) if max_side else 1.0
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def pixel_bound(info: MediaInfo) -> int:
+    """The largest picture to decode of a file that was probed: what a deployment allows may be more than the default."""
+    return max(MAX_PIXELS, (info.width or 0) * (info.height or 0))
 
 
 def check_result_size(count: int, size: tuple[int, int]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray_jobs.engines.roles import DescribeRequest
-from ray_jobs.stages.audio import audio_samples, subtitles
+from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.decode import FrameRequest, Frames, decode_batch
+from ray_jobs.stages.spoken_track import SpokenTracks
 from services.core.errors import MediaError
 from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedText
 
@@ -60,13 +61,26 @@ def sample_segments(segments: Sequence[tuple[Path, MediaInfo, Span]], sampling: 
     return [none if isinstance(frames, MediaError) else frames.host() for frames in found]
 
 
-async def hear(path: Path, info: MediaInfo, span: Span, tenant_id: str, transcriber: Transcriber) -> tuple[Speech, ...]:
-    """What is said in a segment: from the file's own subtitles if it has any, else by recognition."""
+async def hear(
+    path: Path,
+    info: MediaInfo,
+    span: Span,
+    tenant_id: str,
+    transcriber: Transcriber,
+    tracks: SpokenTracks | None = None,
+    object_key: str = "",
+) -> tuple[Speech, ...]:
+    """What is said in a segment: from a subtitle track that holds it, else by recognition.
+
+    `tracks` remembers which track that is under the tenant and `object_key`; without, it is found out each time.
+    """
     from ray_jobs.engines.embedded.sound import SILENT_DBFS, level_dbfs
     from ray_jobs.engines.embedded.transcriber import within
 
-    if info.has_subtitles:
-        return within(span, await asyncio.to_thread(subtitles, path))
+    tracks = tracks or SpokenTracks()
+    cues = await asyncio.to_thread(tracks.cues, (tenant_id, object_key), path, info)
+    if cues is not None and await asyncio.to_thread(tracks.covers, cues, path, info, span):
+        return within(span, cues)
     if not info.has_audio:
         return ()
     start = max(0.0, span.start_time - PADDING_SECONDS)

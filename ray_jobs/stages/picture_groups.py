@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import start_seconds
+from ray_jobs.stages.container import MAX_PIXELS, decoded_video, open_media, read_only, start_seconds
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -35,23 +37,29 @@ def ticks_of(container: InputContainer, stream: Any, times: Sequence[float]) -> 
 
 
 class PictureGroups:
-    """Reads from `container` the groups that hold the frame shown at each tick, in order of time.
+    """Reads from the file at `path` the groups that hold the frame shown at each tick, in order of time.
 
+    `stream` is its video stream as another container has it: packets are read from containers of their own, since one
+    that was sought does not always find its start again.
     Passes over ticks where packets lack stamps, a group is too large to hold, or the file is damaged.
     """
 
-    def __init__(self, container: InputContainer, stream: Any, ticks: Sequence[int]) -> None:
-        self._container, self._stream = container, stream
+    def __init__(self, path: Path, stream: Any, ticks: Sequence[int]) -> None:
+        self._path, self._stream = path, stream
+        self._container: InputContainer
+        self._open = ExitStack()
         self._ticks = sorted(set(ticks))
         self._beside: tuple[int | None, int] = (None, 0)
 
     def __iter__(self) -> Iterator[PictureGroup]:
         import av
 
-        try:
-            yield from self._groups()
-        except av.FFmpegError:
-            return
+        with self._open:
+            try:
+                self._reopen()
+                yield from self._groups()
+            except av.FFmpegError:
+                return
 
     def _groups(self) -> Iterator[PictureGroup]:
         missing = self._ticks
@@ -95,6 +103,16 @@ class PictureGroups:
                         yield from _needed(head, [], missing[count:])
                 return
 
+    def _reopen(self) -> None:
+        self._open.close()
+        context = self._stream.codec_context
+        largest = max(MAX_PIXELS, context.width * context.height)
+        self._container = self._open.enter_context(open_media(self._path, max_pixels=largest))
+        read_only(self._container, decoded_video(self._container))
+
+    def _packets(self) -> Iterator[Any]:
+        return self._container.demux(decoded_video(self._container))
+
     def _keyframe(self, tick: int) -> int:
         """Where the container's index says the keyframe before `tick` is; -1 where it does not know."""
         entries = self._stream.index_entries
@@ -112,14 +130,14 @@ class PictureGroups:
 
     def _packets_before(self, tick: int, reached: int | None) -> Iterator[Any] | None:
         """Packets from the keyframe before `tick` on; None where seeking leads elsewhere or behind `reached`."""
-        self._container.seek(tick, stream=self._stream)
-        packets = self._container.demux(self._stream)
+        self._container.seek(tick, stream=decoded_video(self._container))
+        packets = self._packets()
         first = next(packets, None)
         if first is None or first.pts is None or first.pts > tick or not first.is_keyframe:
             if reached is not None:
                 return None
-            self._container.seek(self._container.start_time or 0)
-            return self._container.demux(self._stream)
+            self._reopen()
+            return self._packets()
         if reached is not None and first.pts < reached:
             return None
         return chain([first], packets)

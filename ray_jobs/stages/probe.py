@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import audio_stream, chapters, open_media, start_seconds, video_stream
+from ray_jobs.stages.container import (
+    MAX_PIXELS,
+    audio_stream,
+    chapters,
+    decoded_video,
+    open_media,
+    start_seconds,
+    video_stream,
+)
+from ray_jobs.stages.frame_memory import check_pictures, decoding
+from ray_jobs.stages.joined import joined_parts
+from ray_jobs.stages.orientation import display_size, orientation, turned
+from ray_jobs.stages.unstamped import picture_seconds
 from services.core.errors import MediaError, Reason
 from services.core.media import MediaInfo
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
+# Opens the file anew, at its start.
+Opened = Callable[[], AbstractContextManager["InputContainer"]]
 _TAIL_SECONDS = 3.0
 # 2 hours of 120 fps video with audio are about 1.2 million packets.
 _MAX_PACKETS = 3_000_000
@@ -29,7 +45,7 @@ class ProbeLimits:
 
     min_duration_seconds: float = 0
     max_duration_seconds: float = 7200
-    max_pixels: int = 7680 * 4320
+    max_pixels: int = MAX_PIXELS
 
 
 def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
@@ -38,56 +54,104 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
     Raises MediaError when nothing in it can be decoded or a limit is passed; the message says which and why.
     """
     limits = limits or ProbeLimits()
-    with open_media(path) as container:
+    with open_media(path, max_pixels=limits.max_pixels) as container:
+        format = container.format.name
+    parts = joined_parts(path, format)
+
+    def opened():
+        return open_media(path, parts[0] if parts else None, limits.max_pixels)
+
+    with opened() as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
-            raise MediaError("The file has no video and no audio stream, so there is nothing to describe.")
-        if video is not None:
-            _check_pixels(video.codec_context.width, video.codec_context.height, limits)
-        frame = _first_frame(container, video)
-        sound = _first_frame(container, audio)
+            raise MediaError(_nothing(container))
+        if video is not None and video.codec_context is not None:
+            check_pictures(video.codec_context, limits.max_pixels)
+        frame = _first_frame(opened, video_stream)
+        sound = _first_frame(opened, audio_stream)
         if frame is None and sound is None:
             codecs = " and ".join(_codec(stream) or "unknown" for stream in (video, audio) if stream is not None)
             raise MediaError(f"Nothing in the file can be decoded ({codecs}); it is damaged or not supported.")
         if video is not None and frame is None:
             raise MediaError(
-                f"The video stream ({_codec(video) or 'unknown codec'}) cannot be decoded; it is damaged or not "
-                "supported. Convert it to H.264, HEVC, VP9 or AV1, or upload only its audio."
+                f"The video stream ({_codec(video) or 'unknown codec'}) cannot be decoded; it is damaged, larger than "
+                f"{limits.max_pixels} pixels, or not supported. Convert it to H.264, HEVC, VP9 or AV1, or upload only "
+                "its audio."
             )
-        streams = [s for s, proof in ((video, frame), (audio, sound)) if s is not None and proof is not None]
-        is_image = frame is not None and sound is None and _is_image(container)
-        duration_seconds = 0.0 if is_image else _measured_seconds(container, streams, limits)
-        if not is_image and duration_seconds <= 0:
+        if parts and frame is not None:
+            raise MediaError(
+                f"The file is {len(parts)} Ogg videos joined to one; only joined sound can be read. Make one stream of "
+                "them, for example with 'ffmpeg -f concat', or upload them one by one."
+            )
+        if frame is not None and sound is None and _is_picture(opened):
+            return _picture(container, video, frame)
+        duration_seconds = (
+            parts[-1].end_time if parts else _measured_seconds(opened, frame is not None, sound is not None, limits)
+        )
+        if duration_seconds <= 0:
             raise MediaError("The file holds no playable time (its measured duration is 0 s).")
-        if not is_image:
-            _check_duration(duration_seconds, limits)
-        rotation = -frame.rotation % 360 if frame is not None else 0
-        width, height = (frame.width, frame.height) if frame is not None else (None, None)
-        if frame is not None:
-            _check_pixels(frame.width, frame.height, limits)
-        if rotation in (90, 270):
-            width, height = height, width
-        rate, is_regular = (None, True) if frame is None or is_image else _frame_rate(container, video)
+        _check_duration(duration_seconds, limits)
+        rate, is_regular = (None, True) if frame is None else _frame_rate(opened)
         return MediaInfo(
-            media_type="image" if is_image else "video" if frame is not None else "audio",
+            media_type="audio" if frame is None else "video",
             duration_seconds=duration_seconds,
             format=container.format.name,
             has_audio=sound is not None,
-            width=width,
-            height=height,
+            **({} if frame is None else _shown(video, frame)),
             frame_rate=rate,
-            rotation=rotation,
-            video_codec=_codec(video) if frame is not None else None,
-            pixel_format=frame.format.name if frame is not None else None,
             audio_codec=_codec(audio) if sound is not None else None,
             sample_rate=sound.sample_rate if sound is not None else None,
             channels=sound.layout.nb_channels if sound is not None else None,
-            bitrate=round(path.stat().st_size * 8 / duration_seconds) if duration_seconds else None,
+            bitrate=round(path.stat().st_size * 8 / duration_seconds),
             has_subtitles=any(stream.type == "subtitle" for stream in container.streams),
             chapters=chapters(container, duration_seconds),
-            video_profile=video.codec_context.profile if frame is not None and video is not None else None,
             has_regular_rate=is_regular,
+            parts=parts,
+            audio_language=(audio.metadata.get("language") or "").lower()[:16] if audio is not None else "",
         )
+
+
+def _nothing(container: InputContainer) -> str:
+    if container.streams.audio or container.streams.video:
+        return "The streams of the file are of kinds that are not known, or damaged; nothing in it can be decoded."
+    return "The file has no video and no audio stream, so there is nothing to describe."
+
+
+def _shown(video: Any, frame: Any) -> dict[str, Any]:
+    """What MediaInfo tells of the picture."""
+    turn = orientation(frame)
+    width, height = turned(display_size(frame.width, frame.height, video.sample_aspect_ratio), turn.rotation)
+    return {
+        "width": width,
+        "height": height,
+        "rotation": turn.rotation,
+        "mirrored": turn.mirrored,
+        "video_codec": _codec(video),
+        "pixel_format": frame.format.name,
+        "video_profile": video.codec_context.profile,
+    }
+
+
+def _picture(container: InputContainer, video: Any, frame: Any) -> MediaInfo:
+    return MediaInfo("image", 0.0, container.format.name, False, **_shown(video, frame))
+
+
+def _is_picture(opened: Opened) -> bool:
+    """Whether there is one picture only. That, without sound, is a picture in whatever format it comes; two are a video."""
+    import av
+
+    with opened() as container:
+        stream = video_stream(container)
+        seen: set[int | None] = set()
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    seen.add(packet.pts if packet.pts is not None else len(seen))
+                if len(seen) > 1:
+                    return False
+        except av.FFmpegError:
+            pass
+    return True
 
 
 def _codec(stream: Any) -> str | None:
@@ -95,28 +159,27 @@ def _codec(stream: Any) -> str | None:
     return context.codec.canonical_name if context is not None else None
 
 
-def _is_image(container: InputContainer) -> bool:
-    return container.format.name.endswith("_pipe")
-
-
-def _frame_rate(container: InputContainer, stream: Any) -> tuple[float | None, bool]:
+def _frame_rate(opened: Opened) -> tuple[float | None, bool]:
     """Frames per second: what the header claims, unless the first packets differ (clocks of 1/1000 s claim 1000).
 
     With it, whether those packets are evenly spaced.
     """
     import av
 
-    claimed = float(stream.average_rate or stream.guessed_rate or 0)
-    _rewind(container)
     times: list[float] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                times.append(float(packet.pts * packet.time_base))
-            if len(times) >= _RATE_PACKETS:
-                break
-    except av.FFmpegError:
-        pass
+    with opened() as container:
+        stream = decoded_video(container)
+        claimed = float(stream.average_rate or stream.guessed_rate or 0)
+        try:
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    times.append(float(packet.pts * packet.time_base))
+                elif packet.size and packet.dts is None and not times:
+                    return round(1 / picture_seconds(packet), 3), True
+                if len(times) >= _RATE_PACKETS:
+                    break
+        except av.FFmpegError:
+            pass
     span_seconds = max(times) - min(times) if times else 0.0
     measured = (len(times) - 1) / span_seconds if span_seconds > 0 else claimed
     is_near = claimed > 0 and 0.8 < measured / claimed < 1.25
@@ -133,69 +196,69 @@ def _is_even(times: list[float]) -> bool:
     return all(abs(step - middle) <= middle / 4 for step in steps)
 
 
-def _first_frame(container: InputContainer, stream: Any) -> Any | None:
-    """One decoded frame of `stream`, or None when none comes out of its first packets."""
+def _first_frame(opened: Opened, choose: Callable[[InputContainer], Any | None]) -> Any | None:
+    """One decoded frame of a stream, or None when none comes out of its first packets."""
     import av
 
-    if stream is None or stream.codec_context is None:
-        return None
-    _rewind(container)
-    read_bytes = 0
-    try:
-        for count, packet in enumerate(container.demux(stream)):
-            read_bytes += packet.size or 0
+    with opened() as container:
+        stream = choose(container)
+        if stream is None or stream.codec_context is None:
+            return None
+        with decoding(stream, threads=1) if stream.type == "video" else nullcontext():
+            read_bytes = 0
             try:
-                for frame in stream.codec_context.decode(packet):
-                    return frame
+                for count, packet in enumerate(container.demux(stream)):
+                    read_bytes += packet.size or 0
+                    try:
+                        for frame in stream.codec_context.decode(packet):
+                            return frame
+                    except av.FFmpegError:
+                        pass
+                    if count > _MAX_PROOF_PACKETS or read_bytes > _MAX_PROOF_BYTES:
+                        break
             except av.FFmpegError:
                 pass
-            if count > _MAX_PROOF_PACKETS or read_bytes > _MAX_PROOF_BYTES:
-                break
-    except av.FFmpegError:
-        pass
     return None
 
 
-def _rewind(container: InputContainer) -> None:
-    import av
-
-    try:
-        container.seek(container.start_time or 0)
-    except av.FFmpegError:
-        pass
-
-
-def _measured_seconds(container: InputContainer, streams: list[Any], limits: ProbeLimits) -> float:
+def _measured_seconds(opened: Opened, has_video: bool, has_audio: bool, limits: ProbeLimits) -> float:
     """The end of the last packet that is really there, from the start of the media."""
     import av
 
-    claimed = (container.duration or 0) / 1_000_000
-    if claimed > 0:
-        tail = max(0.0, claimed - _TAIL_SECONDS)
-        try:
-            container.seek(int((start_seconds(container) + tail) * 1_000_000))
-            measured = _last_packet_end(container, streams, limits)
-        except av.FFmpegError:
-            measured = 0.0
-        # Stamps are rounded and the last packet's length is a guess; a file cut short misses far more.
-        if abs(measured - claimed) <= max(0.5, 0.01 * claimed):
-            return min(measured, claimed)
-    _rewind(container)
-    return _last_packet_end(container, streams, limits)
+    with opened() as container:
+        claimed = (container.duration or 0) / 1_000_000
+        if claimed > 0:
+            tail = max(0.0, claimed - _TAIL_SECONDS)
+            try:
+                container.seek(int((start_seconds(container) + tail) * 1_000_000))
+                measured = _last_packet_end(container, has_video, has_audio, limits)
+            except av.FFmpegError:
+                measured = 0.0
+            # Stamps are rounded and the last packet's length is a guess; a file cut short misses far more.
+            if abs(measured - claimed) <= max(0.5, 0.01 * claimed):
+                return min(measured, claimed)
+    with opened() as container:
+        return _last_packet_end(container, has_video, has_audio, limits)
 
 
-def _last_packet_end(container: InputContainer, streams: list[Any], limits: ProbeLimits) -> float:
+def _last_packet_end(container: InputContainer, has_video: bool, has_audio: bool, limits: ProbeLimits) -> float:
     import av
 
-    start, end = start_seconds(container), 0.0
+    video, audio = video_stream(container) if has_video else None, audio_stream(container) if has_audio else None
+    streams = [stream for stream in (video, audio) if stream is not None]
+    start, end, counted = start_seconds(container), 0.0, 0.0
     rates = {s.index: 1 / float(s.guessed_rate or 25) if s.type == "video" else 0.0 for s in streams}
     try:
         for count, packet in enumerate(container.demux(*streams)):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is None or not packet.size or packet.is_corrupt:
+            if not packet.size or packet.is_corrupt:
                 continue
-            length = float((packet.duration or 0) * packet.time_base) or rates[packet.stream.index]
-            end = max(end, float(stamp * packet.time_base) + length - start)
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is None:  # a raw stream: its pictures follow each other
+                counted += picture_seconds(packet) if packet.stream.type == "video" else 0.0
+                end = max(end, counted)
+            else:
+                length = float((packet.duration or 0) * packet.time_base) or rates[packet.stream.index]
+                end = max(end, float(stamp * packet.time_base) + length - start)
             if end > limits.max_duration_seconds:
                 break
             if count > _MAX_PACKETS:
@@ -206,15 +269,6 @@ def _last_packet_end(container: InputContainer, streams: list[Any], limits: Prob
     except av.FFmpegError:
         pass
     return end
-
-
-def _check_pixels(width: int, height: int, limits: ProbeLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise MediaError(
-            f"The picture is {width}x{height} ({width * height} pixels); the limit is {limits.max_pixels} pixels. "
-            "Scale it down.",
-            Reason.INVALID_ARGUMENT,
-        )
 
 
 def _check_duration(duration_seconds: float, limits: ProbeLimits) -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ray_jobs.stages.container import open_media, start_seconds, video_stream
+from ray_jobs.stages.container import decoded_video, open_media, start_seconds
+from ray_jobs.stages.decoder import pixel_bound
+from ray_jobs.stages.frame_memory import decoding
+from ray_jobs.stages.unstamped import picture_seconds
 from services.core.errors import MediaError, invalid
 from services.core.media import MediaInfo, ShotDetectorConfig, Span
 
@@ -50,7 +53,7 @@ def detect_shots(path: Path, info: MediaInfo, config: ShotDetectorConfig) -> lis
     """
     minimum = _DEFAULT_MIN_SECONDS if config.min_seconds is None else config.min_seconds
     _check(config, minimum)
-    breaks = _breaks(path, config)
+    breaks = _breaks(path, info, config)
     shots: list[Span] = []
     start, boundary, end = 0.0, 0.0, info.duration_seconds
     for item in breaks:
@@ -83,7 +86,7 @@ def _split(shot: Span, max_seconds: float | None) -> list[Span]:
     return [Span(a, b) for a, b in pairwise(bounds)]
 
 
-def _breaks(path: Path, config: ShotDetectorConfig) -> list[_Break]:
+def _breaks(path: Path, info: MediaInfo, config: ShotDetectorConfig) -> list[_Break]:
     """Cuts and fades in order of time; cuts that are the edge of a fade are left out."""
     from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode, ThresholdDetector
 
@@ -97,7 +100,7 @@ def _breaks(path: Path, config: ShotDetectorConfig) -> list[_Break]:
     times = array("d")
     cuts: list[int] = []
     fades: list[tuple[int, int]] = []  # the middle of the black, and the first frame after it
-    for index, (time, image) in enumerate(_small_frames(path)):
+    for index, (time, image) in enumerate(_small_frames(path, info)):
         times.append(time)
         timecode = FrameTimecode(index, fps=_NOMINAL_RATE)
         cuts += [found.frame_num for found in cut_detector.process_frame(timecode, image)]
@@ -119,34 +122,44 @@ def _clear_of(fades: list[_Break], cuts: list[float]) -> list[_Break]:
     return kept
 
 
-def _small_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def _small_frames(path: Path, info: MediaInfo) -> Iterator[tuple[float, np.ndarray]]:
     """(time in seconds, uint8 [height, width, 3] BGR) of the frames that can be decoded."""
+    with open_media(path, max_pixels=pixel_bound(info)) as container:
+        stream = decoded_video(container)
+        start, last = start_seconds(container), -math.inf
+        with decoding(stream):
+            for time, frame in _timed_frames(container, stream):
+                if time - last < _MIN_STEP_SECONDS:
+                    continue
+                last = time
+                scale = min(1.0, _MAX_SIDE / max(frame.width, frame.height))
+                small = frame.reformat(
+                    width=max(2, round(frame.width * scale)),
+                    height=max(2, round(frame.height * scale)),
+                    format="bgr24",
+                    interpolation="BILINEAR",
+                    threads=1,
+                )
+                yield max(0.0, time - start), small.to_ndarray()
+
+
+def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
     import av
 
-    with open_media(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            raise MediaError("The file has no video stream to find shots in.")
-        stream.thread_type = "AUTO"
-        start, last = start_seconds(container), -math.inf
-        try:
-            for packet in container.demux(stream):
-                try:
-                    frames = stream.codec_context.decode(packet)
-                except av.FFmpegError:
-                    continue
-                for frame in frames:
-                    if frame.time is None or frame.time - last < _MIN_STEP_SECONDS:
-                        continue
-                    last = frame.time
-                    scale = min(1.0, _MAX_SIDE / max(frame.width, frame.height))
-                    small = frame.reformat(
-                        width=max(2, round(frame.width * scale)),
-                        height=max(2, round(frame.height * scale)),
-                        format="bgr24",
-                        interpolation="BILINEAR",
-                        threads=1,
-                    )
-                    yield max(0.0, frame.time - start), small.to_ndarray()
-        except av.FFmpegError:
-            return
+    count, seconds = 0, 0.0  # of raw streams, whose pictures have no times
+    try:
+        for packet in container.demux(stream):
+            if not seconds and packet.size and packet.pts is None and packet.dts is None:
+                seconds = picture_seconds(packet)
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                continue
+            for frame in frames:
+                if frame.time is not None and not seconds:
+                    yield frame.time, frame
+                elif seconds:
+                    yield count * seconds, frame
+                    count += 1
+    except av.FFmpegError:
+        return

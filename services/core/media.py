@@ -18,8 +18,21 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Bytes of a file that are read by themselves, as one of several streams that were joined; times in seconds."""
+
+    first_byte: int
+    end_byte: int
+    start_time: float
+    end_time: float
+
+
+@dataclass(frozen=True)
 class MediaInfo:
-    """What a probe measured, never what a header claimed. Sizes are after rotation; durations in seconds."""
+    """What a probe measured, never what a header claimed. Durations in seconds.
+
+    Sizes are of the picture as it is shown: in square pixels, mirrored, then turned clockwise by `rotation` degrees.
+    """
 
     media_type: MediaType
     duration_seconds: float
@@ -39,6 +52,9 @@ class MediaInfo:
     chapters: tuple[Chapter, ...] = ()
     video_profile: str | None = None
     has_regular_rate: bool = True
+    mirrored: bool = False
+    audio_language: str = ""
+    parts: tuple[Part, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,7 +62,8 @@ class MediaInfo:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> MediaInfo:
         chapters = tuple(Chapter(**item) for item in value.get("chapters") or ())
-        return cls(**{**value, "chapters": chapters})
+        parts = tuple(Part(**item) for item in value.get("parts") or ())
+        return cls(**{**value, "chapters": chapters, "parts": parts})
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ class Numbered:
         return [float(round(Fraction(time, 1000) / clock) * clock) for time in self.milliseconds]
 
     @property
+    def shown_size(self) -> tuple[int, int]:
+        """(width, height) in square pixels: those of H.263 are a twelfth wider than high."""
+        width, height = self.upright_size
+        return (round(width * 12 / 11), height) if self.encoder == "h263" else (width, height)
+
+    @property
     def upright_size(self) -> tuple[int, int]:
         return self.size[::-1] if self.more.get("turn", 0) % 180 else self.size
 

@@ -1,11 +1,11 @@
-"""Sound as samples and subtitles as text, from files."""
+"""Sound as samples, from files."""
 
 import numpy as np
 import pytest
 
-from ray_jobs.stages.audio import audio_samples, subtitles
+from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.probe import probe
-from tests.media import clip, scenes
+from tests.media import clip
 from tests.media.damage import TRUNCATED_SECONDS
 
 
@@ -24,8 +24,9 @@ def test_samples_are_one_channel_of_the_rate_asked_for():
 def test_a_part_is_heard_where_it_lies_in_the_whole(name):
     whole, part = samples_of(name, 0, 11), samples_of(name, 5.25, 8.5)
     assert len(part) == pytest.approx(3.25 * 16000, abs=2)
-    same = whole[84000 : 84000 + len(part)].astype(float)
-    assert np.corrcoef(same, part.astype(float))[0, 1] > 0.95
+    # Stamps in whole milliseconds place a part a millisecond off.
+    same = [whole[84000 + lag : 84000 + lag + len(part)].astype(float) for lag in range(-24, 25)]
+    assert max(np.corrcoef(at, part.astype(float))[0, 1] for at in same) > 0.95
 
 
 def test_both_channels_are_mixed():
@@ -44,15 +45,3 @@ def test_a_file_without_sound_and_a_range_after_its_end_are_empty():
 
 def test_a_truncated_file_gives_the_sound_that_is_there():
     assert len(samples_of("truncated.webm", 0, 34)) / 16000 == pytest.approx(TRUNCATED_SECONDS, abs=0.1)
-
-
-def test_one_of_two_subtitle_tracks_is_read():
-    cues = subtitles(clip("tracks.mp4"))
-    found = [(round(cue.start_time * 1000), round(cue.end_time * 1000), cue.text) for cue in cues]
-    assert found == scenes.mirror_cues()
-
-
-def test_a_subrip_track_is_read_and_a_file_without_one_has_no_cues():
-    (cue,) = subtitles(clip("subtitles.mkv"))
-    assert (cue.text, cue.start_time, cue.end_time) == ("This is the first subtitle.", 0.0, 1.234)
-    assert subtitles(clip("slides.mov")) == []

@@ -37,6 +37,23 @@ def test_what_overlapping_segments_both_hold_is_shown_once():
     ] == "the tide follows the moon and falls".split()
 
 
+def test_two_voices_at_once_both_stay():
+    spoken = [
+        said("the pump is running", 0),
+        said("and the valve is open", 0.2),
+        Speech("stop", 0.5, 1),
+        Speech("go", 0.5, 1),
+    ]
+    text = srt(cues(spoken))
+    assert all(item.text in text for item in spoken)
+
+
+def test_a_cue_that_segments_cut_is_shown_once_and_whole():
+    (cue,) = cues([Speech("a long one", 5, 10), Speech("a long one", 8, 14)])
+    assert (cue.start_time, cue.end_time) == (5, 14)
+    assert len(cues([Speech("no", 5, 6), Speech("no", 6, 7)])) == 2
+
+
 def test_subrip_numbers_its_cues_and_names_the_speaker():
     text = srt(cues([said("Good --> morning", 3661.5, speaker="Ann"), Speech("no words timed", 3700, 3702)]))
     assert text == (
@@ -67,7 +84,7 @@ speech = st.lists(
 @given(speech)
 def test_cues_are_in_order_of_time_and_another_reader_reads_them_all(spoken: list[Speech]):
     found = cues(spoken)
-    assert all(one.end_time <= other.end_time for one, other in itertools.pairwise(found))
+    assert all(one.start_time <= other.start_time for one, other in itertools.pairwise(found))
     for text, name in ((srt(found), "srt"), (vtt(found, include_words=True), "webvtt")):
         if not found:
             continue

@@ -26,7 +26,7 @@ def clips_at(path, times):
     """For each group that is needed at `times`: the numbers its frames show, and their times in milliseconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        for group in PictureGroups(container, stream, ticks_of(container, stream, times)):
+        for group in PictureGroups(path, stream, ticks_of(container, stream, times)):
             encoded, stamps = group_clip(stream, group.packets)
             with av.open(io.BytesIO(encoded)) as clip:
                 numbers = [number_in(frame.to_ndarray(format="rgb24")) for frame in clip.decode(video=0)]

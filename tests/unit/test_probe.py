@@ -46,7 +46,7 @@ def test_a_clip_is_what_its_maker_says(name):
     assert info.duration_seconds == pytest.approx(made.times[-1] + step, abs=max(0.1, step - 0.03))
     assert ("ogg" if name == "ogg_named.mkv" else FORMATS[name[name.rindex(".") :]]) in info.format
     assert info.video_codec == CODECS.get(made.encoder, made.encoder)
-    assert (info.width, info.height) == made.upright_size
+    assert (info.width, info.height) == made.shown_size
     assert info.rotation == made.more.get("turn", 0)
     assert info.pixel_format == made.more.get("pixel_format", "yuv420p")
     sound = "vorbis" if made.encoder == "theora" else SOUNDS.get(made.sound, made.sound)

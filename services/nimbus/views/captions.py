@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.core.media import Speech, Word
 
@@ -11,6 +12,8 @@ from services.core.media import Speech, Word
 LINE_CHARACTERS = 42
 CUE_CHARACTERS = 2 * LINE_CHARACTERS
 CUE_SECONDS = 7.0
+SAME_SECONDS = 0.25  # by which two segments may place one word differently
+SIDE_BY_SIDE = 16  # utterances before one that may overlap it
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,45 @@ class Cue:
 
 
 def cues(speech: Iterable[Speech]) -> list[Cue]:
-    """Utterances in order of time, the long ones cut between words; what overlapping segments both hold comes once."""
+    """Utterances in order of time, the long ones cut between words. Voices that speak at once all stay.
+
+    What overlapping segments both hold comes once: such utterances lie over each other and say the same.
+    """
     found: list[Cue] = []
-    until = 0.0
-    for item in sorted(speech, key=lambda item: (item.start_time, item.end_time)):
-        is_timed = bool(item.words)
+    latest: deque[Speech] = deque(maxlen=SIDE_BY_SIDE)
+    for item in sorted(_joined(speech), key=lambda item: (item.start_time, item.end_time)):
+        until = max((said.end_time for said in latest if _says_again(item, said)), default=0.0)
+        latest.append(item)
         words = item.words or tuple(Word(word, item.start_time, item.end_time) for word in item.text.split())
-        left = [word for word in words if (word.start_time + word.end_time) / 2 >= until]
-        if left:
-            found += [Cue(part, item.speaker, is_timed) for part in _parts(left, is_timed)]
-            until = max(until, left[-1].end_time)
-    return found
+        left = [word for word in words if (word.start_time + word.end_time) / 2 >= until] if item.words else words
+        found += [Cue(part, item.speaker, bool(item.words)) for part in _parts(left, bool(item.words)) if part]
+    return sorted(found, key=lambda cue: cue.start_time)
+
+
+def _joined(speech: Iterable[Speech]) -> list[Speech]:
+    """Makes one of utterances without word times that overlap and say the same: parts of one, each cut to its segment."""
+    kept: list[Speech] = []
+    place: dict[tuple[str, str], int] = {}
+    for item in sorted(speech, key=lambda item: (item.start_time, item.end_time)):
+        at = place.get((item.speaker, item.text))
+        if not item.words and at is not None and item.start_time < kept[at].end_time:
+            kept[at] = replace(kept[at], end_time=max(kept[at].end_time, item.end_time))
+            continue
+        if not item.words:
+            place[item.speaker, item.text] = len(kept)
+        kept.append(item)
+    return kept
+
+
+def _says_again(item: Speech, said: Speech) -> bool:
+    """Whether most words of `item` that `said` has time for are in it, at about the same time."""
+    moments = {(word.word.casefold(), _moment(word) + near) for word in said.words for near in (-1, 0, 1)}
+    shared = [word for word in item.words if (word.start_time + word.end_time) / 2 <= said.end_time]
+    return bool(shared) and 2 * sum((word.word.casefold(), _moment(word)) in moments for word in shared) > len(shared)
+
+
+def _moment(word: Word) -> int:
+    return int((word.start_time + word.end_time) / 2 / SAME_SECONDS)
 
 
 def srt(shown: Sequence[Cue]) -> str:
