@@ -14,34 +14,41 @@ import sys
 
 import uvicorn
 
-from services.core.errors import ArcusError
+from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
+from services.core.open_files import raise_open_files
 from services.core.settings import Settings, load_settings
 from services.nimbus.backend import open_backend
 from services.rest.app import create_app
+from services.rest.connections import http_server, listen
 from services.rpc.server import create_server
 
+BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 GRACE_SECONDS = 5.0
+MIN_OPEN_FILES = 512
+OTHER_FILES = 256  # of the database, of objects, of engine calls
+MAX_CONNECTIONS = 10_000  # of each transport
 
 
 async def serve(settings: Settings) -> None:
     """Serves until told to stop, then gives running requests a few seconds to end."""
+    max_connections = connections_of(raise_open_files(MIN_OPEN_FILES))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_backend(settings) as backend:
-        listener = _listen(settings.host, settings.http_port)
-        config = uvicorn.Config(
+        listener = listen(settings.host, settings.http_port)
+        http = http_server(
             create_app(backend),
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=int(GRACE_SECONDS),
-            server_header=False,
+            max_connections=max_connections,
+            grace_seconds=GRACE_SECONDS,
+            trusted_proxies=settings.trusted_proxies,
         )
-        http = uvicorn.Server(config)
         http.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        rpc, grpc_port = create_server(backend, f"{settings.host}:{settings.grpc_port}")
+        rpc, grpc_port = create_server(
+            backend, f"{settings.host}:{settings.grpc_port}", max_connections=max_connections
+        )
         await rpc.start()
         http_task = asyncio.create_task(_http(http, listener), name="http")
         while not http.started and not http_task.done():  # noqa: ASYNC110  uvicorn offers no event
@@ -54,19 +61,14 @@ async def serve(settings: Settings) -> None:
         await asyncio.gather(rpc.stop(GRACE_SECONDS), http_task)
 
 
+def connections_of(open_files: int) -> int:
+    """How many connections each transport may have, so that accepting one never fails for want of a file."""
+    return min(MAX_CONNECTIONS, (open_files - OTHER_FILES) // 2)
+
+
 async def _http(http: uvicorn.Server, listener: socket.socket) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await http._serve([listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(2048)
-    listener.setblocking(False)
-    return listener
 
 
 def main() -> None:
@@ -74,13 +76,14 @@ def main() -> None:
     # with Python's own 5 ms the first token comes 3 to 5 ms later.
     sys.setswitchinterval(0.0005)
     configure_logs()
+    uvloop = __import__("uvloop")
     try:
         settings = load_settings()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
     except ArcusError as error:
-        sys.exit(error.message)
-    uvloop = __import__("uvloop")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        print(error.message, file=sys.stderr, flush=True)
+        sys.exit(BAD_CONFIGURATION if error.reason is Reason.INVALID_ARGUMENT else 1)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.core.errors import ArcusError, Reason
+from services.core.tenants.strangers import TrustedProxies
 
 GIB = 1024**3
 
@@ -26,7 +27,13 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the front listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="HTTP port; 0 picks a free one.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 picks a free one.")
-    public_url: str = Field("", description="Base URL put into links; empty means the address of the request.")
+    public_url: str = Field("", description="Base URL put into links; empty means the address that was asked.")
+    allowed_hosts: str = Field(
+        "", description="Host names, separated by commas, that links may be built from beside this machine's own."
+    )
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For is believed."
+    )
     api_key: SecretStr = Field(SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one.")
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
@@ -62,6 +69,9 @@ class Settings(BaseSettings):
         50_000, ge=0, description="Changes after which a shard stores a snapshot of itself; 0 means never."
     )
 
+    max_question_bytes: int = Field(
+        1024**2, ge=64 * 1024, le=64 * 1024**2, description="Largest request for an answer, in bytes."
+    )
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Largest upload in bytes.")
     max_duration_seconds: float = Field(7200.0, gt=0, description="Longest video accepted, in seconds.")
     max_pixels: int = Field(7680 * 4320, gt=0, description="Largest frame accepted, in pixels.")
@@ -89,6 +99,12 @@ class Settings(BaseSettings):
     frame_interval_seconds: float = Field(2.0, gt=0, description="Time between sampled frames.")
     frame_max_side: int = Field(1280, ge=64, description="Longer side of a sampled frame in pixels.")
     max_frames_per_segment: int = Field(16, ge=1, description="Frames sampled from one segment at most.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        TrustedProxies(text)
+        return text
 
     @property
     def database(self) -> str:

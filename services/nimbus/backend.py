@@ -28,6 +28,7 @@ from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.tenants.keys import Keys
 from services.core.tenants.limits import TenantLimit
+from services.core.tenants.strangers import Strangers
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
@@ -62,7 +63,8 @@ class Backend:
     search: Searcher
     answers: Answers
     chat_completions: ChatCompletions
-    tenant_limit: TenantLimit  # shared by both transports
+    tenant_limit: TenantLimit  # shared by both transports, as are
+    strangers: Strangers
     # They run as long as the backend is open: whoever serves it ends when one of them does.
     loops: tuple[asyncio.Task[None], ...]
 
@@ -176,6 +178,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 answers=answers,
                 chat_completions=ChatCompletions(answers=answers, chats=Chats(database)),
                 tenant_limit=tenant_limit,
+                strangers=Strangers(),
                 loops=loops,
             )
         finally:

@@ -65,7 +65,13 @@ def create_app(backend: Backend) -> FastAPI:
         redoc_url=None,
     )
     install_error_handlers(app)
-    app.add_middleware(Gate, keys=backend.keys, limit=backend.tenant_limit)
+    app.add_middleware(
+        Gate,
+        keys=backend.keys,
+        limit=backend.tenant_limit,
+        strangers=backend.strangers,
+        max_question_bytes=backend.settings.max_question_bytes,
+    )
     routers = (
         search_routes(backend),  # first, as they are looked for in this order
         file_routes(backend),

@@ -5,26 +5,59 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.store.plain_json import has_levels
+from services.core.store.plain_json import MAX_VALUES, has_levels
 from services.rest.errors import first_problem
 
-MAX_JSON_BYTES = 8 * 1024**2
 MAX_JSON_LEVELS = 100
 MAX_DIGITS = 4000  # Python reads 4300; what a field takes is checked, and told, by the field
-SILENCE_SECONDS = 60.0
+BODY_SECONDS = 30.0  # for a whole body of JSON
+SILENCE_SECONDS = 60.0  # of an upload
+RATE_SECONDS, RATE_BYTES = 20.0, 20 * 1024  # of an upload: in each such time at least so much
+# Strings, closed or not. Nothing in it can match in two ways, and none of it is ever tried again.
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 Model = TypeVar("Model", bound=BaseModel)
 
 
+async def whole_body(receive: Receive, most: int, *, seconds: float = BODY_SECONDS) -> bytes:
+    """Raises TOO_LARGE, DEADLINE_EXCEEDED when it is not there in time, ClientDisconnect."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                if len(body) > most:
+                    raise too_large(most)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise ArcusError(
+            Reason.DEADLINE_EXCEEDED, f"The body did not come within {seconds:g} seconds; send it faster."
+        ) from None
+
+
+def too_large(most: int) -> ArcusError:
+    return ArcusError(Reason.TOO_LARGE, f"The body is larger than {most} bytes.")
+
+
 async def arriving(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises DEADLINE_EXCEEDED when the client falls silent, ClientDisconnect when it goes."""
+    """An upload's body as it comes. Raises DEADLINE_EXCEEDED when the client falls silent, or sends but drops;
+    ClientDisconnect when it goes."""
     stream = request.stream()
+    loop = asyncio.get_running_loop()
+    since, received = loop.time(), 0
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
@@ -36,22 +69,29 @@ async def arriving(request: Request) -> AsyncIterator[bytes]:
                 Reason.DEADLINE_EXCEEDED, f"Nothing of the body arrived for {SILENCE_SECONDS:g} seconds."
             ) from None
         yield chunk
+        received += len(chunk)
+        # What was done with the chunk counts as the client's time, which more than pays for a chunk that was waiting.
+        if loop.time() - since > RATE_SECONDS:
+            if received < RATE_BYTES:
+                raise ArcusError(Reason.DEADLINE_EXCEEDED, "The body comes too slowly; send it faster.")
+            since, received = loop.time(), 0
 
 
 async def read_json(request: Request) -> Any:
-    """Raises TOO_LARGE or INVALID_ARGUMENT. NaN, null characters and lone surrogates are refused: nothing stores them."""
-    body = bytearray()
-    async for chunk in arriving(request):
-        body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            raise ArcusError(Reason.TOO_LARGE, f"The body is larger than {MAX_JSON_BYTES} bytes.")
+    """Raises INVALID_ARGUMENT. NaN, null characters and lone surrogates are refused: nothing stores them.
+
+    The gate has read the body, and bounded it.
+    """
+    body = await request.body()
     if not body:
         raise invalid("The body is empty; send a JSON object.")
-    return parse_json(bytes(body), "The body")
+    return parse_json(body, "The body")
 
 
 def parse_json(text: bytes, noun: str, *, field: str | None = None) -> Any:
     try:
+        if too_many_values(text):
+            raise invalid(f"{noun} is nested too deeply, or has more than {MAX_VALUES} values.", field=field)
         value = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite)
         if text.count(b"{") + text.count(b"[") > MAX_JSON_LEVELS and not has_levels(value, MAX_JSON_LEVELS):
             raise RecursionError
@@ -64,6 +104,17 @@ def parse_json(text: bytes, noun: str, *, field: str | None = None) -> Any:
     except ValueError as error:
         raise invalid(f"{noun} is not valid JSON: {error}", field=field) from None
     return value
+
+
+def too_many_values(text: bytes) -> bool:
+    """Each costs far more than its bytes to read. Told by what separates them, outside of strings."""
+    if _separators(text) <= MAX_VALUES:
+        return False
+    return _separators(STRING.sub(b"", text)) > MAX_VALUES
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
 
 
 async def read_model(request: Request, model: type[Model]) -> Model:

@@ -18,23 +18,38 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.store.plain_json import MAX_BODY_BYTES
 from services.core.tenants.keys import Keys
-from services.core.tenants.limits import TenantLimit
+from services.core.tenants.limits import Place, TenantLimit
+from services.core.tenants.strangers import Strangers
+from services.rest.bodies import too_large, whole_body
 from services.rest.errors import error_reply
 
 log = structlog.get_logger(__name__)
 SLASHES = re.compile("//+")
 PUBLIC = ("/v1/thumbnails/",)  # the signature in the link is the permission
+QUESTIONS = ("/v1/responses", "/v1/chat/completions")
+UPLOADS = "/v1/files"
+# What users sent reaches the replies: no browser may take it for a page, or run any of it.
+POLICY = b"default-src 'none'; frame-ancestors 'none'; sandbox"
+PAGE_POLICY = b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"  # of /docs, our own
 bearer = HTTPBearer(auto_error=False, description="An API key, as 'Authorization: Bearer cg-…'.")
 
 
 class Gate:
-    """Plain ASGI, so that nothing between a route and the socket buffers. The key is checked before the body is read."""
+    """Plain ASGI, so that nothing between a route and the socket buffers.
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, limit: TenantLimit) -> None:
+    The key is checked before the body is read, and a request takes one of its tenant's places once its body is whole.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, keys: Keys, limit: TenantLimit, strangers: Strangers, max_question_bytes: int
+    ) -> None:
         self._app = app
         self._keys = keys
         self._limit = limit
+        self._strangers = strangers
+        self._max_question_bytes = max_question_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +61,12 @@ class Gate:
         async def watched_send(message: Message) -> None:
             nonlocal started
             if not started:
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"content-security-policy", PAGE_POLICY if scope["path"].startswith("/docs") else POLICY),
+                ]
                 started = True
             await send(message)
 
@@ -55,12 +75,11 @@ class Gate:
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
                 tenant_id = await self._authenticate(scope)
                 scope.setdefault("state", {})["tenant_id"] = tenant_id
-                with self._limit.admit(tenant_id):
-                    await self._app(scope, receive, watched_send)
+                await self._admitted(scope, receive, watched_send, tenant_id)
             else:
                 await self._app(scope, receive, watched_send)
         except ClientDisconnect:
-            log.debug("client went away", path=scope["path"])
+            log.info("client went away", request_id=request_id, path=scope["path"])
         except Exception as error:
             known = error if isinstance(error, ArcusError) else None
             if known is None:
@@ -70,11 +89,49 @@ class Gate:
             failure = error_reply(known or ArcusError(Reason.INTERNAL), Headers(scope=scope))
             await failure(scope, receive, watched_send)
 
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send, tenant_id: str) -> None:
+        if scope["method"] == "POST" and scope["path"] == UPLOADS:
+            with self._limit.admit(tenant_id, Place.UPLOAD):
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD") and ("content-length" in headers or "transfer-encoding" in headers):
+            most = self._max_question_bytes if scope["path"] in QUESTIONS else MAX_BODY_BYTES
+            length = headers.get("content-length", "")
+            if length.isdecimal() and int(length) > most:
+                raise too_large(most)
+            with self._limit.admit(tenant_id, Place.ARRIVING):
+                receive = _replayed(await whole_body(receive, most), receive)
+        with self._limit.admit(tenant_id):
+            await self._app(scope, receive, send)
+
     async def _authenticate(self, scope: Scope) -> str:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        given = Headers(scope=scope).getlist("authorization")
+        if len(given) > 1:
+            raise ArcusError(Reason.UNAUTHENTICATED, "Send one Authorization header, not several.")
+        scheme, _, key = "".join(given).partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise ArcusError(Reason.UNAUTHENTICATED)
-        return await self._keys.authenticate(key.strip())
+        try:
+            return await self._keys.authenticate(key.strip())
+        except ArcusError as error:
+            if error.reason is Reason.UNAUTHENTICATED:
+                await self._strangers.slow((scope["client"] or ("",))[0])
+            raise
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What a body that was read is received from; then what its client does."""
+    is_told = False
+
+    async def replayed() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
 
 
 def clean_path(scope: Scope) -> str:

@@ -1,23 +1,36 @@
-"""What every RPC passes before its handler: a valid key, room for one more; and no traceback leaves."""
+"""What every RPC passes before its handler: one valid key, its whole message, room for one more; no traceback leaves.
+
+Every handler is given to gRPC as one that reads a stream: the others are called only once their message is there, and
+would wait for it, and for its key, without a bound.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import structlog
 from google.protobuf.message import Message
 
-from services.core.errors import ArcusError, Reason
+from services.core.errors import ArcusError, Reason, invalid
 from services.core.tenants.keys import Keys
-from services.core.tenants.limits import TenantLimit
+from services.core.tenants.limits import LatestCalls, Place, TenantLimit
+from services.core.tenants.strangers import Strangers, TrustedProxies
 from services.rpc.errors import status_of
-from services.rpc.values import check_texts
+from services.rpc.values import check_size, check_texts
 
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+QUESTIONS = ("/arcus.v1.ResponseService/", "/arcus.v1.ChatService/")
+MESSAGE_SECONDS = 20.0
+PUBLIC_SECONDS = 60.0
+MAX_WAITING = 1024  # calls whose message is not there yet
+MAX_PUBLIC = 256  # calls without a key
+MAX_WATCHES = 64  # of health, which last
 _tenant_id: ContextVar[str] = ContextVar("tenant_id")
 
 
@@ -29,9 +42,25 @@ def tenant() -> str:
 class Gate(grpc.aio.ServerInterceptor):
     """Handlers are coroutines; one that streams its reply writes to the context, so that it ends with its call."""
 
-    def __init__(self, keys: Keys, limit: TenantLimit) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        limit: TenantLimit,
+        *,
+        strangers: Strangers | None = None,
+        proxies: TrustedProxies | None = None,
+        max_question_bytes: int = 1024**2,
+        message_seconds: float = MESSAGE_SECONDS,
+    ) -> None:
         self._keys = keys
         self._limit = limit
+        self._strangers = strangers or Strangers()
+        self._proxies = proxies or TrustedProxies("")
+        self._max_question_bytes = max_question_bytes
+        self._message_seconds = message_seconds
+        self._waiting = LatestCalls(MAX_WAITING)
+        self._public = LatestCalls(MAX_PUBLIC)
+        self._watches = LatestCalls(MAX_WATCHES)
 
     async def intercept_service(
         self,
@@ -39,41 +68,113 @@ class Gate(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(PUBLIC):
+        if handler is None:
             return handler
         method = handler_call_details.method
         options = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._guarded(handler.unary_unary, method), **options)
-        if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._guarded(handler.unary_stream, method), **options)
-        return grpc.stream_unary_rpc_method_handler(self._guarded(handler.stream_unary, method), **options)
+        call = self._open(handler, method) if method.startswith(PUBLIC) else self._guarded(handler, method)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(_told(call, method), **options)
+        return grpc.stream_unary_rpc_method_handler(_told(call, method), **options)
 
-    def _guarded(self, handle: Any, method: str) -> Any:
-        async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            try:
-                tenant_id = await self._authenticate(context)
-                with self._limit.admit(tenant_id):
+    def _guarded(self, handler: Any, method: str) -> Any:
+        handle = _function(handler)
+        max_bytes = self._max_question_bytes if method.startswith(QUESTIONS) else None
+
+        async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+            tenant_id = await self._authenticate(context)
+            if handler.request_streaming:
+                with self._limit.admit(tenant_id, Place.UPLOAD):
                     _tenant_id.set(tenant_id)
-                    if isinstance(request, Message):  # not what is streamed
-                        check_texts(request)
-                    return await handle(request, context)
-            except ArcusError as error:
-                failure = error
-            except Exception:
-                log.exception("rpc_failed", method=method)
-                failure = ArcusError(Reason.INTERNAL)
-            status = status_of(failure)
-            await context.abort(status.code, status.details, status.trailing_metadata)
+                    return await handle(requests, context)
+            with self._limit.admit(tenant_id, Place.ARRIVING):
+                request = await self._message(requests)
+            with self._limit.admit(tenant_id):
+                _tenant_id.set(tenant_id)
+                if isinstance(request, Message):
+                    check_size(request, max_bytes)
+                    check_texts(request)
+                return await handle(request, context)
 
         return guarded
 
+    def _open(self, handler: Any, method: str) -> Any:
+        """A call that needs no key: so many at once, and only for so long."""
+        handle, lasts = _function(handler), method.endswith("/Watch")
+
+        async def opened(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+            with (self._watches if lasts else self._public).admit():
+                async with asyncio.timeout(None if lasts else PUBLIC_SECONDS):
+                    given = requests if handler.request_streaming else await self._message(requests)
+                    if not (handler.request_streaming and handler.response_streaming):
+                        return await handle(given, context)
+                    async for reply in handle(given, context):
+                        await context.write(reply)
+
+        return opened
+
+    async def _message(self, requests: AsyncIterator[Any]) -> Any:
+        """Raises DEADLINE_EXCEEDED where it does not come, INVALID_ARGUMENT where it is none."""
+        try:
+            with self._waiting.admit():
+                async with asyncio.timeout(self._message_seconds):
+                    return await anext(requests)
+        except StopAsyncIteration:
+            raise invalid("The call ended before its message was whole.") from None
+        except TimeoutError:
+            raise ArcusError(
+                Reason.DEADLINE_EXCEEDED, f"The message did not come within {self._message_seconds:g} seconds."
+            ) from None
+
     async def _authenticate(self, context: grpc.aio.ServicerContext) -> str:
-        metadata = {name.lower(): value for name, value in context.invocation_metadata() or ()}
-        scheme, _, key = str(metadata.get("authorization", "")).partition(" ")
+        metadata = [(name.lower(), str(value)) for name, value in context.invocation_metadata() or ()]
+        given = [value for name, value in metadata if name == "authorization"]
+        if len(given) > 1:
+            raise ArcusError(Reason.UNAUTHENTICATED, "Send one authorization, not several.")
+        scheme, _, key = "".join(given).partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise ArcusError(Reason.UNAUTHENTICATED)
-        return await self._keys.authenticate(key.strip())
+        try:
+            return await self._keys.authenticate(key.strip())
+        except ArcusError as error:
+            if error.reason is Reason.UNAUTHENTICATED:
+                forwarded = ",".join(value for name, value in metadata if name == "x-forwarded-for")
+                await self._strangers.slow(self._proxies.client(address_of(context.peer()), forwarded))
+            raise
+
+
+def address_of(peer: str) -> str:
+    """Of a peer as gRPC names it: ipv4:127.0.0.1:5000, ipv6:[::1]:5000 with its brackets quoted, or unix:…"""
+    kind, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else peer
+
+
+def _function(handler: Any) -> Any:
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def _told(call: Any, method: str) -> Any:
+    """The call, whose failure is told as a status; to a client that has gone away, nothing."""
+
+    async def told(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+        try:
+            return await call(requests, context)
+        except ArcusError as error:
+            failure = error
+        except grpc.aio.AbortError:
+            raise
+        except TimeoutError:
+            failure = ArcusError(Reason.DEADLINE_EXCEEDED)
+        except Exception:
+            if context.cancelled():
+                log.info("client went away", method=method)
+                return None
+            log.exception("rpc_failed", method=method)
+            failure = ArcusError(Reason.INTERNAL)
+        status = status_of(failure)
+        await context.abort(status.code, status.details, status.trailing_metadata)
+
+    return told

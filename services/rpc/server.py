@@ -21,20 +21,27 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.core.errors import ArcusError, Reason
+from services.core.tenants.strangers import TrustedProxies
 from services.nimbus.backend import Backend
 from services.rpc.chat import ChatService
 from services.rpc.collections import CollectionService
 from services.rpc.files import FileService
-from services.rpc.gate import Gate
+from services.rpc.gate import MESSAGE_SECONDS, Gate
 from services.rpc.health import HealthService
 from services.rpc.responses import ResponseService
 from services.rpc.search import SearchService
 from services.rpc.segments import SegmentService
 from services.rpc.writing import STALLED_SECONDS
 
-MAX_RECEIVED_BYTES = 8 * 1024**2  # as the HTTP API's largest JSON body
+MIN_RECEIVED_BYTES = 2 * 1024**2  # a chunk of an upload, and what stands around it
 MAX_SENT_BYTES = 64 * 1024**2
 MAX_CALLS = 4096
+MAX_CONNECTIONS = 1000
+MAX_CONNECTION_STREAMS = 1000
+METADATA_BYTES = 16 * 1024
+HANDSHAKE_MS = 10_000
+IDLE_MS = 300_000  # of a connection without calls; clients open it anew by themselves
+KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
@@ -49,21 +56,45 @@ SERVICES = tuple(
 
 
 def create_server(
-    backend: Backend, address: str, *, stalled_seconds: float = STALLED_SECONDS
+    backend: Backend,
+    address: str,
+    *,
+    stalled_seconds: float = STALLED_SECONDS,
+    message_seconds: float = MESSAGE_SECONDS,
+    handshake_ms: int = HANDSHAKE_MS,
+    max_connections: int = MAX_CONNECTIONS,
 ) -> tuple[grpc.aio.Server, int]:
     """A server that is bound to host:port (port 0 picks one) but not started, and its port.
 
     `await server.start()` serves; `await server.stop(grace_seconds)` refuses new calls and lets running ones end.
-    A client that reads nothing of a response for `stalled_seconds` is given up.
+    A client that reads nothing of a response for `stalled_seconds` is given up, as is one whose request is not whole
+    after `message_seconds`, and a connection that says nothing of HTTP/2 for `handshake_ms`.
     Raises INVALID_ARGUMENT when the address can't be bound.
     """
     server = grpc.aio.server(
-        interceptors=[Gate(backend.keys, backend.tenant_limit)],
+        interceptors=[
+            Gate(
+                backend.keys,
+                backend.tenant_limit,
+                strangers=backend.strangers,
+                proxies=TrustedProxies(backend.settings.trusted_proxies),
+                max_question_bytes=backend.settings.max_question_bytes,
+                message_seconds=message_seconds,
+            )
+        ],
         maximum_concurrent_rpcs=MAX_CALLS,
         options=[
-            ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
+            ("grpc.max_receive_message_length", max(MIN_RECEIVED_BYTES, backend.settings.max_question_bytes)),
             ("grpc.max_send_message_length", MAX_SENT_BYTES),
             ("grpc.so_reuseport", 0),  # a second front on the same port is told so
+            ("grpc.max_metadata_size", METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
+            ("grpc.max_concurrent_streams", MAX_CONNECTION_STREAMS),
+            ("grpc.max_allowed_incoming_connections", max_connections),
+            ("grpc.server_handshake_timeout_ms", handshake_ms),
+            ("grpc.max_connection_idle_ms", IDLE_MS),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ],
     )
     files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)

@@ -10,9 +10,10 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
-from services.core.errors import invalid
+from services.core.errors import ArcusError, Reason, invalid
 from services.core.search.filters import KINDS, SearchFilter
 from services.core.store.pages import DEFAULT_LIMIT, CreatedRange, Page
+from services.core.store.plain_json import MAX_BODY_BYTES, MAX_VALUES
 
 SORTS = {lists_pb2.SORT_UNSPECIFIED: "", lists_pb2.SORT_ASC: "asc", lists_pb2.SORT_DESC: "desc"}
 
@@ -65,6 +66,32 @@ def struct_json(message: Any, field: str) -> dict[str, Any] | None:
     except ValueError as error:  # NaN or an infinity
         raise invalid(f"{field} must be plain JSON: {error}", field=field) from None
     return {name: _plain(item) for name, item in value.items()}
+
+
+def check_size(message: Message, max_bytes: int | None = None) -> None:
+    """Raises TOO_LARGE, or INVALID_ARGUMENT for more parts than anything needs: each costs far more than its bytes."""
+    size, most = message.ByteSize(), MAX_BODY_BYTES if max_bytes is None else max_bytes
+    if size > most:
+        raise ArcusError(Reason.TOO_LARGE, f"The message has {size} bytes; at most {most} are taken.")
+    if size > MAX_VALUES and _count_up_to(message, MAX_VALUES) > MAX_VALUES:  # a part takes a byte and more
+        raise invalid(f"The message has more than {MAX_VALUES} values.")
+
+
+def _count_up_to(message: Message, most: int) -> int:
+    """How many parts a message has, or any number over `most`."""
+    count, left = 0, [message]
+    while left and count <= most:
+        for _, value in left.pop().ListFields():
+            match value:
+                case Mapping():
+                    parts = list(value.values())
+                case Sequence() if not isinstance(value, str | bytes):
+                    parts = list(value)
+                case _:
+                    parts = [value]
+            count += len(parts)
+            left.extend(part for part in parts if isinstance(part, Message))
+    return count
 
 
 def check_texts(message: Message) -> None:

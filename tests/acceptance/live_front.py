@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
@@ -14,13 +13,13 @@ from uuid import uuid4
 
 import grpc
 import httpx
-import uvicorn
 import uvloop
 from cloudglue import Cloudglue
 
 from services.core.settings import Settings
 from services.nimbus.backend import Backend, open_backend
 from services.rest.app import create_app
+from services.rest.connections import Patience, http_server, listen
 from services.rpc.server import create_server
 from tests.acceptance.scripted_server import ScriptedServer
 
@@ -37,8 +36,18 @@ def front_settings(folder: Path, **more: Any) -> Settings:
 class Front:
     """Both servers in a thread. `call` runs a coroutine of the backend in their loop."""
 
-    def __init__(self, settings: Settings, engine: ScriptedServer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: ScriptedServer | None = None,
+        *,
+        max_connections: int = 1000,
+        patience: Patience = Patience(),
+        **rpc: Any,
+    ) -> None:
+        """`rpc`: bounds of the gRPC server, where they are not its own."""
         self.engine = engine
+        self._max_connections, self._patience, self._rpc = max_connections, patience, rpc
         self._settings = settings
         self.data_dir = settings.data_dir
         self._ready: Future[tuple[int, int]] = Future()
@@ -56,6 +65,11 @@ class Front:
 
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=30)
+
+    @property
+    def connections(self) -> int:
+        """Of HTTP, open now."""
+        return len(self._server.server_state.connections)
 
     def account(self) -> Account:
         tenant = f"tenant-{uuid4().hex[:8]}"
@@ -76,10 +90,11 @@ class Front:
                     self._settings = self._settings.model_copy(update={"engine_address": address})
                 self.backend: Backend = await stack.enter_async_context(open_backend(self._settings))
                 app = create_app(self.backend)
-                config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
-                self._server = uvicorn.Server(config)
-                listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-                rpc, grpc_port = create_server(self.backend, "127.0.0.1:0")
+                self._server = http_server(
+                    app, max_connections=self._max_connections, grace_seconds=2, patience=self._patience
+                )
+                listener = stack.enter_context(listen("127.0.0.1", 0))
+                rpc, grpc_port = create_server(self.backend, "127.0.0.1:0", **self._rpc)
                 await rpc.start()
                 stack.push_async_callback(rpc.stop, 0)
                 self._ready.set_result((listener.getsockname()[1], grpc_port))

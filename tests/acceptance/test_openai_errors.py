@@ -194,8 +194,8 @@ def test_a_file_of_another_kind_is_refused_to_both(at: Account, tmp_path):
 
 def test_a_full_account_is_told_when_to_come_back(at: Account):
     head = (
-        f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.key}\r\n"
-        "Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
+        f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.key}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
     )
     port = int(at.front.url.rpartition(":")[2])
     with ExitStack() as stack:
@@ -204,9 +204,9 @@ def test_a_full_account_is_told_when_to_come_back(at: Account):
             connection.sendall(head.encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 100")  # its route is waiting for the body
         with openai_of(at) as client, pytest.raises(openai.RateLimitError) as raised:
-            client.models.list()
+            client.files.create(file=("talk.mp4", b"x"), purpose="user_data")
         check_object(raised.value, 429, "requests", "rate_limit_exceeded", None)
-        told = told_to_cloudglue(at, "POST", "/responses", ASK)
+        told = told_to_cloudglue(at, "POST", "/files", {})
         assert (told.status, told.data.error) == (429, raised.value.body["message"])
         assert raised.value.response.headers["retry-after"] == told.headers["retry-after"] == "1"
 

@@ -80,7 +80,7 @@ def test_null_characters_in_a_url_are_refused(account: Account):
 
 
 def test_a_tenant_has_so_many_requests_in_progress_and_no_more(account: Account):
-    """Eight uploads that never end fill the limit of this front; another tenant is not touched."""
+    """Eight uploads that never end fill the limit of this front, and no place of other requests or another tenant."""
     opened = []
     head = (
         f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {account.key}\r\n"
@@ -93,8 +93,9 @@ def test_a_tenant_has_so_many_requests_in_progress_and_no_more(account: Account)
             connection.sendall(head.encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 100")  # its route is waiting for the body
         with account.http as http:
-            full = http.get("/v1/files")
+            full = http.post("/v1/files", files={"file": ("a.mp4", b"x")})
             assert (full.status_code, full.headers["retry-after"]) == (429, "1")
+            assert http.get("/v1/files").status_code == 200
         with account.front.account().http as http:
             assert http.get("/v1/files").status_code == 200
     finally:
@@ -103,7 +104,7 @@ def test_a_tenant_has_so_many_requests_in_progress_and_no_more(account: Account)
     freed = threading.Event()
     with account.http as http:
         for _ in range(200):
-            if http.get("/v1/files").status_code == 200:
+            if http.post("/v1/files", files={"file": ("a.mp4", b"x")}).status_code != 429:
                 freed.set()
                 break
     assert freed.is_set()
@@ -135,3 +136,45 @@ async def test_what_nobody_expected_is_a_500_that_tells_nothing(front: Front):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
         reply = await client.get("/broken")
     assert (reply.status_code, reply.json()["error"]["message"]) == (500, "Something went wrong on the server.")
+
+
+def test_two_authorizations_are_refused(account: Account):
+    key = f"Authorization: Bearer {account.key}"
+    status, _, value = exchange(account.front, "GET /v1/files HTTP/1.1", key, key)
+    assert (status, value["error"]["message"]) == (401, "Send one Authorization header, not several.")
+
+
+def test_wrong_keys_never_keep_out_a_right_one_from_the_same_address(account: Account):
+    with account.http as http:
+        for number in range(60):
+            wrong = http.get("/v1/files", headers={"Authorization": f"Bearer cg-wrong-wrong-{number}"})
+            assert wrong.status_code == 401
+        assert http.get("/v1/files").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" + b"[]," * 200_000 + b"1]", b'{"a": [' + b'{"b": 1},' * 60_000 + b"1]}", b'{"name": "' + b"[," * 240_000],
+    ids=["lists", "objects", "a string without an end"],
+)
+def test_a_body_of_too_many_values_is_refused(account: Account, content: bytes):
+    with account.http as http:
+        reply = http.post("/v1/responses", content=content)
+        assert (reply.status_code, list(reply.json())) == (400, ["error"])
+
+
+def test_commas_in_a_text_are_no_values(account: Account):
+    with account.http as http:
+        asked = {"model": "nimbus-001", "input": '1,[{\\",' * 60_000}
+        reply = http.post("/v1/responses", json=asked)
+        assert reply.status_code == 400 and "characters" in reply.text, reply.text
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/healthz", "/docs", "/nothing", "/v1/thumbnails/x.jpg?signature=x"])
+def test_no_browser_takes_a_reply_for_what_it_is_not(account: Account, path: str):
+    with account.http as http:
+        reply = http.get(path)
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        policy = reply.headers["content-security-policy"]
+        assert ("default-src 'none'" in policy and "sandbox" in policy) or path == "/docs"
+        assert "frame-ancestors 'none'" in policy

@@ -8,6 +8,8 @@ from typing import Any
 from services.core.errors import invalid
 
 MAX_LEVELS = 30  # protobuf reads 100 nested messages, of which each level takes three
+MAX_BODY_BYTES = 512 * 1024  # of a request that asks no question: metadata with every character escaped fits
+MAX_VALUES = 50_000  # of a request; what each costs to read is far more than its bytes
 MAX_METADATA_CHARACTERS = 65_536
 MAX_DIGITS = 300  # what a double can hold
 
