@@ -155,6 +155,20 @@ def test_no_two_folders_of_services_import_each_other_by_whatever_way() -> None:
                 waiting += direct.get(folder, ())
 
 
+def test_answers_only_choose_who_runs_an_answer() -> None:
+    """What a foreground or background response goes through is not told again where the two are chosen between."""
+    inner = (
+        "services.nimbus.engine",
+        "services.nimbus.context.prompt",
+        "services.nimbus.context.retrieval",
+        "services.nimbus.answers.generation",
+        "services.nimbus.answers.foreground_log",
+        "services.nimbus.answers.citations",
+    )
+    bad = [name for name in imports(ROOT / "services/nimbus/answers/answers.py") if starts(name, *inner)]
+    assert not bad
+
+
 def test_ray_is_imported_only_where_something_is_deployed() -> None:
     for path in modules("ray_jobs"):
         if path.name not in DEPLOYED:
