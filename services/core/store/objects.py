@@ -18,7 +18,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.core.errors import ArcusError, Reason
 from services.core.store.free_space import FreeSpace, Writing
-from services.core.store.local_copies import LocalCopies
+from services.core.store.local_copies import MAX_COPIES, LocalCopies
 
 BUFFER_BYTES = 8 * 1024**2
 UNWRITTEN_BYTES = 2 * BUFFER_BYTES  # of one upload: a buffer that fills while another is written
@@ -44,7 +44,8 @@ class StoredObject:
 class Objects:
     """Objects by key ("tenants/…/original"). Keys that share a folder can be deleted together."""
 
-    def __init__(self, url: str, *, min_free_bytes: int = 0) -> None:
+    def __init__(self, url: str, *, min_free_bytes: int = 0, kept_copies: int = MAX_COPIES) -> None:
+        """`kept_copies`: local copies of remote objects that are kept for a while once nobody uses them."""
         parsed = urlparse(url)
         self._folder: Path | None = None
         self._space: FreeSpace | None = None
@@ -55,7 +56,7 @@ class Objects:
             self._space = FreeSpace(self._folder, min_free_bytes)
         else:
             self._store = from_url(url)
-        self._copies = LocalCopies(self._load)
+        self._copies = LocalCopies(self._load, max_copies=kept_copies)
 
     async def put(self, key: str, value: bytes) -> None:
         if self._space is not None:
