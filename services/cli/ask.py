@@ -6,6 +6,7 @@ from typing import Any
 
 from services.cli.client import Client
 from services.cli.ingest import find_collection
+from services.cli.terminal import visible, visible_line
 from services.core.errors import ArcusError, Reason
 from services.core.media import timecode
 
@@ -30,11 +31,13 @@ def ask_collection(
         response = _printed(client, body)
     else:
         response = client.post("/responses", body)
-        print(response["output"][0]["content"][0]["text"])
+        print(visible(response["output"][0]["content"][0]["text"]))
     annotations = response["output"][0]["content"][0]["annotations"]
     names = {id: client.get(f"/files/{id}")["filename"] for id in {item["file_id"] for item in annotations}}
     for number, item in enumerate(annotations, 1):
-        print(f"  [{number}] {names[item['file_id']]} {timecode(item['start_time'])}–{timecode(item['end_time'])}")
+        print(
+            f"  [{number}] {visible_line(names[item['file_id']])} {timecode(item['start_time'])}–{timecode(item['end_time'])}"
+        )
     return response
 
 
@@ -42,7 +45,7 @@ def _printed(client: Client, body: dict[str, Any]) -> dict[str, Any]:
     for event in client.stream("/responses", {**body, "stream": True}):
         match event["type"]:
             case "response.output_text.delta":
-                print(event["delta"], end="", flush=True)
+                print(visible(event["delta"]), end="", flush=True)
             case "response.completed":
                 print()
                 return event["response"]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from services.cli.client import Client
+from services.cli.terminal import visible_line
 from services.core.errors import ArcusError, Reason
 
 POLL_SECONDS = 0.5
@@ -32,13 +34,13 @@ def ingest_files(client: Client, paths: list[Path], collection_name: str, consol
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         waiting: dict[str, tuple[Path, TaskID]] = {}
         for path in files:
-            task = progress.add_task(path.name, total=1, stage="upload")
+            task = progress.add_task(escape(visible_line(path.name)), total=1, stage="upload")
             try:
                 waiting[client.upload(path)["id"]] = (path, task)
             except ArcusError as error:
                 good = False
                 progress.update(task, stage="failed")
-                console.print(f"failed     {path.name}: {error.message}", markup=False)
+                console.print(f"failed     {visible_line(path.name)}: {visible_line(error.message)}", markup=False)
         added: set[str] = set()
         while waiting:
             for id, (path, task) in list(waiting.items()):
@@ -48,8 +50,8 @@ def ingest_files(client: Client, paths: list[Path], collection_name: str, consol
                 if state["status"] in TERMINAL:
                     del waiting[id]
                     good = good and state["status"] == "completed"
-                    reason = f": {state['error']}" if state["error"] else f" ({total} segments)"
-                    console.print(f"{state['status']:<10} {path.name}{reason}", markup=False)
+                    reason = f": {visible_line(state['error'])}" if state["error"] else f" ({total} segments)"
+                    console.print(f"{state['status']:<10} {visible_line(path.name)}{reason}", markup=False)
             time.sleep(POLL_SECONDS if waiting else 0)
     return good
 

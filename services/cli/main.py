@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.terminal import visible
 from services.core.errors import ArcusError
 from services.core.logs import configure_logs
 
@@ -187,7 +188,7 @@ def main() -> None:
     try:
         app()
     except ArcusError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"error: {visible(error.message)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -232,7 +232,7 @@ def test_sources_conversation_instructions_and_the_question_are_put_before_the_m
     prompt = LanguageGenerator(ScriptedModel()).prompt(request)
     assert [turn.role for turn in prompt.turns] == ["system", "user", "assistant", "user"]
     assert "In French." in prompt.turns[0].text
-    for words in ("[1] talk.mp4, 01:00-01:20", "01:01 said: six metres", "How high?", "speakers", "[3]"):
+    for words in ("source [1]", "talk.mp4, 01:00-01:20", "01:01 said: six metres", "How high?", "speakers", "(3)"):
         assert words in prompt.turns[-1].text
     assert (prompt.tools[0].name, prompt.tool_choice, prompt.written) == ("look", "look", "It")
     assert (round(prompt.temperature or 0, 3), prompt.top_p, prompt.max_output_tokens) == (0.3, 0.5, 50)

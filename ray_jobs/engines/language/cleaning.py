@@ -8,11 +8,23 @@ from typing import Any
 # Cc without tab and line feed, lone surrogates, noncharacters, the replacement character and byte order marks.
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufffd\ufeff]")
 _SPACE = re.compile(r"\s+")
+# Openings of control tokens as families of models write them, with DeepSeek's full-width bar: a server elsewhere makes its
+# own prompt of a text, and may take them for its own.
+_TOKEN = re.compile(
+    r"(?:<(?=[|\uff5c])|<(?=<SYS>>|<?/SYS>>|</SYS>>)|<(?=/?(?:s|image|video|audio|pad|unk|bos|eos|mask|think|tool_call|tool_response"
+    r"|start_of_turn|end_of_turn|start_of_image|end_of_image|image_soft_token)>)|\[(?=/?(?:INST|AVAILABLE_TOOLS|TOOL_CALLS"
+    r"|TOOL_RESULTS|SYSTEM_PROMPT|IMG|IMG_BREAK|IMG_END)\]))"
+)
 
 
 def without_controls(text: str) -> str:
     """Text as it streams: every space and line stays."""
     return _BAD.sub("", text) if _BAD.search(text) else text
+
+
+def without_tokens(text: str) -> str:
+    """A text whose control tokens are broken: "<|im_start|>" reads "< |im_start|>"."""
+    return _TOKEN.sub(lambda match: f"{match[0]} ", text)
 
 
 def cleaned(text: str) -> str:

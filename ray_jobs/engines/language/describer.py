@@ -11,6 +11,7 @@ from uuid import uuid4
 import numpy as np
 
 from ray_jobs.engines.language.budget import Budget
+from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.engines.roles import DescribeRequest
@@ -68,18 +69,22 @@ class LanguageDescriber:
     ) -> tuple[str, str]:
         """Where nothing is known of a file, its name is its title."""
         known = [f"{item.title}. {item.summary}".strip(". ") for item in segments]
-        lines = [f"- {text}" for text in known if text]
+        lines = [f"- {one_line(text)}" for text in known if text]
         if not lines:
             return PurePath(filename).stem[:TITLE_CHARACTERS], ""
         output = min(OUTPUT_TOKENS, self._model.context_tokens // 3)
         budget = Budget(self._model, output)
-        head = f"File: {filename[:200]}, {timecode(duration_seconds)} long."
-        budget.take(FILE_RULES + head)
+        fence = Fence()
+        head = f"File: {one_line(filename[:200])}, {timecode(duration_seconds)} long."
+        budget.take(FILE_RULES + fence.rule + fence.block("file", [head]))
         schema = object_schema(title=_text(TITLE_CHARACTERS, output), summary=_text(SUMMARY_CHARACTERS, output))
         prompt = Prompt(
             f"summarise-{uuid4().hex}",
             tenant_id,
-            (Turn("system", FILE_RULES), Turn("user", "\n".join([head, *budget.spread(lines)]))),
+            (
+                Turn("system", FILE_RULES),
+                Turn("user", f"{fence.rule}\n{fence.block('file', [head, *budget.spread(lines)])}"),
+            ),
             output,
             schema=schema,
         )
@@ -91,7 +96,8 @@ class LanguageDescriber:
         budget = Budget(self._model, output)
         asked = " ".join(request.config.prompt.split())[:2_000]
         closing = f"Look for this above all: {asked}" if asked else "Describe the segment."
-        budget.take(SEGMENT_RULES + closing)
+        fence = Fence()
+        budget.take(SEGMENT_RULES + closing + fence.rule + 2 * fence.block("on the screen", []))
         shown = _spread(len(request.frames), budget.take_images(len(request.frames), keep_tokens=budget.left // 3))
         looks = looks and len(shown) > 0
         lines = [f"Segment {_range(request.span)}."]
@@ -99,13 +105,15 @@ class LanguageDescriber:
             lines.append("Frames: " + ", ".join(f"{n} at {timecode(request.times[i])}" for n, i in enumerate(shown, 1)))
         budget.take("\n".join(lines))
         spoken = budget.first(
-            [f"[{timecode(item.start_time)}] {item.text}" for item in request.speech if item.text], 0.6
+            [f"[{timecode(item.start_time)}] {one_line(item.text)}" for item in request.speech if item.text], 0.6
         )
-        seen = budget.first([" / ".join(item.text.split("\n")) for item in request.scene_text], 0.9)
+        seen = budget.first([one_line(item.text) for item in request.scene_text], 0.9)
+        if spoken or seen:
+            lines.append(fence.rule)
         if spoken:
-            lines += ["Spoken:", *spoken]
+            lines.append(fence.block("spoken", spoken))
         if seen:
-            lines += ["On the screen:", *seen]
+            lines.append(fence.block("on the screen", seen))
         properties: dict[str, Any] = {}
         if request.config.enable_summary:
             properties = {"title": _text(TITLE_CHARACTERS, output), "summary": _text(SUMMARY_CHARACTERS, output)}

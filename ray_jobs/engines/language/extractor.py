@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from ray_jobs.engines.language.budget import Budget
+from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
@@ -45,13 +46,14 @@ class LanguageExtractor:
         }
         task = f"Look for: {request.prompt[:2_000]}" if request.prompt else "Fill the record."
         described = "\n".join(f"- {item.name}: {item.place.description}" for item in place.properties)
-        opening = f"The record:\n{described}\n{task}"
+        fence = Fence()
+        opening = f"The record:\n{described}\n{task}\n{fence.rule}"
         record: Any = None
         for lines in self._parts(request.passages, opening, output):
             prompt = Prompt(
                 f"extract-{uuid4().hex}",
                 request.tenant_id,
-                (Turn("system", RULES), Turn("user", "\n".join([opening, "Lines:", *lines]))),
+                (Turn("system", RULES), Turn("user", f"{opening}\n{fence.block('lines', lines)}")),
                 output,
                 schema=schema,
             )
@@ -63,10 +65,7 @@ class LanguageExtractor:
         return Extracted(record, tuple(_sources(record, request.passages))[:MAX_SOURCES])
 
     def _parts(self, passages: Sequence[Passage], opening: str, output: int) -> Iterator[list[str]]:
-        lines = [
-            f"[{timecode(item.start_time)}] {_KINDS[item.kind]}: {' / '.join(item.text.splitlines())}"
-            for item in passages
-        ]
+        lines = [f"[{timecode(item.start_time)}] {_KINDS[item.kind]}: {one_line(item.text)}" for item in passages]
         for _ in range(MAX_READINGS):
             budget = Budget(self._model, output)
             budget.take(RULES + opening)

@@ -12,8 +12,10 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.language import planner
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.cleaning import without_controls
+from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import MAX_BLANKS
 from ray_jobs.engines.language.model import Call, LanguageModel, Piece, Prompt, Tool, Turn
+from ray_jobs.engines.quoting import unmarked
 from services.core.errors import ArcusError, Reason
 from services.core.media import timecode
 
@@ -80,13 +82,19 @@ class LanguageGenerator:
         last = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
         asked = [_turn(message) for message in messages[last:]]
         tools = tuple(Tool(tool.name, tool.description, json.loads(tool.parameters)) for tool in request.tools)
-        budget.take("\n".join([rules, request.written, *map(_whole, asked), *(str(tool) for tool in tools)]))
-        results = budget.first([line for result in request.results for line in _result(result)], 0.5)
+        fence = Fence()
+        budget.take(
+            "\n".join([rules, fence.rule, request.written, *map(_whole, asked), *(str(tool) for tool in tools)])
+        )
+        results = budget.first([unmarked(line) for result in request.results for line in _result(result)], 0.5)
         earlier = self._earlier(messages[:last], budget)
-        sources = budget.first([_source(source) for source in request.sources])
+        sources = budget.first([_source(source, fence) for source in request.sources])
         head = "\n".join(["Sources:", *sources] if sources else [] if results else [NO_SOURCES])
         if results:
-            head = "\n".join(filter(None, ["Results of queries over the entities of the videos:", *results, head]))
+            block = fence.block("results", results)
+            head = "\n".join(filter(None, ["Results of queries over the entities of the videos:", block, head]))
+        if results or sources:
+            head = f"{fence.rule}\n{head}"
         question = asked[0].text if asked else ""
         turns = [*earlier, Turn("user", f"{head}\n\nThe question: {question}"), *asked[1:]]
         return Prompt(
@@ -140,20 +148,20 @@ def _whole(turn: Turn) -> str:
     return turn.text + "".join(call.name + call.arguments for call in turn.tool_calls)
 
 
-def _source(source: pb.Source) -> str:
+def _source(source: pb.Source, fence: Fence) -> str:
     span = f"{timecode(source.start_time)}-{timecode(source.end_time)}"
-    lines = [f"[{source.number}] {source.filename}, {span}"]
+    lines = [f"{unmarked(one_line(source.filename))}, {span}"]
     for passage in source.passages:
         kind = KINDS.get(passage.kind, passage.kind)
-        lines.append(f"- {timecode(passage.start_time)} {kind}: {' / '.join(passage.text.splitlines())}")
-    return "\n".join(lines)
+        lines.append(f"- {timecode(passage.start_time)} {kind}: {unmarked(one_line(passage.text))}")
+    return fence.block(f"source [{source.number}]", lines)
 
 
 def _result(result: pb.QueryResult) -> Iterator[str]:
     if result.error:
-        yield f"{result.purpose}: failed ({result.error[:200]})"
+        yield f"{one_line(result.purpose)}: failed ({result.error[:200]})"
         return
     more = ", of which these are the first" if result.truncated else ""
-    yield f"{result.purpose}: {result.row_count} rows{more}; columns: {', '.join(result.columns)}"
+    yield f"{one_line(result.purpose)}: {result.row_count} rows{more}; columns: {', '.join(result.columns)}"
     for row in json.loads(result.rows or "[]"):
-        yield "  " + json.dumps(row, ensure_ascii=False)
+        yield "  " + one_line(json.dumps(row, ensure_ascii=False))

@@ -8,6 +8,7 @@ import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.language.budget import Budget
+from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from services.core.questions import wants_all
@@ -69,13 +70,17 @@ def _prompt(model: LanguageModel, request: pb.PlanRequest, question: str) -> Pro
             properties["answered_by_queries"] = {"type": "boolean"}
     output = min(OUTPUT_TOKENS, model.context_tokens // 3)
     budget = Budget(model, output)
-    budget.take(rules + question)
+    fence = Fence()
+    budget.take(rules + question + fence.rule)
     asked = f"The question: {question}"
     tables = budget.first(_tables(request), 0.7) if request.decompose else []
-    earlier = budget.first([f"{message.role}: {message.text}" for message in reversed(request.messages[:-1])], 0.9)
+    earlier = budget.first(
+        [f"{message.role}: {one_line(message.text)}" for message in reversed(request.messages[:-1])], 0.9
+    )
     lines = [
-        *(["The tables:", *tables] if tables else []),
-        *(["Before:", *reversed(earlier)] if earlier else []),
+        *([fence.rule] if tables or earlier else []),
+        *([fence.block("tables", tables)] if tables else []),
+        *([fence.block("the conversation before", reversed(earlier))] if earlier else []),
         asked,
     ]
     return Prompt(
@@ -89,12 +94,12 @@ def _prompt(model: LanguageModel, request: pb.PlanRequest, question: str) -> Pro
 
 def _tables(request: pb.PlanRequest) -> list[str]:
     """One line for each table and column; what the tables hold, in the words of whoever asks, is first."""
-    lines = [request.tables_description] if request.tables_description else []
+    lines = [one_line(request.tables_description)] if request.tables_description else []
     for table in request.tables:
-        lines.append(f"table {table.name}: {table.description}")
+        lines.append(f"table {table.name}: {one_line(table.description)}")
         for column in table.columns:
-            examples = f" (as: {', '.join(column.examples[:3])})" if column.examples else ""
-            lines.append(f'  "{column.name}" {column.type}: {column.description}{examples}')
+            examples = f" (as: {', '.join(map(one_line, column.examples[:3]))})" if column.examples else ""
+            lines.append(f'  "{column.name}" {column.type}: {one_line(column.description)}{examples}')
     return lines
 
 

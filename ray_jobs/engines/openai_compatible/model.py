@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
+from ray_jobs.engines.language.cleaning import without_tokens
 from ray_jobs.engines.language.model import Call, Piece, Prompt, Turn
 from ray_jobs.engines.openai_compatible.client import OpenaiClient
 from services.core.engines.config import OpenaiOptions
@@ -99,7 +100,7 @@ def _messages(prompt: Prompt, images: Sequence[str]) -> list[dict[str, Any]]:
     if images:
         messages[last]["content"] = [
             *({"type": "image_url", "image_url": {"url": url}} for url in images),
-            {"type": "text", "text": prompt.turns[last].text},
+            {"type": "text", "text": without_tokens(prompt.turns[last].text)},
         ]
     if prompt.written:
         messages.append({"role": "assistant", "content": prompt.written})
@@ -107,7 +108,7 @@ def _messages(prompt: Prompt, images: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _message(turn: Turn) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    message: dict[str, Any] = {"role": turn.role, "content": without_tokens(turn.text)}
     if turn.tool_calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

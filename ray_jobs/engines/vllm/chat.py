@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ray_jobs.engines.language.model import Prompt, Turn
+from ray_jobs.engines.language.model import Prompt, Tool, Turn
 from ray_jobs.engines.vllm.tool_calls import explanation, written
 from services.core.errors import invalid
 
@@ -41,7 +43,7 @@ def messages(prompt: Prompt, plain: Callable[[str], str]) -> list[dict[str, Any]
 def _texts(prompt: Prompt, plain: Callable[[str], str]) -> Iterable[tuple[str, str]]:
     instructions = [plain(turn.text) for turn in prompt.turns if turn.role == "system"]
     if prompt.tools and prompt.tool_choice != "none":
-        instructions.append(explanation(prompt.tools))
+        instructions.append(explanation([_plain_tool(tool, plain) for tool in prompt.tools]))
     if instructions:
         yield "system", "\n\n".join(instructions)
     for turn in prompt.turns:
@@ -53,7 +55,13 @@ def _text(turn: Turn, plain: Callable[[str], str]) -> str:
     text = plain(turn.text)
     if turn.role == "tool":
         return f"<tool_response>\n{text}\n</tool_response>"
-    return "\n".join(filter(None, [text, *(written(call) for call in turn.tool_calls)]))
+    return "\n".join(
+        filter(None, [text, *(written(replace(call, arguments=plain(call.arguments))) for call in turn.tool_calls)])
+    )
+
+
+def _plain_tool(tool: Tool, plain: Callable[[str], str]) -> Tool:
+    return Tool(tool.name, plain(tool.description), json.loads(plain(json.dumps(tool.parameters, ensure_ascii=False))))
 
 
 def plainer(control_tokens: Iterable[str]) -> Callable[[str], str]:

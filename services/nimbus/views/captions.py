@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ CUE_CHARACTERS = 2 * LINE_CHARACTERS
 CUE_SECONDS = 7.0
 SAME_SECONDS = 0.25  # by which two segments may place one word differently
 SIDE_BY_SIDE = 16  # utterances before one that may overlap it
+_COMMAND = re.compile(r"<(?=[A-Za-z/!?])|\{(?=\\)")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,14 @@ def _length(words: Sequence[Word]) -> int:
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.replace("-->", "->").split())
+    """SubRip has no escapes: a word joiner, which is not seen, keeps players from taking "<b>" and "{\\an8}" for commands."""
+    text = _CONTROL.sub("", " ".join(text.split())).replace("-->", "->").replace("-->", "-- >")
+    return _COMMAND.sub(lambda match: match[0] + "\u2060", text)
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+    text = _CONTROL.sub("", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _time(seconds: float, point: str) -> str:

@@ -17,6 +17,7 @@ from ray_jobs.engines.embedded.extractive.shapes import shape_of
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.extractive.wording import phrase
 from ray_jobs.engines.embedded.titles import shortened
+from ray_jobs.engines.quoting import inert
 from services.core.errors import ArcusError, Reason
 from services.core.questions import excludes_files, file_names
 
@@ -71,10 +72,27 @@ class EmbeddedGenerator:
 
 def compose(request: pb.GenerateRequest) -> str:
     """The whole answer as text with [n] behind each claim; what queries found comes first."""
+    request = _quotable(request)
     told = entity_answer.sentences(request)
     if told is None:
         return _from_sources(request)
+    told = [inert(sentence) for sentence in told]
     return "\n\n".join([*told, _from_sources(request)] if request.sources else told)
+
+
+def _quotable(request: pb.GenerateRequest) -> pb.GenerateRequest:
+    """With questions, and texts and names of sources, that can stand in the answer as they are."""
+    made = pb.GenerateRequest()
+    made.CopyFrom(request)
+    made.parts[:] = map(inert, made.parts)
+    for message in made.messages:
+        if message.role == "user":
+            message.text = inert(message.text)
+    for source in made.sources:
+        source.filename = inert(source.filename)
+        for passage in source.passages:
+            passage.text = inert(passage.text)
+    return made
 
 
 def _from_sources(request: pb.GenerateRequest) -> str:
