@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -57,14 +58,26 @@ def flat(values: list[Any]) -> list[Any]:
 
 
 def reached(document: Any, path: str) -> list[str]:
-    places = [document]
-    for name in path.split("."):
-        places = [item[name] for item in flat(places) if isinstance(item, dict) and name in item]
-    return [shown(item) for item in flat(places) if isinstance(item, str | int | float | bool)]
+    """Of every key that the path begins with, the rest of the path is read in what it holds."""
+    found: list[str] = []
+    for item in flat([document]):
+        if isinstance(item, dict):
+            for key, value in item.items():
+                if key == path:
+                    found += [
+                        form(shown(inner)) for inner in flat([value]) if isinstance(inner, str | int | float | bool)
+                    ]
+                elif path.startswith(f"{key}."):
+                    found += reached(value, path.removeprefix(f"{key}."))
+    return found
+
+
+def form(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
 
 
 def keeps(document: Any, path: str, operator: str, wanted: list[str]) -> bool:
-    texts = reached(document, path)
+    texts, wanted = reached(document, path), [form(text) for text in wanted]
     values, limits = [meaning(text) for text in texts], [meaning(text) for text in wanted]
     if operator == "NotEqual":
         return limits[0] not in values
@@ -94,14 +107,14 @@ known_texts = st.sampled_from(
     |2024-03-01T00:00:00Z|2024-03-01T02:00:00+02:00|2024-03-01 00:00|2024-03-01T00:00:00.000001|2024-02-29T23:30:00-00:30
     |2024-03-01T24:00:00|2024-03-01T00:00:60Z|2024-3-1|0000-01-01|0001-01-01T00:00:00+14:00|9999-12-31T23:59:59-14:00
     |20240301|2024|a%b|a_b|axb|a\\b|%|%%|_|\\|\\%|a%|%b|A%B|ÉCOLE|école|Straße|STRASSE|stra%e|ΑΣ|ας|ασ|ı|İ|i|I|ǆ|ǅ|ﬁ|FI|Z|a|ä|é|e
-    |x'y|"|{}|[]|a\nb|2024-03-01\n|10\n""".replace("\n    |", "|").split("|")
+    |x'y|"|{}|[]|a\nb|2024-03-01\n|10\n|e\u0301|１０|ﬂ|fl|％""".replace("\n    |", "|").split("|")
 )
 texts = st.one_of(known_texts, numbers.map(json.dumps), st.text(letters, max_size=6), st.just(""))
 scalars = st.one_of(texts, numbers, st.booleans(), st.none())
-NAMES = ("a", "b")
+NAMES = ("a", "b", "a.b")
 documents = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=2)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)),
     max_leaves=8,
 ).map(lambda value: value if isinstance(value, dict) else {"a": value})
 patterns = st.one_of(texts, st.lists(st.one_of(texts, st.just("%")), max_size=4).map("".join))

@@ -127,3 +127,37 @@ async def test_words_are_found_in_the_collections_asked_for(store):
     assert await search(store.tenant, [], ["tide"], 10) == []
     for odd in (["'"], ['" OR 1'], ["a&b|!c:*"], ["NEAR("], [""], ["\\"], ["of"], ["résumé"], ["x" * 5000]):
         await search(store.tenant, [collection.id], odd, 10)
+
+
+TALKS = (
+    "今天的会议推迟到下午，因为台风。",
+    "次のバスは雨で遅れます",
+    "วันนี้ฝนตกหนักที่เชียงใหม่",
+    "Send an e-mail at 5 GHz to 2,500 people in Malmo\u0308.",
+    "병원에서 만났다",
+    "كِتَابٌ جديد، و oﬃce",
+)
+
+
+async def test_words_of_any_script_and_form_are_found_alike_in_both_databases(store):
+    collection, _, member = await _waiting(store)
+    spans = [Span(place, place + 1) for place in range(len(TALKS))]
+    job, segments = await store.begin(member.description_id, spans)
+    for segment, said in zip(segments, TALKS, strict=True):
+        content = SegmentDescription(speech=(Speech(said, 0.0, 1.0),))
+        await store.descriptions.write_segment(job, WORKER, segment, content, said, [])
+    places = {segment.id: place for place, segment in enumerate(segments)}
+
+    async def found(*words: str, phrases: tuple[str, ...] = ()) -> set[int]:
+        hits = await store.full_text.search(store.tenant, [collection.id], words, 10, phrases=phrases, part="speech")
+        return {places[hit.segment_id] for hit in hits}
+
+    for word, place in {
+        "台风": 0, "会议": 0, "バス": 1, "雨": 1, "เชียงใหม่": 2, "email": 3, "e-mail": 3, "5GHz": 3, "2500": 3, "MALMÖ": 3,
+        "병원": 4, "كتاب": 5, "office": 5,
+    }.items():  # fmt: skip
+        assert await found(word) == {place}, word
+        assert await found(phrases=(word,)) == {place}, word
+    assert await found("東京", "台北", "ราคา", "25", "carpet") == set()
+    assert await found(phrases=("5 GHz to 2,500 people",)) == {3}
+    assert await found(phrases=("GHz people",)) == set()

@@ -110,3 +110,16 @@ def _go(connection: Connection, move: Callable[[Config, str], None], revision: s
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     move(config, revision)
+
+
+async def test_what_was_stored_before_is_found_by_the_words_that_are_indexed_now(store):
+    collection, file = await store.collection(), await store.ready()
+    member = await store.members.add(store.tenant, collection.id, file.id)
+    job, segments = await store.begin(member.description_id)
+    await store.write(job, segments[0], "地铁延误的原因")
+    async with store.database.write() as connection:
+        await connection.run_sync(_go, command.downgrade, "0011")
+    assert await store.full_text.search(store.tenant, [collection.id], ["延误"], 10) == []
+    await store.database.migrate()
+    (hit,) = await store.full_text.search(store.tenant, [collection.id], ["延误"], 10)
+    assert hit.segment_id == segments[0].id

@@ -17,6 +17,7 @@ from services.core.library.extractions import queue_extractions
 from services.core.library.segments import Segment
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import DescribeConfig, SegmentDescription, Span
+from services.core.search.full_text_index import index_segment
 from services.core.store.database import Database
 from services.core.store.schema import (
     collection_files,
@@ -241,15 +242,16 @@ class Descriptions:
             if (await connection.execute(locked)).first() is None:
                 raise LeaseLostError
             await got_on(connection, job)
-            await connection.execute(
-                insert(segment_descriptions).values(
-                    description_id=id,
-                    segment_id=segment.id,
-                    tenant_id=segment.tenant_id,
-                    content=content.to_json(),
-                    text=text,
-                )
+            described = content.to_json()
+            row = insert(segment_descriptions).values(
+                description_id=id,
+                segment_id=segment.id,
+                tenant_id=segment.tenant_id,
+                content=described,
+                text=text,
             )
+            row_id = (await connection.execute(row.returning(segment_descriptions.c.id))).scalar_one()
+            await connection.run_sync(index_segment, row_id, text, described)
             rows = [
                 {
                     "tenant_id": segment.tenant_id,

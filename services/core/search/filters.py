@@ -26,6 +26,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
@@ -226,8 +227,9 @@ def _text_condition(column: Any, criterion: Criterion, is_sqlite: bool) -> Colum
     """A name, compared as text whatever it reads as."""
     if criterion.operator == "Like":
         return _like(column, criterion, is_sqlite)
-    ordered = column if is_sqlite or criterion.operator not in ("LessThan", "GreaterThan") else collate(column, "C")
-    return _compared(ordered, criterion.operator, criterion.values)
+    form = _form(column, is_sqlite)
+    ordered = form if is_sqlite or criterion.operator not in ("LessThan", "GreaterThan") else collate(form, "C")
+    return _compared(ordered, criterion.operator, [value.text for value in criterion.wanted])
 
 
 def _compared(column: Any, operator: str, wanted: Sequence[Any]) -> ColumnElement[bool]:
@@ -244,13 +246,18 @@ def _compared(column: Any, operator: str, wanted: Sequence[Any]) -> ColumnElemen
     return and_(*(column == value for value in wanted))
 
 
+def _form(text: Any, is_sqlite: bool) -> Any:
+    """`same_form` of a text in the database."""
+    return func.arcus_text_form(text) if is_sqlite else func.normalize(text, literal_column("NFKC"))
+
+
 def _like(text: Any, criterion: Criterion, is_sqlite: bool) -> ColumnElement[bool]:
-    pattern = criterion.values[0]
+    pattern = criterion.wanted[0].text
     if is_sqlite:
         return func.arcus_is_like(text, pattern, type_=Boolean)
     escaped = pattern.upper().replace("\\", "\\\\").replace("_", "\\_")
     # In upper case, for which no letter depends on its neighbours; by ICU, as the database's locale may know ASCII only.
-    return func.upper(collate(text, "und-x-icu")).like(escaped, escape="\\")
+    return func.upper(collate(_form(text, is_sqlite), "und-x-icu")).like(escaped, escape="\\")
 
 
 def _json_condition(column: Any, criterion: Criterion, is_sqlite: bool) -> ColumnElement[bool]:
@@ -258,13 +265,18 @@ def _json_condition(column: Any, criterion: Criterion, is_sqlite: bool) -> Colum
         path, values = json.dumps(criterion.path), json.dumps(criterion.values)
         return func.arcus_holds(column, path, criterion.operator, values, type_=Boolean)
     # Lax paths look into arrays on their way, and a name that is not there is no error.
-    path = "lax $" + "".join(f".{json.dumps(name)}" for name in criterion.path) + "[*]"
-    item: Any = func.jsonb_path_query(cast(column, JSONB), cast(path, JSONPATH), type_=JSONB).column_valued()
-    text = item.op("#>>")(literal_column("'{}'::text[]"))
+    found = [
+        select(
+            func.jsonb_path_query(cast(column, JSONB), cast(f"lax $.{path}[*]", JSONPATH), type_=JSONB).label("item")
+        )
+        for path in _readings(criterion.path)
+    ]
+    item: Any = union_all(*(each.correlate(files, segments) for each in found)).lateral().c.item
+    text = _form(item.op("#>>")(literal_column("'{}'::text[]")), is_sqlite)
     is_value = func.jsonb_typeof(item).in_(("string", "number", "boolean"))
 
     def some(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        each = select(literal(1)).select_from(item.scalar_alias).where(is_value, condition)
+        each = select(literal(1)).select_from(item.table).where(is_value, condition)
         return each.correlate(files, segments).exists()
 
     match criterion.operator:
@@ -277,6 +289,15 @@ def _json_condition(column: Any, criterion: Criterion, is_sqlite: bool) -> Colum
         case "Like":
             return some(_like(text, criterion, is_sqlite))
     return some(_is_beyond(text, criterion.wanted[0], is_below=criterion.operator == "LessThan"))
+
+
+def _readings(path: tuple[str, ...]) -> list[str]:
+    """A path as names of keys, for each way that its dots may belong to keys: at most 2 ** (MAX_NAMES - 1) of them."""
+    if len(path) == 1:
+        return [json.dumps(path[0])]
+    rest = _readings(path[1:])
+    longer = _readings((f"{path[0]}.{path[1]}", *path[2:]))
+    return [f"{json.dumps(path[0])}.{reading}" for reading in rest] + longer
 
 
 def _equals(text: Any, wanted: Value) -> ColumnElement[bool]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import bindparam, text
 
+from services.core.search.tokens import ends_open, joined, phrase_tokens
 from services.core.store.database import Database
 
 MAX_TERMS = 32
 PREFIX_CHARACTERS = 5
-_WORD = re.compile(r"\w+", re.UNICODE)
 Part = Literal["all", "speech", "scene_text"]
 Distinct = Literal["description", "segment", "file"]
 
@@ -27,10 +26,10 @@ WHERE m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing
 """
 _POSTGRES = """
 SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
-       ts_rank_cd(d.{vector}, to_tsquery('english', :query), 1) AS score
+       ts_rank_cd(d.{vector}, CAST(:query AS tsquery), 1) AS score
 FROM segment_descriptions d
 JOIN collection_files m ON m.description_id = d.description_id
-WHERE d.{vector} @@ to_tsquery('english', :query)
+WHERE d.{vector} @@ CAST(:query AS tsquery)
   AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing}
 """
 _ORDER = " ORDER BY h.score DESC, d.id LIMIT :limit"
@@ -108,18 +107,35 @@ class FullText:
         return f"SELECT json_array_elements_text(CAST(:{name} AS json))"
 
     def _query(self, words: Sequence[str], phrases: Sequence[str], part: Part) -> str:
-        terms = [term for word in words for term in _WORD.findall(word.lower())][:MAX_TERMS]
-        exact = [found for phrase in phrases if (found := _WORD.findall(phrase.lower())[:MAX_TERMS])][:MAX_TERMS]
-        if self._database.is_sqlite:
-            any_word = " OR ".join(f'"{term}"{"*" if _begins(term, part) else ""}' for term in terms)
-            parts = [f'"{" ".join(phrase)}"' for phrase in exact]
-            query = " AND ".join([*parts, f"({any_word})"] if any_word else parts)
-            return query if part == "all" or not query else f"{part} : ({query})"
-        any_word = " | ".join(f"'{term}'{':*' if _begins(term, part) else ''}" for term in terms)
-        parts = ["(" + " <-> ".join(f"'{term}'" for term in phrase) + ")" for phrase in exact]
-        return " & ".join([*parts, f"({any_word})"] if any_word else parts)
+        phrase = _sqlite_phrase if self._database.is_sqlite else _postgres_phrase
+        both, either = (" AND ", " OR ") if self._database.is_sqlite else (" & ", " | ")
+
+        def written(texts: Sequence[str], begins: bool) -> list[str]:
+            """Each as a phrase; a hyphenated word also as one word."""
+            found = []
+            for said in texts[:MAX_TERMS]:
+                forms = [(phrase_tokens(said)[:MAX_TERMS], ends_open(said))]
+                forms += [([whole], False)] if (whole := joined(said)) else []
+                shown = [
+                    phrase(tokens, is_open or (begins and _begins(tokens, part))) for tokens, is_open in forms if tokens
+                ]
+                found += [f"({either.join(shown)})"] if shown else []
+            return found
+
+        any_word = either.join(written(words, begins=True))
+        parts = written(phrases, begins=False)
+        query = both.join([*parts, f"({any_word})"] if any_word else parts)
+        return query if part == "all" or not query or not self._database.is_sqlite else f"{part} : ({query})"
 
 
-def _begins(term: str, part: Part) -> bool:
+def _sqlite_phrase(tokens: Sequence[str], is_open: bool) -> str:
+    return f'"{" ".join(tokens)}"{"*" if is_open else ""}'
+
+
+def _postgres_phrase(tokens: Sequence[str], is_open: bool) -> str:
+    return "(" + " <-> ".join(f"'{token}'" for token in tokens) + (":*)" if is_open else ")")
+
+
+def _begins(tokens: Sequence[str], part: Part) -> bool:
     """Whether longer words count too: a search for president finds presidential, one for car finds no carpet."""
-    return part != "all" and len(term) >= PREFIX_CHARACTERS
+    return part != "all" and len(tokens) == 1 and len(tokens[0]) >= PREFIX_CHARACTERS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,8 +61,14 @@ class Value:
         return self.is_text and other.is_text and self.text < other.text
 
 
+def same_form(text: str) -> str:
+    """One form for what Unicode holds to be one text: é and e with an accent, ﬁ and fi, ２ and 2."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 @lru_cache(4096)
 def read(text: str) -> Value:
+    text = same_form(text)
     return Value(text, number_of(text), _BOOLEANS.get(text.lower()), moment_of(text))
 
 
@@ -88,12 +95,22 @@ def moment_of(text: str) -> int | None:
 def values_at(document: Any, path: Sequence[str]) -> list[Value]:
     """What a path leads to in JSON read by `load`: a scalar, or those of an array; objects and null are no values.
 
-    Arrays on the way are looked into, so that participants.name reads every participant's name.
+    Arrays on the way are looked into, so that participants.name reads every participant's name; a key may itself hold
+    dots, so that camera.model reads what {"camera.model": …} holds, and what {"camera": {"model": …}} does.
     """
-    places = [document]
-    for name in path:
-        places = [inner[name] for inner in _unwrapped(places) if isinstance(inner, dict) and name in inner]
-    return [value for item in _unwrapped(places) if (value := _scalar(item)) is not None]
+    places = [(document, 0)]  # and how many of the names lead to it
+    ends: list[Any] = []
+    while places:
+        place, done = places.pop(0)
+        if done == len(path):
+            ends.append(place)
+            continue
+        for inner in _unwrapped([place]):
+            if isinstance(inner, dict):
+                for end in range(done + 1, len(path) + 1):
+                    if (name := ".".join(path[done:end])) in inner:
+                        places.append((inner[name], end))
+    return [value for item in _unwrapped(ends) if (value := _scalar(item)) is not None]
 
 
 def load(document: str) -> Any:
@@ -142,7 +159,12 @@ def json_holds(document: str | None, path: str, operator: str, wanted: str) -> b
 
 def text_is_like(text: str | None, pattern: str) -> bool:
     """`is_like` of a text column, for SQLite."""
-    return text is not None and is_like(text, pattern)
+    return text is not None and is_like(same_form(text), same_form(pattern))
+
+
+def text_form(text: str | None) -> str | None:
+    """`same_form` of a text column, for SQLite."""
+    return None if text is None else same_form(text)
 
 
 @lru_cache(256)

@@ -33,7 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.store.comparisons import json_holds, text_is_like
+from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -205,6 +205,7 @@ def _version(connection: Connection) -> str:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
     connection.create_function("arcus_holds", 4, json_holds, deterministic=True)
+    connection.create_function("arcus_text_form", 1, text_form, deterministic=True)
     connection.create_function("arcus_is_like", 2, text_is_like, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

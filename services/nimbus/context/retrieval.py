@@ -17,7 +17,7 @@ from services.core.library.segments import Segment, Segments
 from services.core.questions import excludes_files, file_names
 from services.core.search.filters import SearchFilter
 from services.core.search.full_text import FullText
-from services.core.words import content_words, stems
+from services.core.words import Held, content_words
 from services.nimbus.engine.client import Distinct, EngineClient, VectorHit
 from services.nimbus.engine.shards import ShardSearch
 from services.nimbus.requests.knowledge_base import KnowledgeBase
@@ -168,7 +168,7 @@ class Retrieval:
             by_words.setdefault(key, len(by_words) + 1)
         candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
-        wanted = stems(question)
+        wanted = set(content_words(question))
         scores = {
             item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), _coverage(wanted, item))
             for item in found
@@ -247,8 +247,7 @@ def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) ->
 
 def _coverage(wanted: set[str], found: FoundSegment) -> float:
     """The share of the question's content words that a segment holds, in [0, 1]."""
-    held = stems(" ".join(passage.text for passage in found.passages))
-    return len(wanted & held) / len(wanted) if wanted else 0.0
+    return Held(" ".join(passage.text for passage in found.passages)).share(wanted)
 
 
 def _folded(passages: list[Passage]) -> list[Passage]:

@@ -160,7 +160,7 @@ def _terms(query: str) -> tuple[list[str], list[str]]:
     phrases = [phrase for phrase in _PHRASE.findall(query) if _WORD.search(phrase)]
     rest = _PHRASE.sub(" ", query)
     words = content_words(rest)
-    return words if words or phrases else _WORD.findall(rest.lower()), phrases
+    return words if words or phrases else rest.split(), phrases
 
 
 def _best(rankings: Sequence[Sequence[SearchHit]], request: SearchRequest) -> list[SearchHit]:

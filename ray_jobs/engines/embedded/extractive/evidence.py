@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.extractive.familiarity import anchored, knows, symbols
 from services.core.questions import without_file_names
-from services.core.words import stems
+from services.core.search.tokens import pieces
+from services.core.words import Held, content_words
 
 # Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
 SURE_SCORE = 0.42  # alike enough by meaning alone
 WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
+FOREIGN_COVERAGE = 0.4  # of the letters of a question in a language that the embedder does not know
 LEADS = ("scene_text", "speech", "visual_scene_description", "audio_description")
 MARGIN = 0.12  # how far below the best a further sentence may be
 
@@ -41,7 +44,17 @@ class Point:
 def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
     """(value, passage) of all that speak to the question, best first: alike by meaning, or by the question's own words and
     some meaning."""
-    wanted = stems(without_file_names(question))
+    text = without_file_names(question)
+    wanted = set(content_words(text))
+    if not any(pieces(text)):
+        signs = symbols(text)
+        return [
+            (1.0, point_of(source, passage))
+            for source in sources
+            for passage in source.passages
+            if signs & symbols(passage.text)
+        ]
+    is_known = knows(text)
     scored: list[tuple[float, Point]] = []
     for source in sources:
         # That someone speaks is no answer where it is known what is said.
@@ -51,9 +64,15 @@ def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, 
         for passage in source.passages:
             if passage.kind in skipped:
                 continue
-            coverage = len(wanted & stems(passage.text)) / len(wanted) if wanted else 0.0
-            if passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE):
-                scored.append((passage.score + 0.25 * coverage, point_of(source, passage)))
+            coverage = Held(passage.text).share(wanted)
+            if is_known:
+                speaks = passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE)
+            else:
+                coverage = anchored(text, passage.text)
+                speaks = coverage >= FOREIGN_COVERAGE
+            if speaks:
+                value = passage.score + 0.25 * coverage if is_known else coverage
+                scored.append((value, point_of(source, passage)))
     return sorted(scored, key=lambda item: -item[0])
 
 
