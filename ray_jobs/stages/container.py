@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from services.core.errors import MediaError
 from services.core.media import Chapter, Part
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+log = structlog.get_logger(__name__)
 
 # The largest picture that is decoded where nothing else is said, in pixels: 8K. It binds FFmpeg itself, so that neither a
 # header nor a picture in the middle of a stream makes it allocate more.
@@ -63,7 +67,12 @@ def open_media(path: Path, part: Part | None = None, max_pixels: int = MAX_PIXEL
         for stream in container.streams.video:
             if stream.codec_context is not None:
                 stream.codec_context.options = {"max_pixels": str(max_pixels)}
-        yield container
+        try:
+            yield container
+        except (IndexError, ValueError, ArithmeticError, MemoryError) as error:
+            # What a damaged file says of itself can be out of every range: streams that come up late, clocks of 0 Hz.
+            log.warning("media.damaged", error=repr(error)[:500])
+            raise MediaError("The file is damaged: what it says of its streams does not fit together.") from error
 
 
 def video_stream(container: InputContainer) -> Any | None:
