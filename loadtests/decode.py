@@ -1,7 +1,7 @@
 """Sampled decode against plain decord and plain PyAV, for the same frames of the same clips, in one run.
 
 Prints each side's best of several rounds, taken in turn, and checks that all sides return the same frames.
-    python loadtests/decode.py --media ../shared/media --json decode.json
+    python -m loadtests.decode --json decode.json
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import tempfile
 import time
 from bisect import bisect_right
@@ -17,11 +16,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
 from services.core.media import MediaInfo
+from tests.media import clip
 
 _MAX_SIDE = 448
 
@@ -160,14 +158,13 @@ def measure(name: str, path: Path, every_seconds: float, rounds: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--media", type=Path, default=Path("../shared/media"), help="folder of the test clips")
     parser.add_argument("--json", type=Path, help="where to write the results")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--every", type=float, nargs="+", default=[2.0, 5.0, 10.0, 20.0])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clips = {f"h264_720p_gop{group}": make_clip(Path(folder) / f"{group}.mp4", group) for group in (250, 30)}
-        clips["av1_363s"] = arguments.media / "long_363s_black_av1.mp4"
+        clips["av1_363s"] = clip("long.mp4")
         rows = [
             measure(name, path, every, arguments.rounds) for name, path in clips.items() for every in arguments.every
         ]

@@ -1,6 +1,7 @@
-"""What Arcus understands of real media, against the truth: python -m loadtests.eval [--json PATH]
+"""What Arcus understands, against the truth: python -m loadtests.eval [--json PATH]
 
-Runs the whole system, uploads every test file, asks every question, and prints a table. Exits 1 below a target.
+For each set of media (the made one, and the recordings of ARCUS_MEDIA) runs the whole system, uploads every file, asks
+every question, and prints a table. Exits 1 below a target.
 """
 
 from __future__ import annotations
@@ -10,25 +11,20 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loadtests import entities, scores
-from loadtests.running import EXAMPLE, MEDIA, System, running_system
+from loadtests.media_sets import MediaSet, media_sets
+from loadtests.running import System, running_system
 from loadtests.spanning import MODELS, Ask, follow_ups, spanning
 from services.cli.client import Client
 from services.core.errors import ArcusError
 from services.nimbus.backend import open_backend
 from services.nimbus.requests.knowledge_base import KnowledgeBase
 
-QUESTIONS = json.loads((Path(__file__).parent / "questions.json").read_text())
-TRUTH = json.loads((MEDIA / "ground_truth.json").read_text())
 INGEST_SECONDS = 420
-TRANSCRIBED = ("jfk.flac", "librivox_0870.wav", "librivox_0880.wav", "librivox_0890.wav", "lj050_0131.wav")
-REPORTED_ONLY = ("stereo_two_speakers.wav",)
-# Files that must fail, with a word that the reason must hold. Everything else must complete.
-FAILING = {"bad_empty.mp4": "empty", "bad_nostreams.mp4": "stream", "bad_truncated_70pct.mov": ""}
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Metric:
 class Library:
     """What was uploaded: file ids by name, how each ended, and the collection that holds what completed."""
 
+    media: MediaSet
     collection_id: str
     ids: dict[str, str]
     ended: dict[str, tuple[str, str]]  # status, reason
@@ -57,18 +54,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, default=Path("loadtests/out/eval.json"))
     options = parser.parse_args()
-    started = time.monotonic()
-    with running_system() as system, Client(system.url, system.key) as client:
-        library = upload_all(client)
-        print(f"understood {len(library.descriptions)} files in {time.monotonic() - started:.0f} s", flush=True)
-        metrics = [
-            *understanding(library),
-            *asyncio.run(ranking(system, library)),
-            *answers(client, library),
-            *across_videos(client, library),
-            *asyncio.run(conversations(system, client, library)),
-            *entity_answers(),
-        ]
+    metrics = entity_answers()
+    for media in media_sets():
+        metrics += [replace(metric, name=f"{media.name}: {metric.name}") for metric in measure(media)]
     print(f"\n{'metric':<48} {'value':>7} {'target':>7} {'of':>4}")
     for metric in metrics:
         target = "" if metric.target is None else f"{metric.target:.2f}"
@@ -78,6 +66,21 @@ def main() -> int:
     passed = sum(metric.good for metric in metrics)
     print(f"\n{passed} passed, {len(metrics) - passed} failed")
     return 0 if passed == len(metrics) else 1
+
+
+def measure(media: MediaSet) -> list[Metric]:
+    print(f"\n== {media.name} media", flush=True)
+    started = time.monotonic()
+    with running_system() as system, Client(system.url, system.key) as client:
+        library = upload_all(client, media)
+        print(f"understood {len(library.descriptions)} files in {time.monotonic() - started:.0f} s", flush=True)
+        return [
+            *understanding(library),
+            *asyncio.run(ranking(system, library)),
+            *answers(client, library),
+            *across_videos(client, library),
+            *asyncio.run(conversations(system, client, library)),
+        ]
 
 
 def entity_answers() -> list[Metric]:
@@ -92,14 +95,12 @@ def entity_answers() -> list[Metric]:
     return metrics
 
 
-def upload_all(client: Client) -> Library:
-    """Every file of the test media and the example, in one collection with the default settings."""
+def upload_all(client: Client, media: MediaSet) -> Library:
+    """Every file of the set, in one collection with the default settings."""
     collection_id = client.post("/collections", {"name": "media", "collection_type": "media-descriptions"})["id"]
     ids: dict[str, str] = {}
     ended: dict[str, tuple[str, str]] = {}
-    for path in [*sorted(MEDIA.iterdir()), EXAMPLE]:
-        if path.suffix in (".md", ".json"):
-            continue
+    for path in media.paths.values():
         try:
             ids[path.name] = client.upload(path)["id"]
         except ArcusError as error:
@@ -122,37 +123,36 @@ def upload_all(client: Client) -> Library:
         for name, (status, _) in ended.items()
         if status == "completed"
     }
-    return Library(collection_id, ids, ended, descriptions)
+    return Library(media, collection_id, ids, ended, descriptions)
 
 
 def understanding(library: Library) -> list[Metric]:
-    good = 0
+    media, good = library.media, 0
     for name, (status, reason) in sorted(library.ended.items()):
-        word = FAILING.get(name)
+        word = media.failing.get(name)
         right = status == "completed" if word is None else status in ("failed", "refused") and word in reason.lower()
         good += right
         if not right or word is not None:
             print(f"  {'ok' if right else 'WRONG':<6} {name}: {status} {reason}")
-    lecture = TRUTH["derived_lecture.mp4"]
-    lines = [line for slide in lecture["slides"] for line in (slide["title"], *slide["lines"])]
-    seen = [part["text"] for part in library.descriptions["derived_lecture.mp4"]["scene_text"]]
-    recall, missed = scores.lines_recalled(lines, seen)
-    for line in missed:
-        print(f"  not read: {line}")
-    truth = {name: TRUTH[name]["transcript"].replace("[exact]", "") for name in (*TRANSCRIBED, *REPORTED_ONLY)}
-    truth["derived_lecture.mp4"] = " ".join(item["text"] for item in lecture["speech"])
+    wanted, read = 0, 0.0
+    for name, lines in media.lines.items():
+        seen = [part["text"] for part in library.descriptions[name]["scene_text"]]
+        recall, missed = scores.lines_recalled(lines, seen)
+        wanted, read = wanted + len(lines), read + recall * len(lines)
+        for line in missed:
+            print(f"  not read in {name}: {line}")
     errors, words = {}, {}
-    for name, text in truth.items():
+    for name, text in (media.transcripts | media.reported_only).items():
         heard = " ".join(part["text"] for part in library.descriptions[name]["speech"])
         errors[name], words[name] = scores.word_errors(text, heard)
         print(f"  word error rate {errors[name] / words[name]:.2f}  {name}")
-    exact = [name for name in truth if name not in REPORTED_ONLY]
-    rate = sum(errors[name] for name in exact) / sum(words[name] for name in exact)
-    f1, boundaries = scores.shot_boundaries(MEDIA, TRUTH)
+    spoken = sum(words[name] for name in media.transcripts)
+    rate = sum(errors[name] for name in media.transcripts) / spoken
+    f1, boundaries = scores.shot_boundaries(media)
     return [
         Metric("files that end as their truth says", good / len(library.ended), 1.0, len(library.ended)),
-        Metric("on-screen text lines recalled", recall, 0.95, len(lines)),
-        Metric("word error rate, exact transcripts", rate, 0.40, sum(words[name] for name in exact)),
+        Metric("on-screen text lines recalled", read / wanted, 0.95, wanted),
+        Metric("word error rate, exact transcripts", rate, 0.40, spoken),
         Metric("shot boundaries F1", f1, 0.8, boundaries),
     ]
 
@@ -163,10 +163,15 @@ async def ranking(system: System, library: Library) -> list[Metric]:
     async with open_backend(system.settings) as backend:
         tenant_id = await backend.keys.authenticate(system.key)
         scope = await backend.retrieval.scope(tenant_id, KnowledgeBase("collections", (library.collection_id,)))
-        for item in QUESTIONS["answerable"]:
+        for item in library.media.questions["answerable"]:
             found = await backend.retrieval.find(tenant_id, scope, item["question"], 10)
             rank = next(
-                (place for place, hit in enumerate(found) if scores.is_right(hit.file.filename, hit.segment, item)), 99
+                (
+                    place
+                    for place, hit in enumerate(found)
+                    if scores.is_right(library.media, hit.file.filename, hit.segment, item)
+                ),
+                99,
             )
             ranks.append((item.get("paraphrased", False), rank))
             if rank > 0:
@@ -180,7 +185,7 @@ async def ranking(system: System, library: Library) -> list[Metric]:
 
     apart = [
         item
-        for item in QUESTIONS["answerable"]
+        for item in library.media.questions["answerable"]
         if item.get("paraphrased") and not scores.shared_words(item, library.descriptions[item["file"]])
     ]
     return [
@@ -201,7 +206,7 @@ def answers(client: Client, library: Library) -> list[Metric]:
         for name, id in library.ids.items()
         if name in library.descriptions
     }
-    for item in QUESTIONS["answerable"]:
+    for item in library.media.questions["answerable"]:
         text, annotations = ask(client, library, item["question"])
         answered += bool(annotations)
         if not annotations:
@@ -213,19 +218,19 @@ def answers(client: Client, library: Library) -> list[Metric]:
             valid += good
             if not good:
                 print(f"  bad citation: {item['question']}: {annotation}")
-    for question in QUESTIONS["unanswerable"]:
+    for question in library.media.questions["unanswerable"]:
         text, annotations = ask(client, library, question)
         refused += not annotations
         if annotations:
             print(f"  answered, though it can't be: {question} {text}")
-    total = len(QUESTIONS["answerable"])
+    total = len(library.media.questions["answerable"])
     return [
         Metric("citations valid", valid / max(1, citations), 1.0, citations),
         Metric(
             "unanswerable questions refused",
-            refused / len(QUESTIONS["unanswerable"]),
+            refused / len(library.media.questions["unanswerable"]),
             0.9,
-            len(QUESTIONS["unanswerable"]),
+            len(library.media.questions["unanswerable"]),
         ),
         Metric("answerable questions answered", answered / total, None, total),
     ]
@@ -233,7 +238,7 @@ def answers(client: Client, library: Library) -> list[Metric]:
 
 def across_videos(client: Client, library: Library) -> list[Metric]:
     first, second = MODELS
-    result = spanning(_asker(client, library))
+    result = spanning(library.media.spanning, _asker(client, library))
     gain = result.cited[second] - result.cited[first]
     return [
         Metric(f"videos needed cited, {first}", result.cited[first], None, result.questions),
@@ -250,7 +255,9 @@ async def conversations(system: System, client: Client, library: Library) -> lis
     async with open_backend(system.settings) as backend:
         tenant_id = await backend.keys.authenticate(system.key)
         scope = await backend.retrieval.scope(tenant_id, KnowledgeBase("collections", (library.collection_id,)))
-        raw, rewritten, right, total = await follow_ups(backend, tenant_id, scope, _asker(client, library))
+        raw, rewritten, right, total = await follow_ups(
+            library.media, backend, tenant_id, scope, _asker(client, library)
+        )
     return [
         Metric("follow-ups, hit@1 as they are", raw, None, total),
         Metric("follow-ups, hit@1 as rewritten", rewritten, 0.8, total),

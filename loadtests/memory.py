@@ -18,14 +18,14 @@ from typing import Any
 from urllib.parse import urlparse
 
 from loadtests.processes import FRONT, watched
-from loadtests.running import MEDIA, System, running_system
+from loadtests.running import System, running_system
 from services.cli.client import Client
+from tests.media import clip
+from tests.media.scenes import LONG_SECONDS
 
 MIB = 1024**2
 UPLOAD_BYTES = 2 * 1024 * MIB
 CHUNK = bytes(range(256)) * 4096
-LONG_CLIP = MEDIA / "long_363s_black_av1.mp4"
-LONG_CLIP_SECONDS = 362.8
 HOUR_SECONDS = 3600
 INGEST_SECONDS = 3000
 PARTS = ("upload", "clip", "hour")
@@ -132,7 +132,7 @@ def measure(parts: list[str], long_seconds: int) -> dict[str, Any]:
         if "upload" in parts:
             result["upload"] = upload_large(system)
         if "clip" in parts:
-            result["clip"] = understand(system, client, LONG_CLIP, id, LONG_CLIP_SECONDS)
+            result["clip"] = understand(system, client, clip("long.mp4"), id, LONG_SECONDS)
         if "hour" in parts:
             for name, seconds in (("tenth", long_seconds // 10), ("hour", long_seconds)):
                 path = Path(folder) / f"generated_{name}.mp4"

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.demo import EXAMPLE
-from services.cli.instance import LOG_CHARACTERS, ROOT, START_SECONDS, start_instance
+from services.cli.instance import LOG_CHARACTERS, START_SECONDS, start_instance
 from services.core.settings import Settings
 
-__all__ = ["EXAMPLE", "MEDIA", "System", "running_system"]
-
-MEDIA = ROOT.parent / "shared" / "media"
+__all__ = ["EXAMPLE", "System", "running_system"]
 
 
 @dataclass(frozen=True)

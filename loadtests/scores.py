@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.core.words import stems
 
-SHOT_TOLERANCE_SECONDS = {"slides_lorem_1fps.mp4": 1.0}
-
-
-# The first fifth of a clip shows what the whole shows, with equal scores: which of them comes first says nothing.
-COPIES = {"bad_truncated_20pct.webm": "screencast_launching_apps.webm"}
+if TYPE_CHECKING:
+    from loadtests.media_sets import MediaSet
 
 
 def normal(text: str) -> str:
@@ -38,39 +34,33 @@ def word_errors(truth: str, heard: str) -> tuple[int, int]:
     return row[-1], len(wanted)
 
 
-def shot_boundaries(media: Path, truth: dict[str, Any]) -> tuple[float, int]:
+def shot_boundaries(media: MediaSet) -> tuple[float, int]:
     """(F1 over all clips that have truth, boundaries in the truth)."""
     from ray_jobs.stages.probe import ProbeLimits, probe
     from ray_jobs.stages.shots import detect_shots
     from services.core.media import ShotDetectorConfig
 
-    wanted = {name: truth[name]["cuts_s"] for name in ("bbb_30s_vp8.webm", "slides_lorem_1fps.mp4")}
-    wanted["shots_testvideo.mp4"] = [frame * 1001 / 30000 for frame in (15, 198, 377)]
-    wanted["shots_fades.mp4"] = [frame / 25 for frame in (84, 167)]
-    ends = {"shots_testvideo.mp4": 500 * 1001 / 30000}
-    right = found = 0
-    for name, cuts in wanted.items():
-        path = media / name
+    right = found = total = 0
+    for name, cuts in media.cuts.items():
+        path = media.paths[name]
         shots = detect_shots(path, probe(path, ProbeLimits()), ShotDetectorConfig())
-        starts = [shot.start_time for shot in shots[1:] if shot.start_time < ends.get(name, 1e9)]
-        tolerance = SHOT_TOLERANCE_SECONDS.get(name, 0.5)
+        starts = [shot.start_time for shot in shots[1:] if shot.start_time < cuts.known_until]
         left = list(starts)
-        for cut in cuts:
+        for cut in cuts.seconds:
             near = min(left, key=lambda start: abs(start - cut), default=None)
-            if near is not None and abs(near - cut) <= tolerance:
+            if near is not None and abs(near - cut) <= cuts.tolerance:
                 left.remove(near)
                 right += 1
         found += len(starts)
-        print(
-            f"  shots of {name}: truth {[round(cut, 1) for cut in cuts]}, found {[round(start, 1) for start in starts]}"
-        )
-    total = sum(map(len, wanted.values()))
+        total += len(cuts.seconds)
+        truth = [round(cut, 1) for cut in cuts.seconds]
+        print(f"  shots of {name}: truth {truth}, found {[round(start, 1) for start in starts]}")
     return 2 * right / (total + found), total
 
 
-def is_right(filename: str, segment: Any, item: dict[str, Any]) -> bool:
+def is_right(media: MediaSet, filename: str, segment: Any, item: dict[str, Any]) -> bool:
     """Whether a segment is of the right file and shares time with the truth."""
-    whole = COPIES.get(filename, filename)
+    whole = media.copies.get(filename, filename)
     return whole == item["file"] and segment.start_time < item["end"] and segment.end_time > item["start"]
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from loadtests import scores
+from loadtests.media_sets import MediaSet
 from services.nimbus.backend import Backend
 from services.nimbus.context.retrieval import Scope
 
-CASES = json.loads((Path(__file__).parent / "spanning.json").read_text())
 MODELS = ("nimbus-001", "nimbus-002-preview")
 
 # (model, what is asked, names of the files to ask, or all) → (text, names of the files cited)
@@ -33,12 +31,12 @@ class Spanning:
     unanswerable: int
 
 
-def spanning(ask: Ask) -> Spanning:
+def spanning(cases: dict[str, list[Any]], ask: Ask) -> Spanning:
     cited: dict[str, list[float]] = {model: [] for model in MODELS}
     worded: dict[str, list[bool]] = {model: [] for model in MODELS}
     refused: dict[str, list[bool]] = {model: [] for model in MODELS}
     print(f"\n  {MODELS[0]:>10} {MODELS[1]:>18}  question that spans videos")
-    for item in CASES["multi_video"]:
+    for item in cases["multi_video"]:
         for model in MODELS:
             text, names = ask(model, item["question"], item.get("within"))
             share, missing, wrong = scores.videos_cited(names, item["files"])
@@ -49,7 +47,7 @@ def spanning(ask: Ask) -> Spanning:
         print(f"  {cited[MODELS[0]][-1]:>10.2f} {cited[MODELS[1]][-1]:>18.2f}  {item['question']}")
         if missing or wrong or not all(held):
             print(f"  {'':>29}  missing {sorted(missing)}, wrong {sorted(wrong)}, words held {held}")
-    for question in CASES["unanswerable"]:
+    for question in cases["unanswerable"]:
         for model in MODELS:
             text, names = ask(model, question, None)
             refused[model].append(not names)
@@ -57,17 +55,23 @@ def spanning(ask: Ask) -> Spanning:
                 print(f"  {model} answered, though it can't: {question} {text[:200]}")
     return Spanning(
         *({model: sum(values) / len(values) for model, values in of.items()} for of in (cited, worded, refused)),
-        questions=len(CASES["multi_video"]),
+        questions=len(cases["multi_video"]),
         with_words=len(worded[MODELS[0]]),
-        unanswerable=len(CASES["unanswerable"]),
+        unanswerable=len(cases["unanswerable"]),
     )
 
 
-async def follow_ups(backend: Backend, tenant_id: str, scope: Scope, ask: Ask) -> tuple[float, float, float, int]:
+async def follow_ups(
+    media: MediaSet, backend: Backend, tenant_id: str, scope: Scope, ask: Ask
+) -> tuple[float, float, float, int]:
     """(hit@1 of the second question as it is, hit@1 as rewritten, share answered from the right video, conversations)."""
+
+    def named(cited: set[str]) -> set[str]:
+        return {media.copies.get(name, name) for name in cited}
+
     raw, rewritten, right = [], [], []
     print("\n  raw rewritten  follow-up → how it reads alone")
-    for item in CASES["follow_ups"]:
+    for item in media.spanning["follow_ups"]:
         first, last = item["turns"]
         answer = item.get("answer") or ask(MODELS[0], first, None)[0]
         turns = [("user", first), ("assistant", answer), ("user", last)]
@@ -80,9 +84,9 @@ async def follow_ups(backend: Backend, tenant_id: str, scope: Scope, ask: Ask) -
         )
         for question, hits in ((last, raw), (plan.question, rewritten)):
             found = await backend.retrieval.find(tenant_id, scope, question, 1)
-            hits.append(bool(found) and scores.is_right(found[0].file.filename, found[0].segment, item))
+            hits.append(bool(found) and scores.is_right(media, found[0].file.filename, found[0].segment, item))
         messages = [{"type": "message", "role": role, "content": text} for role, text in turns]
-        right.append(item["file"] in ask(MODELS[0], messages, None)[1])
+        right.append(item["file"] in named(ask(MODELS[0], messages, None)[1]))
         print(f"  {raw[-1]:>3} {rewritten[-1]:>9}  {last} → {plan.question}")
-    total = len(CASES["follow_ups"])
+    total = len(media.spanning["follow_ups"])
     return sum(raw) / total, sum(rewritten) / total, sum(right) / total, total

@@ -17,6 +17,7 @@ from services.core.errors import ArcusError, Reason
 from services.nimbus.entities.sql import EntitySql, SqlLimits, SqlResult, SqlTable
 from services.nimbus.entities.sql_grammar import FUNCTIONS
 from tests.contract.hostile_sql import BOUNDED, REFUSED
+from tests.waiting import async_until
 
 FILES = 40
 LIMITS = SqlLimits(rows=100, bytes=20_000, processor_seconds=1.0, seconds=60.0)
@@ -41,6 +42,21 @@ async def sql() -> AsyncIterator[EntitySql]:
     sandbox = EntitySql(workers=1, limits=LIMITS)
     yield sandbox
     await sandbox.close()
+
+
+def processor_seconds() -> dict[int, float]:
+    """By worker."""
+    workers = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
+    return {worker.pid: worker.cpu_times().user for worker in workers}
+
+
+async def begun(sql: EntitySql) -> asyncio.Task[SqlResult]:
+    """A query that would never end, once a worker that answered before computes it."""
+    await answers_still(sql)
+    before = processor_seconds()
+    task = asyncio.create_task(sql.query(TABLES, BOUNDED[0]))
+    await async_until(lambda: any(processor_seconds()[pid] > spent + 0.05 for pid, spent in before.items()), "it runs")
+    return task
 
 
 async def answers_still(sql: EntitySql) -> None:
@@ -145,8 +161,7 @@ async def test_a_query_sees_only_the_rows_that_it_is_given(sql: EntitySql) -> No
 
 
 async def test_a_cancelled_query_frees_its_worker(sql: EntitySql) -> None:
-    task = asyncio.create_task(sql.query(TABLES, BOUNDED[0]))
-    await asyncio.sleep(0.5)
+    task = await begun(sql)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -168,8 +183,7 @@ async def test_where_no_worker_is_free_in_time_it_is_said() -> None:
 async def test_no_process_is_left_when_it_is_closed_in_the_middle() -> None:
     sql = EntitySql(workers=2, limits=LIMITS)
     sql.warm()
-    busy = asyncio.create_task(sql.query(TABLES, BOUNDED[0]))
-    await asyncio.sleep(0.2)
+    busy = await begun(sql)
     await sql.close()
     with pytest.raises(ArcusError):
         await busy

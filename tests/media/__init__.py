@@ -8,6 +8,7 @@ What there is, and what is true of it, stands in the catalogue:
 - `numbered.NUMBERED`: clips whose every frame tells its number, one for each codec, container and oddity of time,
   turn and order; NUMBERED[name] tells the frames' times, the size and the encoder;
 - `scenes`: pictures with known text, cuts, colours and sounds (slides, a counter, shots, fades, tracks, subtitles, chapters);
+- `talks`: narrated slides with known text, words and times;
 - `recordings`: sound, and `damage`: what is cut off, overwritten, empty or no media at all.
 
 A test that needs a clip of its own makes it with `muxing.write` (tracks of pictures, sound and subtitles; chapters,

@@ -10,13 +10,13 @@ import time
 from functools import cache
 from pathlib import Path
 
-from tests.media import damage, numbered, recordings, scenes
+from tests.media import damage, numbered, recordings, scenes, talks
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "media"
 STALE_SECONDS = 24 * 3600
 
-RECIPES = numbered.RECIPES | scenes.RECIPES | recordings.RECIPES | damage.RECIPES
+RECIPES = numbered.RECIPES | scenes.RECIPES | recordings.RECIPES | talks.RECIPES | damage.RECIPES
 NAMES = tuple(sorted(RECIPES))
 
 

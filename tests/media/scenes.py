@@ -128,6 +128,7 @@ def write_slide_cuts(path: Path) -> None:
 SCREENCAST_SECONDS = 34.2
 SCREENCAST_TITLE = "Opening Programs"
 MOVING_SECONDS = 5.0
+LONG_SECONDS = 363  # of long.mp4
 
 
 def write_screencast(path: Path) -> None:
@@ -158,6 +159,15 @@ def write_moving(path: Path) -> None:
 
     sound = Sound("libmp3lame", np.stack([sounds.noise(MOVING_SECONDS, 48_000)] * 2), 48_000)
     write(path, Pictures("mpeg4", frames(), {"g": "25", "b": "1M"}, clock=_CLOCK_25), sound, format="avi")
+
+
+def write_long(path: Path) -> None:
+    """LONG_SECONDS of black in AV1 at 5 frames a second, with silence: a length and nothing else."""
+    black = np.zeros((180, 320, 3), np.uint8)
+    frames = ((200 * number, black) for number in range(LONG_SECONDS * 5))
+    silence = np.zeros((1, LONG_SECONDS * 8000), np.int16)
+    options = {"preset": "12", "g": "60", "crf": "50", "svtav1-params": "lp=2"}
+    write(path, Pictures("libsvtav1", frames, options, rate=5), Sound("aac", silence, 8000), format="mp4")
 
 
 def write_huge(path: Path) -> None:
@@ -222,6 +232,7 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "screencast.webm": write_screencast,
     "moving.avi": write_moving,
     "huge.webm": write_huge,
+    "long.mp4": write_long,
     "tracks.mp4": write_tracks,
     "subtitles.mkv": write_subtitles,
     "chapters.mkv": write_chapters,

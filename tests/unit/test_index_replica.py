@@ -13,6 +13,7 @@ from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import LogRow, TrimmedError
+from tests.waiting import async_until
 
 VECTOR = np.array([1, 0, 0, 0], "<f4")
 QUERY = Query("t", ("c",), VECTOR, 1000)
@@ -47,12 +48,14 @@ class HeldShard(Shard):
     def __init__(self) -> None:
         super().__init__(4)
         self.go = threading.Event()
+        self.is_searched = threading.Event()
         self.batches: list[int] = []
 
     def emptied(self) -> Shard:
         return self
 
     def search_many(self, queries):  # type: ignore[no-untyped-def]
+        self.is_searched.set()
         self.go.wait(20)
         self.batches.append(len(queries))
         return super().search_many(queries)
@@ -122,7 +125,7 @@ async def test_searches_that_wait_share_a_pass_and_more_than_may_wait_are_refuse
     await replica.start()
     try:
         first = asyncio.create_task(replica.search(QUERY, 0))
-        await asyncio.sleep(0.05)  # the first search occupies the thread
+        await async_until(shard.is_searched.is_set, "the first search occupies the thread")
         waiting = [asyncio.create_task(replica.search(QUERY, 0)) for _ in range(8)]
         await asyncio.sleep(0)
         with pytest.raises(ArcusError) as raised:
@@ -143,7 +146,7 @@ async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:
     await replica.start()
     try:
         first = asyncio.create_task(replica.search(QUERY, 0))
-        await asyncio.sleep(0.05)
+        await async_until(shard.is_searched.is_set, "the first search occupies the thread")
         given_up = asyncio.create_task(replica.search(QUERY, 0))
         kept = asyncio.create_task(replica.search(QUERY, 0))
         await asyncio.sleep(0)

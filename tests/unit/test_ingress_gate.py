@@ -96,11 +96,12 @@ async def test_a_stream_keeps_what_came_before_its_error() -> None:
 
 
 async def test_a_cancelled_stream_closes_its_engine() -> None:
-    closed = asyncio.Event()
+    begun, closed = asyncio.Event(), asyncio.Event()
 
     async def chunks(_value: int) -> AsyncIterator[int]:
         try:
             yield 1
+            begun.set()
             await asyncio.sleep(100)
         finally:
             closed.set()
@@ -110,7 +111,7 @@ async def test_a_cancelled_stream_closes_its_engine() -> None:
             pass
 
     reading = asyncio.create_task(read())
-    await asyncio.sleep(0.01)
+    await begun.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -13,6 +13,7 @@ import pytest
 from services.core.errors import ArcusError, Reason
 from services.core.store.local_copies import LocalCopies
 from services.core.store.objects import Objects
+from tests.waiting import async_until
 
 
 class Store:
@@ -88,11 +89,11 @@ async def test_a_copy_that_nobody_uses_goes_in_time():
     store = Store()
     copies = LocalCopies(store.load, idle_seconds=0.02)
     async with copies.opened("a") as path:
-        await asyncio.sleep(0.1)
+        await read(copies, "b")
+        await async_until(lambda: store.open_count == 1, "the copy goes that nobody uses any more")
         assert path.read_bytes().strip() == b"a"
-    await asyncio.sleep(0.1)
-    assert store.open_count == 0
-    assert await read(copies, "a") == b"a" and store.loads == ["a", "a"]
+    await async_until(lambda: store.open_count == 0, "this one too")
+    assert await read(copies, "a") == b"a" and store.loads == ["a", "b", "a"]
 
 
 async def test_a_copy_that_failed_is_tried_anew():

@@ -1,4 +1,4 @@
-"""Speaks the texts of voices.json with flite (Debian: apt-get install flite) and keeps each as NAME.opus beside it.
+"""Speaks what of voices.json isn't recorded yet with flite (Debian: apt-get install flite), to NAME.opus beside it.
 
 The recordings are committed, so that nobody who runs the tests needs flite. Its voices rms and slt are made of CMU's
 ARCTIC recordings; their licence, like flite's own, lets anybody use what they speak.
@@ -33,7 +33,9 @@ def record(text: str, voice: str, path: Path) -> None:
 
 def main() -> None:
     for item in json.loads((HERE / "voices.json").read_text()):
-        record(item["text"], item["voice"], HERE / f"{item['name']}.opus")
+        path = HERE / f"{item['name']}.opus"
+        if not path.exists():
+            record(item["text"], item["voice"], path)
 
 
 if __name__ == "__main__":
