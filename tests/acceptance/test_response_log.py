@@ -89,7 +89,7 @@ def wait_for_end(account: Account, id: str, seconds: float = 20) -> dict[str, An
 def wait_for_engine(pair: Pair, streams: int) -> None:
     engine = pair[0].front.engine
     assert engine is not None
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while engine.engine.running != streams:
         assert time.monotonic() < deadline
         time.sleep(0.01)
