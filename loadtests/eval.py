@@ -188,6 +188,9 @@ async def ranking(system: System, library: Library) -> list[Metric]:
         for item in library.media.questions["answerable"]
         if item.get("paraphrased") and not scores.shared_words(item, library.descriptions[item["file"]])
     ]
+    for item in library.media.questions["answerable"]:
+        if item.get("paraphrased") and item not in apart:
+            print(f"  shares a word with its answer: {item['question']}")
     return [
         Metric("paraphrased questions that share no word", len(apart) / len(paraphrased), 1.0, len(paraphrased)),
         Metric("share of questions that are paraphrased", len(paraphrased) / len(every), 1 / 3, len(every)),

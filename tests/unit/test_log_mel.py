@@ -14,6 +14,7 @@ def chirp(seconds: float) -> np.ndarray:
     return (32767 * (0.4 * np.sin(2 * np.pi * (200 + 900 * time) * time) * (time % 1 < 0.7) + noise)).astype(np.int16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1.0, 7.31, 30.0])
 def test_it_equals_that_of_transformers(seconds: float) -> None:
     from transformers import WhisperFeatureExtractor
