@@ -39,6 +39,7 @@ READERS: dict[str, tuple[str, ...]] = {
     ),
     "hevc.mp4": ("pyav", "dali-gpu"),  # decord refuses it where frames are asked for in no order
     "hevc10.mkv": ("pyav",),
+    **dict.fromkeys(["mpeg2.ts", "mpeg2.mpg", "reordered.ts"], ("pyav",)),
 }  # fmt: skip
 # Clips of more than pictures.
 SCENES: dict[str, tuple[str, ...]] = {

@@ -54,7 +54,7 @@ def test_a_clip_is_what_its_maker_says(name):
     steps = {round(later - earlier, 2) for earlier, later in zip(made.times, made.times[1:], strict=False)}
     if max(steps) - min(steps) < 0.02:
         assert info.frame_rate == pytest.approx((len(made.times) - 1) / (made.times[-1] - made.times[0]), rel=0.02)
-        assert info.has_regular_rate or name in ("reordered.ts", "mpeg2.mpg")
+        assert info.has_regular_rate
     else:
         assert info.frame_rate == pytest.approx(18, abs=0.3) and not info.has_regular_rate
 
