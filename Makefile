@@ -15,6 +15,8 @@ setup: .venv/installed
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[engines,dev]'
 	# Two dependencies bring the OpenCV build that needs a display's libraries; the headless one takes its place.
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall '$(HEADLESS)'
+	# What the processes import is compiled once, here: at a first start ten of them would do it at the same time.
+	$(PY) -c 'import ray_jobs.deploy, ray.serve._private.replica, services.front, services.cli.up'
 	touch $@
 
 demo: setup

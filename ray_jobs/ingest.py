@@ -29,11 +29,12 @@ from services.core.library.segments import Segment
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import DescribeConfig, MediaInfo
 from services.core.settings import Settings
-from services.core.store.database import Database
+from services.core.store.database import DamagedDatabaseError, Database
 from services.core.store.deletions import sweep
 from services.core.store.objects import Objects
 
 IDLE_SECONDS = 0.3
+MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
@@ -93,14 +94,18 @@ class IngestWorker:
             await self._database.close()
 
     async def _work(self) -> None:
+        failures = 0
         while True:
             try:
                 job = await self._jobs.claim(self.owner)
+                failures = 0
             except ArcusError as error:  # the database is away: so is every job
-                log.warning("claim_failed", reason=error.reason, cause=str(error.__cause__))
+                failures += 1
+                log.warning("claim_failed", reason=error.reason, error=error.message, cause=str(error.__cause__))
                 job = None
             if job is None:
-                await asyncio.sleep(IDLE_SECONDS * random.uniform(0.5, 1.5))
+                pause = min(IDLE_SECONDS * 2**failures, MAX_PAUSE_SECONDS) if failures else IDLE_SECONDS
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             else:
                 await self._run_job(job)
 
@@ -140,13 +145,15 @@ class IngestWorker:
                 return
 
     async def _failed(self, job: Job, error: Exception) -> None:
-        permanent = isinstance(error, WorkerLostError) or (isinstance(error, ArcusError) and error.reason in PERMANENT)
+        permanent = isinstance(error, WorkerLostError | DamagedDatabaseError) or (
+            isinstance(error, ArcusError) and error.reason in PERMANENT
+        )
         # What is unexpected is for the log; a person is told that it is not the file's fault.
         message = (
             error.message if isinstance(error, ArcusError) else "an internal error of the server; its log says more"
         )
         retries = self._retries
-        is_transient = isinstance(error, ArcusError) and error.reason in TRANSIENT
+        is_transient = not permanent and isinstance(error, ArcusError) and error.reason in TRANSIENT
         if is_transient and await self._jobs.postpone(
             job, self.owner, delay_seconds=retries.postponed_seconds, error=message, most=retries.most_postponed
         ):

@@ -1,7 +1,8 @@
 """The process that runs Ray and the Serve applications of one machine: python -m ray_jobs.runtime FOLDER
 
-Prints one JSON line, {"engine_address": "host:port"}, when every application answers. Ends on SIGTERM, SIGINT, or
-with its parent. FOLDER takes Ray's files: it must be short (25 characters, for HAProxy's socket paths) and private.
+Prints one JSON line, {"engine_address": "host:port"}, when questions are answered; the ingest starts behind it.
+Ends on SIGTERM, SIGINT, or with its parent. FOLDER takes Ray's files: it must be short (25 characters, for HAProxy's
+socket paths) and private.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import os
 import random
 import re
+import resource
 import secrets
 import shlex
 import shutil
@@ -22,6 +24,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import psutil
@@ -41,7 +44,11 @@ MIN_OBJECT_STORE_BYTES, MAX_OBJECT_STORE_SHARE = 1024**3, 0.3
 # What no new start mends: sysexits.h EX_CONFIG.
 BAD_CONFIGURATION = 78
 WATCH_SECONDS = 0.5
+INGEST = "ingest"
 REPLICA_PORTS = 200
+MAX_CONNECTIONS = 4096  # of HAProxy, which opens two files for each
+OTHER_FILES = 512
+MIN_FILES = 2048
 MAX_INDEX_REPLICAS = 128
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
 
@@ -64,6 +71,18 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def haproxy_connections() -> int:
+    """As many as the limit on open files lets. Raises INVALID_ARGUMENT where that is too low to work with."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    if hard < MIN_FILES:
+        raise invalid(
+            f"A process may open {hard} files at most (ulimit -Hn), and the engines need {MIN_FILES}; raise the limit."
+        )
+    return min(MAX_CONNECTIONS, (hard - OTHER_FILES) // 2)
 
 
 def serve_environment(folder: Path) -> dict[str, str]:
@@ -94,6 +113,7 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http_port),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_MAXCONN": str(haproxy_connections()),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": "1024",
         "RAY_SERVE_HAPROXY_H2_BE_MAX_CONCURRENT_STREAMS": "1024",
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
@@ -129,8 +149,11 @@ def object_store_bytes(settings: Settings) -> int:
     return max(MIN_OBJECT_STORE_BYTES, min(wanted, most))
 
 
-def start(settings: Settings, folder: Path) -> None:
-    """Starts Ray and every application; returns when all of them answer through the ingress."""
+def start(settings: Settings, folder: Path) -> Callable[[], None]:
+    """Starts Ray and what answers questions: the engines and the index; returns when they answer through the ingress.
+
+    What it returns starts the rest, which works behind an upload: nobody need wait for that.
+    """
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         del os.environ[name]
     os.environ.update(serve_environment(folder))
@@ -143,12 +166,16 @@ def start(settings: Settings, folder: Path) -> None:
 
     import ray
     from ray import serve
+    from ray._private.node import Node
     from ray.serve.config import HTTPOptions, gRPCOptions
     from ray.serve.schema import LoggingConfig
 
     from ray_jobs.deploy import SERVICERS, applications
 
     host, _, port = settings.engine_address.rpartition(":")
+    # Neither the dashboard's server nor the autoscaler has a part here; each takes two seconds of a core to start, and
+    # ray.init waits for the first.
+    Node.start_api_server = Node.start_monitor = lambda *_, **__: None  # type: ignore[method-assign,assignment]
     ray.init(
         address="local",
         num_cpus=logical_cpus(settings),
@@ -165,17 +192,25 @@ def start(settings: Settings, folder: Path) -> None:
         grpc_options=gRPCOptions(port=int(port), grpc_servicer_functions=SERVICERS, enable_reflection=False),
         logging_config=logging_config,
     )
-    # HAProxy is told only of applications that have a route, although nothing here answers HTTP.
-    try:
-        serve.run_many(
-            [
-                serve.RunTarget(target=application, name=name, route_prefix=f"/{name}", logging_config=logging_config)
-                for name, application in applications(settings).items()
-            ]
-        )
-    except RuntimeError as error:
-        deployments = [each for one in serve.status().applications.values() for each in one.deployments.values()]
-        raise _start_failure("\n".join([str(error), *(each.message for each in deployments)])) from error
+
+    def deploy(names: Collection[str]) -> None:
+        try:
+            # HAProxy is told only of applications that have a route, although nothing here answers HTTP.
+            serve.run_many(
+                [
+                    serve.RunTarget(
+                        target=wanted[name], name=name, route_prefix=f"/{name}", logging_config=logging_config
+                    )
+                    for name in names
+                ]
+            )
+        except RuntimeError as error:
+            deployments = [each for one in serve.status().applications.values() for each in one.deployments.values()]
+            raise _start_failure("\n".join([str(error), *(each.message for each in deployments)])) from error
+
+    wanted = applications(settings)
+    deploy([name for name in wanted if name != INGEST])
+    return lambda: deploy([INGEST])
 
 
 def _start_failure(told: str) -> ArcusError:
@@ -262,13 +297,14 @@ def main() -> None:
     started = time.monotonic()
     try:
         settings = load_settings()
-        start(settings, folder)
+        start_rest = start(settings, folder)
+        _end_on_signals()  # Ray has put its own in their place
+        ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
+        print(json.dumps(ready), flush=True)
+        start_rest()
     except ArcusError as error:
         print(error.message, file=sys.stderr, flush=True)
         sys.exit(BAD_CONFIGURATION if error.reason is Reason.INVALID_ARGUMENT else 1)
-    _end_on_signals()  # Ray has put its own in their place
-    ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
-    print(json.dumps(ready), flush=True)
     _wait_while_ray_runs()
 
 

@@ -31,12 +31,15 @@ MAX_CONNECTIONS = 10_000  # of each transport
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until told to stop, then gives running requests a few seconds to end."""
+    """Serves until told to stop, then takes nothing new and lets running requests end, up to ARCUS_DRAIN_SECONDS.
+
+    Told again, it ends at once.
+    """
     max_connections = connections_of(raise_open_files(MIN_OPEN_FILES))
-    stop = asyncio.Event()
+    stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, lambda: (again if stop.is_set() else stop).set())
     async with open_backend(settings) as backend:
         listener = listen(settings.host, settings.http_port)
         http = http_server(
@@ -57,8 +60,16 @@ async def serve(settings: Settings) -> None:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         # A loop that dies takes the process down: whoever runs it starts it anew.
         await asyncio.wait({stopping, http_task, *backend.loops}, return_when=asyncio.FIRST_COMPLETED)
+        grace_seconds = settings.drain_seconds if stop.is_set() else GRACE_SECONDS
+        http.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
         http.should_exit = True
-        await asyncio.gather(rpc.stop(GRACE_SECONDS), http_task)
+        hurrying = asyncio.create_task(again.wait(), name="hurry")
+        ending = {http_task, asyncio.create_task(rpc.stop(grace_seconds), name="rpc")}
+        while ending and not hurrying.done():
+            _, ending = await asyncio.wait({*ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            ending = ending - {hurrying}
+        http.force_exit = True
+        await asyncio.gather(rpc.stop(0), http_task)
 
 
 def connections_of(open_files: int) -> int:

@@ -53,9 +53,10 @@ class Program:
     name: str
     command: Callable[[Path], list[str]]
     death_signal: signal.Signals
+    drains: bool = False  # ends what it has begun before it ends
 
 
-FRONT = Program("front", lambda folder: [sys.executable, "-P", "-m", "services.front"], signal.SIGKILL)
+FRONT = Program("front", lambda folder: [sys.executable, "-P", "-m", "services.front"], signal.SIGKILL, drains=True)
 # Told to end rather than killed with its parent: it has Ray to end.
 ENGINES = Program(
     "engines", lambda folder: [sys.executable, "-P", "-m", "ray_jobs.runtime", str(folder)], signal.SIGTERM
@@ -78,9 +79,14 @@ class Supervisor:
         self._pids: set[int] = set()
         self._spawning = asyncio.Lock()
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._drain_seconds = settings.drain_seconds
         self._ready: dict[str, asyncio.Event] = {program.name: asyncio.Event() for program in programs}
 
     def stop(self) -> None:
+        """Children end in their order, each once the one before it is gone; asked again, all end at once."""
+        if self._stop.is_set():
+            self._hurry.set()
         self._stop.set()
 
     async def ready(self) -> None:
@@ -99,6 +105,8 @@ class Supervisor:
             stopping.cancel()
             for loop in loops:
                 loop.cancel()
+                if self._stop.is_set():  # the front's streams need the engines to their end
+                    await asyncio.wait([loop])
             results = await asyncio.gather(*loops, return_exceptions=True)
             await self._end_orphans()
         for result in results:
@@ -151,7 +159,7 @@ class Supervisor:
             return await process.wait()
         finally:
             if process is not None:
-                await asyncio.shield(self._clean_up(process))
+                await asyncio.shield(self._clean_up(process, drains=program.drains and self._stop.is_set()))
             if relay is None:
                 os.close(output)
             else:
@@ -183,14 +191,17 @@ class Supervisor:
         finally:
             transport.close()
 
-    async def _clean_up(self, process: asyncio.subprocess.Process) -> None:
+    async def _clean_up(self, process: asyncio.subprocess.Process, *, drains: bool) -> None:
         """Ends the process first, which ends what it started in order; then whatever it left behind."""
         family = processes.tree(process.pid)
         if process.returncode is None:
             process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHILD_GRACE_SECONDS):
-                    await process.wait()
+            ending = asyncio.create_task(process.wait(), name="ending")
+            hurrying = asyncio.create_task(self._hurry.wait(), name="hurry")
+            grace_seconds = CHILD_GRACE_SECONDS + (self._drain_seconds if drains else 0)
+            await asyncio.wait([ending, hurrying], timeout=grace_seconds, return_when=asyncio.FIRST_COMPLETED)
+            ending.cancel()
+            hurrying.cancel()
         await processes.end(family, grace_seconds=0)
         if process.returncode is None:
             await process.wait()

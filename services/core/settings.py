@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         4000, ge=64, description="Tokens of earlier turns put before the model; the oldest are left out first."
     )
 
+    drain_seconds: float = Field(
+        30.0, ge=0, le=3600, description="Longest that running requests get to end when the server is told to stop."
+    )
     lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")
     ingest_concurrency: int = Field(2, ge=1, description="Jobs one ingest replica runs at once.")

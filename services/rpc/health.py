@@ -1,4 +1,4 @@
-"""grpc.health.v1: serving while the database answers."""
+"""grpc.health.v1: serving while the database answers and is whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import grpc
 from grpc.aio import ServicerContext as Context
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
-from sqlalchemy import text
 
 from services.core.errors import ArcusError
 from services.core.store.database import Database
@@ -39,8 +38,8 @@ class HealthService(health_pb2_grpc.HealthServicer):
 
     async def _status(self) -> HealthCheckResponse.ServingStatus:
         try:
-            async with asyncio.timeout(CHECK_SECONDS), self._database.read() as connection:
-                await connection.execute(text("SELECT 1"))
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._database.check()
         except (ArcusError, TimeoutError):
             return HealthCheckResponse.NOT_SERVING
         return HealthCheckResponse.SERVING

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.acceptance.folding import fold
 from tests.acceptance.scripted_server import ScriptedServer
 from tests.contract.postgres_server import PostgresServer
 from tests.front_process import FrontProcess, start_front
+from tests.waiting import until
 
 KILLS, AT_ONCE = 25, 5  # on each database
 RESUME_SECONDS = 30
@@ -135,3 +137,44 @@ def test_readers_of_killed_fronts_see_one_consistent_stream(fronts: Fronts) -> N
         assert fronts.engine.engine.running == 0
     finally:
         survivor.kill()
+
+
+def stream_of(client: httpx.Client, messages: int, begun: threading.Event) -> list[dict[str, Any]]:
+    """The events of a foreground stream, as far as they come."""
+    script = {"seed": 1, "messages": messages, "tokens_per_message": 3, "interval_seconds": 0.02}
+    body = {"model": "nimbus-001", "input": "What?", "instructions": json.dumps(script), "stream": True}
+    seen: list[dict[str, Any]] = []
+    try:
+        with client.stream("POST", "/responses", json=body) as reply:
+            for line in reply.iter_lines():
+                if line.startswith("data: {"):
+                    seen.append(json.loads(line[6:]))
+                    begun.set()
+    except httpx.HTTPError:
+        pass
+    return seen
+
+
+@pytest.mark.parametrize(("signals", "messages"), [(1, 60), (2, 6000)], ids=["once", "twice"])
+def test_a_front_that_is_told_to_stop_ends_its_streams_first_and_told_again_ends_at_once(
+    fronts: Fronts, signals: int, messages: int
+) -> None:
+    front, begun = fronts.start(), threading.Event()
+    with ThreadPoolExecutor(1) as reader, fronts.client(front) as client:
+        reading = reader.submit(stream_of, client, messages, begun)
+        assert begun.wait(RESUME_SECONDS)
+        front.process.send_signal(signal.SIGTERM)
+
+        def refuses() -> bool:
+            with fronts.client(front) as other:
+                try:
+                    return other.get("/files").status_code >= 500
+                except httpx.HTTPError:
+                    return True
+
+        until(refuses, "nothing new is taken")
+        if signals == 2:
+            front.process.send_signal(signal.SIGTERM)
+        events = reading.result(timeout=60)
+        assert front.process.wait(30) == 0
+    assert (events[-1]["type"] == "response.completed") == (signals == 1), events[-1]

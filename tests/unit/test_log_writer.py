@@ -12,7 +12,7 @@ from services.nimbus.answers.log_writer import LogWriter, LostError
 class LosingLog:
     """A log in which every response belongs to somebody else by now."""
 
-    async def append(self, batches: list[Batch]) -> set[Lease]:
+    async def append(self, batches: list[Batch], *, again: bool = False) -> set[Lease]:
         return {batch.lease for batch in batches}
 
 
@@ -43,7 +43,7 @@ class SlowLog:
         self.begun = asyncio.Event()
         self.kept: list[tuple[int, list[str]]] = []
 
-    async def append(self, batches: list[Batch]) -> set[Lease]:
+    async def append(self, batches: list[Batch], *, again: bool = False) -> set[Lease]:
         self.begun.set()
         await self.go.wait()
         if self.failures:
@@ -54,8 +54,8 @@ class SlowLog:
 
 
 @asynccontextmanager
-async def written_to(log: SlowLog) -> AsyncIterator[LogWriter]:
-    writer = LogWriter(log)  # type: ignore[arg-type]
+async def written_to(log: SlowLog, *, pauses_seconds: tuple[float, ...] = ()) -> AsyncIterator[LogWriter]:
+    writer = LogWriter(log, pauses_seconds=pauses_seconds)  # type: ignore[arg-type]
     running = asyncio.create_task(writer.run())
     yield writer
     running.cancel()
@@ -91,3 +91,17 @@ async def test_who_waits_while_a_write_is_under_way_waits_for_its_end():
         log.go.set()
         await waiting
     assert log.kept == [(0, ["a"])]
+
+
+@pytest.mark.parametrize(("failures", "is_kept"), [(2, True), (3, False)])
+async def test_a_write_waits_for_a_database_that_is_away_for_a_while(failures: int, is_kept: bool):
+    log, lease = SlowLog(failures), Lease("r", "front", 1)
+    log.go.set()
+    async with written_to(log, pauses_seconds=(0, 0)) as writer:
+        writer.add(lease, 0, ["a"], urgent=True)
+        if is_kept:
+            await writer.written(lease)
+        else:
+            with pytest.raises(ArcusError):
+                await writer.written(lease)
+    assert log.kept == ([(0, ["a"])] if is_kept else [])

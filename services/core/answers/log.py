@@ -70,12 +70,12 @@ class ResponseLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, batches: Sequence[Batch]) -> set[Lease]:
+    async def append(self, batches: Sequence[Batch], *, again: bool = False) -> set[Lease]:
         """Writes all of them in one transaction, but none of a response that is no longer held or has ended.
 
-        Returns the leases of those.
+        Returns the leases of those. `again`: it was tried before, and may have been committed as the connection broke.
         """
-        return await self._database.writing(lambda connection: _append(connection, batches))
+        return await self._database.writing(lambda connection: _append(connection, batches, again))
 
     async def set_prompt(self, lease: Lease, prompt: bytes) -> bool:
         """False means that the response is no longer held."""
@@ -170,7 +170,9 @@ class ResponseLog:
         return [(row.tenant_id, row.id) for row in await self._database.fetch(query)]
 
 
-def _append(connection: Connection, batches: Sequence[Batch]) -> set[Lease]:
+def _append(connection: Connection, batches: Sequence[Batch], again: bool) -> set[Lease]:
+    if again:
+        batches = _unwritten(connection, batches)
     leases = {batch.lease for batch in batches}
     held = _held(connection, leases)
     kept = [batch for batch in batches if batch.lease in held]
@@ -189,6 +191,14 @@ def _append(connection: Connection, batches: Sequence[Batch]) -> set[Lease]:
         connection.execute(_insert, rows)
     _end(connection, [(batch.lease.response_id, batch.body) for batch in kept if batch.body is not None])
     return leases - held
+
+
+def _unwritten(connection: Connection, batches: Sequence[Batch]) -> list[Batch]:
+    log = response_events.c
+    ids = {batch.lease.response_id for batch in batches}
+    rows = connection.execute(select(log.response_id, log.first_number).where(log.response_id.in_(ids)))
+    written = {(row.response_id, row.first_number) for row in rows}
+    return [batch for batch in batches if (batch.lease.response_id, batch.first_number) not in written]
 
 
 def _load(connection: Connection, row: Row, from_number: int) -> Stored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,17 @@ DIRECT_THREADS = 2
 MIGRATIONS = Path(__file__).parent / "migrations"
 SETUP_LOCK = 7146725  # any number, the same in every process
 Result = TypeVar("Result")
-UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients")
+UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients", "unable to open")
+DAMAGED = ("malformed", "not a database", "invalid page", "could not read block")
+
+
+class DamagedDatabaseError(ArcusError):
+    """What is stored can't be read: no new try mends it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.STORAGE_UNAVAILABLE, "The database is damaged; restore it from a backup, then start again."
+        )
 
 
 class Database:
@@ -51,6 +62,7 @@ class Database:
         """`min_free_bytes`: what `check_space` keeps free on SQLite's disk."""
         self.is_sqlite = url.startswith("sqlite")
         self._space: FreeSpace | None = None
+        self._damage: Path | None = None  # where any process notes that it found the file damaged, for all to see
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
         if self.is_sqlite:
             path = Path(url.split("///", 1)[1])
@@ -61,6 +73,7 @@ class Database:
                     f"The folder {path.parent} can't be made ({error.strerror}); set ARCUS_DATA_DIR to another."
                 ) from error
             self._space = FreeSpace(path.parent, min_free_bytes)
+            self._damage = path.with_name(path.name + ".damaged")
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
             options["pool_pre_ping"] = True
@@ -86,7 +99,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        with _mapped():
+        with _mapped(self._damage):
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -103,7 +116,7 @@ class Database:
         if self._direct is None:
             async with self.read() as connection:
                 return await connection.run_sync(work)
-        with _mapped():
+        with _mapped(self._damage):
             return await asyncio.get_running_loop().run_in_executor(self._threads, _read, self._direct, work)
 
     async def writing(self, work: Callable[[Connection], Result]) -> Result:
@@ -111,13 +124,13 @@ class Database:
         if self._direct is None:
             async with self.write() as connection:
                 return await connection.run_sync(work)
-        with _mapped():
+        with _mapped(self._damage):
             async with self._turn():
                 return await asyncio.get_running_loop().run_in_executor(self._threads, _write, self._direct, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        with _mapped():
+        with _mapped(self._damage):
             async with self._turn(), self._writer.begin() as connection:
                 yield connection
 
@@ -154,6 +167,23 @@ class Database:
         async with self.write() as connection:
             await self.lock(connection)
             await connection.run_sync(_upgrade)
+        await self._look_at_damage()
+
+    async def _look_at_damage(self) -> None:
+        """What was found damaged may have been restored before this start."""
+        if self._damage is None or not self._damage.exists():
+            return
+        async with self.read() as connection:
+            found = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).scalar()
+        if found == "ok":
+            self._damage.unlink(missing_ok=True)
+
+    async def check(self) -> None:
+        """Raises STORAGE_UNAVAILABLE where the database is away, or where any process has found it damaged."""
+        async with self.read() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+        if self._damage is not None and self._damage.exists():
+            raise DamagedDatabaseError
 
     async def lock(self, connection: AsyncConnection) -> None:
         """Keeps other set-up (migrations, shards, keys) out until the transaction ends; SQLite's writer is alone anyway."""
@@ -224,6 +254,9 @@ def _begin_sqlite(connection: Connection) -> None:
 class _mapped:
     """Turns driver errors into ArcusError, in this one place. Integrity errors pass: the caller knows their meaning."""
 
+    def __init__(self, damage: Path | None) -> None:
+        self._damage = damage
+
     def __enter__(self) -> None:
         return None
 
@@ -236,9 +269,21 @@ class _mapped:
             text = str(error.orig).lower()
             if ("full" in text and "disk" in text) or "no space left" in text:
                 raise ArcusError(Reason.STORAGE_FULL) from error
+            if any(word in text for word in DAMAGED):
+                if self._damage is not None:
+                    with contextlib.suppress(OSError):
+                        self._damage.touch()
+                raise DamagedDatabaseError from error
+            if "readonly" in text or "read-only" in text:
+                raise ArcusError(Reason.STORAGE_UNAVAILABLE, "Storage can't be written to; try again later.") from error
             if "invalid byte sequence" in text:
                 raise invalid("The text holds a NUL character; leave it out.") from error
             if error.connection_invalidated or any(word in text for word in UNAVAILABLE):
                 raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
-        elif isinstance(error, TimeoutError | ConnectionError | PoolTimeoutError) and kind is not ArcusError:
+        elif isinstance(error, OSError | PoolTimeoutError) or _is_asyncpg(error):
             raise ArcusError(Reason.STORAGE_UNAVAILABLE) from error
+
+
+def _is_asyncpg(error: BaseException | None) -> bool:
+    """Raised while it connects, where SQLAlchemy does not wrap what the driver raises."""
+    return error is not None and type(error).__module__.startswith("asyncpg.")

@@ -11,13 +11,15 @@ from typing import Any
 import structlog
 
 from services.core.answers.log import Batch, Lease, ResponseLog
-from services.core.errors import ArcusError
+from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.events import Entry, Event, EventLog
 from services.nimbus.answers.generation import Step
 
 PACE_SECONDS = 0.25  # between writes that nobody waits for
 MAX_UNWRITTEN = 4096  # entries of one response; its stream then waits for the database
 MAX_RESPONSES = 256
+# What is to be written waits this long, 5 s in all, for a database that is away: less than a lease lasts.
+PAUSES_SECONDS = (0.1, 0.3, 0.6, 1.0, 1.0, 2.0)
 
 log = structlog.get_logger()
 
@@ -44,8 +46,9 @@ class _Pending:
 class LogWriter:
     """`run` is the one loop that writes. A response that could not be written is lost: nothing more of it is accepted."""
 
-    def __init__(self, response_log: ResponseLog) -> None:
+    def __init__(self, response_log: ResponseLog, *, pauses_seconds: Sequence[float] = PAUSES_SECONDS) -> None:
         self._log = response_log
+        self._pauses_seconds = pauses_seconds
         self._pending: dict[Lease, _Pending] = {}
         self._taken: dict[Lease, _Pending] = {}  # in the transaction that is under way
         self._held: set[Lease] = set()  # of which more may be added
@@ -144,7 +147,7 @@ class LogWriter:
         self._rest_if_done()
         failure: Exception | None = None
         try:
-            lost = await self._log.append([pending.batch() for pending in taken.values()])
+            lost = await self._append([pending.batch() for pending in taken.values()])
         except Exception as error:
             # Told to whoever waits; whoever does not finds the response lost, and a background one is taken over.
             failure, lost = error, set(taken)
@@ -166,6 +169,20 @@ class LogWriter:
             for listener in self._listeners.get(lease.response_id, ()):
                 listener.set()
         self._rest_if_done()
+
+    async def _append(self, batches: Sequence[Batch]) -> set[Lease]:
+        """Tries again where the database is away."""
+        again = False
+        for pause in self._pauses_seconds:
+            try:
+                return await self._log.append(batches, again=again)
+            except ArcusError as error:
+                if error.reason is not Reason.STORAGE_UNAVAILABLE:
+                    raise
+                log.info("events_wait_for_database", responses=len(batches), seconds=pause)
+            again = True
+            await asyncio.sleep(pause)
+        return await self._log.append(batches, again=again)
 
     def _rest_if_done(self) -> None:
         if not self._pending:
