@@ -52,12 +52,21 @@ MIN_FILES = 2048
 MAX_INDEX_REPLICAS = 128
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
 
-# HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG.
+# HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG. Of its ports, Serve tells it to open
+# those of statistics and metrics to every interface: they get loopback. It needs none of the secrets around it.
 HAPROXY_WRAPPER = """#!/bin/sh
 exec {python} -ISEc '
-import ctypes, os, signal, sys
+import ctypes, os, re, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-os.execv(sys.argv[1], sys.argv[1:])' {binary} "$@"
+for flag, path in zip(sys.argv, sys.argv[1:]):
+    if flag == "-f":
+        text = open(path).read()
+        bound = re.sub(r"(?m)^( *bind )[*]?:", r"\\g<1>127.0.0.1:", text)
+        if bound != text:
+            open(path, "w").write(bound)
+secret = ("ARCUS_", "AWS_", "AZURE_", "GOOGLE_", "RAY_AUTH_")
+kept = {{name: value for name, value in os.environ.items() if not name.startswith(secret)}}
+os.execve(sys.argv[1], sys.argv[1:], kept)' {binary} "$@"
 """
 
 
@@ -287,6 +296,7 @@ def _end_on_signals() -> None:
 
 
 def main() -> None:
+    os.umask(0o077)
     configure_logs()
     _end_on_signals()
     threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
@@ -86,6 +87,7 @@ def main() -> None:
     # The database's threads and the loop take turns at the interpreter. Measured, 20 paced streams of kept responses:
     # with Python's own 5 ms the first token comes 3 to 5 ms later.
     sys.setswitchinterval(0.0005)
+    os.umask(0o077)
     configure_logs()
     uvloop = __import__("uvloop")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ Config = Annotated[
     Path | None, typer.Option(envvar="ARCUS_CONFIG", help="YAML file of engines and roles; see configs/.")
 ]
 DEFAULT_URL = "http://127.0.0.1:8080/v1"
+PRIVATE = 0o077  # what it and its children write is for their user alone
 
 
 @app.command()
@@ -184,6 +186,7 @@ def revoke_key(
 
 
 def main() -> None:
+    os.umask(PRIVATE)
     configure_logs()
     try:
         app()

@@ -36,6 +36,8 @@ FAILED_STARTS = 3
 CHILD_GRACE_SECONDS = 6.0
 ORPHAN_GRACE_SECONDS = 1.0
 
+API_KEY = "ARCUS_API_KEY"  # only the command needs it: fronts know keys from the database
+
 log = structlog.get_logger()
 
 
@@ -74,7 +76,8 @@ class Supervisor:
         start_seconds: float = START_SECONDS,
     ) -> None:
         self._start_seconds = start_seconds
-        self._environment = {**os.environ, **_environment(settings)}
+        inherited = {name: value for name, value in os.environ.items() if name != API_KEY}
+        self._environment = {**inherited, **_environment(settings)}
         self._programs = programs
         self._pids: set[int] = set()
         self._spawning = asyncio.Lock()
@@ -293,6 +296,7 @@ def _port(host: str, port: int, setting: str) -> int:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # also one that is older than this rule
     with (folder / "arcus.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -303,7 +307,7 @@ def _locked(folder: Path) -> Any:
 
 def _environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
-    for name in type(settings).model_fields:
+    for name in type(settings).model_fields.keys() - {"api_key"}:
         value = getattr(settings, name)
         values[f"ARCUS_{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     return values

@@ -12,6 +12,7 @@ from services.core.library.members import Member
 from services.core.library.thumbnails import Thumbnail
 from services.core.store.pages import Listing
 from services.nimbus.backend import Backend
+from services.rest.addresses import asked_address
 
 Json = dict[str, Any]
 MEDIA_INFO = ("duration_seconds", "width", "height", "sample_rate", "channels", "bitrate", "format", "has_audio")
@@ -22,7 +23,8 @@ class Links:
     """Absolute links to thumbnails, under the public URL or else the address that this request came to."""
 
     def __init__(self, backend: Backend, request: Request) -> None:
-        self._base = (backend.settings.public_url or str(request.base_url)).rstrip("/").removesuffix("/v1")
+        public = backend.settings.public_url or asked_address(request, backend.settings.allowed_hosts)
+        self._base = public.rstrip("/").removesuffix("/v1")
         self._thumbnails = backend.thumbnails
 
     def thumbnail(self, thumbnail: Thumbnail) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.store.database import Database
 from services.core.store.schema import api_keys, tenants
 
+MIN_CHARACTERS = 16
+MIN_BITS = 50.0  # that its characters tell, taken one by one: 16 random hexadecimal digits have a little more
 CACHE_MS = 2_000
 CACHE_KEYS = 10_000  # of each of the two memories: those that are valid, and those that are not
 _tenant_of = select(api_keys.c.tenant_id).where(api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None))
@@ -64,8 +67,7 @@ class Keys:
         """Makes a key for a tenant, and the tenant if it is new. The key itself can't be read again. Idempotent by key."""
         if not tenant.strip() or len(tenant) > 200:
             raise invalid("A tenant's name has 1 to 200 characters.", field="tenant")
-        if key is not None and len(key) < 12:
-            raise invalid("An API key has at least 12 characters.", field="api_key")
+        is_chosen = key is not None
         key = key or f"cg-{secrets.token_urlsafe(32)}"
         now = now_ms()
         async with self._database.write() as connection:
@@ -76,6 +78,8 @@ class Keys:
                 await connection.execute(insert(tenants).values(id=tenant_id, name=tenant, created_at=now))
             known = (await connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key)))).mappings().first()
             if known is None:
+                if is_chosen:
+                    check_strength(key)
                 await connection.execute(
                     insert(api_keys).values(
                         id=str(uuid4()),
@@ -132,6 +136,20 @@ class Keys:
         if digest is None:
             raise not_found("API key", key_or_id[:8])
         self._valid.forget(digest)
+
+
+def check_strength(key: str) -> None:
+    """Raises INVALID_ARGUMENT for a key that somebody chose and others may guess."""
+    if len(key) < MIN_CHARACTERS:
+        raise invalid(
+            f"An API key has at least {MIN_CHARACTERS} characters; leave it out to have one made.", field="api_key"
+        )
+    counts = Counter(key)
+    bits = sum(count * math.log2(len(key) / count) for count in counts.values())
+    if bits < MIN_BITS:
+        raise invalid(
+            "The API key repeats too few characters to be safe; leave it out to have one made.", field="api_key"
+        )
 
 
 def _hash(key: str) -> str:
