@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.adapters import QueuedEmbedder, ThreadedDescriber
+from ray_jobs.engines.embedded.adapters import QueuedEmbedder, ThreadedDescriber, ThreadedTranscriber
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
@@ -26,6 +26,7 @@ from ray_jobs.engines.language.extractor import LanguageExtractor
 from ray_jobs.engines.language.generator import LanguageGenerator
 from ray_jobs.engines.language.scripted import ScriptedModel
 from ray_jobs.engines.roles import DescribeRequest
+from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.describe import Sampling, describe_request, read, sample_segments
 from ray_jobs.stages.extract import ExtractRequest, Passage
 from ray_jobs.stages.probe import ProbeLimits, probe
@@ -123,6 +124,23 @@ async def test_frames_and_text_of_look_alike_clips_stay_with_their_tenant(
     if not url.startswith("file:"):
         assert len(numbers) == 1 and len(set(paths)) == 4, "a descriptor is used again, a path never is"
         assert not any(path.exists() for path in paths)
+
+
+async def test_what_is_heard_does_not_depend_on_what_was_heard_before() -> None:
+    path = Path(__file__).parents[2] / "examples" / "lecture" / "lecture.mp4"
+    info = await asyncio.to_thread(probe, path, ProbeLimits(max_duration_seconds=600, max_pixels=10**7))
+    transcriber = ThreadedTranscriber()
+    await transcriber.setup()
+    try:
+        starts = dict(zip(TENANTS, (2.0, 30.0), strict=True))
+        heard: dict[str, list[Any]] = {tenant: [] for tenant in TENANTS}
+        for tenant in [*TENANTS, *TENANTS]:
+            samples = audio_samples(path, info, starts[tenant], starts[tenant] + 5, 16_000)
+            heard[tenant].append(await transcriber.transcribe(tenant, samples, 16_000, 0.0))
+        for first, again in heard.values():
+            assert first == again and first
+    finally:
+        await transcriber.close()
 
 
 async def test_vectors_of_a_shared_pass_are_those_of_each_text_alone() -> None:

@@ -23,12 +23,12 @@ from ray_jobs.engines.language.generator import LanguageGenerator
 from ray_jobs.engines.language.model import Call, Prompt, Tool, Turn
 from ray_jobs.engines.language.obedient import ObedientModel
 from ray_jobs.engines.language.scripted import ScriptedModel
-from ray_jobs.engines.quoting import inert, unmarked
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.engines.vllm.chat import messages, plainer
 from ray_jobs.stages.extract import ExtractRequest, Passage
 from services.cli.terminal import visible, visible_line
 from services.core.media import DescribeConfig, SegmentDescription, Span, Speech, TimedText, Word
+from services.core.quoting import inert, unlinked, unmarked
 from services.nimbus.answers.citations import CitationStream, Cited
 from services.nimbus.views.captions import cues, srt, vtt
 
@@ -76,6 +76,7 @@ def test_a_quote_shows_no_picture_makes_no_link_and_holds_no_tag() -> None:
     quote = inert('![x](http://evil/?q) [here](http://evil) <img src="x"> </b> <!-- 1 < 2 a[i] \x1b[31m \u202e')
     assert "](" not in quote and not re.search(r"<[A-Za-z/!]", quote) and "\x1b" not in quote and "\u202e" not in quote
     assert "1 < 2 a[i]" in quote and "http://evil" in quote, "it can still be read"
+    assert unlinked("![x](y)\n# <b>[3]") == "![x] (y) # ‹b>[3]"
     assert inert("See [3], or [1, 2].") == "See (3), or (1, 2)."
 
 

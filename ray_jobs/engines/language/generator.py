@@ -15,9 +15,9 @@ from ray_jobs.engines.language.cleaning import without_controls
 from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import MAX_BLANKS
 from ray_jobs.engines.language.model import Call, LanguageModel, Piece, Prompt, Tool, Turn
-from ray_jobs.engines.quoting import unmarked
 from services.core.errors import ArcusError, Reason
 from services.core.media import timecode
+from services.core.quoting import unmarked
 
 OUTPUT_TOKENS = 2_048  # where the request sets no limit
 CONVERSATION_SHARE = 0.3  # of what the context leaves for sources and earlier turns

@@ -10,6 +10,7 @@ from services.core.errors import invalid
 from services.core.library.descriptions import DescribedSegment, Description
 from services.core.library.entities import FileEntities
 from services.core.media import Speech, TimedText, timecode
+from services.core.quoting import unlinked
 from services.nimbus.views.captions import cues, srt, vtt
 
 Json = dict[str, Any]
@@ -143,15 +144,15 @@ def _summary(item: DescribedSegment, pictures: Mapping[str, str]) -> Json:
 
 
 def _markdown(head: Json, segments: Sequence[DescribedSegment], view: View) -> str:
-    blocks = [f"# {head['title']}"] if "title" in head else []
-    blocks += [head["summary"]] if "summary" in head else []
+    blocks = [f"# {unlinked(head['title'])}"] if "title" in head else []
+    blocks += [unlinked(head["summary"])] if "summary" in head else []
     for item in segments:
         span = f"{timecode(item.segment.start_time)}–{timecode(item.segment.end_time)}"
         with_summary = "segment_summary" in view.modalities
         title = item.content.title if with_summary else ""
-        blocks.append(f"## {span} {title}".rstrip())
+        blocks.append(f"## {span} {unlinked(title)}".rstrip())
         if with_summary and item.content.summary:
-            blocks.append(item.content.summary)
+            blocks.append(unlinked(item.content.summary))
         for name, heading in HEADINGS.items():
             parts = [
                 part
@@ -164,8 +165,8 @@ def _markdown(head: Json, segments: Sequence[DescribedSegment], view: View) -> s
 
 
 def _line(part: TimedText | Speech) -> str:
-    speaker = f"**{part.speaker}:** " if isinstance(part, Speech) and part.speaker else ""
-    return f"- [{timecode(part.start_time)}] {speaker}{' '.join(part.text.split())}"
+    speaker = f"**{unlinked(part.speaker)}:** " if isinstance(part, Speech) and part.speaker else ""
+    return f"- [{timecode(part.start_time)}] {speaker}{unlinked(part.text)}"
 
 
 def entities_data(found: FileEntities, pictures: Mapping[str, str]) -> dict[str, Any]:

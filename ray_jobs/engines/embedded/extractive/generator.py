@@ -17,9 +17,9 @@ from ray_jobs.engines.embedded.extractive.shapes import shape_of
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.extractive.wording import phrase
 from ray_jobs.engines.embedded.titles import shortened
-from ray_jobs.engines.quoting import inert
 from services.core.errors import ArcusError, Reason
 from services.core.questions import excludes_files, file_names
+from services.core.quoting import inert
 
 MAX_POINTS = 4
 MAX_POINTS_BROAD = 12

@@ -17,6 +17,11 @@ def unmarked(text: str) -> str:
     return _LINK.sub("] ", _MARK.sub(r"(\1)", _HIDDEN.sub("", text)))
 
 
+def unlinked(text: str) -> str:
+    """In one line, without links, pictures and tags: "<b>" reads "‹b>", which no page takes for a tag."""
+    return _TAG.sub("‹", _LINK.sub("] ", _HIDDEN.sub("", " ".join(text.split()))))
+
+
 def inert(text: str) -> str:
-    """`unmarked`, and "<b>" reads "‹b>", which no page takes for a tag."""
+    """Without what either takes away; lines stay."""
     return _TAG.sub("‹", unmarked(text))
