@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
@@ -12,7 +12,7 @@ from services.nimbus.requests.chats import parse_chat
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant
-from services.rest.parameters import created_range, plain_page
+from services.rest.parameters import created_range, cursor_page
 from services.rest.render import list_reply
 from services.rest.responses import while_connected
 from services.rest.schemas import chat as schemas
@@ -43,14 +43,12 @@ def chat_routes(backend: Backend) -> APIRouter:
     @router.get("", summary="List chat completions", response_model=schemas.ChatCompletionList)
     async def list_completions(
         tenant_id: Tenant,
-        page: Page = Depends(plain_page),
+        page: Page = Depends(cursor_page),
         created: CreatedRange = Depends(created_range),
-        after: str | None = Query(None, description="Only those that come after the completion of this id."),
     ) -> Response:
-        """Newest first, without citations; of a long conversation, the last messages."""
-        listing = await completions.list(tenant_id, page, created=created, after=after)
-        has_more = listing.offset + len(listing.items) < listing.total
-        return reply({**list_reply(listing, listing.items), "has_more": has_more})
+        """Without citations; of a long conversation, the last messages."""
+        listing = await completions.list(tenant_id, page, created=created)
+        return reply(list_reply(listing, listing.items))
 
     @router.get("/{chat_id}", summary="Get a chat completion", response_model=schemas.ChatCompletion)
     async def get_completion(tenant_id: Tenant, chat_id: str) -> Response:

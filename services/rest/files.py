@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,7 +14,7 @@ from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply
 from services.rest.gate import Tenant
-from services.rest.parameters import LIMIT, OFFSET, created_range, page_of, search_filter
+from services.rest.parameters import AFTER, DIRECTIONS, LIMIT, OFFSET, created_range, page_of, search_filter
 from services.rest.render import Links, file_replies, file_reply, list_reply, thumbnail_reply
 from services.rest.schemas.files import File, FileDelete, FileList, FileUpdate, ThumbnailList, Upload
 from services.rest.uploads import UploadForm
@@ -45,11 +46,16 @@ def file_routes(backend: Backend) -> APIRouter:
     async def list_files(
         tenant_id: Tenant,
         request: Request,
-        page: Page = Depends(page_of("created_at", "filename")),
+        page: Page = Depends(page_of("created_at", "filename", *DIRECTIONS)),
+        after: str | None = AFTER,
         status: str | None = Query(None, description="Only files of this status."),
         created: CreatedRange = Depends(created_range),
         filter: SearchFilter | None = Depends(search_filter),
     ) -> Response:
+        """`order` of asc or desc is OpenAI's form: by time of upload, in that direction."""
+        if page.order in DIRECTIONS:
+            page = replace(page, order="created_at", sort=page.order)
+        page = replace(page, after=after or "")
         listing = await backend.files.list(tenant_id, page, status=status, created=created, filter=filter)
         return reply(list_reply(listing, await file_replies(backend, request, listing.items)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Query
 
@@ -13,9 +13,13 @@ from services.core.search.filters import SearchFilter
 from services.core.store.pages import DEFAULT_LIMIT, MAX_LIMIT, CreatedRange, Page
 from services.rest.bodies import parse_json
 
+Direction = Literal["asc", "desc"]
+DIRECTIONS = ("asc", "desc")
 MOMENT = "YYYY-MM-DD (UTC) or an ISO 8601 date and time."
 LIMIT: Any = Query(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items to return at most.")
 OFFSET: Any = Query(0, ge=0, lt=2**31, description="Items to skip.")
+AFTER: Any = Query(None, description="Only what comes after the item of this id; last_id of the page before.")
+DIRECTION: Any = Query("desc", description="desc begins with the newest.")
 
 
 def page_of(*orders: str) -> Callable[..., Page]:
@@ -35,6 +39,13 @@ def page_of(*orders: str) -> Callable[..., Page]:
 
 def plain_page(limit: int = LIMIT, offset: int = OFFSET) -> Page:
     return Page(limit=limit, offset=offset)
+
+
+def cursor_page(
+    limit: int = LIMIT, offset: int = OFFSET, after: str | None = AFTER, order: Direction = DIRECTION
+) -> Page:
+    """For lists in the order of their making, that OpenAI's clients turn the pages of."""
+    return Page(limit=limit, offset=offset, sort=order, after=after or "")
 
 
 def created_range(

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
+from services.core.errors import invalid
 from services.core.library.collections import Collection
 from services.core.library.files import File
 from services.core.library.members import Member
@@ -35,13 +36,31 @@ class Links:
 
 
 def list_reply(listing: Listing[Any], data: list[Json]) -> Json:
+    """With what OpenAI's clients turn pages by, where items have ids."""
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data and "id" in data[0] else {}
     return {
         "object": "list",
         "data": data,
         "total": listing.total,
         "limit": listing.limit,
         "offset": listing.offset,
+        "has_more": listing.has_more,
+        **ends,
     }
+
+
+def items_page(items: list[Json], *, limit: int, after: str | None, order: str) -> Json:
+    """One page of a list that is at hand, in its order or backwards. Raises INVALID_ARGUMENT."""
+    if order == "desc":
+        items = items[::-1]
+    if after:
+        place = next((index for index, item in enumerate(items) if item["id"] == after), None)
+        if place is None:
+            raise invalid(f"after: there is no item {after[:200]} in this list", field="after")
+        items = items[place + 1 :]
+    data = items[:limit]
+    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
+    return {"object": "list", "data": data, **ends, "has_more": len(items) > limit}
 
 
 async def file_replies(backend: Backend, request: Request, files: list[File]) -> list[Json]:

@@ -14,13 +14,14 @@ from services.core.store.pages import CreatedRange, Page
 from services.nimbus.answers.answer import Answer
 from services.nimbus.answers.running import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
+from services.nimbus.requests.input_items import input_items
 from services.nimbus.requests.responses import parse_request
 from services.nimbus.views.file_citations import with_file_citations
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import is_cloudglue, reply
 from services.rest.gate import Tenant
-from services.rest.parameters import created_range, plain_page
-from services.rest.render import Json, list_reply
+from services.rest.parameters import AFTER, DIRECTION, Direction, created_range, cursor_page
+from services.rest.render import Json, items_page, list_reply
 from services.rest.schemas import responses as schemas
 from services.rest.sse import EventStream, disconnected, event_bytes
 
@@ -50,11 +51,11 @@ def response_routes(backend: Backend) -> APIRouter:
     @router.get("", summary="List responses", response_model=schemas.ResponseList)
     async def list_responses(
         tenant_id: Tenant,
-        page: Page = Depends(plain_page),
+        page: Page = Depends(cursor_page),
         status: str | None = Query(None, description="Only responses of this status."),
         created: CreatedRange = Depends(created_range),
     ) -> Response:
-        """Newest first. Items have neither output nor error."""
+        """Items have neither output nor error."""
         listing = await backend.responses.list(tenant_id, page, status=status, created=created)
         data = [
             {name: value for name, value in item.body.items() if name not in ("output", "error")}
@@ -76,6 +77,18 @@ def response_routes(backend: Backend) -> APIRouter:
         if stream:
             return _stream(request, await backend.answers.follow(tenant_id, response_id, starting_after))
         return _reply(request, (await backend.responses.get(tenant_id, response_id)).body)
+
+    @router.get("/{response_id}/input_items", summary="List what a response was asked", response_model=schemas.ItemList)
+    async def list_input_items(
+        tenant_id: Tenant,
+        response_id: str,
+        limit: int = Query(20, ge=1, le=100, description="Items to return at most."),
+        after: str | None = AFTER,
+        order: Direction = DIRECTION,
+    ) -> Response:
+        """The items of its own input, each with an id that later input may refer to; `desc` begins with the last."""
+        kept = await backend.responses.get(tenant_id, response_id)
+        return reply(items_page(input_items(kept.id, kept.request["input"]), limit=limit, after=after, order=order))
 
     @router.post("/{response_id}/cancel", summary="Cancel a response", response_model=schemas.Response)
     async def cancel(tenant_id: Tenant, request: Request, response_id: str) -> Response:

@@ -12,6 +12,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
 from services.rest.bodies import arriving, parse_json
+from services.rest.filenames import filename_of, parameters
 
 PIECE_BYTES = 1024**2
 MAX_FIELD_BYTES = 256 * 1024
@@ -125,15 +126,15 @@ class UploadForm:
         self._header_name, self._header_value = b"", b""
 
     def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if b"name" not in options:
+        options = parameters(self._headers.get(b"content-disposition", b""))
+        if "name" not in options:
             raise invalid("A part of the form has no name.")
-        self._name = options[b"name"].decode(errors="replace")
+        self._name = options["name"]
         if self._name != "file":
             return
         if self.filename is not None:
             raise invalid("The form has two parts named 'file'; upload one file at a time.", field="file")
-        self.filename = options.get(b"filename", b"").decode(errors="replace").replace("\0", "")
+        self.filename = filename_of(options)
         if not self.filename.strip():
             raise invalid("The part named 'file' has no filename.", field="file")
         self._content_type = self._headers.get(b"content-type", b"").decode("latin-1").strip().lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from arcus.v1 import chat_pb2 as pb
@@ -32,9 +33,8 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         return _completion(await self._completions.get(tenant(), request.chat_id))
 
     async def List(self, request: pb.ListChatCompletionsRequest, _context: Context) -> pb.ListChatCompletionsResponse:
-        listing = await self._completions.list(
-            tenant(), page_of(request.page), created=range_of(request.created), after=request.after or None
-        )
+        page = replace(page_of(request.page), after=request.after)
+        listing = await self._completions.list(tenant(), page, created=range_of(request.created))
         completions = [_completion(body) for body in listing.items]
         return pb.ListChatCompletionsResponse(completions=completions, total=listing.total)
 

@@ -245,6 +245,7 @@ FILTERS = ("filter=x", "filter=[]", "filter=%7B%22colour%22:[]%7D", 'filter={"fi
 TEXTS = ("response_format=xml", "modalities=smell", "modalities=speech&modalities=x", "include_metadata=maybe")
 QUERIES = {
     "/files": (*PAGES, *SORTS, *CREATED, *FILTERS, "status=ready"),
+    "/responses/{response_id}/input_items": ("limit=0", "limit=x", "order=up"),
     "/responses/{response_id}": ("stream=maybe", "starting_after=-2", "starting_after=x"),
     "/files/{file_id}/thumbnails": (*PAGES, "is_default=maybe", "type=poster"),
     "/collections": (*PAGES, *SORTS, *CREATED, "collection_type=films", "order=filename"),
@@ -279,8 +280,8 @@ QUERIES = {
         "start_time_seconds=5&end_time_seconds=5",
         "include_word_timestamps=x",
     ),
-    "/responses": (*PAGES, *CREATED, "status=ready"),
-    "/chat/completions": (*PAGES, *CREATED),
+    "/responses": (*PAGES, *CREATED, "status=ready", "order=up"),
+    "/chat/completions": (*PAGES, *CREATED, "order=up"),
     **SEARCH_QUERIES,
 }
 
@@ -317,6 +318,7 @@ UNKNOWN = [
     ("GET", "/collections/{unknown}/rich-transcripts", None),
     ("GET", "/collections/{unknown}/videos/{file_id}/rich-transcripts", None),
     ("GET", "/responses/{unknown}", None),
+    ("GET", "/responses/{unknown}/input_items", None),
     ("POST", "/responses", ask(knowledge_base={"collections": ["{unknown}"]})),
     ("POST", "/responses", ask(knowledge_base={"source": "files", "files": ["{unknown}"]})),
     ("GET", "/chat/completions/{unknown}", None),

@@ -137,3 +137,48 @@ def test_a_knowledge_base_may_leave_its_source_and_type_null():
     base = {"source": None, "type": None, "collections": ["c"]}
     asked = parse_request({"model": "nimbus-001", "input": "why?", "knowledge_base": base})
     assert (asked.knowledge_base.source, asked.knowledge_base.collections) == ("collections", ("c",))
+
+
+QUESTION = {"role": "user", "content": "What?"}
+CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "input",
+    [
+        [QUESTION, {"role": "developer", "content": "Be brief."}],
+        [QUESTION, {"role": "system", "content": [{"type": "input_text", "text": "Be brief."}]}],
+        [QUESTION, CALL, {"type": "function_call_output", "call_id": "c", "output": []}],
+        [QUESTION, CALL, {"type": "function_call_output", "call_id": "c", "output": ""}],
+        [{"type": None, **QUESTION}],
+        [QUESTION, {"type": "item_reference", "id": "msg_1"}],
+        [QUESTION, {"id": "msg_1"}],
+        [QUESTION, {"type": None, "id": "msg_1"}, QUESTION],
+    ],
+)
+def test_forms_that_openai_takes_are_taken(input: list[Any]):
+    request = parse_request({**GOOD, "input": input})
+    assert request.question == "What?"
+    assert request.references == tuple(item["id"] for item in input if "id" in item)
+
+
+@pytest.mark.parametrize(
+    ("input", "field"),
+    [
+        ([{"role": "developer", "content": "Be brief."}], "input"),
+        ([QUESTION, {"type": "item_reference"}], "input[1].id"),
+        ([QUESTION, {"type": "item_reference", "id": 5}], "input[1].id"),
+        ([QUESTION, {"type": "item_reference", "id": "x" * 201}], "input[1].id"),
+        ([QUESTION, {"type": "web_search_call", "id": "ws_1"}], "input[1].type"),
+        ([QUESTION, {"type": "of_the_future"}], "input[1].type"),
+        (
+            [QUESTION, CALL, {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image"}]}],
+            "input[2].output[0].type",
+        ),
+        ([QUESTION, CALL, {"type": "function_call_output", "call_id": "c", "output": {}}], "input[2].output"),
+    ],
+)
+def test_items_that_can_not_be_read_are_named(input: list[Any], field: str):
+    with pytest.raises(ArcusError) as refusal:
+        parse_request({**GOOD, "input": input})
+    assert (refusal.value.reason, refusal.value.field) == (Reason.INVALID_ARGUMENT, field)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, tuple_
+from sqlalchemy import RowMapping, delete, insert, select
 
 from services.core.errors import not_found
 from services.core.store.database import Database
@@ -54,15 +54,13 @@ class Chats:
         page: Page,
         *,
         created: CreatedRange = CreatedRange(),
-        after: str | None = None,
     ) -> Listing[Chat]:
-        """`after`: only those that come after this one in a list that begins with the newest. Raises NOT_FOUND for it."""
+        """Raises NOT_FOUND where the page goes on after what is not there."""
         query = created.apply(select(chats).where(chats.c.tenant_id == tenant_id), chats.c.created_at)
-        if after is not None:
-            last = await self.get(tenant_id, after)
-            query = query.where(tuple_(chats.c.created_at, chats.c.id) < (last.created_at, last.id))
         orders = {"created_at": chats.c.created_at}
-        return await list_page(self._database, query, page, orders=orders, tie=chats.c.id, build=Chat.from_row)
+        return await list_page(
+            self._database, query, page, orders=orders, tie=chats.c.id, build=Chat.from_row, tenant_id=tenant_id
+        )
 
     async def delete(self, tenant_id: str, id: str) -> None:
         """Deleting what is not there is not an error."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,12 @@ class Responses:
             raise not_found("Response", id)
         return Response.from_row(rows[0]._mapping)
 
+    async def of_ids(self, tenant_id: str, ids: Sequence[str]) -> Sequence[Response]:
+        """Those of these that are there."""
+        query = select(responses).where(responses.c.tenant_id == tenant_id, responses.c.id.in_(ids))
+        async with self._database.read() as connection:
+            return [Response.from_row(row) for row in (await connection.execute(query)).mappings()]
+
     async def list(
         self, tenant_id: str, page: Page, *, status: str | None = None, created: CreatedRange = CreatedRange()
     ) -> Listing[Response]:
@@ -112,7 +118,15 @@ class Responses:
         if status is not None:
             query = query.where(responses.c.status == status)
         orders = {"created_at": responses.c.created_at}
-        return await list_page(self._database, query, page, orders=orders, tie=responses.c.id, build=Response.from_row)
+        return await list_page(
+            self._database,
+            query,
+            page,
+            orders=orders,
+            tie=responses.c.id,
+            build=Response.from_row,
+            tenant_id=tenant_id,
+        )
 
     async def delete(self, tenant_id: str, id: str) -> None:
         """Deleting what is not there is not an error."""

@@ -53,6 +53,9 @@ class File:
         return cls(**{**values, "media_info": MediaInfo.from_json(info) if info else None})
 
 
+MAX_NAME_CHARACTERS = 255
+
+
 class Files:
     def __init__(self, database: Database, objects: Objects, *, max_upload_bytes: int) -> None:
         self._database = database
@@ -72,7 +75,7 @@ class Files:
 
         Raises TOO_LARGE, STORAGE_FULL, INVALID_ARGUMENT (no name, no bytes).
         """
-        filename = filename.replace("\\", "/").rsplit("/", 1)[-1].strip()[:255]
+        filename = short_name(filename.replace("\\", "/").rsplit("/", 1)[-1])
         if not filename:
             raise invalid("The file has no name; send one with the upload.", field="file")
         id = str(uuid4())
@@ -145,7 +148,9 @@ class Files:
         if filter is not None:
             query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
         orders = {"created_at": files.c.created_at, "filename": files.c.filename}
-        return await list_page(self._database, query, page, orders=orders, tie=files.c.id, build=File.from_row)
+        return await list_page(
+            self._database, query, page, orders=orders, tie=files.c.id, build=File.from_row, tenant_id=tenant_id
+        )
 
     async def update(
         self,
@@ -161,7 +166,7 @@ class Files:
         check_metadata(metadata)
         values: dict[str, Any] = {}
         if filename is not None:
-            values["filename"] = filename.strip()[:255]
+            values["filename"] = short_name(filename)
         if metadata is not None:
             values["metadata"] = metadata
         if segment_thumbnails is not None:
@@ -226,3 +231,11 @@ class Files:
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")
                 .values(status="failed", error=error)
             )
+
+
+def short_name(name: str) -> str:
+    """At most MAX_NAME_CHARACTERS of a name, its extension among them."""
+    name = name.strip()
+    stem, dot, extension = name.rpartition(".")
+    tail = dot + extension if stem and len(extension) <= 10 else ""
+    return name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - len(tail)] + tail

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, func, select, tuple_
 
-from services.core.errors import invalid
+from services.core.errors import ArcusError, Reason, invalid
 
 if TYPE_CHECKING:
     from services.core.store.database import Database
@@ -41,6 +41,7 @@ class Page:
     offset: int = 0
     order: str = ""
     sort: str = "desc"
+    after: str = ""  # an id: only what comes after it
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MAX_LIMIT:
@@ -57,6 +58,7 @@ class Listing(Generic[T]):
     total: int
     limit: int
     offset: int
+    has_more: bool = False
 
 
 async def list_page(
@@ -67,8 +69,13 @@ async def list_page(
     orders: Mapping[str, Any],
     tie: Any,
     build: Callable[[RowMapping], T],
+    tenant_id: str = "",
 ) -> Listing[T]:
-    """Runs a query as one page. `orders` maps names to columns, the first is the default; `tie` makes order total."""
+    """Runs a query as one page. `orders` maps names to columns, the first is the default; `tie` makes order total.
+
+    With `page.after`, the item of that id must be the tenant's; what it comes after is told by the order, so that nothing
+    is told twice or left out while the list grows. Raises NOT_FOUND for it.
+    """
     order = page.order or next(iter(orders))
     if order not in orders:
         raise invalid(f"order must be one of: {', '.join(orders)}", field="order")
@@ -78,6 +85,13 @@ async def list_page(
         total = (
             await connection.execute(select(func.count()).select_from(query.order_by(None).subquery()))
         ).scalar_one()
-        rows = await connection.execute(query.order_by(*directed).limit(page.limit).offset(page.offset))
+        if page.after:
+            anchor = select(*columns).where(tie == page.after, tie.table.c.tenant_id == tenant_id)
+            place = (await connection.execute(anchor)).first()
+            if place is None:
+                raise ArcusError(Reason.NOT_FOUND, f"There is nothing to go on after: {page.after}", field="after")
+            behind = tuple_(*columns) > tuple(place) if page.sort == "asc" else tuple_(*columns) < tuple(place)
+            query = query.where(behind)
+        rows = await connection.execute(query.order_by(*directed).limit(page.limit + 1).offset(page.offset))
         items = [build(row) for row in rows.mappings()]
-    return Listing(items, total, page.limit, page.offset)
+    return Listing(items[: page.limit], total, page.limit, page.offset, has_more=len(items) > page.limit)

@@ -17,6 +17,7 @@ from services.nimbus.answers.events import opening_body
 from services.nimbus.answers.following import follow
 from services.nimbus.answers.foreground import ForegroundResponses, keep_row
 from services.nimbus.answers.log_writer import LogWriter, LostError
+from services.nimbus.answers.references import with_items
 from services.nimbus.answers.running import RunningResponses
 from services.nimbus.context.sources import ContextBuilder
 from services.nimbus.requests.responses import ResponseRequest
@@ -48,7 +49,7 @@ class Answers:
         A background response is returned as it begins.
         """
         if request.background:
-            return await self._start(tenant_id, request)
+            return await self._start(tenant_id, await with_items(self._responses, tenant_id, request))
         async with aclosing(await self.stream(tenant_id, request)) as events:
             async for event in events:
                 if event["type"] in ("response.completed", "response.cancelled"):
@@ -63,6 +64,7 @@ class Answers:
         Those of a background response are read from its log: closing them stops nothing.
         Raises before the first event: NOT_FOUND, INVALID_ARGUMENT, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE.
         """
+        request = await with_items(self._responses, tenant_id, request)
         if request.background:
             return await self.follow(tenant_id, (await self._start(tenant_id, request))["id"])
         return await Answer.begun(self._foreground.events(tenant_id, request))

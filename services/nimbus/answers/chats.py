@@ -48,13 +48,11 @@ class ChatCompletions:
     async def get(self, tenant_id: str, id: str) -> Completion:
         return (await self._chats.get(tenant_id, id)).body
 
-    async def list(
-        self, tenant_id: str, page: Page, *, created: CreatedRange = CreatedRange(), after: str | None = None
-    ) -> Listing[Completion]:
-        """Newest first, without citations; of a long conversation, the last messages. `after`: those that come after it."""
-        listing = await self._chats.list(tenant_id, page, created=created, after=after)
+    async def list(self, tenant_id: str, page: Page, *, created: CreatedRange = CreatedRange()) -> Listing[Completion]:
+        """Newest first, without citations; of a long conversation, the last messages."""
+        listing = await self._chats.list(tenant_id, page, created=created)
         items = [_listed(chat.body) for chat in listing.items]
-        return Listing(items, listing.total, listing.limit, listing.offset)
+        return Listing(items, listing.total, listing.limit, listing.offset, listing.has_more)
 
     async def delete(self, tenant_id: str, id: str) -> None:
         await self._chats.delete(tenant_id, id)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from services.core.engines.config import MODELS
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import check_metadata
+from services.nimbus.requests.input_items import MAX_ID_CHARACTERS, PREFIXES, is_reference
 from services.nimbus.requests.knowledge_base import KnowledgeBase, read_knowledge_base
 from services.nimbus.requests.options import Options
 from services.nimbus.requests.tools import read_tool_choice, read_tools
@@ -62,6 +63,12 @@ class ResponseRequest:
     @property
     def names_knowledge_base(self) -> bool:
         return self.sent.get("knowledge_base") is not None
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids of items of earlier responses that the input names, and that are not yet put in."""
+        items = self.sent.get("input")
+        return tuple(item["id"] for item in items if is_reference(item)) if isinstance(items, list) else ()
 
     @property
     def question(self) -> str:
@@ -174,13 +181,15 @@ def _messages(value: Any, *, follows: bool) -> tuple[Message, ...]:
     messages = tuple(
         message for index, item in enumerate(value) if (message := _item(item, f"input[{index}]")) is not None
     )
-    check_messages(messages, "input", follows=follows)
+    if not any(map(is_reference, value)):  # else it is checked once what is referred to is known
+        check_messages(messages, "input", follows=follows)
     return messages
 
 
 def check_messages(messages: Sequence[Message], field: str, *, follows: bool = False) -> None:
     """Whether there is something to answer. `follows`: an earlier response comes before these messages."""
-    last = messages[-1] if messages else None
+    turns = [message for message in messages if message.role != "developer"]  # which guide, wherever they stand
+    last = turns[-1] if turns else None
     if last is None or last.role not in ("user", "tool") or (last.role == "user" and not last.text.strip()):
         raise invalid(f"{field} must end with a message of the user that has text", field=field)
     if not follows and not any(message.role == "user" for message in messages):
@@ -191,7 +200,13 @@ def check_messages(messages: Sequence[Message], field: str, *, follows: bool = F
 
 def _item(item: Any, field: str) -> Message | None:
     """A message, or a turn of a function call. What clients send back of an earlier output without use here is None."""
-    kind = item.get("type", "message") if isinstance(item, dict) else None
+    if not isinstance(item, dict):
+        raise invalid(f"{field} must be an object", field=field)
+    if is_reference(item):
+        if len(read_text(item, "id", field)) > MAX_ID_CHARACTERS:
+            raise invalid(f"{field}.id has more than {MAX_ID_CHARACTERS} characters", field=f"{field}.id")
+        return None
+    kind = item.get("type") or "message"
     match kind:
         case "message":
             return read_message(item, field)
@@ -202,18 +217,16 @@ def _item(item: Any, field: str) -> Message | None:
             return Message("tool", _output_text(item.get("output"), field), call_id=read_text(item, "call_id", field))
         case "reasoning" | "cloudglue_query_call":
             return None
-    raise invalid(
-        f"{field} must be an object of type message, function_call or function_call_output", field=f"{field}.type"
-    )
+    known = ", ".join((*PREFIXES, "item_reference"))
+    raise invalid(f"{field}.type is none that this server reads: use one of: {known}", field=f"{field}.type")
 
 
 def _output_text(value: Any, field: str) -> str:
     if isinstance(value, str):
         return value
-    parts = value if isinstance(value, list) else []
-    if not parts or not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts):
+    if not isinstance(value, list):
         raise invalid(f"{field}.output must be a string or an array of text parts", field=f"{field}.output")
-    return "\n".join(part["text"] for part in parts)
+    return "\n".join(_part_text(part, f"{field}.output", index) for index, part in enumerate(value))
 
 
 def read_text(item: dict[str, Any], name: str, field: str) -> str:

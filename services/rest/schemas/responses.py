@@ -18,7 +18,7 @@ class InputContent(Body):
 
 
 class InputMessage(Body):
-    type: Literal["message"] = "message"
+    type: Literal["message"] | None = "message"
     role: Literal["developer", "system", "user", "assistant"]
     content: str | list[InputContent]
 
@@ -34,6 +34,13 @@ class InputFunctionCallOutput(Body):
     type: Literal["function_call_output"]
     call_id: str
     output: str | list[InputContent]
+
+
+class ItemReference(Body):
+    """An item of an earlier response that is kept: a message, a call, or what a call returned."""
+
+    type: Literal["item_reference"] | None = "item_reference"
+    id: str = Field(min_length=1, max_length=200)
 
 
 class EntityCollection(Body):
@@ -94,7 +101,7 @@ ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | AllowedTools
 
 class CreateResponse(Body):
     model: Literal["nimbus-001", "nimbus-002-preview"]
-    input: str | list[InputMessage | InputFunctionCall | InputFunctionCallOutput]
+    input: str | list[InputMessage | InputFunctionCall | InputFunctionCallOutput | ItemReference]
     instructions: str | None = None
     temperature: Number | None = Field(None, description="From 0 to 2; 0.7 for nimbus-001, else 1.")
     top_p: Number | None = Field(None, description="From 0 to 1.")
@@ -246,6 +253,14 @@ class Response(ResponseListItem):
 
 class ResponseList(ListReply):
     data: list[ResponseListItem]
+
+
+class ItemList(Reply):
+    object: Literal["list"]
+    data: list[dict[str, Any]] = Field(description="Items as they were sent, each with an id.")
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class ResponseDelete(Reply):

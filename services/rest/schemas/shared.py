@@ -27,6 +27,9 @@ class ListReply(Reply):
     total: int = Field(description="Items that match, on all pages.")
     limit: int
     offset: int
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = Field(None, description="What comes next is asked for with `after`.")
 
 
 class ErrorObject(Reply):

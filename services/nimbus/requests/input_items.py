@@ -1,0 +1,51 @@
+"""The items of a request's input: as they are told again, each with an id, and as later requests refer to them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+Json = dict[str, Any]
+PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+MAX_ID_CHARACTERS = 200
+_ID = re.compile(
+    r"(?:msg|fc|fco|rs|item)_([0-9a-f]{32})(?:_(?:in_)?\d{1,6})?"
+)  # as events.py and `input_items` make them
+
+
+def is_reference(item: Any) -> bool:
+    """OpenAI's clients may leave the type of a reference out."""
+    if not isinstance(item, dict):
+        return False
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and "id" in item and not {"role", "content"} & item.keys())
+
+
+def response_of(item_id: str) -> str | None:
+    """The id of the response that an item is of, in its output or its input; None for what is no such id."""
+    match = _ID.fullmatch(item_id)
+    return str(UUID(match[1])) if match else None
+
+
+def input_items(response_id: str, value: str | list[Any]) -> list[Json]:
+    """`value`: the input of a request that was accepted. The first item is the first that was sent."""
+    items = [{"role": "user", "content": value}] if isinstance(value, str) else value
+    return [_told(item, response_id.replace("-", ""), number) for number, item in enumerate(items)]
+
+
+def _told(item: Json, response_hex: str, number: int) -> Json:
+    kind = item.get("type") or "message"
+    head = {"id": f"{PREFIXES.get(kind, 'item')}_{response_hex}_in_{number}", "type": kind}
+    if kind != "message":
+        output = {"output": _text_parts(item["output"], "input_text")} if isinstance(item.get("output"), list) else {}
+        return {"status": "completed", **item, **output, **head}
+    text = "output_text" if item["role"] == "assistant" else "input_text"
+    content = item["content"]
+    parts = [{"type": text, "text": content}] if isinstance(content, str) else content
+    return {**head, "role": item["role"], "status": "completed", "content": _text_parts(parts, text)}
+
+
+def _text_parts(parts: list[Any], kind: str) -> list[Json]:
+    beside: Json = {"annotations": []} if kind == "output_text" else {}
+    return [part if part["type"] == "refusal" else {**beside, **part, "type": kind} for part in parts]
