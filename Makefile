@@ -6,7 +6,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-clients test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -39,6 +39,21 @@ test-fast: setup
 # Whole systems of other engines and parts: each starts Ray anew, so they are not in `make test`.
 test-systems: setup
 	$(PY) -m pytest -q tests/systems
+
+# Real clients of other projects, of the versions pinned there, each in a folder of its own; Node.js for two of them.
+build/clients/%: tests/clients/requirements-%.txt
+	rm -rf $@
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target $@ -r $<
+	touch $@
+
+build/clients/node: tests/clients/package.json tests/clients/package-lock.json
+	mkdir -p $@
+	cp $^ $@
+	cd $@ && npm ci --silent --no-audit --no-fund
+	touch $@
+
+test-clients: setup build/cloudglue-0.7.19 build/clients/openai-1 build/clients/openai-2 build/clients/agents build/clients/litellm build/clients/node
+	$(PY) -m pytest -q tests/clients
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
 test-media: setup

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For is believed."
     )
+    cors_origins: str = Field(
+        "", description="Origins of web pages that may call the API, separated by commas; * means any, empty none."
+    )
     api_key: SecretStr = Field(SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one.")
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
@@ -108,6 +111,10 @@ class Settings(BaseSettings):
     def _are_networks(cls, text: str) -> str:
         TrustedProxies(text)
         return text
+
+    @property
+    def cors_origin_list(self) -> list[str]:
+        return [origin.strip().rstrip("/") for origin in self.cors_origins.split(",") if origin.strip()]
 
     @property
     def database(self) -> str:

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.middleware.cors import CORSMiddleware
 
 from services.nimbus.backend import Backend
 from services.rest.chat import chat_routes
@@ -72,6 +73,15 @@ def create_app(backend: Backend) -> FastAPI:
         strangers=backend.strangers,
         max_question_bytes=backend.settings.max_question_bytes,
     )
+    origins = backend.settings.cors_origin_list
+    if origins:  # outside the gate: a browser asks before it sends a key, and reads refusals only with these headers
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
     routers = (
         search_routes(backend),  # first, as they are looked for in this order
         file_routes(backend),

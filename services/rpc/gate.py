@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.tenants.keys import Keys
@@ -71,14 +71,12 @@ class Gate(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         method = handler_call_details.method
-        options = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
+        # Requests are read in `told`: grpcio tells of bytes that are no message as of a fault of its own.
+        read, options = handler.request_deserializer, {"response_serializer": handler.response_serializer}
         call = self._open(handler, method) if method.startswith(PUBLIC) else self._guarded(handler, method)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(_told(call, method), **options)
-        return grpc.stream_unary_rpc_method_handler(_told(call, method), **options)
+            return grpc.stream_stream_rpc_method_handler(_told(call, method, read), **options)
+        return grpc.stream_unary_rpc_method_handler(_told(call, method, read), **options)
 
     def _guarded(self, handler: Any, method: str) -> Any:
         handle = _function(handler)
@@ -156,12 +154,12 @@ def _function(handler: Any) -> Any:
     return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
 
-def _told(call: Any, method: str) -> Any:
+def _told(call: Any, method: str, read: Callable[[bytes], Message]) -> Any:
     """The call, whose failure is told as a status; to a client that has gone away, nothing."""
 
     async def told(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
         try:
-            return await call(requests, context)
+            return await call(_messages(requests, read), context)
         except ArcusError as error:
             failure = error
         except grpc.aio.AbortError:
@@ -178,3 +176,12 @@ def _told(call: Any, method: str) -> Any:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
     return told
+
+
+async def _messages(requests: AsyncIterator[bytes], read: Callable[[bytes], Message]) -> AsyncIterator[Message]:
+    async for data in requests:
+        try:
+            message = read(data)
+        except DecodeError:
+            raise invalid("The request's bytes are no message of this call.") from None
+        yield message

@@ -18,7 +18,6 @@ from arcus.v1 import (
     segments_pb2_grpc,
 )
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from services.core.errors import ArcusError, Reason
 from services.core.tenants.strangers import TrustedProxies
@@ -28,6 +27,7 @@ from services.rpc.collections import CollectionService
 from services.rpc.files import FileService
 from services.rpc.gate import MESSAGE_SECONDS, Gate
 from services.rpc.health import HealthService
+from services.rpc.reflection import add_reflection
 from services.rpc.responses import ResponseService
 from services.rpc.search import SearchService
 from services.rpc.segments import SegmentService
@@ -36,6 +36,8 @@ from services.rpc.writing import STALLED_SECONDS
 MIN_RECEIVED_BYTES = 2 * 1024**2  # a chunk of an upload, and what stands around it
 MAX_SENT_BYTES = 64 * 1024**2
 MAX_CALLS = 4096
+# Clients in Go and Java ping every 5 to 20 s, also while a call is silent; grpcio's own bound is one ping in 5 minutes.
+LEAST_PING_MS, MAX_PING_STRIKES = 1_000, 5
 MAX_CONNECTIONS = 1000
 MAX_CONNECTION_STREAMS = 1000
 METADATA_BYTES = 16 * 1024
@@ -95,6 +97,9 @@ def create_server(
             ("grpc.max_connection_idle_ms", IDLE_MS),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_MS),
+            ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
         ],
     )
     files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)
@@ -107,7 +112,7 @@ def create_server(
     segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, SERVICES), server)
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    reflection.enable_server_reflection((*SERVICES, health, reflection.SERVICE_NAME), server)
+    add_reflection((*SERVICES, health), server)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:

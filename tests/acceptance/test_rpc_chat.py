@@ -27,7 +27,7 @@ async def front(tmp_path):
 async def test_completions_are_listed_behind_one_of_them(front: RpcFront):
     made = [await front.client.chat("Create", chats(QUESTION)) for _ in range(3)]
     rest = await front.client.chat("List", pb.ListChatCompletionsRequest(after=made[2].id))
-    assert [item.id for item in rest.completions] == [made[1].id, made[0].id] and rest.total == 2
+    assert [item.id for item in rest.completions] == [made[1].id, made[0].id] and rest.total == 3
 
 
 async def test_what_is_wrong_or_not_allowed_with_options_is_told(front: RpcFront):

@@ -162,7 +162,8 @@ class EventLog:
         return "response.content_part.added", {**self._place, "part": part}
 
     def _citation(self, number: int, annotation: dict[str, Any]) -> tuple[str, Event]:
-        annotation = annotation | {"index": sum(map(len, self._text))}  # where in the text its mark stands
+        if "type" in annotation:  # a chat's citations have neither type nor place
+            annotation = annotation | {"index": sum(map(len, self._text))}  # where in the text its mark stands
         self._annotations.append(annotation)
         self.numbers[number] = len(self._annotations)
         index = len(self._annotations) - 1

@@ -164,7 +164,8 @@ def needs_plan(request: ResponseRequest) -> bool:
 def _annotation(found: FoundSegment, *, with_collection: bool, rich: bool) -> dict[str, Any]:
     """A cloudglue_citation; `rich` adds the media descriptions, each an array of strings."""
     ranked = _ranked(found)
-    annotation = {"type": "cloudglue_citation", **_citation(found, ranked, with_collection)}
+    citation = _citation(found, ranked, with_collection)
+    annotation = {"type": "cloudglue_citation", **citation, "filename": found.file.filename}
     if rich:
         annotation["relevant_sources"] = [passage.text for passage in ranked[:5]]
         for kind in MEDIA_DESCRIPTIONS:
@@ -195,7 +196,6 @@ def _chat_citation(found: FoundSegment, *, with_collection: bool) -> dict[str, A
 def _citation(found: FoundSegment, ranked: Sequence[Passage], with_collection: bool) -> dict[str, Any]:
     citation = {
         "file_id": found.file.id,
-        "filename": found.file.filename,
         "segment_id": found.segment.id,
         "start_time": found.segment.start_time,
         "end_time": found.segment.end_time,
