@@ -169,9 +169,11 @@ class Retrieval:
         candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
         wanted = set(content_words(question))
+        # In a thread: every passage of up to some hundred segments is read word by word.
+        shares = await asyncio.to_thread(lambda: [_coverage(wanted, item) for item in found])
         scores = {
-            item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), _coverage(wanted, item))
-            for item in found
+            item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), share)
+            for item, share in zip(found, shares, strict=True)
         }
         return sorted(found, key=lambda item: -scores[item.key])[:limit]
 
