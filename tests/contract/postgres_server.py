@@ -37,13 +37,20 @@ class PostgresServer:
         )
         settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=100"]
         self._log = (self._folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", self._folder]
-            + [part for setting in settings for part in ("-c", setting)],
+        command = [binaries / "postgres", "-D", data, "-k", self._folder]
+        self._start = lambda: subprocess.Popen(
+            command + [part for setting in settings for part in ("-c", setting)],
             stdout=self._log,
             stderr=self._log,
             **options,
         )
+        self._process = self._start()
+
+    def restart(self) -> None:
+        """As an operator does it: whoever is connected is cut off. Returns while it starts."""
+        self._process.send_signal(signal.SIGINT)  # a fast shutdown
+        self._process.wait(timeout=30)
+        self._process = self._start()
 
     async def prepare(self) -> None:
         for _ in range(200):

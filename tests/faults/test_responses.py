@@ -178,3 +178,17 @@ def test_a_front_that_is_told_to_stop_ends_its_streams_first_and_told_again_ends
         events = reading.result(timeout=60)
         assert front.process.wait(30) == 0
     assert (events[-1]["type"] == "response.completed") == (signals == 1), events[-1]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_stream_outlasts_a_restart_of_the_database(fronts: Fronts, request: pytest.FixtureRequest) -> None:
+    front, begun = fronts.start(), threading.Event()
+    with ThreadPoolExecutor(1) as reader, fronts.client(front) as client:
+        reading = reader.submit(stream_of, client, 60, begun)
+        assert begun.wait(RESUME_SECONDS)
+        request.getfixturevalue("postgres").restart()
+        events = reading.result(timeout=60)
+        assert events[-1]["type"] == "response.completed", events[-1]
+        kept = client.get(f"/responses/{events[-1]['response']['id']}").raise_for_status().json()
+        assert kept["status"] == "completed" and kept["output"] == events[-1]["response"]["output"]
+    front.kill()
