@@ -144,6 +144,11 @@ def serve_environment(folder: Path) -> dict[str, str]:
         # 2 threads: 52 ms, not 905 ms.
         "OMP_WAIT_POLICY": "PASSIVE",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Metrics of Ray itself are told to everybody who asks, on every interface. They are off; those of two of its
+        # parts have no switch, and don't start on a port that is none.
+        "RAY_enable_metrics_collection": "0",
+        "AUTOSCALER_METRIC_PORT": "99999",
+        "DASHBOARD_METRIC_PORT": "99999",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
@@ -190,7 +195,7 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
         num_cpus=logical_cpus(settings),
         include_dashboard=False,
         object_store_memory=object_store_bytes(settings),
-        _temp_dir=str(folder),
+        _temp_dir=str(folder / "r"),  # Ray opens it to everybody; what it stands in is not
         _node_ip_address="127.0.0.1",
         log_to_driver=True,
         logging_level=logging.WARNING,
