@@ -173,3 +173,18 @@ def test_a_prompt_alone_stands_for_lists_of_what_it_names() -> None:
     assert len(everything) == 8 and everything["dates"]["items"]["format"] == "date"
     for schema in (prompted_schema("dates"), prompted_schema("?")):
         assert parse_extract_config({"prompt": "p", "schema": schema}).schema == schema
+
+
+@pytest.mark.parametrize(
+    ("option", "kind", "value"),
+    [
+        ({"anyOf": [{"type": "integer"}, {"type": "number"}]}, "number", 3),
+        ({"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "null"}]}, "number", 2.5),
+        ({"anyOf": [{"type": "string"}, {"type": "null", "description": "absent"}]}, "string", None),
+    ],
+)
+def test_unions_that_pydantic_writes_are_taken(option: dict, kind: str, value: object):
+    schema = {"type": "object", "properties": {"v": option}}
+    (property,) = parse_schema(schema).properties
+    assert property.place.kind == kind and property.place.fits(value)
+    assert misfit(schema, {"v": value}) == ""

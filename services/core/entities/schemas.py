@@ -132,12 +132,17 @@ class _Reader:
     def _combined(self, schema: Json, key: str, at: str, depth: int, references: tuple[str, ...]) -> Place:
         if rest := set(schema) & RULES - {key}:
             _refuse(f"{at}.{min(rest)}", f"can't stand beside {key}")
-        options = [option for option in schema[key] if option != {"type": "null"}]
+        options = [option for option in schema[key] if not _is_null(option)]
         is_nullable = len(options) < len(schema[key])
+        if len(options) > 1 and key != "allOf" and all(_is_number(option) for option in options):
+            options = [{"type": "number"}]  # as pydantic writes int | float
         if len(options) != 1 or (key == "allOf" and is_nullable):
             _refuse(f"{at}.{key}", 'is offered for one schema, or for one schema and {"type": "null"}')
         place = self.read(
-            options[0], f"{at}.{key}[{schema[key].index(options[0])}]", depth=depth, references=references
+            options[0],
+            f"{at}.{key}[{schema[key].index(options[0]) if options[0] in schema[key] else 0}]",
+            depth=depth,
+            references=references,
         )
         if is_nullable and not place.is_nullable:
             place = replace(place, is_nullable=True, schema={"anyOf": [place.schema, {"type": "null"}]})
@@ -191,6 +196,16 @@ class _Reader:
             properties.append(Property(name, inner, name in required))
         whole = {**place.schema, "properties": {item.name: item.place.schema for item in properties}}
         return replace(place, schema=whole, properties=tuple(properties))
+
+
+def _is_null(option: Any) -> bool:
+    return isinstance(option, dict) and option.get("type") == "null" and not option.keys() & RULES - {"type"}
+
+
+def _is_number(option: Any) -> bool:
+    """A number of which nothing else is said than in words."""
+    is_plain = isinstance(option, dict) and not option.keys() & RULES - {"type"}
+    return is_plain and option.get("type") in ("integer", "number") and option.keys() <= NOTES | {"type"}
 
 
 def _check_plain(schema: Json, field: str) -> None:
