@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +22,7 @@ from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
 from services.core.errors import ArcusError, MediaError, Reason
-from services.core.jobs import Job, Jobs, LeaseLostError
+from services.core.jobs import KINDS, Job, JobKind, Jobs, LeaseLostError
 from services.core.library.descriptions import Description, Descriptions, NewEmbedding
 from services.core.library.files import File, Files
 from services.core.library.segmentations import parse_segmentation
@@ -36,6 +37,7 @@ from services.core.store.objects import Objects
 IDLE_SECONDS = 0.3
 MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
 SWEEP_SECONDS = 5.0
+TURN_SEGMENTS = 16  # of one description, then another tenant that waits has its turn; each takes seconds
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
@@ -68,11 +70,23 @@ class WorkerLostError(ArcusError):
         )
 
 
+class _TurnOverError(Exception):
+    """A job gave its place to another tenant's: it goes on at its first missing segment when its turn comes."""
+
+
 class IngestWorker:
     """Runs jobs until cancelled. Everything it holds can be lost: a job's lease runs out and another worker goes on."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, *, retries: Retries = Retries()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        *,
+        retries: Retries = Retries(),
+        turn_segments: int = TURN_SEGMENTS,
+    ) -> None:
         self._settings = settings
+        self._turn_segments = turn_segments
         self._retries = retries
         self._pipeline = pipeline
         self._database = Database(settings.database)
@@ -88,16 +102,18 @@ class IngestWorker:
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._settings.ingest_concurrency):
-                    group.create_task(self._work(), name=f"ingest-{number}")
+                    group.create_task(self._work(KINDS), name=f"ingest-{number}")
+                # Somebody waits for a probe, and it is short: long files of others never hold every place of it.
+                group.create_task(self._work(("probe",)), name="ingest-probe")
                 group.create_task(self._sweep(), name="ingest-sweep")
         finally:
             await self._database.close()
 
-    async def _work(self) -> None:
+    async def _work(self, kinds: Sequence[JobKind]) -> None:
         failures = 0
         while True:
             try:
-                job = await self._jobs.claim(self.owner)
+                job = await self._jobs.claim(self.owner, kinds)
                 failures = 0
             except ArcusError as error:  # the database is away: so is every job
                 failures += 1
@@ -115,6 +131,11 @@ class IngestWorker:
         try:
             await work
             await self._jobs.finish(job, self.owner)
+        except _TurnOverError:
+            try:
+                await self._jobs.yield_turn(job, self.owner)
+            except ArcusError:  # its lease runs out
+                log.info("job_dropped", job_id=job.id)
         except LeaseLostError:
             log.info("job_dropped", job_id=job.id)
         except asyncio.CancelledError:
@@ -248,14 +269,20 @@ class IngestWorker:
         pictures = await self._descriptions.wants_pictures(description.id)
         vectors: dict[str, bytes] = {}
         places = asyncio.Semaphore(self._settings.segments_in_flight)
+        is_over = False
         async with _first_error(), asyncio.TaskGroup() as group:
-            for segment in missing:
+            for count, segment in enumerate(missing):
+                if count >= self._turn_segments and await self._jobs.another_waits(job):
+                    is_over = True
+                    break
                 await places.acquire()
                 config = description.describe_config
                 work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
                 task = group.create_task(work)
                 task.add_done_callback(lambda _: places.release())
         await self._check_object(file)  # what was cut short meanwhile may have read as shorter
+        if is_over:
+            raise _TurnOverError
         await self._descriptions.set_stage(job, self.owner, "summarise")
         title = summary = ""
         if description.describe_config.enable_summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
@@ -14,6 +15,7 @@ from services.core.store.database import Database
 from services.core.store.schema import jobs
 
 JobKind = Literal["probe", "describe", "extract"]
+KINDS: tuple[JobKind, ...] = ("probe", "describe", "extract")
 
 # Job states:
 #   queued     waits until run_after
@@ -47,8 +49,11 @@ class Jobs:
         self._database = database
         self._lease_ms = int(lease_seconds * 1000)
 
-    async def claim(self, owner: str) -> Job | None:
-        """Takes the next job: queued, or abandoned by its worker; first those of the tenant that has the least running."""
+    async def claim(self, owner: str, kinds: Sequence[JobKind] = KINDS) -> Job | None:
+        """Takes the next job of these kinds: queued, or abandoned by its worker.
+
+        First those of the tenant that has the least running.
+        """
         now = now_ms()
         running = jobs.alias()
         at_work = (running.c.state == "running") & (running.c.lease_until >= now)
@@ -59,9 +64,12 @@ class Jobs:
             .scalar_subquery()
         )
         busy = select(running.c.id).where(running.c.subject_id == jobs.c.subject_id, at_work).exists()
-        due = or_(
-            and_(jobs.c.state == "queued", jobs.c.run_after <= now, ~busy),
-            and_(jobs.c.state == "running", jobs.c.lease_until < now),
+        due = and_(
+            jobs.c.kind.in_(kinds),
+            or_(
+                and_(jobs.c.state == "queued", jobs.c.run_after <= now, ~busy),
+                and_(jobs.c.state == "running", jobs.c.lease_until < now),
+            ),
         )
         # A probe is short and someone waits for it.
         first = case((jobs.c.kind == "probe", 0), else_=1)
@@ -92,6 +100,20 @@ class Jobs:
             row["postponed"],
             row["useful_attempts"],
         )
+
+    async def yield_turn(self, job: Job, owner: str) -> None:
+        """Gives a job back untried, behind those that wait."""
+        async with self._database.write() as connection:
+            again = _requeued(job, owner, 0, attempts=job.attempts - 1, created_at=now_ms())
+            await connection.execute(again)
+
+    async def another_waits(self, job: Job) -> bool:
+        """Whether a job of another tenant could run now."""
+        waiting = select(jobs.c.id).where(
+            jobs.c.tenant_id != job.tenant_id, jobs.c.state == "queued", jobs.c.run_after <= now_ms()
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(waiting.limit(1))).first() is not None
 
     async def tries(self, job: Job) -> int:
         """Attempts since the job last got on, with what it did in this one."""
