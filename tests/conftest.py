@@ -21,6 +21,7 @@ STARTS_RAY = (
     "test_entities.py",
     "test_isolation.py",
     "test_open_responses.py",
+    "test_privacy.py",
     "test_quickstart.py",
 )
 
