@@ -7,6 +7,7 @@ spaces are indexed by every two neighbours, so that any part of them is found; n
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ WINDOW = 4  # letters of Thai, Lao, Khmer, Myanmar that are looked for together 
 WHOLE = 6
 
 _HYPHENS = frozenset("-\u2010\u2011\u2013\u00ad")
-_GROUPING = frozenset(",'’\u00a0\u202f\u2009")
+_GROUPS = re.compile(r"(?<=\d)[,'’\u00a0\u202f\u2009](?=\d{3}(?!\d))")
+_PLAIN_RUN = re.compile(r"[a-z]+|[0-9]+")
 _EXTRA_MARKS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW")
 _KEPT_MARKS = {"CYRILLIC": "\u0306"}  # й is no и
 _DROPPED = frozenset("\u0640")  # tatweel
@@ -74,7 +76,20 @@ def folded(text: str) -> str:
 
 def pieces(text: str) -> Iterator[Piece]:
     """The runs of letters, digits and scripts without spaces, in order, folded."""
-    shown = folded(_grouped(text.replace("\u00ad", "")))
+    for part in _grouped(text.replace("\u00ad", "")).split(" "):
+        # Most words of most texts are plain: they need not be looked at letter by letter.
+        yield from _plain_pieces(part.lower()) if part.isascii() else _folded_pieces(folded(part))
+
+
+def _plain_pieces(text: str) -> Iterator[Piece]:
+    end = 0
+    for run in _PLAIN_RUN.finditer(text):
+        is_joined = end > 0 and run.start() == end + 1 and text[end] == "-"
+        yield Piece("digits" if run.group().isdecimal() else "letters", tuple(run.group()), is_joined)
+        end = run.end()
+
+
+def _folded_pieces(shown: str) -> Iterator[Piece]:
     script: Script | None = None
     units: list[str] = []
     joined = hyphen = False
@@ -226,13 +241,4 @@ def _marked(character: str) -> str:
 
 def _grouped(text: str) -> str:
     """Digits that are grouped by threes without what groups them: 2,500 is 2500."""
-    if not any(mark in text for mark in _GROUPING):
-        return text
-    kept: list[str] = []
-    for place, character in enumerate(text):
-        if character in _GROUPING and place and text[place - 1].isdecimal():
-            after = text[place + 1 : place + 5]
-            if len(after) >= 3 and after[:3].isdecimal() and not after[3:].isdecimal():
-                continue
-        kept.append(character)
-    return "".join(kept)
+    return _GROUPS.sub("", text)
