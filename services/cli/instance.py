@@ -15,7 +15,7 @@ from services.core.errors import ArcusError, Reason
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 LOG_CHARACTERS = 4000
 
 

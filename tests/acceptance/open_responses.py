@@ -139,7 +139,7 @@ REFUSED = (  # what a server of text answers may refuse, and the field that it m
         ),
         "text.format",
     ),
-    (Case("item-reference", {"input": [{"type": "item_reference", "id": "msg_1"}]}), "input[0].type"),
+    (Case("item-reference", {"input": [{"type": "item_reference", "id": "msg_1"}]}), "input[0].id"),
     (Case("penalty", {"input": "x", "presence_penalty": 1}), "presence_penalty"),
     (Case("logprobs", {"input": "x", "include": ["message.output_text.logprobs"]}), "include"),
 )

@@ -222,7 +222,7 @@ def second(answering: Front) -> Holding:
 
 @pytest.fixture(scope="module")
 def routes(answering: Front) -> list[str]:
-    document = httpx.get(f"{answering.url}/openapi.json").json()
+    document = httpx.get(f"{answering.url}/openapi.json", timeout=60).json()
     return [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
 
 

@@ -131,6 +131,7 @@ EMPTY = {
     "Chats.list": lambda store, at: store.chats.list(store.other, Page()),
     "Chats.delete": lambda store, at: store.chats.delete(store.other, "h1"),
     "Responses.list": lambda store, at: store.responses.list(store.other, Page()),
+    "Responses.of_ids": lambda store, at: store.responses.of_ids(store.other, ["r1"]),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
     "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
     "ResponseLog.end": lambda store, at: store.response_log.end(store.other, "r1", lambda stored: stored.body),
@@ -177,7 +178,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [hit])
     await store.chats.create(store.tenant, {"id": "h1", "created_at": 1})
     with pytest.raises(ArcusError, match="h1"):
-        await store.chats.list(store.other, Page(), after="h1")
+        await store.chats.list(store.other, Page(after="h1"))
     at = _At(file.id, collection.id, facts.id, segment.id, theirs.id, hit)
     for name, call in MISSES.items():
         with pytest.raises(ArcusError) as caught:
