@@ -12,7 +12,8 @@ import pytest
 from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, upload, wait_for
 from tests.waiting import until
 
-RESUME_SECONDS = 30
+RESUME_SECONDS = 120  # a hang guard, not a promise: other work may run
+pytestmark = pytest.mark.timeout(900)
 QUESTION = "How many turbines are in the dam in France?"
 
 
@@ -76,13 +77,13 @@ def test_a_killed_ingest_replica_loses_no_finished_segment(system: RunningSystem
         file = upload(client, LECTURE)
         client.post(f"/collections/{id}/media", json={"file_id": file["id"]}).raise_for_status()
         for moment in (2, 8):  # killed once early and once in the middle
-            until(lambda moment=moment: counts(system, file["id"])[0] >= moment, f"{moment} segments are written", 60)
+            until(lambda moment=moment: counts(system, file["id"])[0] >= moment, f"{moment} segments are written", 180)
             before = counts(system, file["id"])
             kill(system.find("ray::", "ingest:ingest"), "the ingest replica")
             time.sleep(0.5)
             assert counts(system, file["id"]) >= before
             until(lambda before=before: counts(system, file["id"])[0] > before[0], "work resumes", RESUME_SECONDS)
-        member = wait_for(client, f"/collections/{id}/media/{file['id']}", seconds=180)
+        member = wait_for(client, f"/collections/{id}/media/{file['id']}", seconds=400)
         assert member["status"] == "completed"
         progress = member["progress"]
         assert progress["segments_done"] == progress["segments_total"] == counts(system, file["id"])[0]
@@ -101,10 +102,10 @@ def test_killing_all_engines_leaves_uploads_working_and_work_resumes(system: Run
             assert answer.status_code in (200, 503), answer.text
             return answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
 
-        until(refused, "questions are refused, with a time to come back", 15)
-        file = wait_for(client, f"/files/{reply.json()['id']}", seconds=120)
+        until(refused, "questions are refused, with a time to come back", 60)
+        file = wait_for(client, f"/files/{reply.json()['id']}", seconds=300)
         assert file["status"] == "completed"
-    until(lambda: answers(system, collection_id), "the engines answer again", 120)
+    until(lambda: answers(system, collection_id), "the engines answer again", 300)
 
 
 def _windows(seconds: int) -> dict:
