@@ -10,10 +10,11 @@ import pytest
 from loadtests.scores import lines_recalled, word_errors
 from ray_jobs.engines.embedded.scene_text import SceneTextReader
 from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
-from ray_jobs.stages.audio import audio_samples, subtitles
+from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.probe import probe
 from ray_jobs.stages.shots import detect_shots
-from services.core.media import ShotDetectorConfig
+from ray_jobs.stages.subtitles import text_tracks
+from services.core.media import ShotDetectorConfig, Speech
 from tests.contract.test_embedded_engines import plain, sampled
 from tests.media_suite.conftest import TRUTH, real
 
@@ -117,13 +118,19 @@ def test_what_was_heard_before_changes_nothing(transcriber):
     assert back[::-1] == forth
 
 
+def subtitles(name: str) -> list[Speech]:
+    """The cues of the first text track."""
+    tracks = text_tracks(real(name), probe(real(name)).duration_seconds)
+    return list(tracks[0].cues) if tracks else []
+
+
 def test_subtitle_tracks_are_read():
-    cues = subtitles(real("nasa_13013.mp4"))
+    cues = subtitles("nasa_13013.mp4")
     assert [round(cue.start_time, 2) for cue in cues] == [0.21, 4.26, 8.35, 12.47]
     assert "at NASA’s Goddard Space Flight Center" in cues[2].text
-    (cue,) = subtitles(real("face_with_srt.mkv"))
+    (cue,) = subtitles("face_with_srt.mkv")
     assert (cue.text, cue.start_time, cue.end_time) == ("This is the first subtitle.", 0.0, 1.234)
-    assert subtitles(real("derived_lecture.mp4")) == []
+    assert subtitles("derived_lecture.mp4") == []
 
 
 @pytest.mark.parametrize("name", ["jfk.flac", "derived_lecture.mp4", "screencast_launching_apps.webm"])
