@@ -184,7 +184,7 @@ def test_a_front_that_may_open_too_few_files_says_so():
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=240,
         env={"PYTHONPATH": f"{ROOT}:{ROOT}/proto"},
     )
     assert ended.returncode == 78 and "100 files" in ended.stderr and "ulimit -Hn" in ended.stderr

@@ -154,6 +154,7 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         ],
         "GET /v1/responses": [HARMLESS],
         "GET /v1/responses/{response_id}": [NOT_FOUND, Request(404, query={"stream": True})],
+        "GET /v1/responses/{response_id}/input_items": [NOT_FOUND],
         "POST /v1/responses/{response_id}/cancel": [NOT_FOUND],
         "DELETE /v1/responses/{response_id}": [HARMLESS],  # deleting what is not there is not an error
         "POST /v1/chat/completions": [
