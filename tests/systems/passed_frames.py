@@ -33,6 +33,10 @@ class Witness:
     """Takes frames as the describe stage does, and keeps them until it is told to let go."""
 
     def __init__(self) -> None:
+        # What frames import when they arrive is no copy of them.
+        import ray_jobs.stages.decode
+        import ray_jobs.stages.describe  # noqa: F401
+
         self._go_on = asyncio.Event()
         self._process = psutil.Process()
         self._before = self._process.memory_full_info().uss
