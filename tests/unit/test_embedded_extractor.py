@@ -200,7 +200,11 @@ lists = st.builds(
     st.integers(0, 2),
     st.integers(0, 3),
 )
-schemas = objects(st.one_of(leaves, lists, objects(st.one_of(leaves, lists))))
+unions = st.builds(lambda options: {"anyOf": options}, st.lists(leaves, min_size=1, max_size=3))
+maps = st.builds(lambda values: a("object", additionalProperties=values), st.one_of(leaves, unions))
+tuples = st.builds(lambda prefix: a("array", prefixItems=prefix), st.lists(leaves, min_size=1, max_size=3))
+mixed = st.one_of(unions, maps, tuples, st.builds(many, tuples))
+schemas = objects(st.one_of(leaves, lists, mixed, objects(st.one_of(leaves, lists, mixed))))
 pieces = st.sampled_from(
     [
         *("My name is Ann Smith", "my name is ben", "Presented by Jane Doe", "Jane Doe, CEO", "Dr. Watson"),

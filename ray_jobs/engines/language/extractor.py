@@ -19,6 +19,8 @@ OUTPUT_TOKENS = 4_000
 MAX_READINGS = 16  # parts that a long file is read in
 MAX_STRING, MAX_ITEMS = 400, 50  # where the schema sets no bounds: an answer that never ends is none
 MAX_SOURCES = 200
+GUIDES = {"oneOf": "anyOf"}
+CHECKED = ("propertyNames", "minProperties", "maxProperties")
 RULES = (
     "You fill a record from what was said and shown in a video, given line by line with its time. Take only what stands "
     "there, in its words; where a value is not there, leave it out, or null, or empty. If nothing fits the record, answer "
@@ -80,8 +82,11 @@ _KINDS = {"speech": "said", "scene_text": "on screen", "visual": "seen"}
 
 
 def bounded(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with an end to every string and list, so that a guided answer has one."""
-    made = {name: _bounded_part(name, value) for name, value in schema.items()}
+    """The schema with an end to every string and list, so that a guided answer has one.
+
+    What guided decoding does not know is left out: the record is checked by the whole schema.
+    """
+    made = {GUIDES.get(name, name): _bounded_part(name, value) for name, value in schema.items() if name not in CHECKED}
     kinds = made.get("type")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if "string" in kinds and not made.keys() & {"enum", "const", "maxLength"}:
@@ -94,9 +99,9 @@ def bounded(schema: dict[str, Any]) -> dict[str, Any]:
 def _bounded_part(name: str, value: Any) -> Any:
     if name == "properties":
         return {key: bounded(item) for key, item in value.items()}
-    if name == "items":
+    if name in ("items", "additionalProperties") and isinstance(value, dict):
         return bounded(value)
-    if name in ("anyOf", "oneOf", "allOf"):
+    if name in ("anyOf", "oneOf", "allOf", "prefixItems"):
         return [bounded(item) for item in value]
     return value
 

@@ -113,6 +113,8 @@ def example(schema: dict[str, Any]) -> Any:
         properties = schema.get("properties", {})
         return {name: example(properties[name]) for name in schema.get("required", properties)}
     if kind == "array":
+        if "prefixItems" in schema:
+            return [example(item) for item in schema["prefixItems"]]
         return [example(schema["items"])] * max(1, schema.get("minItems", 1))
     if kind == "string":
         return "words of an example"[: schema.get("maxLength", 100)]

@@ -36,8 +36,9 @@ class ExtractConfig(Body):
     record_schema: dict[str, Any] | None = Field(
         None,
         alias="schema",
-        description="A JSON Schema of type object. Offered are properties, required, items, enum, const, formats, bounds "
-        "of values and lengths, null beside a type, and references to its own $defs.",
+        description="A JSON Schema of type object, as pydantic, zod, Gemini or OpenAPI 3.0 write it. Offered are properties, "
+        "required, a schema as additionalProperties, items, prefixItems, enum, const, formats, patterns, bounds of values and "
+        "lengths, anyOf and oneOf, and references to its own $defs that do not lead back to themselves.",
     )
     enable_video_level_entities: bool | None = Field(
         None, description="One record of the file; so unless told otherwise."

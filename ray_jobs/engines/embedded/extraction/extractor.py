@@ -17,7 +17,7 @@ from ray_jobs.engines.embedded.extraction.lines import Line, lines_of
 from ray_jobs.engines.embedded.extraction.values import Found, presence_line, values
 from ray_jobs.engines.embedded.extraction.wants import Want, presence, want, words_of
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.entities.schemas import Place, Property, parse_schema
+from services.core.entities.schemas import MAX_NAME, Place, Property, parse_schema
 from services.core.library.entities import ValueSource
 
 MAX_ITEMS = 100
@@ -66,16 +66,31 @@ def _object(place: Place, lines: Sequence[Line], path: str, *, is_alone: bool = 
 
 
 def _property(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+    """Of a union, the first of its places that the text supports."""
+    for place in (item.place, *item.place.others):
+        filled = _of_place(replace(item, place=place), lines, path, is_alone)
+        if filled is not None and (filled.sources or not item.place.others):
+            return filled
+    return None
+
+
+def _of_place(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
     place = item.place
+    if place.kind == "object" and place.values is not None and not place.properties:
+        return _map(place, place.values, lines, path)
     if place.kind == "object":
         filled = _object(place, lines, path, is_alone=is_alone)
         if filled is None or not place.fits(filled.value):
             return None
         return filled if filled.sources or (item.is_required and not place.is_nullable) else None
+    if place.kind == "array" and place.prefix:
+        return _tuple(item.name, place, lines, path, is_alone)
     if place.kind == "array":
         return _array(item, lines, path)
     if place.kind == "boolean":
         line = presence_line(presence(item.name, place), lines)
+        if not place.fits(line is not None):
+            return None
         return _Filled(False) if line is None else _Filled(True, (_source(path, line),))
     wanted = want(item.name, place)
     found = _thing(item.name, wanted, place, lines[0]) if is_alone and lines else []
@@ -96,6 +111,39 @@ def _thing(name: str, wanted: Want, place: Place, line: Line) -> list[Found]:
     return []
 
 
+def _map(place: Place, values: Place, lines: Sequence[Line], path: str) -> _Filled | None:
+    """What stands before the colons of lines, and what of the rest of each is such a value."""
+    record: dict[str, Any] = {}
+    sources: list[ValueSource] = []
+    for line in lines:
+        name, rest = (part.strip() for part in line.label)
+        if not name or len(name) > MAX_NAME or name in record:
+            continue
+        if values.kind == "string" and not values.format and not values.choices:
+            filled = _Filled(rest, (_source("", line),)) if rest and values.fits(rest) else None
+        else:
+            filled = _property(Property("", values, True), [line], "", True)
+        if filled is not None and filled.sources:
+            record[name] = filled.value
+            sources += [_source(f"{path}.{name}" if path else name, line)]
+        if len(record) == MAX_ITEMS:
+            break
+    return _Filled(record, tuple(sources)) if record and place.fits(record) else None
+
+
+def _tuple(name: str, place: Place, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+    """Its elements in their order; none where one that can't be null has no support."""
+    value: list[Any] = []
+    sources: list[ValueSource] = []
+    for number, inner in enumerate(place.prefix):
+        filled = _property(Property(name, inner, True), lines, f"{path}[{number}]", is_alone)
+        if filled is None and not inner.is_nullable:
+            return None
+        value.append(filled.value if filled else None)
+        sources += filled.sources if filled else ()
+    return _Filled(value, tuple(sources)) if sources and place.fits(value) else None
+
+
 def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
     place, items = item.place, item.place.items
     assert items is not None
@@ -103,6 +151,9 @@ def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
     found: list[tuple[Any, tuple[ValueSource, ...]]] = []
     if items.kind == "object":
         found = _objects(items, lines)
+    elif items.prefix:
+        tuples = [(_tuple("", items, [line], "", True)) for line in lines]
+        found = [(one.value, one.sources) for one in tuples if one is not None]
     elif items.kind in ("string", "integer", "number"):
         # The elements of a list are what the list is described as.
         wanted = want(item.name, items if items.description else replace(items, description=place.description))
@@ -112,7 +163,7 @@ def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
     if not value or not place.fits(value):
         return None
     sources = [
-        ValueSource(f"{path}[{number}]{'.' + source.path if source.path else ''}", source.start_time, source.end_time)
+        ValueSource(f"{path}[{number}]{_inner(source.path)}", source.start_time, source.end_time)
         for number, (_, parts) in enumerate(found)
         for source in parts
     ]
@@ -135,6 +186,10 @@ def _objects(place: Place, lines: Sequence[Line]) -> list[tuple[Any, tuple[Value
         if len(found) == MAX_ITEMS:
             break
     return found
+
+
+def _inner(path: str) -> str:
+    return path if path.startswith("[") or not path else f".{path}"
 
 
 def _source(path: str, line: Line) -> ValueSource:

@@ -222,6 +222,15 @@ def _choices(_want: Want, place: Place, _told: Sequence[Line], lines: Sequence[L
         yield from (Found(choice, line) for _, choice in told)
 
 
+def _forms(_want: Want, place: Place, lines: Sequence[Line], _all: Sequence[Line]) -> Iterator[Found]:
+    """What is written in the very form that is asked for: ids, addresses of networks, names of hosts."""
+    for line in lines:
+        for word in line.text.split():
+            bare = word.strip("\"'“”‘’()[]<>,;!?").rstrip(".:")
+            if not bare.isalpha() and place.fits(bare):
+                yield Found(bare, line, frozenset(line.stems) | line.headline_stems)
+
+
 def _labels(want: Want, _place: Place, lines: Sequence[Line], _all: Sequence[Line]) -> Iterator[Found]:
     """Nothing tells what such a text looks like: only a label can."""
     yield from ()
@@ -258,4 +267,5 @@ _FINDERS: dict[str, Callable[[Want, Place, Sequence[Line], Sequence[Line]], Iter
     "number": _numbers(lambda _want, _line, _number: True),
     "choice": _choices,
     "label": _labels,
+    "form": _forms,
 }

@@ -33,6 +33,7 @@ Aim = Literal[
     "number",
     "label",
     "choice",
+    "form",
 ]
 
 _MONEY = set("price cost amount money budget fee revenue salary payment dollar euro pound spend income".split())
@@ -63,11 +64,13 @@ _TEXTS: tuple[tuple[Aim, str], ...] = (
     ("money", " ".join(_MONEY)),
     ("number", "number figure measurement statistic metric"),
 )
+_READ = ("date", "date-time", "time", "email", "uri", "phone")  # formats that text has in more than one form
 _CUES: dict[Aim, frozenset[str]] = {aim: frozenset(stem(cue) for cue in cues.split()) for aim, cues in _TEXTS}
 _CUES["date"] |= {stem(word) for word in ("time", "timestamp", "day", "when")}
 _CUES["date-time"] = _CUES["time"] = _CUES["date"]
 _CUES["money"] |= {stem(word) for word in CURRENCY_WORDS}
 _CUES["year"] = frozenset({stem("year")})
+_CUES["form"] = frozenset(stem(word) for word in "id identifier uuid ip address host hostname duration".split())
 _CUES["count"] = frozenset(stem(word) for word in _COUNT | _NUMBER)
 SPECIFIC_ROLES = frozenset(
     "presenter author writer host guest director producer narrator interviewee interviewer".split()
@@ -119,7 +122,7 @@ def want(name: str, place: Place) -> Want:
     if place.kind in ("integer", "number"):
         return _number_want(words, stems, place)
     if place.format:
-        given: Aim = place.format  # type: ignore[assignment]
+        given: Aim = place.format if place.format in _READ else "form"  # type: ignore[assignment]
         return Want(given, stems, _near(words, given, place))
     for aim, _ in _TEXTS:
         if stems & _CUES[aim]:
