@@ -1,28 +1,31 @@
-"""Everything that a GPU should make fast, in one call, each beside the bare library: a table, and JSON.
+"""Everything that a GPU should make fast, in one call, each beside the bare library and what the card does by itself.
 
-    python loadtests/gpu.py --json gpu.json              # one GPU
+    python loadtests/gpu.py --json gpu.json              # one GPU; the most valuable rows come first
     python loadtests/gpu.py --cpu --small                # no GPU: seconds, shows that every row runs
-Needs PyTorch; each row says what else it lacks. Exits 1 where a check failed.
+Prints a table. Needs PyTorch; each row says what else it lacks. What a row's process says goes to stderr. A row that fails,
+hangs or kills its process is told as such, and the next is measured. Exits 1 where one failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
 import sys
+import tempfile
 import time
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto")]
 
-from loadtests.on_gpu.rows import Options, Row  # noqa: E402
+from loadtests.on_gpu.rows import BESIDE, Options, Row  # noqa: E402
+from loadtests.on_gpu.runs import cases, results  # noqa: E402
 from loadtests.vllm_on_cpu import ENVIRONMENT  # noqa: E402
 
-PARTS = ("decode", "search", "embed", "captions")
+PARTS = ("decode", "search", "captions", "embed")
 
 
 def machine(on_gpu: bool) -> dict[str, object]:
@@ -39,20 +42,37 @@ def machine(on_gpu: bool) -> dict[str, object]:
 
 
 def show(row: Row) -> None:
-    head = f"{row.part:9}{row.what:62}"
+    head = f"{row.part:9}{row.what}"
     if row.missing:
-        print(f"{head}  not run: {row.missing}", flush=True)
+        print(f"{head}: not run: {row.missing}", flush=True)
         return
-    rates = "  no rate"
-    if row.ours is not None and row.beside is not None:
-        rates = f"{row.ours:12,.1f} {row.beside:12,.1f} {row.ratio:6.2f}  {row.unit}"
-    goal = (
-        ""
-        if row.goal is None or row.ours is None
-        else f"  goal {row.goal:,}: {'met' if row.ours >= row.goal else 'missed'}"
-    )
+    print(f"{head}: {'no rate' if row.ours is None else f'{row.ours:,.1f} {row.unit}'}", flush=True)
+    wholes = {BESIDE: row.beside, **row.ceilings}
+    for name, whole in wholes.items():
+        share, goal = row.share(name), row.goals.get(name)
+        if share is not None:
+            verdict = "" if goal is None else f"  goal {goal:g}: {'met' if share >= goal else 'missed'}"
+            print(f"{'':9}  {share:6.2f} of {row.reference if name == BESIDE else name}, {whole:,.1f}{verdict}")
     checks = ", ".join(f"{name} {value}" for name, value in row.checks.items())
-    print(f"{head}{rates}{goal}  [{f'FAILED {row.failed}' if row.failed else checks}]", flush=True)
+    print(f"{'':9}  {f'FAILED {row.failed}' if row.failed else checks}", flush=True)
+
+
+def measured(parts: list[str], options: Options, seconds: float) -> list[Row]:
+    deadline = time.monotonic() + seconds
+    order = sorted(
+        (case.rank, place, number)
+        for place, part in enumerate(parts)
+        for number, case in enumerate(cases(f"loadtests.on_gpu.{part}", options))
+    )
+    rows: list[Row] = []
+    for place, group in groupby(order, lambda each: each[1]):
+        numbers = [number for _, _, number in group]
+        for row in results(f"loadtests.on_gpu.{parts[place]}", numbers, options, deadline):
+            if options.small:
+                row.goals = {}  # sizes that mean nothing
+            show(row)
+            rows.append(row)
+    return rows
 
 
 def main() -> int:
@@ -60,7 +80,9 @@ def main() -> int:
     parser.add_argument("--cpu", action="store_true", help="measure on the CPU")
     parser.add_argument("--small", action="store_true", help="sizes that take seconds")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=600.0, help="after which no row begins")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given again")
+    parser.add_argument("--folder", type=Path, help="where clips are made and found again")
     parser.add_argument("--json", type=Path, help="where to write the results")
     arguments = parser.parse_args()
     if arguments.cpu:
@@ -71,17 +93,14 @@ def main() -> int:
         if not torch.cuda.is_available():
             print("PyTorch sees no GPU here; --cpu --small shows that the rows run.")
             return 2
-    options = Options(not arguments.cpu, arguments.small, 1 if arguments.small else arguments.rounds)
-    print(f"{'':71}{'ours':>12} {'beside':>12} {'ratio':>6}")
-    rows: list[Row] = []
     begin = time.monotonic()
-    for part in arguments.part or PARTS:
-        for row in importlib.import_module(f"loadtests.on_gpu.{part}").rows(options):
-            rows.append(row)
-            show(row)
-            if arguments.json:  # after each row: what ends the run early costs only what was not measured yet
-                report = {"machine": machine(options.on_gpu), "rows": [row.as_json() for row in rows]}
-                arguments.json.write_text(json.dumps(report, indent=1, default=str))
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = 1 if arguments.small else arguments.rounds
+        options = Options(not arguments.cpu, arguments.small, rounds, arguments.folder or Path(folder))
+        rows = measured(arguments.part or list(PARTS), options, arguments.seconds)
+    if arguments.json:
+        report = {"machine": machine(options.on_gpu), "rows": [row.as_json() for row in rows]}
+        arguments.json.write_text(json.dumps(report, indent=1, default=str))
     failed = sum(bool(row.failed) for row in rows)
     not_run = sum(bool(row.missing) for row in rows)
     print(

@@ -1,42 +1,55 @@
-"""A measurement beside its reference, what was checked of it, or what keeps it from running here."""
+"""A measurement beside its reference and beside what the card does by itself, what was checked of it, or what keeps it away."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from loadtests.vllm_on_cpu import EAGER, KV_CACHE_BYTES
 
+BESIDE = "beside"  # the goal that is a share of the reference, not of a ceiling
+
 
 @dataclass(frozen=True)
 class Options:
-    """on_gpu: else the CPU. small: sizes for seconds, which measure nothing but show that every row runs."""
+    """on_gpu: else the CPU. small: sizes for seconds, which measure nothing but show that every row runs.
+
+    folder: kept from case to case, for what takes long to make.
+    """
 
     on_gpu: bool
     small: bool
     rounds: int
+    folder: Path
 
 
 @dataclass
 class Row:
-    """ours and beside are rates in `unit`. `checks`: what was compared, by name; `failed`: what was wrong with it."""
+    """ours and beside are rates in `unit`. `checks`: what was compared, by name; `failed`: what was wrong with it.
+
+    ceilings: rates of the card by itself in the same unit, measured in the same run, by name.
+    goals: shares that `ours` is to reach, of the reference (`BESIDE`) or of a ceiling by its name.
+    """
 
     part: str
     what: str
     unit: str
     reference: str
-    goal: float | None = None
+    goals: dict[str, float] = field(default_factory=dict)
     ours: float | None = None
     beside: float | None = None
+    ceilings: dict[str, float] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
     missing: str = ""
 
-    @property
-    def ratio(self) -> float | None:
-        return self.ours / self.beside if self.ours and self.beside else None
+    def share(self, of: str) -> float | None:
+        """What `ours` is of the reference, or of a ceiling."""
+        whole = self.beside if of == BESIDE else self.ceilings.get(of)
+        return self.ours / whole if self.ours and whole else None
 
     def check(self, name: str, value: Any, is_right: bool) -> None:
         self.checks[name] = value
@@ -44,7 +57,18 @@ class Row:
             self.failed = f"{self.failed}; {name}: {value}".strip("; ")
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ratio": self.ratio}
+        return {**asdict(self), "shares": {name: self.share(name) for name in (BESIDE, *self.ceilings)}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """measure fills the row; missing says what keeps it from running here. Cases of a lower rank are run first."""
+
+    row: Row
+    measure: Callable[[Row], None]
+    missing: Callable[[], str] = str
+    rank: int = 1
+    limit_seconds: float = 90.0
 
 
 def engine_arguments(options: Options) -> dict[str, Any]:
