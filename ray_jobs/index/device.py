@@ -1,4 +1,4 @@
-"""Where a shard keeps and searches its vectors: in memory on the CPU, or on a GPU with faiss-gpu."""
+"""Where a shard keeps and searches its vectors: in memory on the CPU, or on a GPU with PyTorch or faiss-gpu."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Device(Protocol):
     """Makes empty vectors and lists. One thread uses a device and all that it made."""
 
     dimensions: int
+    has_lists: bool  # that are quicker, where vectors are many, than reading all
 
     def vectors(self) -> Vectors: ...
 
@@ -22,6 +23,8 @@ class Device(Protocol):
 
 
 class CpuDevice:
+    has_lists = True
+
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
 
@@ -32,17 +35,36 @@ class CpuDevice:
         return Lists(centroids)
 
 
-class GpuDevice:
+class TorchDevice:
+    """Vectors where PyTorch computes. Without `lists`, those of faiss-gpu, every vector is read in every search."""
+
+    def __init__(self, dimensions: int, name: str = "cuda", lists: FaissGpuDevice | None = None) -> None:
+        import torch
+
+        # Sums in float16 would be off by more than `TorchVectors` reckons with.
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+        self.dimensions = dimensions
+        self.has_lists = lists is not None
+        self._name = name
+        self._lists = lists
+
+    def vectors(self) -> Vectors:
+        from ray_jobs.index.torch_vectors import TorchVectors
+
+        return TorchVectors(self.dimensions, self._name)
+
+    def lists(self, centroids: np.ndarray) -> Lists:
+        return self._lists.lists(centroids) if self._lists else Lists(centroids)
+
+
+class FaissGpuDevice:
     """One GPU. Its resources are not thread-safe, which is why one thread owns a shard."""
+
+    has_lists = True
 
     def __init__(self, dimensions: int) -> None:
         import faiss
 
-        if not getattr(faiss, "get_num_gpus", lambda: 0)():
-            raise invalid(
-                "No GPU that faiss can use is here: install faiss-gpu where there is one, or set ARCUS_INDEX_DEVICE=cpu.",
-                field="index_device",
-            )
         self.dimensions = dimensions
         self._resources = faiss.StandardGpuResources()
 
@@ -63,4 +85,19 @@ class GpuDevice:
 
 
 def device(name: str, dimensions: int) -> Device:
-    return GpuDevice(dimensions) if name == "gpu" else CpuDevice(dimensions)
+    """On a GPU, PyTorch searches vectors and FAISS inverted lists; FAISS does both where PyTorch sees no GPU."""
+    if name != "gpu":
+        return CpuDevice(dimensions)
+    import faiss
+    import torch
+
+    by_faiss = FaissGpuDevice(dimensions) if getattr(faiss, "get_num_gpus", lambda: 0)() else None
+    if torch.cuda.is_available():
+        return TorchDevice(dimensions, lists=by_faiss)
+    if by_faiss is None:
+        raise invalid(
+            "No GPU that PyTorch or faiss can use is here: install PyTorch for CUDA, or faiss-gpu 1.15.1, where there is one, "
+            "or set ARCUS_INDEX_DEVICE=cpu.",
+            field="index_device",
+        )
+    return by_faiss

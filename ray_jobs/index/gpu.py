@@ -1,4 +1,4 @@
-"""Vectors and inverted lists on a GPU. Its indexes have no removal and ignore selectors: nothing here relies on either."""
+"""Vectors and inverted lists on a GPU by FAISS, whose indexes there have no removal and ignore selectors: none is used."""
 
 from __future__ import annotations
 
@@ -64,8 +64,19 @@ class GpuLists(Lists):
         self.assigned = np.concatenate([self.assigned, assigned.astype(np.int32)])
 
     def search(self, queries: np.ndarray, depth: int, probes: int | None = None) -> tuple[Sequence[np.ndarray], int]:
-        self._gpu.nprobe = min(probes or self.probes, len(self._sizes))
-        _, near = self._quantizer.search(queries, self._gpu.nprobe)
-        _, rows = self._gpu.search(np.ascontiguousarray(queries, np.float32), min(depth, MOST_HITS, self.count))
-        looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
-        return [found[found >= 0] for found in rows], looked_at
+        found, looked_at = self._best(queries, depth, probes or self.probes)
+        return [rows for _, rows in found], looked_at
+
+    def nearest(
+        self, queries: np.ndarray, depth: int, vectors: Vectors
+    ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
+        """The lists hold floats: nothing is left to rank."""
+        return self._best(queries, depth, self.probes)
+
+    def _best(self, queries: np.ndarray, depth: int, probes: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
+        probes = self._gpu.nprobe = min(probes, len(self._sizes))
+        scores, rows = self._gpu.search(np.ascontiguousarray(queries, np.float32), min(depth, MOST_HITS, self.count))
+        # Which lists were read stays on the GPU: their mean size stands for them.
+        looked_at = len(queries) * (len(self._sizes) + round(probes * float(self._sizes.mean())))
+        is_row = rows >= 0
+        return [(scores[n][is_row[n]], rows[n][is_row[n]]) for n in range(len(queries))], looked_at

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ray_jobs.index.rounded import query_bytes, to_bytes
+from ray_jobs.index.rounded import WIDER, query_bytes, to_bytes
+from ray_jobs.index.vectors import Vectors
 
 LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vectors
 SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
@@ -87,3 +88,11 @@ class Lists:
         _, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, scores)
         looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
         return [found[found >= 0] for found in rows], looked_at
+
+    def nearest(
+        self, queries: np.ndarray, depth: int, vectors: Vectors
+    ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
+        """((scores, rows) of each query, best first, at least `depth` where the lists hold them; what was scored)."""
+        candidates, looked_at = self.search(queries, max(depth * WIDER, CANDIDATES))
+        ranked = [vectors.rank(query, rows, len(rows)) for query, rows in zip(queries, candidates, strict=True)]
+        return ranked, looked_at

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ray_jobs.index.device import Device
-from ray_jobs.index.lists import CANDIDATES, Lists
-from ray_jobs.index.rounded import WIDER
+from ray_jobs.index.lists import Lists
 from ray_jobs.index.rows import Rows
 from services.core.index.embedding_log import LogRow
 
@@ -112,12 +111,9 @@ class SubIndex:
         vectors = np.stack([query.vector for query in queries])
         if self.lists is None:
             return self.vectors.search(vectors, depth)
-        wide = max(depth * WIDER, CANDIDATES)
-        candidates, looked_at = self.lists.search(vectors, wide)
+        found, looked_at = self.lists.nearest(vectors, depth, self.vectors)
         self.vectors.looked_at += looked_at
-        return [
-            self.vectors.rank(query.vector, rows, len(rows)) for query, rows in zip(queries, candidates, strict=True)
-        ]
+        return found
 
     def _is_enough(self, query: Query, hits: Sequence[Candidate], rows: np.ndarray) -> bool:
         return len(hits) >= query.limit or len(rows) == self.vectors.count

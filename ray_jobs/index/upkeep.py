@@ -57,7 +57,7 @@ def compacted(sub_index: SubIndex) -> Steps[SubIndex]:
 
 
 def wants_lists(sub_index: SubIndex) -> bool:
-    return sub_index.vectors.count >= sub_index.lists_from
+    return sub_index.device.has_lists and sub_index.vectors.count >= sub_index.lists_from
 
 
 def lists_made(sub_index: SubIndex) -> Steps[None]:

@@ -59,7 +59,9 @@ class Settings(BaseSettings):
         1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
     )
     index_replicas: int = Field(1, ge=1, le=64, description="Replicas of each index shard.")
-    index_device: Literal["cpu", "gpu"] = Field("cpu", description="Where shards search: cpu, or gpu with faiss-gpu.")
+    index_device: Literal["cpu", "gpu"] = Field(
+        "cpu", description="Where shards search: cpu, or gpu with PyTorch or faiss-gpu."
+    )
     index_spread_vectors: int = Field(
         250_000, ge=1, description="Vectors of one collection in each shard before it takes another shard."
     )

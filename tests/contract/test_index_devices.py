@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray_jobs.index.device import CpuDevice, Device, device
+from ray_jobs.index import torch_vectors
+from ray_jobs.index.device import CpuDevice, Device, FaissGpuDevice, TorchDevice, device
 from ray_jobs.index.gpu import MOST_HITS, GpuLists, GpuVectors
 from ray_jobs.index.lists import Lists, train
 from ray_jobs.index.shard import Query, Shard
+from ray_jobs.index.torch_vectors import TorchVectors
 from ray_jobs.index.vectors import Vectors
 from services.core.errors import ArcusError, Reason
-from tests.unit.index_rows import adds, clustered, removal, unit
+from tests.unit.index_rows import adds, clustered, library, removal, unit
 
 DIMENSIONS = 32
 COUNT = 6000
@@ -45,6 +47,7 @@ class LikeGpu:
 
 class LikeGpuDevice:
     dimensions = DIMENSIONS
+    has_lists = True
 
     def vectors(self) -> Vectors:
         return GpuVectors(DIMENSIONS, LikeGpu)
@@ -53,16 +56,30 @@ class LikeGpuDevice:
         return GpuLists(centroids, LikeGpu)
 
 
-@pytest.fixture(params=["cpu", "like-gpu", pytest.param("gpu", marks=pytest.mark.gpu)])
-def where(request: pytest.FixtureRequest) -> Device:
+def on_gpu(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.gpu)
+
+
+@pytest.fixture(params=["cpu", "like-gpu", "torch-cpu", on_gpu("torch-gpu"), on_gpu("faiss-gpu")])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Device:
+    monkeypatch.setattr(torch_vectors, "COARSE_FROM", COUNT // 4)
     if request.param == "like-gpu":
         return LikeGpuDevice()
-    if request.param == "gpu":
+    if request.param == "torch-cpu":
+        return TorchDevice(DIMENSIONS, "cpu")
+    if request.param == "faiss-gpu":
         import faiss
 
         if not getattr(faiss, "get_num_gpus", lambda: 0)():
             pytest.skip("faiss-gpu and a GPU are not here")
-    return device(request.param, DIMENSIONS)
+        return FaissGpuDevice(DIMENSIONS)
+    if request.param == "torch-gpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("PyTorch sees no GPU here")
+        return device("gpu", DIMENSIONS)
+    return device("cpu", DIMENSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +158,22 @@ def test_a_gpu_that_is_not_there_is_told() -> None:
     with pytest.raises(ArcusError) as caught:
         device("gpu", DIMENSIONS)
     assert caught.value.reason is Reason.INVALID_ARGUMENT and "ARCUS_INDEX_DEVICE=cpu" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["spread", "alike", "clusters", "spikes"])
+@pytest.mark.parametrize("depth", [1, 10, 90])
+def test_a_first_pass_in_half_the_bits_misses_nothing_nearer(kind, depth, monkeypatch):
+    monkeypatch.setattr(torch_vectors, "GATHERED", 1000)
+    every = library(kind, 24_000, DIMENSIONS)
+    vectors = TorchVectors(DIMENSIONS, "cpu", coarse_from=1)
+    for some in np.array_split(every, 7):
+        vectors.add(some)
+    asked = unit(every[:40] + 0.05 * np.random.default_rng(6).standard_normal((40, DIMENSIONS)))
+    kept = np.random.default_rng(7).random(len(every)) < 0.9
+    answers = [*vectors.search(asked, depth), *(vectors.search_some(query, depth, kept) for query in asked[:5])]
+    for number, (scores, rows) in enumerate(answers):
+        query, looked_at = asked[number % 40], np.arange(len(every)) if number < 40 else np.flatnonzero(kept)
+        truth = every.astype(np.float64) @ query
+        assert len(set(rows.tolist())) == depth and np.isin(rows, looked_at).all()
+        assert np.allclose(scores, truth[rows], atol=1e-6)
+        assert np.allclose(truth[rows], np.sort(truth[looked_at])[::-1][:depth], atol=1e-6)

@@ -19,6 +19,19 @@ def clustered(count: int, dimensions: int, *, clusters: int = 40, spread: float 
     return unit(centres[random.integers(0, clusters, count)] + noise)
 
 
+def library(kind: str, count: int, dimensions: int) -> np.ndarray:
+    """float32 [count, dimensions], of unit length: what rounding to few bits tells apart easily, or badly."""
+    random = np.random.default_rng(5)
+    spread = random.standard_normal((count, dimensions))
+    if kind == "alike":  # far nearer to each other than a byte can tell
+        spread = np.ones(dimensions) + 1e-3 * spread
+    if kind == "clusters":  # one after the other, as the segments of a file are
+        spread = spread[np.sort(random.integers(0, 50, count))] + 0.02 * random.standard_normal((count, dimensions))
+    if kind == "spikes":  # what the bytes cut off
+        spread[:, 0] *= 30
+    return unit(spread)
+
+
 def adds(
     vectors: np.ndarray, *, first: int = 1, per_file: int = 50, tenant: str = "t", collection: str = "c"
 ) -> list[LogRow]:

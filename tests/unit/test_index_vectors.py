@@ -6,32 +6,17 @@ import numpy as np
 import pytest
 
 from ray_jobs.index.vectors import COARSE_FROM, PRODUCT_QUERIES, Vectors
+from tests.unit.index_rows import library, unit
 
 DIMENSIONS = 32
 COUNT = COARSE_FROM * 12
-
-
-def unit(values: np.ndarray) -> np.ndarray:
-    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
-
-
-def library(kind: str) -> np.ndarray:
-    random = np.random.default_rng(5)
-    spread = random.standard_normal((COUNT, DIMENSIONS))
-    if kind == "alike":  # far nearer to each other than a byte can tell
-        spread = np.ones(DIMENSIONS) + 1e-3 * spread
-    if kind == "clusters":  # one after the other, as the segments of a file are
-        spread = spread[np.sort(random.integers(0, 50, COUNT))] + 0.02 * random.standard_normal((COUNT, DIMENSIONS))
-    if kind == "spikes":  # what the bytes cut off
-        spread[:, 0] *= 30
-    return unit(spread)
 
 
 @pytest.mark.parametrize("kind", ["spread", "alike", "clusters", "spikes"])
 @pytest.mark.parametrize("queries", [1, 3, PRODUCT_QUERIES])
 @pytest.mark.parametrize("block_rows", [1_000, COUNT])
 def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int) -> None:
-    held = library(kind)
+    held = library(kind, COUNT, DIMENSIONS)
     vectors = Vectors(DIMENSIONS, block_rows=block_rows)
     for some in np.array_split(held, 7):
         vectors.add(some)
@@ -47,7 +32,7 @@ def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int) -> N
 
 
 def test_no_row_that_is_not_kept_is_found() -> None:
-    held = library("spread")
+    held = library("spread", COUNT, DIMENSIONS)
     vectors = Vectors(DIMENSIONS)
     vectors.add(held)
     kept = np.zeros(COUNT, bool)
