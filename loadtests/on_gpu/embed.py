@@ -96,7 +96,7 @@ async def _through_arcus(folder: str, texts: list[str], options: Options) -> tup
             max_running=AT_ONCE,
             max_waiting=len(texts),
             load_format="dummy",
-            dtype="float32",
+            dtype=_dtype(options),
             extra=engine_arguments(options),
         )
     )
@@ -121,7 +121,7 @@ async def _alone(folder: str, texts: list[str], options: Options) -> tuple[float
             max_model_len=512,
             max_num_seqs=AT_ONCE,
             load_format="dummy",
-            dtype="float32",
+            dtype=_dtype(options),
             disable_log_stats=True,
             **engine_arguments(options),
         )
@@ -156,6 +156,10 @@ async def _best(call: Callable[[], Awaitable[Any]], vectors: Callable[[Any], Any
         if number:
             best = min(best, time.perf_counter() - begin)
     return best, vectors(answer)
+
+
+def _dtype(options: Options) -> str:
+    return "float16" if options.on_gpu else "float32"
 
 
 def _video_seconds(texts: list[str]) -> float:

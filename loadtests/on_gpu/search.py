@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ DEPTH = 10
 CHECKED = 100  # queries
 ROUNDING = 1e-6  # of a score in float32
 PRODUCT, READING, READING_HALF = "the float16 product alone", "reading the vectors once", "reading them in float16 once"
+LISTS_DIMENSIONS, PROBES = 384, 16
 CHUNK_ROWS = 65_536  # whose scores are written over each other while the product is measured
 
 
@@ -30,6 +32,15 @@ def cases(options: Options) -> Iterator[Case]:
             )
             measure = partial(_measure, count=count, dimensions=dimensions, queries=queries, options=options)
             yield Case(row, measure, partial(_missing, options), rank=0)
+    count, batch = (20_000, 64) if options.small else (1_000_000, 1024)
+    row = Row(
+        "search",
+        f"inverted lists of {count:,} x {LISTS_DIMENSIONS} on the {device}, top {DEPTH}, {batch} queries at once",
+        "queries/s",
+        "FAISS inverted lists alone, as many read",
+        {BESIDE: 0.9} if options.on_gpu else {},
+    )
+    yield Case(row, partial(_lists, count=count, batch=batch, options=options), partial(_missing, options))
 
 
 def _missing(options: Options) -> str:
@@ -77,6 +88,60 @@ def _measure(row: Row, count: int, dimensions: int, queries: int, options: Optio
     row.check(f"recall@{DEPTH} of {CHECKED} queries, against float64", recall, recall == 1.0)
     if options.on_gpu:
         row.ceilings = _ceilings(vectors, asked[:queries], options)
+
+
+def _lists(row: Row, count: int, batch: int, options: Options) -> None:
+    import faiss
+    import numpy as np
+
+    from ray_jobs.index.device import device
+    from ray_jobs.index.lists import list_count, train
+
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((count // 100, LISTS_DIMENSIONS), np.float32)
+    spread = 0.7 * random.standard_normal((count, LISTS_DIMENSIONS), np.float32)
+    vectors = _unit(centres[random.integers(0, len(centres), count)] + spread)
+    beside_held = 0.5 / LISTS_DIMENSIONS**0.5 * random.standard_normal((batch, LISTS_DIMENSIONS), np.float32)
+    asked = _unit(vectors[random.integers(0, count, batch)] + beside_held)
+    where = device("gpu" if options.on_gpu else "cpu", LISTS_DIMENSIONS)
+    flat = where.vectors()
+    flat.add(vectors)
+    some = vectors[random.choice(count, min(count, 100_000), replace=False)]
+    lists = where.lists(train(some, list_count(count), threads=os.cpu_count() or 1))
+    lists.probes = PROBES
+    alone = faiss.IndexIVFFlat(
+        faiss.IndexFlatIP(LISTS_DIMENSIONS), LISTS_DIMENSIONS, len(lists.centroids), faiss.METRIC_INNER_PRODUCT
+    )
+    alone.quantizer.add(lists.centroids)
+    alone.is_trained = True
+    if options.on_gpu:
+        resources = faiss.StandardGpuResources()
+        alone = faiss.index_cpu_to_gpu(resources, 0, alone)
+    for first in range(0, count, 100_000):
+        lists.add(vectors[first : first + 100_000])
+        alone.add(vectors[first : first + 100_000])
+    alone.nprobe = PROBES
+    found: dict[str, Any] = {}
+
+    def ours() -> None:
+        found["ours"], _ = lists.nearest(asked, DEPTH, flat)
+
+    def beside() -> None:
+        found["alone"] = alone.search(asked, DEPTH)[1]
+
+    settle = settle_gpu if options.on_gpu else settle_nothing
+    calls = [ours, beside, *([lambda: flat.search(asked, DEPTH)] if options.on_gpu else [])]
+    seconds = best_seconds(calls, options.rounds, settle)
+    row.ours, row.beside = batch / seconds[0], batch / seconds[1]
+    if options.on_gpu:
+        row.ceilings = {"every vector read, exactly": batch / seconds[2]}
+    truth = [set(rows.tolist()) for _, rows in flat.search(asked, DEPTH)]
+    pairs = {"ours": [rows[:DEPTH] for _, rows in found["ours"]], "FAISS alone": found["alone"]}
+    recalls = {
+        name: float(np.mean([len(set(rows.tolist()) & right) / DEPTH for rows, right in zip(each, truth, strict=True)]))
+        for name, each in pairs.items()
+    }
+    row.check(f"recall@{DEPTH}", recalls, recalls["ours"] >= recalls["FAISS alone"] - 0.02)
 
 
 def _recall(vectors: Any, asked: Any, found: Any, options: Options) -> float:

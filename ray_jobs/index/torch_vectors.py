@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ray_jobs.index.recorded import Recorded
 from ray_jobs.index.vectors import Vectors
 
 COARSE_FROM = 16_384  # vectors; all of fewer are scored exactly
@@ -17,6 +18,7 @@ WIDER = 4
 ERROR = 2.0**-9
 SCORES = 2**28  # of the first pass, held at a time
 EXACT_FLOATS = 2**26  # gathered or scored at a time
+RECORDED_QUERIES = 16  # of a batch whose pass is recorded; larger ones keep the GPU busy while they start
 GATHERED = 65_536  # rows of a narrowed search that are scored by themselves; with more, the pass masks the others
 
 
@@ -34,18 +36,18 @@ class TorchVectors(Vectors):
         self.drop_bytes()
         self._device = torch.device(device)
         self._coarse_from = coarse_from
+        self._recorded = Recorded()
         self._held = torch.empty(0, dimensions, device=self._device)
         self._half = torch.empty(0, dimensions, dtype=torch.float16, device=self._device)
 
     def add(self, vectors: np.ndarray) -> None:
-        import torch
-
         first = self.count
         super().add(vectors)
         self._reserve(self.count)
-        new = torch.from_numpy(np.array(vectors, np.float32)).to(self._device)
+        new = self._on_device(vectors)
         self._held[first : self.count] = new
         self._half[first : self.count] = new
+        self._recorded.forget()
 
     def make_bytes(self, limit: int) -> bool:
         return False
@@ -82,15 +84,12 @@ class TorchVectors(Vectors):
         return answers
 
     def _coarse(self, queries: np.ndarray, depth: int, wide: int, kept: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        import torch
-
-        asked = self._on_device(queries)
-        best, groups = self._best_groups(self._maxima(asked, kept), wide + 1)
-        scores, rows = self._scored(asked, groups[:, :wide], depth, kept)
-        is_sure = scores[:, -1] >= best[:, wide].float() + ERROR
-        # One transfer: each costs as much as a small kernel.
-        columns = (scores.view(torch.int32), rows.int(), is_sure.int()[:, None])
-        found = torch.cat(columns, 1).cpu().numpy()
+        if kept is None and len(queries) <= RECORDED_QUERIES and self._device.type == "cuda":
+            kind = (len(queries), depth, wide)
+            left = self._recorded.call(kind, lambda asked: self._found(asked, depth, wide, None), _floats(queries))
+        else:
+            left = self._found(self._on_device(queries), depth, wide, kept)
+        found = left.cpu().numpy()
         answers = list(
             zip(found[:, :depth].view(np.float32), found[:, depth : 2 * depth].astype(np.int64), strict=True)
         )
@@ -106,6 +105,18 @@ class TorchVectors(Vectors):
             for number, answer in zip(unsure.tolist(), again, strict=True):
                 answers[number] = answer
         return answers
+
+    def _found(self, asked: Any, depth: int, wide: int, kept: Any) -> Any:
+        """int32 [queries, 2 * depth + 1]: the bits of scores, rows, and whether no other row can be among them.
+
+        In one tensor, as each transfer costs as much as a small kernel.
+        """
+        import torch
+
+        best, groups = self._best_groups(self._maxima(asked, kept), wide + 1)
+        scores, rows = self._scored(asked, groups[:, :wide], depth, kept)
+        is_sure = scores[:, -1] >= best[:, wide].float() + ERROR
+        return torch.cat((scores.view(torch.int32), rows.int(), is_sure.int()[:, None]), 1)
 
     def _maxima(self, asked: Any, kept: Any) -> Any:
         """float16 [queries, groups]: the best score of each group of rows."""
@@ -177,7 +188,7 @@ class TorchVectors(Vectors):
     def _on_device(self, values: np.ndarray) -> Any:
         import torch
 
-        return torch.from_numpy(np.array(values, np.float32)).to(self._device)
+        return torch.from_numpy(_floats(values)).to(self._device)
 
     def _reserve(self, count: int) -> None:
         """Room for so many rows, in whole groups of groups; doubled, so that rows are moved seldom."""
@@ -193,3 +204,8 @@ class TorchVectors(Vectors):
             new = torch.zeros(room, self._dimensions, dtype=old.dtype, device=self._device)
             new[:have] = old
             setattr(self, name, new)
+
+
+def _floats(values: np.ndarray) -> np.ndarray:
+    """A copy that PyTorch may take over."""
+    return np.array(values, np.float32)

@@ -105,6 +105,19 @@ def test_a_search_of_vectors_is_exact(where, held, queries, asked, depth):
         assert np.allclose(scores, np.sort(truth)[::-1][:depth], atol=1e-5)
 
 
+def test_what_is_asked_again_and_again_is_asked_of_what_is_there_by_then(where, held, queries):
+    vectors = where.vectors()
+    vectors.add(held[: COUNT // 2])
+    for added in (0, 1, 2):
+        if added:
+            vectors.add(queries[added : added + 1])  # nothing is nearer to a question than itself
+        for number in (0, 1, 2, 0, 1, 2, 0, 1, 2):
+            (scores, rows), *_ = vectors.search(queries[number : number + 1], 10)
+            truth = vectors.floats(0, vectors.count) @ queries[number]
+            assert np.allclose(scores, np.sort(truth)[::-1][:10], atol=1e-5)
+            assert (rows[0] == COUNT // 2 + number - 1) == (0 < number <= added)
+
+
 def test_a_narrowed_search_scores_no_other_row(where, held, queries):
     vectors = where.vectors()
     vectors.add(held)
