@@ -39,6 +39,7 @@ class Point:
     start_time: float
     score: float
     file_id: str = ""
+    end_time: float = 0.0
 
 
 def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
@@ -86,6 +87,7 @@ def point_of(source: pb.Source, passage: pb.Passage) -> Point:
         passage.start_time,
         passage.score,
         source.file_id,
+        passage.end_time,
     )
 
 

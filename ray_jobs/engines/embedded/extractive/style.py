@@ -82,6 +82,8 @@ class Style:
     numbered: bool = False
     timestamps: bool = True
     max_points: int = 0  # 0: as many as fit the question
+    plain: bool = False  # without Markdown
+    language: str = ""  # of the engine's own words; "": the question's
 
     @classmethod
     def read(cls, instructions: str) -> Style:

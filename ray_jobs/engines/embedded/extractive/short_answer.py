@@ -1,0 +1,104 @@
+"""The answer in a word or two, where the form of the question asks for one that a passage can hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts
+from ray_jobs.engines.embedded.extractive.frames import frames
+from ray_jobs.engines.embedded.extractive.languages import holds, language_of
+from ray_jobs.engines.embedded.extractive.question import Form, Question
+from ray_jobs.engines.embedded.extractive.sentences import content_terms, sentences
+from services.core.search.tokens import folded, is_unspaced
+from services.core.words import STOP_WORDS, Held
+
+WANTED: dict[Form, Kind] = {"number": "number", "who": "name", "when": "date", "where": "place"}
+MAX_LABELLED = 60  # characters of a line such as "Mon: 55" that is an answer as it is
+
+_LABELLED = re.compile(r"(?P<label>[^:：\d]{1,40}?)\s*[:：]\s*\S")
+_ASKING_END = re.compile(r"(?:でしょうか|ですか|ますか|吗|嗎|呢|か)?[？?\s]*$")
+
+
+def short_answer(question: Question, passage_text: str) -> str:
+    """The number, name, date or place as it stands in the passage, yes or no in the question's language, or "" where the
+    form asks for none of these or the passage has none."""
+    if question.form == "yes_no":
+        return _yes_or_no(question, passage_text)
+    kind = WANTED.get(question.form)
+    if kind is None:
+        return ""
+    wanted = content_terms(question.text)
+    asked = folded(question.text)
+    found: list[tuple[tuple[bool, float, bool, float], str]] = []
+    labels: dict[bool, int] = {True: 0, False: 0}
+    for sentence in sentences(passage_text):
+        labelled = _LABELLED.match(sentence) if len(sentence) <= MAX_LABELLED else None
+        named = labelled is not None and _is_named(labelled["label"], wanted)
+        if labelled:
+            labels[named] += 1
+        share = Held(sentence).share(wanted)
+        for fact in facts(sentence):
+            if fact.kind == kind and folded(fact.text) not in asked:
+                text = sentence if labelled else _counted(sentence, fact, wanted)
+                found.append(((named, share, fact.is_sure, -_distance(sentence, fact, wanted)), text))
+    if labels[False] > 1 and not labels[True]:
+        return ""  # a chart or a table none of whose labels is asked for
+    return max(found, key=lambda item: item[0])[1] if found else ""
+
+
+def _is_named(label: str, wanted: set[str]) -> bool:
+    """Whether a question has a label's words, or what the label is short for."""
+    terms = content_terms(label) or {folded(label)}
+    return any(term == word or (len(term) >= 3 and word.startswith(term)) for term in terms for word in wanted)
+
+
+def _counted(sentence: str, fact: Fact, wanted: set[str]) -> str:
+    """A number with the words behind it up to one that the question has: "four main reasons"."""
+    if fact.kind != "number":
+        return fact.text
+    rest = re.match(r"(?:\s[^\W\d_]+){1,3}", sentence[fact.end :])
+    words = rest[0].split() if rest else []
+    for count, word in enumerate(words, 1):
+        if Held(word).share(wanted):
+            return f"{fact.text} {' '.join(words[:count])}"
+    return fact.text
+
+
+def _distance(sentence: str, fact: Fact, wanted: set[str]) -> float:
+    """Characters between a fact and the nearest word of the question."""
+    return min((max(start - fact.end, fact.start - end, 0) for start, end in _places(sentence, wanted)), default=1e6)
+
+
+def _places(sentence: str, wanted: set[str]) -> Iterator[tuple[int, int]]:
+    for match in re.finditer(r"\w+", sentence):
+        if Held(match[0]).share({term for term in wanted if not is_unspaced(term)}):
+            yield match.span()
+    for term in wanted:
+        if is_unspaced(term):
+            yield from (match.span() for match in re.finditer(re.escape(term), sentence))
+
+
+def _yes_or_no(question: Question, passage_text: str) -> str:
+    """Yes where one sentence says all that is asked, no where it denies it or says another number; else ""."""
+    language, text = question.language, _ASKING_END.sub("", question.text)
+    if holds("alternative", language, text) or holds("negation", language, text):
+        return ""
+    wanted = content_terms(text) - STOP_WORDS
+    amounts = {folded(fact.text) for fact in facts(text) if fact.kind in ("number", "date")}
+    besides = {term for term in wanted if not any(term in amount for amount in amounts)}
+    said = frames(language).templates
+    for sentence in sentences(passage_text):
+        spoken = language_of(sentence)
+        if sentence[-1] in "?？" or holds("doubt", spoken, sentence) or len(wanted) < 2:
+            continue
+        held = Held(sentence)
+        if held.share(wanted) == 1.0:
+            if not holds("negation", spoken, sentence):
+                return said["yes"]
+            # What else is denied in a longer sentence can't be told by its words.
+            return said["no"] if not re.search(r"[,;，；、]", sentence) else ""
+        others = [folded(fact.text) for fact in facts(sentence) if fact.kind in ("number", "date")]
+        if len(amounts) == len(others) == 1 and besides and held.share(besides) == 1.0 and amounts != set(others):
+            return said["no"] if not holds("negation", spoken, sentence) else ""
+    return ""
