@@ -10,15 +10,26 @@ from pathlib import Path
 
 import structlog
 
+from ray_jobs.stages import nvdec
 from ray_jobs.stages.decode_dali import DaliDecoder, missing
 from ray_jobs.stages.decode_decord import DecordDecoder
+from ray_jobs.stages.decode_nvdec import NvdecDecoder
 from ray_jobs.stages.decode_pyav import PyavDecoder
 from ray_jobs.stages.decoder import Decoder, FrameRequest, Frames
 from ray_jobs.stages.decoder_rules import decoders_for
 from services.core.errors import MediaError
 from services.core.media import MediaInfo
 
-__all__ = ["DaliDecoder", "Decoder", "DecordDecoder", "FrameRequest", "Frames", "PyavDecoder", "TableDecoder"]
+__all__ = [
+    "DaliDecoder",
+    "Decoder",
+    "DecordDecoder",
+    "FrameRequest",
+    "Frames",
+    "NvdecDecoder",
+    "PyavDecoder",
+    "TableDecoder",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +62,7 @@ class TableDecoder:
         return result
 
     def batch(self, requests: Sequence[FrameRequest]) -> list[Frames | MediaError]:
-        """For each request its frames or why there are none. Those that go to the same DALI decoder go together."""
+        """For each request its frames or why there are none. Those that go to the same decoder of a GPU go together."""
         results: list[Frames | MediaError] = [
             MediaError("The file has no video stream to take frames from.") for _ in requests
         ]
@@ -85,7 +96,7 @@ class TableDecoder:
 
 
 def _ask(decoder: Decoder, requests: list[FrameRequest]) -> list[Frames | MediaError]:
-    if isinstance(decoder, DaliDecoder):
+    if isinstance(decoder, DaliDecoder | NvdecDecoder):
         return decoder.batch(requests)
     answers: list[Frames | MediaError] = []
     for request in requests:
@@ -104,10 +115,11 @@ def table_decoder() -> TableDecoder:
         decoders["decord"] = DecordDecoder()
     if not missing("cpu"):
         decoders["dali-cpu"] = DaliDecoder("cpu")
-    has_gpu = not missing("gpu")
-    if has_gpu:
+    if not nvdec.missing():
+        decoders["nvdec"] = NvdecDecoder()
+    if not missing("gpu"):
         decoders["dali-gpu"] = DaliDecoder("gpu")
-    return TableDecoder(decoders, gpu=has_gpu)
+    return TableDecoder(decoders, gpu=not {"nvdec", "dali-gpu"}.isdisjoint(decoders))
 
 
 def decode_batch(requests: Sequence[FrameRequest]) -> list[Frames | MediaError]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import threading
@@ -10,19 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ray_jobs.stages.colours import FULL_RANGE, LUMA, rgb_matrix
 from ray_jobs.stages.container import decoded_video, open_media, start_seconds
 from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, picture_size, pixel_bound
 from ray_jobs.stages.group_clips import group_clip
+from ray_jobs.stages.nvdec import missing_driver
 from ray_jobs.stages.orientation import turned
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
 from services.core.errors import MediaError
 
 Device = Literal["cpu", "gpu"]
 
-# DALI turns YCbCr into RGB by BT.601 whatever the stream says. Each row: that RGB to what the stream's matrix gives,
-# from the luma coefficients of ITU-R BT.601, BT.709 and BT.2020. Keyed by ISO/IEC 23001-8 matrix coefficients.
-_LUMA = {1: (0.2126, 0.0722), 2: (0.299, 0.114), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
-_FULL_RANGE = 2
 _CODECS = {"cpu": frozenset({"vp8", "vp9"}), "gpu": frozenset({"h264", "hevc", "vp8", "vp9"})}
 
 
@@ -66,26 +63,15 @@ def missing(device: Device) -> str:
         return "the package nvidia-dali-cuda130 is not installed"
     if device == "cpu":
         return ""
-    for library, what in (("libcuda.so.1", "NVIDIA's driver"), ("libnvcuvid.so.1", "NVIDIA's video decoder")):
-        try:
-            ctypes.CDLL(library)
-        except OSError:
-            return f"{what} ({library}) is not there"
+    if lacking := missing_driver():
+        return lacking
     from nvidia.dali import backend_impl
 
     try:
         count = backend_impl.GetCUDADeviceCount()
     except Exception as error:
         return f"CUDA does not start ({error})"
-    if not count:
-        return "there is no GPU"
-    import torch
-
-    return (
-        ""
-        if torch.cuda.is_available()
-        else "PyTorch, which holds the frames, sees no GPU: it may be a build without CUDA"
-    )
+    return "" if count else "there is no GPU"
 
 
 class DaliDecoder:
@@ -140,7 +126,7 @@ class DaliDecoder:
             codec = stream.codec_context
             if request.info.video_codec not in _CODECS[self.device]:
                 raise MediaError(f"DALI does not decode {request.info.video_codec} on the {self.device}.")
-            if self.device == "cpu" and codec.color_range == _FULL_RANGE:
+            if self.device == "cpu" and codec.color_range == FULL_RANGE:
                 raise MediaError("DALI takes full-range colours for limited ones on the CPU.")
             to_rgb = _from_bt601(codec.colorspace)
             gathered.ticks = ticks_of(container, stream, request.times)
@@ -265,22 +251,17 @@ def _own(tensor: Any, device: Device) -> Any:
 
 
 def _from_bt601(matrix: int) -> Any | None:
-    """float32 [3, 3] from the RGB that BT.601 gives to the RGB of another matrix; None where they are the same."""
-    if matrix not in _LUMA:
+    """float32 [3, 3] from the RGB that BT.601 gives to the RGB of another matrix; None where they are the same.
+
+    DALI turns YCbCr into RGB by BT.601 whatever the stream says.
+    """
+    if matrix not in LUMA:
         raise MediaError(f"Colour matrix {matrix} is not known to the DALI decoder.")
-    if _LUMA[matrix] == _LUMA[6]:
+    if LUMA[matrix] == LUMA[6]:
         return None
     import numpy as np
 
-    return (_to_rgb(*_LUMA[matrix]) @ np.linalg.inv(_to_rgb(*_LUMA[6]))).astype(np.float32)
-
-
-def _to_rgb(red: float, blue: float) -> Any:
-    import numpy as np
-
-    green = 1 - red - blue
-    by_blue, by_red = 2 * (1 - blue), 2 * (1 - red)
-    return np.array([[1, 0, by_red], [1, -blue * by_blue / green, -red * by_red / green], [1, by_blue, 0]])
+    return (rgb_matrix(*LUMA[matrix]) @ np.linalg.inv(rgb_matrix(*LUMA[6]))).astype(np.float32)
 
 
 def _recoloured(images: Any, matrix: Any) -> Any:

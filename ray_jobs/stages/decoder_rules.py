@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.core.media import MediaInfo
 
@@ -21,6 +21,7 @@ class Rule:
     min_side: int = 1
     max_side: int = 1_000_000
     needs_regular_rate: bool = False
+    open_groups: bool | None = None  # whether groups of pictures may need what comes before them; None: either
     min_seconds: float = 0.0
     max_seconds: float = math.inf
     media_types: frozenset[str] = frozenset({"video"})
@@ -35,6 +36,7 @@ class Rule:
             and _allows(self.pixel_formats, info.pixel_format)
             and self.min_side <= min(width, height)
             and max(width, height) <= self.max_side
+            and self.open_groups in (None, info.has_open_groups)
             and (info.has_regular_rate or not self.needs_regular_rate)
             and self.min_seconds <= info.duration_seconds <= self.max_seconds
         )
@@ -49,11 +51,12 @@ _420 = frozenset({"yuv420p", "yuvj420p"})
 # Codecs and greatest pictures: NVDEC Application Note of Video Codec SDK 13.0, section 2, column "Turing/ GA100/ Hopper",
 # which has neither AV1 nor 10-bit H.264. Least pictures: the NVDEC programming guide of the same SDK, table 1.
 # Under a second, starting a session on the GPU takes longer than decoding on the CPU.
-RULES: tuple[Rule, ...] = (
+_ON_NVDEC: tuple[Rule, ...] = (
     Rule(
-        "dali-gpu",
+        "nvdec",
         "NVDEC: 8-bit 4:2:0 H.264",
         needs_gpu=True,
+        open_groups=False,
         codecs=frozenset({"h264"}),
         profiles=frozenset(
             {"Baseline", "Constrained Baseline", "Main", "High", "Progressive High", "Constrained High"}
@@ -64,9 +67,10 @@ RULES: tuple[Rule, ...] = (
         min_seconds=1.0,
     ),
     Rule(
-        "dali-gpu",
+        "nvdec",
         "NVDEC: 8-bit and 10-bit 4:2:0 HEVC",
         needs_gpu=True,
+        open_groups=False,
         codecs=frozenset({"hevc"}),
         profiles=frozenset({"Main", "Main 10"}),
         pixel_formats=_420 | {"yuv420p10le"},
@@ -75,9 +79,10 @@ RULES: tuple[Rule, ...] = (
         min_seconds=1.0,
     ),
     Rule(
-        "dali-gpu",
+        "nvdec",
         "NVDEC: 8-bit VP9",
         needs_gpu=True,
+        open_groups=False,
         codecs=frozenset({"vp9"}),
         profiles=frozenset({"Profile 0"}),
         pixel_formats=_420,
@@ -86,15 +91,27 @@ RULES: tuple[Rule, ...] = (
         min_seconds=1.0,
     ),
     Rule(
-        "dali-gpu",
+        "nvdec",
         "NVDEC: VP8",
         needs_gpu=True,
+        open_groups=False,
         codecs=frozenset({"vp8"}),
         pixel_formats=_420,
         min_side=48,
         max_side=4096,
         min_seconds=1.0,
     ),
+)
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "pyav",
+        "keyframes that are no IDR pictures: what can only be decoded from where it begins is no work for a GPU",
+        codecs=frozenset({"h264"}),
+        open_groups=True,
+    ),
+    *_ON_NVDEC,
+    # DALI makes its decoder anew for each clip of a height that is no multiple of 16.
+    *(replace(rule, decoder="dali-gpu") for rule in _ON_NVDEC),
     Rule(
         "pyav",
         "reads everything; on the CPU faster than decord (loadtests.decode) and than DALI, which does not skip pictures",

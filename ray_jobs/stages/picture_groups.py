@@ -139,10 +139,15 @@ class PictureGroups:
 
         Where it is not, or no seek leads to such a keyframe, there will be no more seeks.
         """
+        import av
+
         stream = decoded_video(self._container)
         target, second, step = tick, max(1, round(1 / stream.time_base)), 0
         for _ in range(_MAX_SEEKS):
-            self._container.seek(target, stream=stream)
+            try:
+                self._container.seek(target, stream=stream)
+            except av.FFmpegError:  # a file too short to have an index
+                break
             packets = self._packets()
             first = next((each for each in packets if each.size and (each.is_keyframe or each.pts is None)), None)
             if first is None or first.pts is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from ray_jobs.stages.container import (
     chapters,
     decoded_video,
     open_media,
+    read_only,
     start_seconds,
     video_stream,
 )
 from ray_jobs.stages.frame_memory import check_pictures, decoding
+from ray_jobs.stages.group_clips import starts_afresh
 from ray_jobs.stages.joined import joined_parts
 from ray_jobs.stages.orientation import display_size, orientation, turned
 from ray_jobs.stages.unstamped import picture_seconds
@@ -35,6 +37,7 @@ _TAIL_SECONDS = 3.0
 _MAX_PACKETS = 3_000_000
 _MAX_PROOF_PACKETS = 600
 _RATE_PACKETS = 64
+_PROVEN_KEYFRAMES = 8
 _MAX_REORDER = 16  # pictures that H.264 and HEVC may hold back
 _MAX_PROOF_BYTES = 64 * 2**20
 
@@ -106,6 +109,7 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             has_subtitles=any(stream.type == "subtitle" for stream in container.streams),
             chapters=chapters(container, duration_seconds),
             has_regular_rate=is_regular,
+            has_open_groups=frame is not None and _has_open_groups(opened, duration_seconds),
             parts=parts,
             audio_language=(audio.metadata.get("language") or "").lower()[:16] if audio is not None else "",
         )
@@ -184,6 +188,28 @@ def _frame_rate(opened: Opened) -> tuple[float | None, bool]:
     measured = (len(times) - 1) / span_seconds if span_seconds > 0 else claimed
     is_near = claimed > 0 and 0.8 < measured / claimed < 1.25
     return round(claimed if is_near else measured, 3) or None, _is_even(times)
+
+
+def _has_open_groups(opened: Opened, duration_seconds: float) -> bool:
+    """Whether decoding can't begin at every keyframe; a few are looked at, all over the file."""
+    import av
+
+    with opened() as container:
+        stream = decoded_video(container)
+        if _codec(stream) != "h264":
+            return False
+        read_only(container, stream)
+        try:
+            for place in range(1, _PROVEN_KEYFRAMES + 1):
+                seconds = start_seconds(container) + duration_seconds * place / (_PROVEN_KEYFRAMES + 1)
+                container.seek(int(seconds * 1_000_000))
+                near = islice(container.demux(stream), _MAX_PROOF_PACKETS)
+                keyframe = next((packet for packet in near if packet.size and packet.is_keyframe), None)
+                if keyframe is not None and not starts_afresh(stream.codec_context, keyframe):
+                    return True
+        except av.FFmpegError:
+            pass
+    return False
 
 
 def _is_even(times: list[float]) -> bool:

@@ -62,7 +62,10 @@ def examine(data_dir: Path, config: Path | None = None) -> list[Finding]:
         _gpu(),
         _speech_model(),
         *_engines(config),
-        replace(_package("nvidia-dali-cuda130", "pip install -e '.[gpu]' to decode video on a GPU,"), required=False),
+        *(
+            replace(_package(name, "pip install -e '.[gpu]' to decode video on a GPU,"), required=False)
+            for name in ("pynvvideocodec", "nvidia-dali-cuda130")
+        ),
         _optional_program(
             "pg_ctl", "PostgreSQL: only to store in it instead of SQLite", "/usr/lib/postgresql/15/bin/pg_ctl"
         ),

@@ -55,6 +55,7 @@ class MediaInfo:
     mirrored: bool = False
     audio_language: str = ""
     parts: tuple[Part, ...] = ()
+    has_open_groups: bool = False  # of H.264: keyframes from which decoding can't begin afresh
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

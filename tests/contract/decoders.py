@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_jobs.stages.decode import DaliDecoder, Decoder, DecordDecoder, PyavDecoder
-from ray_jobs.stages.decode_dali import missing
+from ray_jobs.stages import decode_dali, nvdec
+from ray_jobs.stages.decode import DaliDecoder, Decoder, DecordDecoder, NvdecDecoder, PyavDecoder
 from ray_jobs.stages.probe import ProbeLimits, probe
 from services.core.media import MediaInfo
 
@@ -20,26 +20,38 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "decord": DecordDecoder,
     "dali-cpu": lambda: DaliDecoder("cpu"),
     "dali-gpu": lambda: DaliDecoder("gpu"),
+    "nvdec": NvdecDecoder,
+    "nvdec-software": lambda: NvdecDecoder(nvdec.SoftwareSession, sessions=2),  # all of it but NVDEC
 }
-EVERY_READER = ("pyav", "decord", "dali-cpu", "dali-gpu")
+LACKING: dict[str, Callable[[], str]] = {
+    "dali-cpu": lambda: decode_dali.missing("cpu"),
+    "dali-gpu": lambda: decode_dali.missing("gpu"),
+    "nvdec": nvdec.missing,
+}
+ON_A_GPU = frozenset({"dali-gpu", "nvdec"})
+NVDEC = ("nvdec", "nvdec-software")
+EVERY_READER = ("pyav", "decord", "dali-cpu", "dali-gpu", *NVDEC)
 CPU_READERS = ("pyav", "decord")
-WITH_GPU = (*CPU_READERS, "dali-gpu")
+WITH_GPU = (*CPU_READERS, "dali-gpu", *NVDEC)
 # Numbered clips, and who reads them.
 READERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(["even.webm", "uneven.webm", "uneven_vp8.mkv", "vp8.webm", "vp9.webm"], EVERY_READER),
-    "bt709.webm": ("pyav", "dali-cpu", "dali-gpu"),
+    "bt709.webm": ("pyav", "dali-cpu", "dali-gpu", *NVDEC),
     **dict.fromkeys(
         ["uneven_h264.mp4", "uneven.mov", "h264.mkv", "h264.flv", "clock.mkv", "reordered.mp4", "reordered.mkv"],
         WITH_GPU,
     ),
     **dict.fromkeys(
-        ["av1.mp4", "flv1.flv", "h263.3gp", "hevc10_turned.mp4", "mjpeg.avi", "mjpeg.mov", "mpeg4.avi",
-         "mpeg4.mp4", "ogg_named.mkv", "slow_444.mp4", "theora.ogv", "turned_90.mov", "turned_180.mov", "turned_270.mp4"],
+        ["av1.mp4", "flv1.flv", "h263.3gp", "mjpeg.avi", "mjpeg.mov", "mpeg4.avi",
+         "mpeg4.mp4", "ogg_named.mkv", "slow_444.mp4", "theora.ogv"],
         CPU_READERS,
     ),
-    "hevc.mp4": ("pyav", "dali-gpu"),  # decord refuses it where frames are asked for in no order
-    "hevc10.mkv": ("pyav",),
-    **dict.fromkeys(["mpeg2.ts", "mpeg2.mpg", "reordered.ts"], ("pyav",)),
+    **dict.fromkeys(
+        ["hevc10_turned.mp4", "turned_90.mov", "turned_180.mov", "turned_270.mp4"], (*CPU_READERS, *NVDEC)
+    ),
+    "hevc.mp4": ("pyav", "dali-gpu", *NVDEC),  # decord refuses it where frames are asked for in no order
+    **dict.fromkeys(["hevc10.mkv", "reordered.ts"], ("pyav", *NVDEC)),
+    **dict.fromkeys(["mpeg2.ts", "mpeg2.mpg"], ("pyav",)),
 }  # fmt: skip
 # Clips of more than pictures.
 SCENES: dict[str, tuple[str, ...]] = {
@@ -56,7 +68,7 @@ def pairs(clips: dict[str, tuple[str, ...]]) -> list:
             name,
             clip,
             # One worker runs all tests of a clip, and makes it once.
-            marks=[pytest.mark.xdist_group(clip), *([pytest.mark.gpu] if name == "dali-gpu" else [])],
+            marks=[pytest.mark.xdist_group(clip), *([pytest.mark.gpu] if name in ON_A_GPU else [])],
             id=f"{name}-{clip}",
         )
         for clip, names in clips.items()
@@ -65,11 +77,10 @@ def pairs(clips: dict[str, tuple[str, ...]]) -> list:
 
 
 def decoder_or_skip(name: str) -> Decoder:
-    device = {"dali-cpu": "cpu", "dali-gpu": "gpu"}.get(name)
-    if device is not None and (lacking := missing(device)):
-        if device == "cpu" and os.environ.get("CI") == "true":
-            pytest.fail(f"DALI does not run on the CPU: {lacking}")
-        pytest.skip(f"DALI on the {device}: {lacking}")
+    if lacking := LACKING.get(name, str)():
+        if name not in ON_A_GPU and os.environ.get("CI") == "true":
+            pytest.fail(f"{name} does not run: {lacking}")
+        pytest.skip(f"{name}: {lacking}")
     return DECODERS[name]()
 
 

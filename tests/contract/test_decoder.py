@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_jobs.stages.decode import DaliDecoder, Decoder, Frames, PyavDecoder, TableDecoder, decode_frames
+from ray_jobs.stages.decode import DaliDecoder, Decoder, Frames, NvdecDecoder, PyavDecoder, TableDecoder, decode_frames
 from services.core.errors import ArcusError, MediaError
 from tests.contract.decoders import (
     EVERY_READER,
+    NVDEC,
     READERS,
     SCENES,
     decibels,
@@ -83,7 +84,8 @@ def test_every_frame_is_found_by_its_own_time_at_an_even_rate_and_an_uneven_one(
 
 
 @pytest.mark.parametrize(
-    ("name", "clip"), pairs({"counter.mp4": ("pyav", "decord", "dali-gpu"), "counter.webm": ("dali-cpu",)})
+    ("name", "clip"),
+    pairs({"counter.mp4": ("pyav", "decord", "dali-gpu", "nvdec", "nvdec-software"), "counter.webm": ("dali-cpu",)}),
 )
 def test_the_counter_burned_into_a_frame_tells_its_time(name, clip, text_reader):
     decoder, path = decoder_or_skip(name), media(clip)
@@ -107,7 +109,7 @@ def test_frames_come_in_the_order_of_the_times_asked_for(name, clip):
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": ("pyav", "dali-cpu", "dali-gpu")}))
+@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": ("pyav", "dali-cpu", "dali-gpu", *NVDEC)}))
 def test_a_turned_video_comes_upright(name, clip, turn):
     decoder, path = decoder_or_skip(name), media(clip)
     info = probed(path)
@@ -118,7 +120,9 @@ def test_a_turned_video_comes_upright(name, clip, turn):
     assert np.array_equal(upright, np.rot90(lying, -turn // 90, (1, 2)))
 
 
-@pytest.mark.parametrize(("name", "clip"), pairs({"huge.webm": EVERY_READER}))
+@pytest.mark.parametrize(
+    ("name", "clip"), pairs({"huge.webm": [name for name in EVERY_READER if name != "nvdec-software"]})
+)
 def test_8k_frames_are_read_in_bounded_memory(name, clip):
     decoder_or_skip(name)
     path = media(clip)
@@ -147,7 +151,7 @@ def test_more_pixels_than_memory_should_hold_are_refused_before_any_is_decoded(n
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
-@pytest.mark.parametrize(("name", "clip"), pairs({"uneven.webm": ("pyav", "dali-cpu", "dali-gpu")}))
+@pytest.mark.parametrize(("name", "clip"), pairs({"uneven.webm": ("pyav", "dali-cpu", "dali-gpu", *NVDEC)}))
 def test_of_a_file_cut_short_the_frames_are_right_or_refused(name, clip, share, tmp_path):
     decoder, whole = decoder_or_skip(name), media(clip)
     path = tmp_path / clip
@@ -158,13 +162,13 @@ def test_of_a_file_cut_short_the_frames_are_right_or_refused(name, clip, share, 
     try:
         frames = decoder.frames(path, info, times.tolist(), None).host()
     except MediaError:
-        assert isinstance(decoder, DaliDecoder)
+        assert isinstance(decoder, DaliDecoder | NvdecDecoder)
         return
     expected = shown_at(np.array(UNEVEN) / 1000, times[:-1])
     assert [number_in(image) for image in frames.images][:-1] == expected.tolist()
 
 
-@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": ("pyav", "decord", "dali-cpu", "dali-gpu")}))
+@pytest.mark.parametrize(("name", "clip"), pairs({"even.webm": EVERY_READER}))
 def test_bytes_that_were_overwritten_give_an_error_or_frames_of_the_right_shape(name, clip, tmp_path):
     decoder, whole = decoder_or_skip(name), media(clip)
     path = tmp_path / clip

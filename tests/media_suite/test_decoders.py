@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ray_jobs.stages.decode import decode_frames
+from ray_jobs.stages.decoder_rules import decoders_for
 from services.core.errors import MediaError
 from tests.contract.decoders import CPU_READERS, EVERY_READER, WITH_GPU, decoder_or_skip, pairs, probed
 from tests.contract.test_decoder import check_frames_at_times
@@ -16,13 +17,14 @@ from tests.media_suite.conftest import real
 READERS = {
     **dict.fromkeys(["screencast_launching_apps.webm", "bbb_30s_vp8.webm"], EVERY_READER),
     **dict.fromkeys(
-        ["asl_book.mkv", "derived_nasa_hevc.mp4", "face.flv", "face_with_srt.mkv", "lecture_slides_vfr.mov",
+        ["asl_book.mkv", "derived_nasa_hevc.mp4", "face.flv", "face_with_srt.mkv",
          "nasa_13013.mp4", "ocr_frame_counter.mp4"],
         WITH_GPU,
     ),
     **dict.fromkeys(
         ["bbb_av1_aac.mp4", "bbb_h263.3gp", "chapters.mkv", "earth_mpeg4.avi", "earth_theora.ogg",
-         "hevc10_rot90_short.mp4", "odd_ogg_named_mkv.mkv", "rot_180.mov", "rot_90.mov", "slides_lorem_1fps.mp4"],
+         "hevc10_rot90_short.mp4", "lecture_slides_vfr.mov", "odd_ogg_named_mkv.mkv", "rot_180.mov", "rot_90.mov",
+         "slides_lorem_1fps.mp4"],
         CPU_READERS,
     ),
 }  # fmt: skip
@@ -31,6 +33,10 @@ READERS = {
 @pytest.mark.parametrize(("name", "clip"), pairs(READERS))
 def test_a_time_gives_the_frame_shown_then(name, clip):
     check_frames_at_times(decoder_or_skip(name), real(clip))
+
+
+def test_a_clip_whose_groups_do_not_start_afresh_is_read_by_ffmpeg_on_a_gpu_too():
+    assert decoders_for(probed(real("lecture_slides_vfr.mov")), gpu=True)[0] == "pyav"
 
 
 def test_the_counter_burned_into_a_frame_tells_its_time():

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
@@ -93,6 +93,7 @@ def check_groups(path: Path, times: list[float], *, is_open: bool = False) -> No
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made, st.lists(st.floats(-0.1, 1.1), min_size=1, max_size=12), st.booleans())
+@example(Made("flv", 1, 0, False, (20,), 0), [0.0], False)  # which can't be sought in
 def test_of_any_stream_each_tick_gets_its_frame_and_nothing_is_decoded_twice(stream, shares, every_frame):
     seconds = sum(stream.steps) / 1000
     times = [index * seconds / 200 for index in range(200)] if every_frame else [share * seconds for share in shares]

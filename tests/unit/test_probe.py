@@ -10,7 +10,7 @@ from services.core.errors import MediaError, Reason
 from services.core.media import MediaInfo
 from tests.media import clip, scenes
 from tests.media.damage import TRUNCATED_SECONDS, UNREADABLE
-from tests.media.numbered import NUMBERED
+from tests.media.numbered import EVEN, NUMBERED, REORDERED, Numbered, write_numbered
 
 FORMATS = {
     ".webm": "matroska", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".ts": "mpegts", ".mpg": "mpeg", ".avi": "avi",
@@ -88,6 +88,14 @@ def test_of_several_tracks_the_default_is_taken():
 @pytest.mark.parametrize("name", ["subtitles.mkv", "clock.mkv", "h264.flv"])
 def test_a_frame_rate_that_is_only_a_clock_is_measured_instead(name):
     assert probe(clip(name)).frame_rate == pytest.approx(30, abs=0.5)
+
+
+@pytest.mark.parametrize(("name", "is_open"), [("mp4", 1), ("mp4", 0), ("mkv", 1), ("mkv", 0), ("ts", 1), ("ts", 0)])
+def test_keyframes_that_are_no_idr_pictures_are_told(name, is_open, tmp_path):
+    options = REORDERED | {"x264-params": f"open-gop={is_open}:threads=1"}
+    path = tmp_path / f"made.{name}"
+    write_numbered(Numbered("libx264", EVEN, options, (96, 64)), path.name, path)
+    assert probe(path).has_open_groups is bool(is_open)
 
 
 def test_content_counts_and_the_name_does_not(tmp_path):
