@@ -1,4 +1,4 @@
-"""The media that the evaluation understands, with their truth and the questions about them.
+"""The media whose hearing and seeing is measured, with their truth.
 
 One set is made (`tests.media`) and always there; the other are the real recordings that ARCUS_MEDIA names.
 """
@@ -14,7 +14,6 @@ from typing import Any
 from services.cli.demo import EXAMPLE
 from tests.media import NAMES, clip, damage, recordings, scenes, sounds, talks
 
-HERE = Path(__file__).parent
 LECTURE: list[dict[str, Any]] = json.loads((EXAMPLE.parent / "lecture.json").read_text())
 
 
@@ -38,9 +37,7 @@ class MediaSet:
     transcripts: dict[str, str]
     reported_only: dict[str, str]  # transcripts that set no target
     cuts: dict[str, Cuts]
-    copies: dict[str, str]  # a file that shows the same as another with equal scores: which comes first says nothing
-    questions: dict[str, list[Any]]  # answerable, unanswerable
-    spanning: dict[str, list[Any]]  # multi_video, unanswerable, follow_ups
+    wordless: tuple[str, ...]  # files with music, noise or silence, in which nobody speaks
 
 
 def media_sets() -> list[MediaSet]:
@@ -69,13 +66,6 @@ def made() -> MediaSet:
         name: " ".join(item.said for item in talks.timed(name)) for name in talks.TALKS if name != "code.mp4"
     }
     transcripts |= {name: recordings.said(name) for name in recordings.SPOKEN}
-    questions, spanning = _read("made")
-    for item in (*questions["answerable"], *spanning["follow_ups"]):
-        if "part" in item:
-            part = talks.timed(item["file"])[item.pop("part") - 1]
-            item |= {"start": part.start_time, "end": part.end_time}
-        elif "end" not in item:
-            item |= {"start": 0, "end": float("inf")}
     return MediaSet(
         "made",
         {**paths, EXAMPLE.name: EXAMPLE},
@@ -88,9 +78,7 @@ def made() -> MediaSet:
             "slide_cuts.mp4": Cuts(scenes.SLIDE_CUTS[1:]),
             "fades.mp4": Cuts(scenes.FADES[1:]),
         },
-        copies={"railway_again.mp4": "railway.webm", "truncated.webm": "screencast.webm"},
-        questions=questions,
-        spanning=spanning,
+        wordless=("tune.ogg", "moving.avi", "screencast.webm", "shots.webm", "chapters.mkv"),
     )
 
 
@@ -100,7 +88,6 @@ def recorded(folder: Path) -> MediaSet:
     transcribed = ("jfk.flac", "librivox_0870.wav", "librivox_0880.wav", "librivox_0890.wav", "lj050_0131.wav")
     transcripts = {name: truth[name]["transcript"].replace("[exact]", "") for name in transcribed}
     transcripts["derived_lecture.mp4"] = " ".join(item["text"] for item in lecture["speech"])
-    questions, spanning = _read("recorded")
     return MediaSet(
         "recorded",
         {**{path.name: path for path in sorted(folder.iterdir()) if path.suffix not in (".md", ".json")},
@@ -118,15 +105,5 @@ def recorded(folder: Path) -> MediaSet:
             ),
             "shots_fades.mp4": Cuts((84 / 25, 167 / 25)),
         },
-        # The first fifth of a clip shows what the whole shows.
-        copies={"bad_truncated_20pct.webm": "screencast_launching_apps.webm"},
-        questions=questions,
-        spanning=spanning,
+        wordless=("bbb_30s_vp8.webm", "bbb_av1_aac.mp4", "long_363s_black_av1.mp4", "screencast_launching_apps.webm"),
     )  # fmt: skip
-
-
-def _read(name: str) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    questions, spanning = (
-        json.loads((HERE / "questions" / f"{name}{kind}.json").read_text()) for kind in ("", "_spanning")
-    )
-    return questions, spanning

@@ -1,11 +1,9 @@
-"""How the evaluation counts: lines read, words heard, cuts found, segments and citations that are right."""
+"""How what is heard and seen is counted: lines read, words heard, cuts found."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-from services.core.words import stems
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from loadtests.media_sets import MediaSet
@@ -56,48 +54,3 @@ def shot_boundaries(media: MediaSet) -> tuple[float, int]:
         truth = [round(cut, 1) for cut in cuts.seconds]
         print(f"  shots of {name}: truth {truth}, found {[round(start, 1) for start in starts]}")
     return 2 * right / (total + found), total
-
-
-def is_right(media: MediaSet, filename: str, segment: Any, item: dict[str, Any]) -> bool:
-    """Whether a segment is of the right file and shares time with the truth."""
-    whole = media.copies.get(filename, filename)
-    return whole == item["file"] and segment.start_time < item["end"] and segment.end_time > item["start"]
-
-
-def shared_words(item: dict[str, Any], description: dict[str, Any]) -> set[str]:
-    """Content words that a question has in common with what is said and shown at the place of its answer."""
-    there = " ".join(
-        part["text"]
-        for kind in ("speech", "scene_text", "visual_scene_description")
-        for part in description.get(kind) or ()
-        if part["start_time"] < item["end"] and part["end_time"] > item["start"]
-    )
-    return stems(item["question"]) & stems(there)
-
-
-def videos_cited(cited: set[str], needed: list[str]) -> tuple[float, set[str], set[str]]:
-    """(share, missing, wrong): of the videos that a right answer cites, those that are, less for each that is wrong.
-
-    An entry of `needed` may be several names with | between, of which any will do.
-    """
-    groups = [set(names.split("|")) for names in needed]
-    missing = {"|".join(sorted(names)) for names in groups if not names & cited}
-    wrong = cited - set().union(*groups)
-    return (len(groups) - len(missing)) / (len(groups) + len(wrong)), missing, wrong
-
-
-def is_valid(annotation: dict[str, Any], duration_seconds: float, description: dict[str, Any]) -> bool:
-    """Whether a citation lies in its file and what it quotes is in the file's description at that time."""
-    start, end = annotation["start_time"], annotation["end_time"]
-    if not 0 <= start < end <= duration_seconds + 0.5:
-        return False
-    there = " ".join(
-        part["text"]
-        for kind in ("speech", "scene_text", "visual_scene_description", "audio_description")
-        for part in description.get(kind) or ()
-        if part["start_time"] < end and part["end_time"] >= start
-    )
-    quoted = [
-        text for kind in ("speech", "scene_text", "visual_scene_description") for text in annotation.get(kind) or ()
-    ]
-    return bool(quoted) and all(normal(text)[:200] in normal(there) for text in quoted)
