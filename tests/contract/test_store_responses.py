@@ -117,3 +117,29 @@ async def test_a_chain_is_read_newest_first_and_ends_where_one_was_deleted(store
     await store.responses.delete(store.tenant, "r40")
     ids = [response.id async for response in store.responses.chain(last, 100)]
     assert ids == [f"r{number}" for number in range(49, 40, -1)]
+
+
+async def test_a_page_of_large_responses_ends_early_and_reads_no_requests(store):
+    """Pages go on by offset, or after the last that was told."""
+    for number in range(6):
+        lease = await store.begin_response(f"r{number}")
+        body = {**_body(f"r{number}"), "instructions": "x" * 1_500_000}
+        assert await store.response_log.append([Batch(lease, 0, ["a"], body=body)]) == set()
+    first = await store.responses.list(store.tenant, Page(limit=100))
+    assert (len(first.items), first.limit, first.total, first.has_more) == (2, 2, 6, True)
+    assert all(item.request == {} for item in first.items)
+    told, page = [], Page(limit=100)
+    while True:
+        listing = await store.responses.list(store.tenant, page)
+        told += [item.id for item in listing.items]
+        if not listing.has_more:
+            break
+        page = replace(page, after=told[-1])
+    assert sorted(told) == [f"r{number}" for number in range(6)]
+
+
+async def test_a_page_goes_over_its_first_item_whatever_its_size(store):
+    lease = await store.begin_response("r1")
+    body = {**_body("r1"), "instructions": "x" * 5_000_000}
+    await store.response_log.append([Batch(lease, 0, ["a"], body=body)])
+    assert len((await store.responses.list(store.tenant, Page())).items) == 1

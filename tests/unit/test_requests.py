@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +107,31 @@ def test_without_a_knowledge_base_the_default_is_asked() -> None:
 
 def test_unknown_fields_are_ignored() -> None:
     assert parse_request({**GOOD, "colour": {"of": "low"}, "include": ["reasoning.encrypted_content"]})
+
+
+def test_unknown_fields_are_not_kept() -> None:
+    """Wherever they stand; what is kept reads as the same request."""
+    junk = {"junk": ["junk"] * 3}
+    criterion = {"path": "speaker", "operator": "Equal", "valueText": "Ann"}
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "18", **junk}]}
+    base = {"collections": ["c"], "filter": {"metadata": [{**criterion, **junk}]}, **junk}
+    body = {
+        **GOOD,
+        **junk,
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": "Warm?", **junk}], **junk}, call, output],
+        "knowledge_base": base,
+        "tools": [{"type": "function", "name": "f", **junk}],
+        "text": {"verbosity": "low", **junk},
+        "reasoning": {"effort": "low", **junk},
+        "include": ["junk", "cloudglue_citations.media_descriptions"],
+        "metadata": {"mine": "kept"},
+    }
+    asked = parse_request(body)
+    assert "junk" not in json.dumps(asked.sent)
+    again = parse_request(asked.sent)
+    assert replace(again, include=asked.include) == asked
+    assert again.knowledge_base.filter and again.metadata == {"mine": "kept"} and again.options.verbosity == "low"
 
 
 def test_tools_are_told_with_every_field() -> None:

@@ -59,7 +59,14 @@ class Chats:
         query = created.apply(select(chats).where(chats.c.tenant_id == tenant_id), chats.c.created_at)
         orders = {"created_at": chats.c.created_at}
         return await list_page(
-            self._database, query, page, orders=orders, tie=chats.c.id, build=Chat.from_row, tenant_id=tenant_id
+            self._database,
+            query,
+            page,
+            orders=orders,
+            tie=chats.c.id,
+            build=Chat.from_row,
+            tenant_id=tenant_id,
+            weighed=chats.c.body,
         )
 
     async def delete(self, tenant_id: str, id: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import RowMapping, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, select, tuple_
 
 from services.core.errors import ArcusError, Reason, invalid
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
+MAX_PAGE_CHARACTERS = 4 * 1024**2  # of JSON as stored, of items whose size is their users'
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ async def list_page(
     tie: Any,
     build: Callable[[RowMapping], T],
     tenant_id: str = "",
+    weighed: ColumnElement[Any] | None = None,
 ) -> Listing[T]:
     """Runs a query as one page. `orders` maps names to columns, the first is the default; `tie` makes order total.
+
+    A page ends before its items hold more than MAX_PAGE_CHARACTERS in the column `weighed`, though never before its first
+    item; its `limit` is then how many items it goes over.
 
     With `page.after`, the item of that id must be the tenant's; what it comes after is told by the order, so that nothing
     is told twice or left out while the list grows. Raises NOT_FOUND for it.
@@ -92,6 +97,21 @@ async def list_page(
                 raise ArcusError(Reason.NOT_FOUND, f"There is nothing to go on after: {page.after}", field="after")
             behind = tuple_(*columns) > tuple(place) if page.sort == "asc" else tuple_(*columns) < tuple(place)
             query = query.where(behind)
-        rows = await connection.execute(query.order_by(*directed).limit(page.limit + 1).offset(page.offset))
+        query, limit, has_more = query.order_by(*directed).offset(page.offset), page.limit, False
+        if weighed is not None:
+            measured = query.with_only_columns(func.length(cast(weighed, Text))).limit(limit + 1)
+            sizes = (await connection.execute(measured)).scalars().all()
+            limit = _fitting(sizes[:limit], limit)
+            has_more = len(sizes) > limit
+        rows = await connection.execute(query.limit(limit if weighed is not None else limit + 1))
         items = [build(row) for row in rows.mappings()]
-    return Listing(items[: page.limit], total, page.limit, page.offset, has_more=len(items) > page.limit)
+    return Listing(items[:limit], total, limit, page.offset, has_more=has_more or len(items) > limit)
+
+
+def _fitting(sizes: Sequence[int], limit: int) -> int:
+    room = MAX_PAGE_CHARACTERS
+    for count, size in enumerate(sizes):
+        room -= size
+        if room < 0 and count:
+            return count
+    return limit

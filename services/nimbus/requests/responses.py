@@ -11,6 +11,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import check_metadata
 from services.nimbus.requests.input_items import MAX_ID_CHARACTERS, PREFIXES, is_reference
 from services.nimbus.requests.knowledge_base import KnowledgeBase, read_knowledge_base
+from services.nimbus.requests.known_fields import known
 from services.nimbus.requests.options import Options
 from services.nimbus.requests.tools import read_tool_choice, read_tools
 
@@ -58,7 +59,7 @@ class ResponseRequest:
     previous_response_id: str | None = None
     chat_citations: bool = False  # in the form of chat completions, not of annotations
     options: Options = field(default_factory=Options)
-    sent: dict[str, Any] = field(default_factory=dict)  # the body as it came
+    sent: dict[str, Any] = field(default_factory=dict)  # the body as it came, less what is not known
 
     @property
     def names_knowledge_base(self) -> bool:
@@ -118,6 +119,7 @@ def parse_request(body: Any) -> ResponseRequest:
     if knowledge_base.entities is not None and model != "nimbus-002-preview":
         raise invalid("entity_backed_knowledge needs the model nimbus-002-preview", field="knowledge_base.type")
     tools = read_tools(body.get("tools"))
+    include = read_include(body.get("include"))
     return ResponseRequest(
         model=model,
         messages=_messages(body.get("input"), follows=previous is not None),
@@ -125,7 +127,7 @@ def parse_request(body: Any) -> ResponseRequest:
         temperature=read_temperature(body),
         max_output_tokens=read_token_limit(body, "max_output_tokens"),
         knowledge_base=knowledge_base,
-        include=read_include(body.get("include")),
+        include=include,
         tools=tools,
         tool_choice=read_tool_choice(body.get("tool_choice"), tools),
         metadata=read_metadata(body),
@@ -134,7 +136,7 @@ def parse_request(body: Any) -> ResponseRequest:
         background=background,
         previous_response_id=previous,
         options=Options.from_json(body),
-        sent={name: value for name, value in body.items() if name not in ("stream", "stream_options")},
+        sent=known(body) | {"include": [item for item in include if item == INCLUDE_MEDIA_DESCRIPTIONS]},
     )
 
 
