@@ -52,6 +52,8 @@ MIN_FILES = 2048
 MAX_INDEX_REPLICAS = 128
 MAX_FOLDER_CHARACTERS = 27  # HAProxy takes 97 in all, of which Serve adds a node's id and "metrics.sock"
 
+_is_ending = threading.Event()
+
 # HAProxy must not outlive the actor that started it; prctl(1) is PR_SET_PDEATHSIG. Of its ports, Serve tells it to open
 # those of statistics and metrics to every interface: they get loopback. It needs none of the secrets around it.
 HAPROXY_WRAPPER = """#!/bin/sh
@@ -82,6 +84,26 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def hold_replica_ports() -> int:
+    """The first of 2 * REPLICA_PORTS ports that are this instance's until the process ends.
+
+    Serve means to open those of gRPC alone, but tells gRPC so by a text, which it ignores: two instances on the same ports
+    would each get calls of the other.
+    """
+    # Below Linux's ephemeral ports (32768 on), which Ray's own processes take; Serve skips a taken one.
+    firsts = range(12_000, 32_000, 2 * REPLICA_PORTS)
+    for first in random.sample(firsts, len(firsts)):
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", first + 2 * REPLICA_PORTS - 1))
+        except OSError:
+            held.close()
+            continue
+        held.detach()
+        return first
+    raise ArcusError(Reason.INTERNAL, f"Every port of {firsts.start} to {firsts.stop} that tells one Arcus is taken.")
+
+
 def haproxy_connections() -> int:
     """As many as the limit on open files lets. Raises INVALID_ARGUMENT where that is too low to work with."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -103,8 +125,7 @@ def serve_environment(folder: Path) -> dict[str, str]:
         )
     haproxy.mkdir(mode=0o700, exist_ok=True)
     metrics_port, stats_port, fallback_http_port, fallback_grpc_port = free_ports(4)
-    # Below Linux's ephemeral ports (32768 on), which Ray's own processes take; Serve skips a taken one.
-    first = random.randrange(12_000, 32_000, 2 * REPLICA_PORTS)
+    first = hold_replica_ports()
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
@@ -128,7 +149,7 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS),
         "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + REPLICA_PORTS),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + 2 * REPLICA_PORTS),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + 2 * REPLICA_PORTS - 2),
         # Ray's own ports bind every interface: without this instance's token they accept nothing.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -136,6 +157,8 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_worker_niceness": "0",
         # A replica that holds the interpreter for seconds is slow to say how busy it is, not dead.
         "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
+        # A HAProxy that is gone is started anew after three looks; with Serve's own 10 s between them, 30 s pass.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
         # Ten looks a second of the controller at what seldom changes took 0.06 of a core.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
@@ -200,6 +223,8 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
         log_to_driver=True,
         logging_level=logging.WARNING,
     )
+    parts = [child for child in psutil.Process().children() if child.name() in ("gcs_server", "raylet")]
+    threading.Thread(target=_end_with_ray, args=(parts,), name="watch-ray", daemon=True).start()
     logging_config = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(
         http_options=HTTPOptions(host=host, port=free_ports(1)[0]),
@@ -281,17 +306,17 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _wait_while_ray_runs() -> None:
-    """Returns never; ends this process, to be started anew, when a part of Ray that nothing restarts is gone."""
-    parts = [child for child in psutil.Process().children() if child.name() in ("gcs_server", "raylet")]
-    while all(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts):
-        time.sleep(WATCH_SECONDS)
-    print("A process of Ray has ended; so do the engines.", file=sys.stderr, flush=True)
-    os._exit(1)  # an orderly end would wait for the one that is gone; the others die with this process
+def _end_with_ray(parts: Collection[psutil.Process]) -> None:
+    """Ends this process, to be started anew, when a part of Ray that nothing restarts is gone; also while it deploys."""
+    while not _is_ending.wait(WATCH_SECONDS):
+        if not all(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts):
+            print("A process of Ray has ended; so do the engines.", file=sys.stderr, flush=True)
+            os._exit(1)  # an orderly end would wait for the one that is gone; the others die with this process
 
 
 def _end_on_signals() -> None:
     def end(_signal: int, _frame: object) -> None:
+        _is_ending.set()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent and its watcher may both ask
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise SystemExit(0)  # Ray ends its processes at exit
@@ -317,10 +342,13 @@ def main() -> None:
         ready = {"engine_address": settings.engine_address, "seconds": round(time.monotonic() - started, 1)}
         print(json.dumps(ready), flush=True)
         start_rest()
+        while True:
+            signal.pause()
     except ArcusError as error:
         print(error.message, file=sys.stderr, flush=True)
         sys.exit(BAD_CONFIGURATION if error.reason is Reason.INVALID_ARGUMENT else 1)
-    _wait_while_ray_runs()
+    finally:
+        _is_ending.set()
 
 
 if __name__ == "__main__":

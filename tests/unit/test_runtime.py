@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 
-from ray_jobs.runtime import LOGICAL_CPUS, MAX_INDEX_REPLICAS, logical_cpus
+from ray_jobs.runtime import LOGICAL_CPUS, MAX_INDEX_REPLICAS, logical_cpus, serve_environment
 from services.core.errors import ArcusError
 from services.core.settings import Settings
 
@@ -20,3 +25,16 @@ def test_more_index_replicas_than_fit_are_refused_with_what_to_change() -> None:
     with pytest.raises(ArcusError) as caught:
         logical_cpus(Settings(index_shards=64, index_replicas=4))
     assert str(MAX_INDEX_REPLICAS) in caught.value.message and caught.value.field == "index_replicas"
+
+
+def test_two_instances_on_one_machine_share_no_port() -> None:
+    """Serve opens its replicas' ports so that a second process may open them as well."""
+    ranges = []
+    with TemporaryDirectory(dir="/tmp") as folder:
+        for _ in range(3):
+            random.seed(7)  # all want the same
+            environment = serve_environment(Path(folder))
+            names = [name for name in sorted(environment) if name.startswith("RAY_SERVE_DIRECT_INGRESS_M")]
+            ports = [int(environment[name]) for name in names]
+            ranges.append(range(min(ports), max(ports) + 1))
+    assert not any(set(one) & set(other) for one, other in itertools.combinations(ranges, 2))

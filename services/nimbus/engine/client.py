@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 import grpc
+import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
@@ -31,6 +32,8 @@ DISTINCT: dict[Distinct, Any] = {
     "segment": pb.DISTINCT_SEGMENT,
     "file": pb.DISTINCT_FILE,
 }
+
+log = structlog.get_logger(__name__)
 
 # The one table of engine failures.
 REASONS = {
@@ -240,6 +243,8 @@ class _mapped:
 
 def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
     reason = REASONS.get(error.code(), Reason.INTERNAL)
+    if reason is Reason.INTERNAL:
+        log.error("engine_failed", code=error.code().name, details=(error.details() or "")[:1000])
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
     told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
