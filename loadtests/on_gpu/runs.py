@@ -18,6 +18,7 @@ from pathlib import Path
 from loadtests.on_gpu.rows import Case, Options, Row
 
 ROOT = Path(__file__).parents[2]
+ON_CPU = 5  # times as long as a GPU is given
 
 
 def cases(module: str, options: Options) -> list[Case]:
@@ -28,6 +29,7 @@ def results(module: str, numbers: Sequence[int], options: Options, deadline: flo
     """The rows of some of a module's cases, as each is done; deadline: of time.monotonic."""
     known = cases(module, options)
     left = list(numbers)
+    patience = 1 if options.on_gpu else ON_CPU
     while left:
         if time.monotonic() >= deadline:
             for number in left:
@@ -37,7 +39,7 @@ def results(module: str, numbers: Sequence[int], options: Options, deadline: flo
         with _Child(module, left, options) as child:
             while left:
                 case = known[left[0]]
-                row = child.row(min(case.limit_seconds, deadline - time.monotonic()))
+                row = child.row(min(case.limit_seconds * patience, deadline - time.monotonic()))
                 left.pop(0)
                 if row is None:
                     case.row.failed = child.end()

@@ -71,15 +71,15 @@ def _measure(row: Row, count: int, dimensions: int, queries: int, options: Optio
         resources = faiss.StandardGpuResources()
         bare = faiss.index_cpu_to_gpu(resources, 0, bare)
     bare.add(vectors)
-    calls = 50 if queries == 1 else 1
+    calls = 1 if queries > 1 else 50 if options.small else 200
 
     def ours() -> None:
         for call in range(calls):
-            index.search(asked[call : call + queries], DEPTH)
+            index.search(asked[call % CHECKED : call % CHECKED + queries], DEPTH)
 
     def beside() -> None:
         for call in range(calls):
-            bare.search(asked[call : call + queries], DEPTH)
+            bare.search(asked[call % CHECKED : call % CHECKED + queries], DEPTH)
 
     settle = settle_gpu if options.on_gpu else settle_nothing
     our_seconds, bare_seconds = best_seconds([ours, beside], options.rounds, settle)

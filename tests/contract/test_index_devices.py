@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray_jobs.index import torch_vectors
+from ray_jobs.index import recorded, torch_vectors
 from ray_jobs.index.device import CpuDevice, Device, FaissGpuDevice, TorchDevice, device
 from ray_jobs.index.gpu import MOST_HITS, GpuLists, GpuVectors
 from ray_jobs.index.lists import Lists, train
@@ -63,6 +63,7 @@ def on_gpu(name: str) -> object:
 @pytest.fixture(params=["cpu", "like-gpu", "torch-cpu", on_gpu("torch-gpu"), on_gpu("faiss-gpu")])
 def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setattr(torch_vectors, "COARSE_FROM", COUNT // 4)
+    monkeypatch.setattr(recorded, "RECORDED_AT", 2)
     if request.param == "like-gpu":
         return LikeGpuDevice()
     if request.param == "torch-cpu":

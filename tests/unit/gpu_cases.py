@@ -24,6 +24,6 @@ def cases(options: Options) -> Iterator[Case]:
     yield case("first", measured)
     yield case("raises", raises)
     yield case("dies", lambda row: os._exit(7))
-    yield case("hangs", lambda row: threading.Event().wait() and None, limit_seconds=3.0)
+    yield case("hangs", lambda row: threading.Event().wait() and None, limit_seconds=1.0)
     yield case("lacks", measured, missing="no such card")
     yield case("last", measured)
