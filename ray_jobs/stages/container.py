@@ -38,13 +38,17 @@ _BESIDE_TITLES = ("commentary", "audio description", "descriptive audio", "descr
 
 
 @contextmanager
-def open_media(path: Path, part: Part | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
+def open_media(
+    path: Path, part: Part | None = None, max_pixels: int = MAX_PIXELS, *, for_packets: bool = False
+) -> Iterator[InputContainer]:
     """Opens `path` at its start, or a part of it.
 
     To read from the start again, open anew: a seek to the start is a seek to some keyframe behind it where FFmpeg
     searches by decoding times (transport and program streams), and fails on raw streams.
     Raises MediaError when it is absent, empty, or no known self-contained media format. Pictures above `max_pixels`
     are not decoded, and fail.
+    for_packets: nothing is read and decoded to find out what a stream is, which takes most of opening. Then pixel formats
+    and colours are not known, nor where a file starts that does not say so in front (MP4 and MOV do).
     """
     import av
 
@@ -57,7 +61,8 @@ def open_media(path: Path, part: Part | None = None, max_pixels: int = MAX_PIXEL
         raise MediaError("The file is empty (0 bytes). Upload it again.")
     name = f"file:{path}" if part is None else f"subfile,,start,{part.first_byte},end,{part.end_byte},,:file:{path}"
     try:
-        container = av.open(name, options={**_OPTIONS, "max_pixels": str(max_pixels)})
+        more = {"skip_frame": "all", "threads": "1", "probesize": "32"} if for_packets else {}
+        container = av.open(name, options={**_OPTIONS, **more, "max_pixels": str(max_pixels)})
     except (av.FFmpegError, UnicodeError, ValueError) as error:
         raise MediaError(
             "The file is not a readable video, audio or image file, or its index is missing because it was cut "

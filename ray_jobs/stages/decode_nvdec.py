@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ray_jobs.stages.annex_b import AnnexB
+from ray_jobs.stages.colours import FULL_RANGE
 from ray_jobs.stages.container import decoded_video, open_media, read_only, start_seconds
 from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, picture_size, pixel_bound
 from ray_jobs.stages.nvdec import NvdecSession, Session, Sessions, StreamKind
@@ -69,7 +70,8 @@ class NvdecDecoder:
         import torch
 
         info = request.info
-        with open_media(request.path, max_pixels=pixel_bound(info)) as container:
+        for_packets = "mp4" in info.format and info.colour_matrix is not None
+        with open_media(request.path, max_pixels=pixel_bound(info), for_packets=for_packets) as container:
             stream = decoded_video(container)
             read_only(container, stream)
             clip = _Clip(request, stream, ticks_of(container, stream, request.times))
@@ -121,11 +123,14 @@ class _Clip:
 
     def __init__(self, request: FrameRequest, stream: Any, ticks: list[int]) -> None:
         context = stream.codec_context
-        codec = request.info.video_codec
-        if codec not in CODECS or context.pix_fmt not in _BITS or context.width % 2 or context.height % 2:
-            raise MediaError(f"NVDEC does not decode {codec} of {context.width}x{context.height} in {context.pix_fmt}.")
-        self.kind = StreamKind(codec, context.width, context.height, _BITS[context.pix_fmt])
-        self.colours = Colours(context.colorspace, context.color_range)
+        codec, pixels = request.info.video_codec, request.info.pixel_format
+        if codec not in CODECS or pixels not in _BITS or context.width % 2 or context.height % 2:
+            raise MediaError(f"NVDEC does not decode {codec} of {context.width}x{context.height} in {pixels}.")
+        self.kind = StreamKind(codec, context.width, context.height, _BITS[pixels])
+        matrix, is_full = request.info.colour_matrix, request.info.is_full_range
+        if matrix is None:
+            matrix, is_full = context.colorspace, context.color_range == FULL_RANGE
+        self.colours = Colours(matrix, is_full_range=is_full)
         self.size = turned(picture_size(request.info, request.max_side), request.info.rotation)
         self.ticks = ticks
         self.found: dict[int, int] = {}  # tick -> the stamp of its frame

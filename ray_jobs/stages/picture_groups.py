@@ -32,7 +32,7 @@ class PictureGroup:
 
 def ticks_of(container: InputContainer, stream: Any, times: Sequence[float]) -> list[int]:
     """Times in seconds of the media as ticks of the stream's time base."""
-    start, base = start_seconds(container), stream.time_base
+    start, base = start_seconds(container), float(stream.time_base)
     # The thousandth is for times that were computed from stamps and lost their last bit.
     return [math.floor((time + start) / base + 1e-3) for time in times]
 

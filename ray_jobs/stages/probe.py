@@ -9,6 +9,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ray_jobs.stages.colours import FULL_RANGE
 from ray_jobs.stages.container import (
     MAX_PIXELS,
     audio_stream,
@@ -133,6 +134,8 @@ def _shown(video: Any, frame: Any) -> dict[str, Any]:
         "video_codec": _codec(video),
         "pixel_format": frame.format.name,
         "video_profile": video.codec_context.profile,
+        "colour_matrix": int(frame.colorspace),
+        "is_full_range": int(frame.color_range) == FULL_RANGE,
     }
 
 

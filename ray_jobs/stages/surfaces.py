@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ray_jobs.stages.colours import FULL_RANGE, LUMA, rgb_matrix
+from ray_jobs.stages.colours import LUMA, rgb_matrix
 from services.core.errors import MediaError
 
 if TYPE_CHECKING:
@@ -12,18 +12,16 @@ if TYPE_CHECKING:
 
 
 class Colours:
-    """What RGB a stream's samples mean, by its ISO/IEC 23001-8 `matrix`, and its `colour_range` as FFmpeg numbers it.
+    """What RGB a stream's samples mean, by its ISO/IEC 23001-8 `matrix`. Raises MediaError for one that is not known."""
 
-    Raises MediaError for a matrix that is not known.
-    """
-
-    def __init__(self, matrix: int, colour_range: int) -> None:
+    def __init__(self, matrix: int, *, is_full_range: bool) -> None:
         import numpy as np
 
         if matrix not in LUMA:
             raise MediaError(f"Colour matrix {matrix} is not known.")
-        is_full = colour_range == FULL_RANGE
-        black, white, spread = (0, 255, 255) if is_full else (16, 219, 224)  # of 8 bits: ITU-R BT.601, section 2.5
+        black, white, spread = (
+            (0, 255, 255) if is_full_range else (16, 219, 224)
+        )  # of 8 bits: ITU-R BT.601, section 2.5
         self._matrix = (rgb_matrix(*LUMA[matrix]) * 255 / np.array([white, spread, spread])).T.astype(np.float32)
         self._zero = np.array([black, 128, 128], np.float32)
 

@@ -98,6 +98,12 @@ def test_keyframes_that_are_no_idr_pictures_are_told(name, is_open, tmp_path):
     assert probe(path).has_open_groups is bool(is_open)
 
 
+@pytest.mark.parametrize(("name", "matrix", "is_full"), [("bt709.webm", 1, False), ("mjpeg.mov", 5, True)])
+def test_the_colours_of_a_picture_are_told(name, matrix, is_full):
+    info = probe(clip(name))
+    assert (info.colour_matrix, info.is_full_range) == (matrix, is_full)
+
+
 def test_content_counts_and_the_name_does_not(tmp_path):
     assert probe(clip("ogg_named.mkv")).format == "ogg"
     renamed = tmp_path / "video.mp4"
