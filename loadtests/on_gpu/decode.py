@@ -1,182 +1,206 @@
-"""Frames decoded and scaled per second through DaliDecoder, beside DALI's own operators over the same clips."""
+"""Frames decoded and scaled per second by each decoder of a GPU, beside DALI's own operators and NVDEC by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from loadtests.on_gpu.bare_decoders import PlainDali, PlainNvdec, demuxed
+from loadtests.on_gpu.clips import FRAME_RATE, decibels, made_clip, reference
 from loadtests.on_gpu.rows import BESIDE, Case, Options, Row, best_seconds, lacking, settle_gpu, settle_nothing
 
 MAX_SIDE = 448
-FRAME_RATE = 30
-GROUP = 30  # frames from keyframe to keyframe
-# codec of the row -> encoder, and its options for speed
-ENCODERS = {
-    "h264": ("libx264", {"preset": "veryfast"}),
-    "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:open-gop=0"}),
-    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}),
-    "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
-}
+NVDEC = "NVDEC by itself"
+MOST_DECODERS = 16
+EVERY_SECONDS = 2.0  # between the frames that a describer sees, by default
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Frames of `streams` readings of a clip, by one decoder; every_seconds: None means every frame."""
+
+    codec: str
+    size: tuple[int, int]
+    streams: int
+    way: str  # nvdec or dali
+    seconds: int = 4
+    every_seconds: float | None = None
+    rank: int = 1
+
+    @property
+    def times(self) -> list[float]:
+        step = self.every_seconds or 1 / FRAME_RATE
+        return [(index + 0.5) * step for index in range(round(self.seconds / step))]
+
+
+H264_1080P = Asked("h264", (1920, 1080), 8, "nvdec", rank=0)
 FULL = [
-    *(("h264", size) for size in ((1280, 720), (1920, 1080), (3840, 2160))),
-    *(("hevc", size) for size in ((1920, 1080), (3840, 2160))),
-    ("vp9", (1920, 1080)),
+    H264_1080P,
+    Asked("h264", (1920, 1080), 16, "nvdec", 16, EVERY_SECONDS, rank=0),
+    Asked("hevc", (1920, 1080), 8, "nvdec", rank=0),
+    Asked("h264", (1920, 1080), 1, "nvdec"),
+    Asked("h264", (1920, 1080), 8, "dali"),
+    Asked("h264", (1280, 720), 8, "nvdec"),
+    Asked("h264", (3840, 2160), 8, "nvdec"),
+    Asked("hevc", (3840, 2160), 8, "nvdec"),
+    Asked("h264", (1920, 1080), 32, "nvdec"),
+    Asked("h264", (1920, 1080), 1, "dali"),
+    Asked("hevc", (1920, 1080), 8, "dali"),
+    Asked("vp9", (1920, 1080), 8, "nvdec"),
+    *(
+        Asked(codec, size, streams, "nvdec", rank=2)
+        for codec, size, streams in (
+            ("h264", (1280, 720), 1),
+            ("h264", (1280, 720), 32),
+            ("hevc", (1920, 1080), 1),
+            ("hevc", (1920, 1080), 32),
+            ("h264", (3840, 2160), 1),
+            ("hevc", (3840, 2160), 1),
+        )
+    ),
 ]
-SMALL = [("vp9", (640, 384)), ("vp8", (640, 384))]
+SMALL = [
+    Asked(codec, (640, 384), streams, way, 1)
+    for codec in ("vp9", "vp8")
+    for way in ("nvdec", "dali")
+    for streams in (1, 2)
+] + [Asked("h264", (640, 384), 2, "nvdec", 4, EVERY_SECONDS)]
 
 
 def cases(options: Options) -> Iterator[Case]:
-    kinds = SMALL if options.small or not options.on_gpu else FULL
-    many = 2 if options.small else 8
-    seconds = 1 if options.small else 4
-    device = "gpu" if options.on_gpu else "cpu"
-    for codec, size in kinds:
-        for streams in (1, many):
-            row = Row(
-                "decode",
-                f"{codec} {size[0]}x{size[1]} on the {device}, {streams} stream{'s' * (streams > 1)}",
-                "frames/s",
-                "DALI's operators alone",
-                {BESIDE: 0.9},
-            )
-            path = options.folder / f"{codec}_{size[0]}.{'mkv' if codec.startswith('vp') else 'mp4'}"
-            yield Case(
-                row,
-                partial(
-                    _measure,
-                    path=path,
-                    codec=codec,
-                    size=size,
-                    seconds=seconds,
-                    streams=streams,
-                    device=device,
-                    options=options,
-                ),
-                lambda: lacking("av", "cv2", "nvidia.dali") or _missing(device),
-            )
+    device = "GPU" if options.on_gpu else "CPU"
+    for asked in SMALL if options.small or not options.on_gpu else FULL:
+        what = f"{asked.codec} {asked.size[0]}x{asked.size[1]}, {asked.streams} at once, by {asked.way} on the {device}"
+        goals = {BESIDE: 0.9} | ({NVDEC: 0.7} if options.on_gpu and asked.way == "nvdec" else {})
+        if asked.every_seconds:
+            what, goals = f"{what}, one frame in {asked.every_seconds:g} s", {}
+        row = Row(
+            "decode", what, "video-seconds/s" if asked.every_seconds else "frames/s", "DALI's operators alone", goals
+        )
+        yield Case(row, partial(_measure, asked=asked, options=options), partial(_missing, asked, options), asked.rank)
+    size, streams = ((640, 384), 2) if options.small else ((1920, 1080), 8)
+    row = Row(
+        "decode",
+        f"packets of h264 {size[0]}x{size[1]} cut and handed on, {streams} at once, {os.cpu_count()} processors",
+        "frames/s",
+        "PyAV's demuxers alone",
+    )
+    asked = Asked("h264", size, streams, "nvdec", 1 if options.small else 4)
+    yield Case(row, partial(_cut, asked=asked, options=options), partial(lacking, "av"))
 
 
-def _missing(device: str) -> str:
-    from ray_jobs.stages.decode_dali import missing
+def _missing(asked: Asked, options: Options) -> str:
+    from ray_jobs.stages import decode_dali, nvdec
 
-    return missing(device)
+    if asked.way == "dali":
+        return lacking("av", "cv2", "nvidia.dali") or decode_dali.missing("gpu" if options.on_gpu else "cpu")
+    return lacking("av", "cv2") or (nvdec.missing() if options.on_gpu else "")
 
 
-def _measure(
-    row: Row, path: Path, codec: str, size: tuple[int, int], seconds: int, streams: int, device: str, options: Options
-) -> None:
+def _decoder(way: str, on_gpu: bool) -> Any:
+    from ray_jobs.stages.decode import DaliDecoder, NvdecDecoder
+    from ray_jobs.stages.decode_dali import BatchLimits
+    from ray_jobs.stages.nvdec import SoftwareSession
+
+    if way == "nvdec":
+        return NvdecDecoder() if on_gpu else NvdecDecoder(SoftwareSession, 2)
+    # Nothing else needs the GPU's memory here, and DALI alone is not held back either.
+    return DaliDecoder("gpu", BatchLimits(clips=32, decoded_bytes=16 * 2**30)) if on_gpu else DaliDecoder("cpu")
+
+
+def _measure(row: Row, *, asked: Asked, options: Options) -> None:
     import numpy as np
 
-    from ray_jobs.stages.decode_dali import BatchLimits, DaliDecoder
     from ray_jobs.stages.decoder import FrameRequest, Frames, picture_size
     from ray_jobs.stages.probe import probe
 
-    if not path.exists():
-        _write(path, codec, size, seconds)
-    info = probe(path)
-    count = seconds * FRAME_RATE
-    times = [(index + 0.5) / FRAME_RATE for index in range(count)]
-    width, height = picture_size(info, MAX_SIDE)
-    requests = [FrameRequest(path, info, times, MAX_SIDE)] * streams
-    # Nothing else needs the GPU's memory here, and DALI alone is not held back either.
-    decoder = DaliDecoder(device, BatchLimits(clips=32, decoded_bytes=16 * 2**30) if device == "gpu" else None)
-    plain = _PlainDali(device, streams, decoder.threads, (width, height))
-    encoded = np.frombuffer(path.read_bytes(), np.uint8)
-    results: dict[str, Any] = {}
+    path = made_clip(options.folder, asked.codec, asked.size, asked.seconds)
+    info, times = probe(path), asked.times
+    size = picture_size(info, MAX_SIDE)
+    decoder = _decoder(asked.way, options.on_gpu)
+    requests = [FrameRequest(path, info, times, MAX_SIDE)] * asked.streams
+    results: list[Any] = []
 
     def ours() -> None:
-        results["ours"] = decoder.batch(requests)
+        results[:] = decoder.batch(requests)
 
-    def beside() -> None:
-        results["plain"] = plain.frames([encoded] * streams)
-
-    settle = settle_gpu if device == "gpu" else settle_nothing
-    our_seconds, plain_seconds = best_seconds([ours, beside], options.rounds, settle)
-    row.ours, row.beside = count * streams / our_seconds, count * streams / plain_seconds
-    refused = [str(result) for result in results["ours"] if not isinstance(result, Frames)]
-    row.check("refused", refused, not refused)
+    calls: dict[str, Callable[[], Any]] = {"": ours, **_bare(row, asked, options, size)}
+    seconds = best_seconds(list(calls.values()), options.rounds, settle_gpu if options.on_gpu else settle_nothing)
+    every = asked.seconds * (1 if asked.every_seconds else FRAME_RATE) * asked.streams
+    rates = {name: every / each for name, each in zip(calls, seconds, strict=True)}
+    row.ours, row.beside = rates.pop(""), rates.pop(BESIDE, None)
+    row.ceilings = rates
+    refused = [str(result) for result in results if not isinstance(result, Frames)]
+    row.check("refused", refused[:1], not refused)
     if refused:
         return
-    found = [frames.host() for frames in results["ours"]]
-    row.check("frames of each stream", sorted({len(frames) for frames in found}), {len(f) for f in found} == {count})
-    row.check("frames of DALI alone", sorted(set(results["plain"])), set(results["plain"]) == {count})
-    late = max(float(np.abs(frames.times - np.arange(count) / FRAME_RATE).max()) for frames in found)
+    found = [frames.host() for frames in results]
+    row.check("frames of each", sorted({len(f) for f in found}), {len(f) for f in found} == {len(times)})
+    shown = np.floor(np.array(times) * FRAME_RATE).astype(int)
+    late = max(float(np.abs(frames.times - shown / FRAME_RATE).max()) for frames in found)
     row.check("greatest error of a time, s", round(late, 4), late < 0.002)
-    wanted = np.linspace(0, count - 1, 7).astype(int).tolist()
-    reference = _reference(path, wanted, (width, height))
-    ratio = min(_decibels(frames.images[i], picture) for frames in found for i, picture in reference.items())
+    places = np.linspace(0, len(times) - 1, min(7, len(times))).astype(int)
+    right = reference(path, shown[places].tolist(), size)
+    ratio = min(decibels(frames.images[i], right[int(shown[i])]) for frames in found for i in places)
     row.check("least PSNR, dB", round(ratio, 1), ratio >= 35)
 
 
-class _PlainDali:
-    """DALI's decoder over whole files, every frame of them, and its resize to the same size."""
-
-    def __init__(self, device: str, streams: int, threads: int, size: tuple[int, int]) -> None:
-        from nvidia.dali import Pipeline, fn, types
-
-        pipeline = Pipeline(
-            batch_size=streams,
-            num_threads=threads,
-            device_id=0 if device == "gpu" else None,
-            prefetch_queue_depth=1,
-        )
-        with pipeline:
-            encoded = fn.external_source(name="encoded", dtype=types.UINT8, ndim=1)
-            decoded = fn.decoders.video(encoded, device="mixed" if device == "gpu" else "cpu", affine=False)
-            scaled = fn.resize(
-                decoded, resize_x=size[0], resize_y=size[1], interp_type=types.INTERP_TRIANGULAR, antialias=True
-            )
-            pipeline.set_outputs(scaled)
-        pipeline.build()
-        self._pipeline = pipeline
-
-    def frames(self, files: list[Any]) -> list[int]:
-        (output,) = self._pipeline.run(encoded=files)
-        return [output[index].shape()[0] for index in range(len(files))]
-
-
-def _write(path: Path, codec: str, size: tuple[int, int], seconds: int) -> None:
-    """A moving, textured clip. Not finer than what a camera takes: on noise, two ways to scale differ by what they are."""
-    import av
-    import cv2
+def _bare(row: Row, asked: Asked, options: Options, size: tuple[int, int]) -> dict[str, Callable[[], Any]]:
+    """What decodes the same without Arcus, by name; a row says of each that does not run why."""
     import numpy as np
 
-    encoder, options = ENCODERS[codec]
-    width, height = size
-    random = np.random.default_rng(0)
-    texture = random.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
-    texture = cv2.resize(texture, (width * 2, height * 2), interpolation=cv2.INTER_CUBIC)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(encoder, rate=FRAME_RATE, options={"g": str(GROUP), **options})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.bit_rate = width * height * 12
-        for index in range(seconds * FRAME_RATE):
-            x, y = (index * 5) % width, (index * 3) % height
-            view = np.ascontiguousarray(texture[y : y + height, x : x + width])
-            frame = av.VideoFrame.from_ndarray(view, "rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    path = made_clip(options.folder, asked.codec, asked.size, asked.seconds)
+    every = asked.seconds * FRAME_RATE
+
+    def dali() -> Callable[[], Any]:
+        from ray_jobs.stages.decode_dali import missing
+
+        if lack := missing("gpu" if options.on_gpu else "cpu"):
+            raise RuntimeError(lack)
+        plain = PlainDali("gpu" if options.on_gpu else "cpu", asked.streams, 8 if options.on_gpu else 2, size)
+        encoded = [np.frombuffer(path.read_bytes(), np.uint8)] * asked.streams
+        counted = set(plain.frames(encoded))
+        row.check("frames of DALI alone", sorted(counted), counted == {every})
+        return lambda: plain.frames(encoded)
+
+    def nvdec() -> Callable[[], Any]:
+        plain = PlainNvdec(path, asked.codec, min(asked.streams, MOST_DECODERS))
+        counted = plain.frames(asked.streams)
+        row.check("frames of NVDEC alone", counted, counted == every * asked.streams)
+        return lambda: plain.frames(asked.streams)
+
+    made: dict[str, Callable[[], Any]] = {}
+    for name, make in ({BESIDE: dali} | ({NVDEC: nvdec} if options.on_gpu else {})).items():
+        try:
+            made[name] = make()
+        except Exception as error:
+            row.checks[f"{row.reference if name == BESIDE else name} does not run"] = str(error)[:120]
+    return made
 
 
-def _reference(path: Path, wanted: list[int], size: tuple[int, int]) -> dict[int, Any]:
-    """Frames by number, decoded in order by FFmpeg and scaled by OpenCV."""
-    import av
-    import cv2
+def _cut(row: Row, *, asked: Asked, options: Options) -> None:
+    """Everything up to a decoder, which here throws away what it is given."""
+    from ray_jobs.stages.decode import NvdecDecoder
+    from ray_jobs.stages.decoder import FrameRequest
+    from ray_jobs.stages.nvdec import SoftwareSession
+    from ray_jobs.stages.probe import probe
 
-    with av.open(str(path)) as container:
-        return {
-            index: cv2.resize(frame.to_ndarray(format="rgb24"), size, interpolation=cv2.INTER_AREA)
-            for index, frame in enumerate(container.decode(video=0))
-            if index in wanted
-        }
+    counted: list[int] = []
 
+    class Waste(SoftwareSession):
+        def decode(self, packet: Any) -> list[Any]:
+            counted.append(packet is not None)
+            return []
 
-def _decibels(image: Any, reference: Any) -> float:
-    import numpy as np
-
-    error = np.mean((image.astype(np.float64) - reference) ** 2)
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+    path = made_clip(options.folder, asked.codec, asked.size, asked.seconds)
+    decoder = NvdecDecoder(Waste, 2)
+    requests = [FrameRequest(path, probe(path), asked.times, MAX_SIDE)] * asked.streams
+    every = asked.seconds * FRAME_RATE * asked.streams
+    cut, bare = best_seconds(
+        [lambda: decoder.batch(requests), lambda: demuxed(path, asked.streams)], options.rounds, settle_nothing
+    )
+    row.ours, row.beside = every / cut, every / bare
+    row.check("packets", sum(counted) // (options.rounds + 1), sum(counted) == every * (options.rounds + 1))
