@@ -18,6 +18,8 @@ _FRAMES = {"speech": "said", "scene_text": "shown"}
 
 def phrase(point: Point, question: Question, style: Style, *, several_files: bool = False, short: str = "") -> str:
     """ "**300 metres**: at 00:12–00:15 the speaker says “The tower is 300 metres tall.” [1]", in the question's language."""
+    if short and style.terse:
+        return f"{short} [{point.number}]"
     words = frames(style.language or question.language)
     where = place(point, question, style, several_files)
     text = shortened(quoted(point, question, short), MAX_QUOTE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,7 +80,8 @@ def _numbers(text: str) -> Iterator[Fact]:
     if language in ("zh", "ja"):
         spans += [match.span() for match in _CJK_DIGITS.finditer(text)]
     else:  # of a few words that no language owns, the first that reads a number
-        spans += next((found for one in ([language] if language else _CASED) if (found := _spelt(text, one))), [])
+        languages = [language] if language else _CASED
+        spans += next(([item[:2] for item in spelt] for one in languages if (spelt := _spelt(text, one))), [])
     for start, end in sorted(spans):
         last = _with_unit(text, end)
         # One sign for a number may be a part of any word.
@@ -87,23 +89,44 @@ def _numbers(text: str) -> Iterator[Fact]:
             yield Fact("number", text[start:last], start, last)
 
 
-def _spelt(text: str, language: str) -> list[tuple[int, int]]:
-    """Where numbers in words stand. One is an article in most languages; what counts an order is no amount."""
+def amounts(text: str) -> list[float]:
+    """The values of the whole numbers in a text, in digits or in words of any of the languages; "one" is none."""
+    found = [float(match[0]) for match in re.finditer(r"\d+", text)]
+    found += [_cjk_value(match[0]) for match in _CJK_DIGITS.finditer(text)]
+    first = language_of(text)
+    for language in sorted(_CASED, key=lambda language: language != first):
+        if spelt := _spelt(text, language):
+            return found + [value for _, _, value in spelt]
+    return found
+
+
+def _cjk_value(text: str) -> float:
+    total = current = 0.0
+    for value in map(unicodedata.numeric, text):
+        if value >= 10_000:
+            total, current = (total + current or 1) * value, 0
+        elif value >= 10:
+            total, current = total + (current or 1) * value, 0
+        else:
+            current = value
+    return total + current
+
+
+def _spelt(text: str, language: str) -> list[tuple[int, int, float]]:
+    """(start, end, value) of numbers in words. One is an article in most languages; what counts an order is no amount."""
     words = [
         _Word(match[0], match.start(), match.end()) for match in re.finditer(r"[^\W_]+(?:-[^\W_]+)*|[^\w\s]", text)
     ]
-    found: list[tuple[int, int]] = []
-    values: list[float] = []
+    found: list[tuple[int, int, float]] = []
     for number in find_numbers(words, language, 0.0):  # type: ignore[arg-type]
         start, end = words[number.start].start, words[number.end - 1].end
         if number.is_ordinal or number.value <= 1 or text[start:end][:1].isdecimal():
             continue
         # Nineteen sixty six is said as two numbers.
-        if found and text[found[-1][1] : start] == " " and 10 <= values[-1] <= 20 and 10 <= number.value <= 99:
-            found[-1] = (found[-1][0], end)
+        if found and text[found[-1][1] : start] == " " and 10 <= found[-1][2] <= 20 and 10 <= number.value <= 99:
+            found[-1] = (found[-1][0], end, 100 * found[-1][2] + number.value)
         else:
-            found.append((start, end))
-        values.append(number.value)
+            found.append((start, end, number.value))
     return found
 
 

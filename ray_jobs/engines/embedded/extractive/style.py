@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ray_jobs.engines.embedded.extractive.frames import Frames, frames
+
 MAX_CHARACTERS = 20_000  # of instructions that are read
 MAX_POINTS = 50
 BRIEF_POINTS = 2
@@ -84,6 +86,9 @@ class Style:
     max_points: int = 0  # 0: as many as fit the question
     plain: bool = False  # without Markdown
     language: str = ""  # of the engine's own words; "": the question's
+    prose: bool = False  # no list even where one is usual
+    terse: bool = False  # the answer and nothing else
+    not_kept: tuple[str, ...] = ()  # wishes that can't be kept, in the words of whoever wished
 
     @classmethod
     def read(cls, instructions: str) -> Style:
@@ -102,7 +107,7 @@ class Style:
         elif _TIMED.search(text):
             style = replace(style, timestamps=True)
         if _UNLISTED.search(text):
-            style = replace(style, bullets=False, numbered=False)
+            style = replace(style, bullets=False, numbered=False, prose=True)
         elif _NUMBERED.search(text):
             style = replace(style, numbered=True, bullets=False)
         elif _BULLETED.search(text):
@@ -120,10 +125,18 @@ class Style:
         if self.max_points and len(lines) > self.max_points:
             rest = [line.removesuffix(".") for line in lines[self.max_points - 1 :]]
             lines = [*lines[: self.max_points - 1], "; ".join(rest) + "."]
+        return self.noted(self.listed(lines, lead), frames(self.language))
+
+    def listed(self, lines: Sequence[str], lead: str = "") -> str:
         if self.numbered:
-            return "\n".join(
-                [*([lead] if lead else []), *(f"{number}. {line}" for number, line in enumerate(lines, 1))]
-            )
-        if self.bullets:
-            return "\n".join([*([lead] if lead else []), *(f"- {line}" for line in lines)])
-        return " ".join([*([lead] if lead else []), *lines])
+            lines = [f"{number}. {line}" for number, line in enumerate(lines, 1)]
+        elif self.bullets:
+            lines = [f"- {line}" for line in lines]
+        between = "\n" if self.numbered or self.bullets else " "
+        return between.join([*([lead] if lead else []), *lines])
+
+    def noted(self, text: str, words: Frames) -> str:
+        """With the one sentence on wishes that can't be kept."""
+        if not self.not_kept:
+            return text
+        return f"{text}\n\n{words.say('not_kept', wishes=words.listed([words.quote(wish) for wish in self.not_kept]))}"

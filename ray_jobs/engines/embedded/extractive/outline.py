@@ -1,0 +1,170 @@
+"""A summary: of each video what it is about, then a line for each of its parts, with its time and its source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded.extractive.frames import Frames, frames
+from ray_jobs.engines.embedded.extractive.languages import language_of, stop_words, words_of
+from ray_jobs.engines.embedded.extractive.question import Question
+from ray_jobs.engines.embedded.extractive.sentences import sentences
+from ray_jobs.engines.embedded.extractive.style import Style
+from ray_jobs.engines.embedded.titles import shortened
+from services.core.media import timecode
+from services.core.search.tokens import folded
+
+MAX_LINES = 16
+MAX_FILES = 24
+MAX_TOPICS = 4
+MAX_LINE = 160  # characters of what is told in a line
+MAX_HEADLINE = 90
+MIN_WORDS = 4  # of a sentence that says something by itself
+MIN_CHARACTERS = 8  # of one in a script without spaces
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of a video and what tells of it."""
+
+    number: int
+    start_time: float
+    end_time: float
+    headline: str
+    told: str  # a sentence that is said, or what is seen where nothing is
+
+
+def outline(sources: Sequence[pb.Source], question: Question, style: Style, most: int = MAX_LINES) -> str:
+    """Complete over the videos: where they have more than `most` parts, neighbours share a line, and that is said.
+
+    Empty where nothing in the sources can be told.
+    """
+    words = frames(style.language or question.language)
+    videos = [parts for parts in _videos(sources) if parts[1]]
+    if not videos:
+        return ""
+    shown = videos[: style.max_points or MAX_FILES] if len(videos) > 1 else videos
+    each = max(1, (style.max_points or most) // len(shown))
+    blocks, merged = [], 0
+    for filename, parts in shown:
+        groups = _shared(parts, each)
+        merged += sum(len(group) for group in groups if len(group) > 1)
+        name = filename if style.plain else f"**{filename}**"
+        if len(groups) == 1 and len(videos) > 1:
+            blocks.append(f"{name}: {_line(groups[0], style)}")
+        elif style.max_points == 1:
+            blocks.append(_about(name, parts, words))
+        else:
+            lead = "" if style.max_points and len(videos) == 1 else _about(name, parts, words)
+            blocks.append(_listed(style).listed([_line(group, style) for group in groups], lead))
+    told = _listed(style).listed(blocks) if each == 1 and len(videos) > 1 else "\n\n".join(blocks)
+    notes = [words.say("merged", count=merged)] if merged and not style.max_points else []
+    notes += [words.say("left_out", count=len(videos) - len(shown))] if len(videos) > len(shown) else []
+    return style.noted("\n\n".join([told, *notes]), words)
+
+
+def _listed(style: Style) -> Style:
+    return replace(style, bullets=not (style.numbered or style.prose), max_points=0)
+
+
+def _videos(sources: Iterable[pb.Source]) -> list[tuple[str, list[_Part]]]:
+    """(filename, its parts in order of time), in the order in which the files come."""
+    of_file: dict[str, dict[float, pb.Source]] = {}
+    for source in sources:
+        of_file.setdefault(source.file_id, {}).setdefault(source.start_time, source)
+    return [
+        (next(iter(found.values())).filename, _told_once([_part(found[start]) for start in sorted(found)]))
+        for found in of_file.values()
+    ]
+
+
+def _part(source: pb.Source) -> _Part:
+    texts: dict[str, list[str]] = {}
+    for passage in source.passages:
+        texts.setdefault(passage.kind, []).append(passage.text)
+    lines = [line for text in texts.get("scene_text", ()) for line in sentences(text)]
+    headline = next((line for line in lines if _is_readable(line)), "")
+    told = _first_telling(texts.get("speech", ()))
+    if not (told or headline):
+        # What is heard is told only of what can't be seen: that someone speaks says nothing.
+        told = _first_telling(texts.get("visual_scene_description") or texts.get("audio_description", ()))
+    return _Part(source.number, source.start_time, source.end_time, headline, told)
+
+
+def _told_once(parts: list[_Part]) -> list[_Part]:
+    """Without parts that tell nothing; neighbours with one headline and one text are one part."""
+    telling = [part for part in parts if part.headline or part.told]
+    once = []
+    for _, same in groupby(telling, key=lambda part: (folded(part.headline), folded(part.told))):
+        first, *rest = same
+        once.append(replace(first, end_time=rest[-1].end_time) if rest else first)
+    return once
+
+
+def _is_readable(line: str) -> bool:
+    letters = sum(map(str.isalpha, line))
+    return letters >= 2 and letters >= 0.6 * len(line.replace(" ", "")) and len(line) <= MAX_HEADLINE
+
+
+def _first_telling(texts: Iterable[str]) -> str:
+    """The first sentence that is more than a greeting, else the first."""
+    every = [sentence for text in texts for sentence in sentences(text)]
+    return next(
+        (one for one in every if len(one.split()) >= MIN_WORDS or (not one.isascii() and len(one) >= MIN_CHARACTERS)),
+        every[0] if every else "",
+    )
+
+
+def _shared(parts: Sequence[_Part], most: int) -> list[list[_Part]]:
+    """At most that many runs of neighbours, evenly long."""
+    count = min(len(parts), most)
+    return [list(parts[len(parts) * at // count : len(parts) * (at + 1) // count]) for at in range(count)]
+
+
+def _line(group: Sequence[_Part], style: Style) -> str:
+    """ "00:12–00:40: **Spring tides**: The moon pulls at the sea. [1]" """
+    time = f"{timecode(group[0].start_time)}–{timecode(group[-1].end_time)}: " if style.timestamps else ""
+    if len(group) == 1:
+        (part,) = group
+        headline = part.headline if style.plain or not part.told else part.headline and f"**{part.headline}**"
+        told = ": ".join(filter(None, [headline, shortened(part.told, MAX_LINE)]))
+        return f"{time}{told} [{part.number}]"
+    named: dict[str, _Part] = {}
+    for part in sorted(group, key=lambda part: not part.headline):
+        named.setdefault(part.headline or shortened(part.told, MAX_HEADLINE), part)
+    chosen = sorted(list(named.items())[:MAX_TOPICS], key=lambda item: item[1].start_time)
+    return time + " · ".join(f"{text} [{part.number}]" for text, part in chosen)
+
+
+def _about(name: str, parts: Sequence[_Part], words: Frames) -> str:
+    """The video's name and its topics: its headlines, else the words that most of its parts share."""
+    headlines = {folded(part.headline): part for part in reversed(parts) if part.headline}
+    numbers: list[int]
+    if headlines:
+        first = sorted(headlines.values(), key=lambda part: part.start_time)
+        chosen = [first[len(first) * at // min(len(first), MAX_TOPICS)] for at in range(min(len(first), MAX_TOPICS))]
+        topics, numbers = [part.headline for part in chosen], [part.number for part in chosen]
+    else:
+        topics = _frequent(parts)
+        numbers = [parts[0].number]
+    if not topics:
+        return f"{name}:"
+    sources = "".join(f"[{number}]" for number in dict.fromkeys(numbers))
+    return f"{words.say('about', title=name, topics=words.listed(topics))} {sources}"
+
+
+def _frequent(parts: Sequence[_Part]) -> list[str]:
+    """Words that say something and stand in most parts, the longer first of those in equally many."""
+    counts: Counter[str] = Counter()
+    written: dict[str, str] = {}
+    for part in parts:
+        said = stop_words(language_of(part.told))
+        found = {word.lower(): word for word in words_of(part.told) if word.lower() not in said and len(word) > 3}
+        counts.update(found.keys())
+        written = {**found, **written}
+    ranked = sorted(counts, key=lambda word: (-counts[word], -len(word)))
+    return [written[word] for word in ranked[:MAX_TOPICS]]
