@@ -80,7 +80,7 @@ bench: setup
 
 # The measurement of a GPU with sizes that a CPU does in a minute: shows that its rows run.
 bench-gpu-small: setup-vllm
-	$(VLLM) loadtests/gpu.py --cpu --small
+	$(VLLM) loadtests/gpu.py --cpu --small --seconds 3600
 
 bench-index: setup
 	$(PY) -m loadtests.index

@@ -30,7 +30,7 @@ ENGINE = {"enable_prefix_caching": True, "mm_processor_cache_gb": 0}
 
 
 def cases(options: Options) -> Iterator[Case]:
-    segments, tokens = (4, 8) if options.small else (512, 100)
+    segments, tokens = (4, 8) if options.small else (256, 100)
     model = "a toy" if options.small else "Idefics3-8B's shape"
     row = Row(
         "captions",
