@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib.util
 import threading
 from collections.abc import Callable, Iterator
@@ -54,11 +55,9 @@ class NvdecSession:
         self._decoder = PyNvVideoCodec.CreateDecoder(
             gpuid=self.device.index,
             codec=getattr(PyNvVideoCodec.cudaVideoCodec, kind.codec.upper()),
-            cudacontext=0,
+            cudacontext=_primary_context(self.device.index),
             cudastream=self._stream.cuda_stream,
             usedevicememory=True,
-            maxwidth=kind.width,
-            maxheight=kind.height,
         )
 
     @contextmanager
@@ -79,7 +78,18 @@ class NvdecSession:
             data.bsl_data, data.bsl = 0, 0
         else:
             data.bsl_data, data.bsl, data.pts = packet.buffer_ptr, packet.buffer_size, packet.pts
-        return [(frame.getPTS(), torch.from_dlpack(frame)) for frame in self._decoder.Decode(data)]
+        stream = self._stream.cuda_stream
+        return [(each.getPTS(), torch.from_dlpack(each.__dlpack__(stream))) for each in self._decoder.Decode(data)]
+
+
+@functools.cache
+def _primary_context(device: int) -> int:
+    """The CUDA context that PyTorch works in, whose streams a decoder takes only with it."""
+    context = ctypes.c_void_p()
+    error = ctypes.CDLL("libcuda.so.1").cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
+    if error:
+        raise RuntimeError(f"CUDA does not start (error {error})")
+    return context.value or 0
 
 
 class SoftwareSession:
