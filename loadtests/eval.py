@@ -29,6 +29,7 @@ from loadtests.evaluation.grading import Grade, Reply, grade
 from loadtests.evaluation.table import Figure, by_kind, figures
 from loadtests.running import System, running_system
 from loadtests.understanding import understanding
+from services.core.engines.config import MODELS
 from services.core.settings import Settings
 
 SHOWN_CHARACTERS, SHOWN_CITATIONS = 400, 2
@@ -45,23 +46,24 @@ def main() -> int:
     parser.add_argument(
         "--show", action="store_true", help="tell every question and reply, those of choose and final too"
     )
+    parser.add_argument("--model", choices=MODELS, default="nimbus-001")
     parser.add_argument("--json", type=Path, default=Path("loadtests/out/eval.json"))
     options = parser.parse_args()
     parts = options.part or (["work"] if options.in_process else list(PARTS))
     collections = [item for part in parts for item in read(part) if not options.only or item.name in options.only]
     found: dict[str, list[Figure]] = {}
     if options.in_process:
-        held, asked = asyncio.run(_in_process(collections))
+        held, asked = asyncio.run(_in_process(collections, options.model))
     else:
         with running_system() as system:
             if not options.only:
                 found["heard and seen"] = understanding(system)
-            held, asked = asyncio.run(_over_http(system, collections))
+            held, asked = asyncio.run(_over_http(system, collections, options.model))
     for part in parts:
         of_part = [item for item in asked if item[0].collection.part == part]
         if of_part:
             _tell(part, of_part, every=options.show, wrong=part == "work")
-            found[part] = figures([(question, grade) for _, question, _, grade in of_part])
+            found[part] = [*figures([(question, grade) for _, question, _, grade in of_part]), _citations(of_part)]
     _print(found)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(
@@ -76,33 +78,39 @@ def main() -> int:
     return 1 if bad else 0
 
 
-async def _in_process(collections: Sequence[Collection]) -> tuple[list[Held], list[Asked]]:
+async def _in_process(collections: Sequence[Collection], model: str) -> tuple[list[Held], list[Asked]]:
     from loadtests.evaluation.in_process import opened
 
     async with opened() as (http, settings):
-        return await _answers(http, settings, collections)
+        return await _answers(http, settings, collections, model)
 
 
-async def _over_http(system: System, collections: Sequence[Collection]) -> tuple[list[Held], list[Asked]]:
+async def _over_http(system: System, collections: Sequence[Collection], model: str) -> tuple[list[Held], list[Asked]]:
     headers = {"Authorization": f"Bearer {system.key}"}
     async with httpx.AsyncClient(base_url=system.url, headers=headers, timeout=120, trust_env=False) as http:
-        return await _answers(http, system.settings, collections)
+        return await _answers(http, system.settings, collections, model)
 
 
 async def _answers(
-    http: httpx.AsyncClient, settings: Settings, collections: Sequence[Collection]
+    http: httpx.AsyncClient, settings: Settings, collections: Sequence[Collection], model: str
 ) -> tuple[list[Held], list[Asked]]:
     began = time.monotonic()
     held = await hold(http, settings, collections)
     print(f"{sum(len(each.files) for each in held)} videos understood in {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     wanted = [(each, question) for each in held for question in each.collection.questions]
-    replies = await ask_all(http, wanted)
+    replies = await ask_all(http, wanted, model)
     print(f"{len(wanted)} questions answered in {time.monotonic() - began:.0f} s", flush=True)
     return held, [
         (each, question, reply, grade(question, reply, each.when))
         for (each, question), reply in zip(wanted, replies, strict=True)
     ]
+
+
+def _citations(asked: Sequence[Asked]) -> Figure:
+    given = sum(len(reply.notes) for _, _, reply, _ in asked)
+    invalid = [note for held, _, reply, _ in asked for note in held.invalid(reply)]
+    return Figure("citations that hold", 1 - len(invalid) / max(1, given), given, 1.0)
 
 
 def _tell(part: str, asked: Sequence[Asked], *, every: bool, wrong: bool) -> None:

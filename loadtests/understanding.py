@@ -14,7 +14,7 @@ from loadtests.running import System
 from services.cli.client import Client
 from services.core.errors import ArcusError
 
-INGEST_SECONDS = 420
+INGEST_SECONDS = 1800  # a guard against waiting for ever
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from loadtests.evaluation.citations import Described, is_valid
 from loadtests.evaluation.clips import Span, clips, spans
 from loadtests.evaluation.collections import Collection, Question
 from loadtests.evaluation.grading import Reply
@@ -19,9 +20,10 @@ from loadtests.evaluation.records import fill
 from services.core.settings import Settings
 from services.core.store.database import Database
 
-INGEST_SECONDS = 600
+INGEST_SECONDS = 1800  # a guard against waiting for ever
 POLL_SECONDS = 0.5
 ASKED_AT_ONCE = 2
+ENTITIES_MODEL = "nimbus-002-preview"  # the only one that is asked about entities
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,31 @@ class Held:
     files: Mapping[str, str]
     failed: Mapping[str, str]
     when: Mapping[tuple[str, str], Span]  # the time of each part
+    described: Mapping[str, Described]  # by the id of the file
 
-    async def ask(self, http: httpx.AsyncClient, question: Question) -> Reply:
+    def invalid(self, reply: Reply) -> list[Mapping[str, Any]]:
+        """The citations of a reply that do not hold."""
+        return [
+            note
+            for note in reply.notes
+            if note["file_id"] not in self.described or not is_valid(note, self.described[note["file_id"]])
+        ]
+
+    async def ask(self, http: httpx.AsyncClient, question: Question, model: str) -> Reply:
         """Asks turn by turn, each with the replies so far; the last reply."""
         turns: list[dict[str, str]] = []
         reply = Reply("")
         for turn in question.turns:
             turns.append({"type": "message", "role": "user", "content": turn})
-            reply = await self._answer(http, question, turns)
+            reply = await self._answer(http, question, turns, model)
             turns.append({"type": "message", "role": "assistant", "content": reply.text or "?"})
         return reply
 
-    async def _answer(self, http: httpx.AsyncClient, question: Question, turns: Sequence[Mapping[str, str]]) -> Reply:
+    async def _answer(
+        self, http: httpx.AsyncClient, question: Question, turns: Sequence[Mapping[str, str]], model: str
+    ) -> Reply:
         body = {
-            "model": "nimbus-002-preview" if self.collection.schema else "nimbus-001",
+            "model": ENTITIES_MODEL if self.collection.schema else model,
             "input": turns[0]["content"] if len(turns) == 1 else turns,
             "knowledge_base": self._base(question),
             "include": ["cloudglue_citations.media_descriptions"],
@@ -69,14 +82,14 @@ class Held:
 
 
 async def ask_all(
-    http: httpx.AsyncClient, asked: Sequence[tuple[Held, Question]], *, at_once: int = ASKED_AT_ONCE
+    http: httpx.AsyncClient, asked: Sequence[tuple[Held, Question]], model: str = "nimbus-001"
 ) -> list[Reply]:
     """The replies in the order of the questions."""
-    places = asyncio.Semaphore(at_once)
+    places = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def one(held: Held, question: Question) -> Reply:
         async with places:
-            return await held.ask(http, question)
+            return await held.ask(http, question, model)
 
     return list(await asyncio.gather(*(one(held, question) for held, question in asked)))
 
@@ -125,14 +138,20 @@ async def _create(http: httpx.AsyncClient, database: Database, collection: Colle
 
 async def _ended(http: httpx.AsyncClient, collection: Collection, id: str, files: dict[str, str]) -> Held:
     failed: dict[str, str] = {}
+    described: dict[str, Described] = {}
     for name, file_id in files.items():
-        while (member := await _get(http, f"/collections/{id}/media/{file_id}"))["status"] != "completed":
-            if member["status"] == "failed":
-                failed[name] = member.get("error") or ""
-                break
+        member = await _get(http, f"/collections/{id}/media/{file_id}")
+        while member["status"] not in ("completed", "failed"):
             await asyncio.sleep(POLL_SECONDS)
+            member = await _get(http, f"/collections/{id}/media/{file_id}")
+        if member["status"] == "failed":
+            failed[name] = member.get("error") or ""
+        elif not collection.schema:
+            file = await _get(http, f"/files/{file_id}")
+            description = await _get(http, f"/collections/{id}/videos/{file_id}/media-descriptions")
+            described[file_id] = Described(file["media_info"]["duration_seconds"], description)
     when = {(name, part): span for name, script in collection.videos.items() for part, span in spans(script).items()}
-    return Held(collection, id, files, failed, when)
+    return Held(collection, id, files, failed, when, described)
 
 
 async def _upload(http: httpx.AsyncClient, path: Path) -> str:

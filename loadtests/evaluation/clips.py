@@ -3,6 +3,7 @@
 A script is {"parts": {name: part, …}} and may say `format` (mp4 or mkv) and `language` (of the subtitles). A part shows
 `title` with `lines`, `table` (rows), `bars` ({label: value}) or `code` (lines), or a landscape (`picture`: its number);
 it is spoken (`say`, by `voice`), subtitled (`cue`), filled with a `sound` (tune or noise), or silent for `seconds`.
+Of a recording, which is not made, a part says when it is: `start` and `end` in seconds.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ def spans(script: Mapping[str, Any]) -> dict[str, Span]:
     """When each part is on."""
     found, start = {}, 0.0
     for name, part in script["parts"].items():
+        if "end" in part:
+            found[name] = Span(part["start"], part["end"])
+            continue
         seconds = float(part.get("seconds", SILENT_SECONDS))
         if "say" in part or "cue" in part:
             seconds = LEAD_SECONDS + _said_seconds(script, part) + TAIL_SECONDS
@@ -61,6 +65,8 @@ def spans(script: Mapping[str, Any]) -> dict[str, Span]:
 
 def clips(collection: Collection) -> dict[str, Path]:
     """The videos by name, each made once and kept in build/eval/clips until what it is made from changes."""
+    if collection.recorded:
+        return {name: Path(os.environ["ARCUS_MEDIA"]) / name for name in collection.videos}
     return {name: _clip(name, script) for name, script in collection.videos.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Collection:
-    """`videos`: filename → its script, as `clips` makes it; `records`: filename → its entities, where `schema` is given."""
+    """`videos`: filename → its script, as `clips` makes it; `records`: filename → its entities, where `schema` is given.
+
+    `recorded`: its videos are not made, but found in the folder ARCUS_MEDIA.
+    """
 
     name: str
     part: str
@@ -54,17 +58,21 @@ class Collection:
     questions: tuple[Question, ...]
     schema: Mapping[str, Any] = field(default_factory=dict)
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recorded: bool = False
 
 
 def read(part: str) -> list[Collection]:
-    """The collections of one part, by name. Raises ValueError that names the file and what is wrong in it."""
+    """The collections of one part, by name; recorded ones where ARCUS_MEDIA is set.
+
+    Raises ValueError that names the file and what is wrong in it.
+    """
     found = []
     for path in sorted((HERE / part).glob("*.yaml")):
         try:
             found.append(_collection(part, path.stem, yaml.safe_load(path.read_text())))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{part}/{path.name}: {error}") from error
-    return found
+    return [item for item in found if not item.recorded or os.environ.get("ARCUS_MEDIA")]
 
 
 def _collection(part: str, name: str, told: dict[str, Any]) -> Collection:
@@ -76,6 +84,7 @@ def _collection(part: str, name: str, told: dict[str, Any]) -> Collection:
         tuple(_strict(_question(item), told.get("records", {})) for item in told["questions"]),
         told.get("schema", {}),
         told.get("records", {}),
+        told.get("recorded", False),
     )
     for question in made.questions:
         for filename, shown in question.at:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from loadtests.evaluation.citations import quotes
 from loadtests.evaluation.clips import Span
 from loadtests.evaluation.collections import Question
 from loadtests.evaluation.language import is_in
@@ -16,7 +17,6 @@ from loadtests.evaluation.language import is_in
 NEAR_SECONDS = 2.0
 LEAD_CHARACTERS = 400  # a reply to one question tells its fact by then; summaries, lists and comparisons take longer
 LONG = ("whole", "list", "compare", "entities", "database")
-QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
 YES = {
     "en": ("yes",), "de": ("ja",), "fr": ("oui",), "es": ("sí", "si"), "pt": ("sim",),
     "zh": ("是", "有", "对", "会", "能", "可以", "在"), "ja": ("はい", "ええ"),
@@ -63,8 +63,7 @@ class Reply:
     @property
     def quotes(self) -> list[str]:
         """What the citations hold."""
-        held = [item for note in self.notes for kind in QUOTED for item in note.get(kind) or ()]
-        return [item["text"] if isinstance(item, dict) else str(item) for item in held]
+        return [text for note in self.notes for text in quotes(note)]
 
 
 @dataclass(frozen=True)

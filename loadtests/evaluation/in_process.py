@@ -5,6 +5,7 @@ What is described is kept in build/eval, so that a change of how questions are a
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import hashlib
 import os
@@ -12,7 +13,7 @@ import pickle
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -50,30 +51,30 @@ from services.rest.app import create_app
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "eval"
 STALE_SECONDS = 24 * 3600
-# What a description is made by, and what is stored of it.
-DESCRIBED_BY = ("ray_jobs/stages", "ray_jobs/engines/embedded", "services/core/media.py")
-STORED_BY = (
-    *DESCRIBED_BY,
-    "ray_jobs/ingest.py",
-    "services/core/store",
-    "services/core/library",
-    "services/core/search",
+# What a description is made by, and what is stored of it: these modules, and those of ray_jobs that they import.
+EMBEDDED = "ray_jobs/engines/embedded"
+DESCRIBED_BY = (
+    "ray_jobs/stages/describe.py",
+    *(f"{EMBEDDED}/{name}.py" for name in ("describer", "transcriber", "scene_text")),
 )
-NOT_BY = ("ray_jobs/engines/embedded/extractive", "ray_jobs/engines/embedded/extraction", "ray_jobs/stages/texts.py")
+STORED_BY = (*DESCRIBED_BY, "ray_jobs/ingest.py", f"{EMBEDDED}/embedder.py")
+STORES = ("services/core/store", "services/core/library", "services/core/search")
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
-    """A client of the front, with a key; and the settings it runs by. The data folder is that of the last such run."""
-    folder = BUILD / "data" / _digest(STORED_BY, NOT_BY[:2])
+async def opened(build: Path = BUILD) -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
+    """A client of the front, with a key; and the settings it runs by. What is in `build` of the last such run is there."""
+    folder = build / "data" / _digest(STORED_BY, STORES)
     folder.mkdir(parents=True, exist_ok=True)
     _drop_stale(folder)
-    os.environ |= {"ARCUS_DATA_DIR": str(folder), "ARCUS_ENGINE_SECRET": secrets.token_hex(16)}
     async with AsyncExitStack() as stack:
         server = grpc.aio.server()
         stack.push_async_callback(server.stop, 0)  # when nothing calls it any more
-        os.environ["ARCUS_ENGINE_ADDRESS"] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        settings = load_settings()
+        settings = load_settings(
+            data_dir=folder,
+            engine_secret=secrets.token_hex(16),
+            engine_address=f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}",
+        )
         backend = await stack.enter_async_context(open_backend(settings))
         players = await _players(settings, backend.database, stack)
         edge = Edge(settings.engine_secret.get_secret_value(), players)
@@ -82,7 +83,8 @@ async def opened() -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
         pb_grpc.add_GenerateServiceServicer_to_server(edge, server)
         await server.start()
         embedder = players[load_engine_config(settings).application("embed")]
-        ingest = asyncio.create_task(IngestWorker(settings, LocalPipeline(settings, embedder.embedder)).run())
+        pipeline = LocalPipeline(settings, embedder.embedder, build / "described" / _digest(DESCRIBED_BY))
+        ingest = asyncio.create_task(IngestWorker(settings, pipeline).run(), name="ingest")
         stack.push_async_callback(asyncio.wait, [ingest])
         stack.callback(ingest.cancel)
         http = httpx.AsyncClient(
@@ -167,9 +169,9 @@ async def _search(shard: ShardReplica, request: pb.SearchRequest) -> pb.SearchRe
 
 
 class LocalPipeline:
-    """The Pipeline whose stages are called here; a description that was made by the same code is read instead."""
+    """The Pipeline whose stages are called here; what was described before, and is kept in `described`, is read instead."""
 
-    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder, described: Path) -> None:
         self._objects = Objects(settings.objects)
         self._sampling = Sampling(
             settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side
@@ -180,7 +182,7 @@ class LocalPipeline:
         self._extractor = EmbeddedExtractor()
         self._reader = SceneTextReader()
         self._tracks = SpokenTracks()
-        self._described = BUILD / "described" / _digest(DESCRIBED_BY, NOT_BY)
+        self._described = described
         self._described.mkdir(parents=True, exist_ok=True)
         _drop_stale(self._described)
         self._is_set_up = False
@@ -226,15 +228,27 @@ class LocalPipeline:
         return await self._extractor.extract(request)
 
 
-def _digest(sources: Iterable[str], without: Iterable[str]) -> str:
+def _digest(modules: Iterable[str], folders: Iterable[str] = ()) -> str:
+    """Another when one of the modules, one that they import, or one of the folders changes."""
+    sources = {ROOT / "services/core/media.py"}.union(*((ROOT / folder).rglob("*.py") for folder in folders))
+    waiting = {ROOT / module for module in modules}
+    while waiting:
+        source = waiting.pop()
+        sources.add(source)
+        waiting |= set(_imported(source)) - sources
     digest = hashlib.sha256()
-    for source in sources:
-        path = ROOT / source
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            name = str(file.relative_to(ROOT))
-            if not name.startswith(tuple(without)):
-                digest.update(f"{name}\0".encode() + file.read_bytes())
+    for source in sorted(sources):
+        digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _imported(source: Path) -> Iterator[Path]:
+    """The modules of ray_jobs that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ray_jobs"):
+            base = ROOT / (node.module or "").replace(".", "/")
+            found = [base.with_suffix(".py"), *((base / alias.name).with_suffix(".py") for alias in node.names)]
+            yield from (path for path in found if path.exists())
 
 
 def _drop_stale(folder: Path) -> None:

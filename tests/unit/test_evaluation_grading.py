@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from loadtests.evaluation.citations import Described, is_valid
 from loadtests.evaluation.clips import Span
 from loadtests.evaluation.collections import Question
 from loadtests.evaluation.grading import Grade, Reply, grade, holds, times
@@ -128,3 +129,14 @@ def test_the_language_is_that_of_what_is_not_quoted() -> None:
     assert not is_in("zh", "動画ではそれについて話していません", [])
     assert is_in("pt", "Os vídeos não dizem nada sobre isso.", [])
     assert not is_in("pt", "Los vídeos no dicen nada sobre eso.", [])
+
+
+def test_a_citation_holds_where_its_words_are_in_its_file_at_its_time() -> None:
+    speech = [{"text": "Die Presse dreht sich.", "start_time": 2.0, "end_time": 5.0}]
+    file = Described(10.0, {"speech": speech})
+    note = {"start_time": 1.0, "end_time": 6.0, "speech": ["Die Presse dreht sich."]}
+    assert is_valid(note, file)
+    assert not is_valid(note | {"end_time": 11.0}, file)
+    assert not is_valid(note | {"start_time": 6.0, "end_time": 9.0}, file)
+    assert not is_valid(note | {"speech": ["Die Presse steht."]}, file)
+    assert not is_valid(note | {"speech": []}, file)
