@@ -1,6 +1,7 @@
 # Each recipe can be read and typed by hand. `make setup` runs by itself before everything that needs it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
+VOICES := Resemblyzer==$(shell sed -n 's/^Resemblyzer==//p' constraints.txt)
 HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==//p' constraints.txt)
 
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
@@ -15,6 +16,8 @@ setup: .venv/installed
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[engines,dev]'
 	# Two dependencies bring the OpenCV build that needs a display's libraries; the headless one takes its place.
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall '$(HEADLESS)'
+	# Of Resemblyzer only the weights are used, so nothing that it depends on is installed.
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps '$(VOICES)'
 	# What the processes import is compiled once, here: at a first start ten of them would do it at the same time.
 	$(PY) -c 'import ray_jobs.deploy, ray.serve._private.replica, services.front, services.cli.up'
 	touch $@

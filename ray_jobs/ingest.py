@@ -328,7 +328,7 @@ class IngestWorker:
                 [
                     NewEmbedding(
                         piece.kind,
-                        piece.text,
+                        piece.quoted,
                         piece.start_time,
                         piece.end_time,
                         made.get(piece.text) or vectors[piece.text],

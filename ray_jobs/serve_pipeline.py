@@ -101,13 +101,15 @@ class FrameDecoder(_Stage):
 # Calls wait inside: a recogniser of one thread takes seconds for each.
 @serve.deployment(name="Transcriber", max_ongoing_requests=MAX_WAITING, ray_actor_options=STAGE)
 class Transcriber(_Stage):
-    """Recognises by itself, or asks the engine that plays the role."""
+    """Recognises by itself, or asks the engine that plays the role; tells the voices of a file apart."""
 
     async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
+        from ray_jobs.stages.speakers import open_speakers
         from ray_jobs.stages.spoken_track import SpokenTracks
 
         self._tracks = SpokenTracks()
+        self._speakers = await open_speakers()
         engine = engine_handle(load_engine_config(self._settings), "transcribe")
         self._turns = asyncio.Semaphore(1 if engine is None else ENGINE_CALLS)
         if engine is not None:
@@ -124,7 +126,7 @@ class Transcriber(_Stage):
         from ray_jobs.stages.describe import hear
 
         async with self._turns, self._objects.local_path(object_key) as path:
-            return await hear(path, info, span, tenant_id, self._transcriber, self._tracks, object_key)
+            return await hear(path, info, span, tenant_id, self._transcriber, self._tracks, object_key, self._speakers)
 
 
 class _Reader(_Stage):

@@ -22,10 +22,16 @@ _COUNTED = frozenset({"mp3", "aac", "ac3", "eac3", "dts"})
 
 
 def audio_samples(
-    path: Path, info: MediaInfo, start_time: float, end_time: float, sample_rate: int = 16000
+    path: Path,
+    info: MediaInfo,
+    start_time: float,
+    end_time: float,
+    sample_rate: int = 16000,
+    channel: int | None = None,
 ) -> np.ndarray:
     """int16 [n] mono mix of [start_time, end_time) seconds at `sample_rate` Hz; sample 0 is at `start_time`.
 
+    With a `channel`, that one alone, and the mix where the file has no such channel.
     Silence fills what the file leaves out; a damaged file gives what can be read, so n may be short or 0.
     """
     import numpy as np
@@ -45,11 +51,13 @@ def audio_samples(
     for part in info.parts or (None,):
         begin = part.start_time if part else 0.0
         if begin < end_time and (part is None or part.end_time > start_time):
-            written = max(written, _fill(samples, path, part, begin - start_time, sample_rate))
+            written = max(written, _fill(samples, path, part, begin - start_time, sample_rate, channel))
     return samples[:written]
 
 
-def _fill(samples: np.ndarray, path: Path, part: Part | None, offset_seconds: float, sample_rate: int) -> int:
+def _fill(
+    samples: np.ndarray, path: Path, part: Part | None, offset_seconds: float, sample_rate: int, channel: int | None
+) -> int:
     """Writes the sound of a part, which begins `offset_seconds` from sample 0; returns where the last of it ends."""
     total, written = len(samples), 0
     with open_media(path, part) as container:
@@ -59,7 +67,7 @@ def _fill(samples: np.ndarray, path: Path, part: Part | None, offset_seconds: fl
         start = start_seconds(container) - offset_seconds
         _seek(container, start - _PREROLL_SECONDS)
         counts = container.format.name in _COUNTED
-        resampler = MonoResampler(sample_rate)
+        resampler = MonoResampler(sample_rate, channel)
         position: int | None = None  # index in `samples` of the next sample out of the resampler
 
         def place(chunk: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.decode import FrameRequest, Frames, decode_batch
+from ray_jobs.stages.speakers import MIX, Speakers
 from ray_jobs.stages.spoken_track import SpokenTracks
 from services.core.errors import MediaError
 from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedText
@@ -69,10 +70,12 @@ async def hear(
     transcriber: Transcriber,
     tracks: SpokenTracks | None = None,
     object_key: str = "",
+    speakers: Speakers | None = None,
 ) -> tuple[Speech, ...]:
-    """What is said in a segment: from a subtitle track that holds it, else by recognition.
+    """What is said in a segment: from a subtitle track that holds it, else by recognition; and who says it.
 
-    `tracks` remembers which track that is under the tenant and `object_key`; without, it is found out each time.
+    `tracks` remembers which track that is under the tenant and `object_key`; without, it is found out each time. Without
+    `speakers` nobody is told apart.
     """
     from ray_jobs.engines.embedded.sound import SILENT_DBFS, level_dbfs
     from ray_jobs.engines.embedded.transcriber import within
@@ -83,12 +86,17 @@ async def hear(
         return within(span, cues)
     if not info.has_audio:
         return ()
+    sides = MIX if speakers is None else await speakers.sides((tenant_id, object_key), path, info)
     start = max(0.0, span.start_time - PADDING_SECONDS)
     end = span.end_time + PADDING_SECONDS
-    samples = await asyncio.to_thread(audio_samples, path, info, start, end, SAMPLE_RATE)
-    if not len(samples) or level_dbfs(samples) < SILENT_DBFS:  # some recognisers hear words in silence
-        return ()
-    return within(span, await transcriber.transcribe(tenant_id, samples, SAMPLE_RATE, start))
+    found: list[Speech] = []
+    for side in sides:
+        samples = await asyncio.to_thread(audio_samples, path, info, start, end, SAMPLE_RATE, side.channel)
+        if not len(samples) or level_dbfs(samples) < SILENT_DBFS:  # some recognisers hear words in silence
+            continue
+        said = within(span, await transcriber.transcribe(tenant_id, samples, SAMPLE_RATE, start))
+        found += said if speakers is None else await speakers.told(side, samples, start, said)
+    return tuple(sorted(found, key=lambda item: item.start_time))
 
 
 @dataclass(frozen=True)

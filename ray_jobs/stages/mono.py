@@ -13,10 +13,14 @@ MIXED_CHANNELS = 24
 
 
 class MonoResampler:
-    """int16 [n] at `rate` Hz of whatever frames come: broadcasts and joined files change rate, channels and codec profile."""
+    """int16 [n] at `rate` Hz of whatever frames come: broadcasts and joined files change rate, channels and codec profile.
 
-    def __init__(self, rate: int) -> None:
+    With a `channel`, of that one alone where a frame has it.
+    """
+
+    def __init__(self, rate: int, channel: int | None = None) -> None:
         self._rate = rate
+        self._channel = channel
         self._format: tuple[str, str, int] | None = None
         self._resampler: Any = None
 
@@ -24,7 +28,7 @@ class MonoResampler:
         """What comes out for a frame of av.AudioFrame, whose time stamp is not looked at."""
         import av
 
-        frame = _mixed(frame)
+        frame = _mixed(frame, self._channel)
         frame.pts = None
         coming = (frame.format.name, frame.layout.name, frame.sample_rate)
         if coming != self._format:
@@ -42,13 +46,14 @@ class MonoResampler:
                 yield out.to_ndarray()[0]
 
 
-def _mixed(frame: Any) -> Any:
-    """`frame`, or the mean of its channels where they have no layout that FFmpeg can mix."""
+def _mixed(frame: Any, channel: int | None) -> Any:
+    """`frame`, or one channel of it, or the mean of all where they have no layout that FFmpeg can mix."""
     import av
     import numpy as np
 
     channels = frame.layout.nb_channels
-    if channels <= MIXED_CHANNELS and "channels" not in frame.layout.name:
+    one = channel is not None and channel < channels
+    if not one and channels <= MIXED_CHANNELS and "channels" not in frame.layout.name:
         return frame
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
@@ -58,7 +63,7 @@ def _mixed(frame: Any) -> Any:
         scale = 128.0
     else:
         scale = float(-int(np.iinfo(samples.dtype).min)) if samples.dtype.kind == "i" else 1.0
-    mean = (samples.mean(axis=0, dtype=np.float64) / scale).astype(np.float32)
-    mono = av.AudioFrame.from_ndarray(mean[None, :], format="flt", layout="mono")
+    chosen = samples[channel].astype(np.float64) if one else samples.mean(axis=0, dtype=np.float64)
+    mono = av.AudioFrame.from_ndarray((chosen / scale).astype(np.float32)[None, :], format="flt", layout="mono")
     mono.sample_rate = frame.sample_rate
     return mono

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.core.media import SegmentDescription, Span
+from services.core.media import SegmentDescription, Span, attributed
 
 MAX_PIECES = 96
 MAX_CHARACTERS = 1_000  # MiniLM reads 256 word pieces, about this many characters
@@ -14,10 +14,17 @@ MIN_LINE_WORDS = 2
 
 @dataclass(frozen=True)
 class Piece:
+    """`text` is what is embedded; `quoted`, what is kept with it, names the speaker as well."""
+
     kind: str
     text: str
     start_time: float
     end_time: float
+    speaker: str = ""
+
+    @property
+    def quoted(self) -> str:
+        return attributed(self.speaker, self.text)
 
 
 def pieces(content: SegmentDescription, span: Span) -> list[Piece]:
@@ -27,13 +34,13 @@ def pieces(content: SegmentDescription, span: Span) -> list[Piece]:
     question about one line of a slide is like that line, not like the whole slide.
     """
     found = [piece for piece in _pieces(content, span) if piece.text.strip()]
-    unique = {(piece.kind, piece.text): piece for piece in reversed(found)}
+    unique = {(piece.kind, piece.speaker, piece.text): piece for piece in reversed(found)}
     return list(reversed(unique.values()))[:MAX_PIECES]
 
 
 def _pieces(content: SegmentDescription, span: Span) -> Iterator[Piece]:
     for item in content.speech:
-        yield Piece("speech", item.text[:MAX_CHARACTERS], item.start_time, item.end_time)
+        yield Piece("speech", item.text[:MAX_CHARACTERS], item.start_time, item.end_time, item.speaker)
     for block in content.scene_text:
         yield Piece("scene_text", block.text[:MAX_CHARACTERS], block.start_time, block.end_time)
     for kind, parts in (

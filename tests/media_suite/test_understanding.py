@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ from loadtests.scores import lines_recalled, word_errors
 from ray_jobs.engines.embedded.scene_text import SceneTextReader
 from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
 from ray_jobs.stages.audio import audio_samples
+from ray_jobs.stages.describe import hear
 from ray_jobs.stages.probe import probe
 from ray_jobs.stages.shots import detect_shots
+from ray_jobs.stages.speakers import Speakers
 from ray_jobs.stages.subtitles import text_tracks
-from services.core.media import ShotDetectorConfig, Speech
+from services.core.media import ShotDetectorConfig, Span, Speech
 from tests.contract.test_embedded_engines import plain, sampled
 from tests.media_suite.conftest import TRUTH, real
 
@@ -144,3 +148,51 @@ def test_a_part_is_heard_where_it_lies_in_the_whole(name):
     assert len(part) == pytest.approx(3.25 * 16000, abs=2)
     same = all_of_it[84000 : 84000 + len(part)].astype(float)
     assert np.corrcoef(same, part.astype(float))[0, 1] > 0.95
+
+
+@pytest.fixture(scope="module")
+def speakers() -> Speakers:
+    found = Speakers()
+    asyncio.run(found.setup())
+    return found
+
+
+class InTurn:
+    """The engine as the stage calls it."""
+
+    def __init__(self, engine: EmbeddedTranscriber) -> None:
+        self._engine = engine
+
+    async def transcribe(
+        self, tenant_id: str, samples: np.ndarray, sample_rate: int, offset_seconds: float
+    ) -> tuple[Speech, ...]:
+        return self._engine.transcribe(samples, sample_rate, offset_seconds)
+
+
+async def heard_of(path: Path, transcriber: EmbeddedTranscriber, speakers: Speakers) -> list[Speech]:
+    info, engine = probe(path), InTurn(transcriber)
+    return list(await hear(path, info, Span(0.0, info.duration_seconds), "tenant", engine, speakers=speakers))
+
+
+async def test_utterances_of_two_readers_are_told_apart(tmp_path: Path, transcriber, speakers):
+    reader, other = [whole_sound(real(f"librivox_08{number}.wav")) for number in (70, 80, 90)], "lj050_0131.wav"
+    woman = np.split(whole_sound(real(other)), [int(4.4 * 16_000)])
+    parts = [(0, reader[0]), (1, woman[0]), (0, reader[1]), (1, woman[1]), (0, reader[2])]
+    pause = np.zeros(8_000, np.int16)
+    ends = np.cumsum([len(samples) + len(pause) for _, samples in parts]) / 16_000
+    path = tmp_path / "mixture.wav"
+    with wave.open(str(path), "wb") as audio:
+        audio.setparams((1, 2, 16_000, 0, "NONE", ""))
+        audio.writeframes(np.concatenate([piece for _, samples in parts for piece in (samples, pause)]).tobytes())
+    said = await heard_of(path, transcriber, speakers)
+    truth = [parts[int(np.searchsorted(ends, (item.start_time + item.end_time) / 2))][0] for item in said]
+    for item in said:
+        print(item.speaker, item.start_time, item.text)
+    right = sum(item.speaker == f"Speaker {number + 1}" for item, number in zip(said, truth, strict=True))
+    assert len(said) >= 5 and right / len(said) >= 0.9
+
+
+async def test_two_who_speak_at_once_are_heard_each_on_a_side(transcriber, speakers):
+    said = await heard_of(real("stereo_two_speakers.wav"), transcriber, speakers)
+    assert [item.speaker for item in said] == ["Speaker 1", "Speaker 2"]
+    assert said[1].text == "The horizon seems extremely distant."

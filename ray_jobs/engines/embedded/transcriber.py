@@ -104,15 +104,18 @@ def within(span: Span, speech: Iterable[Speech]) -> tuple[Speech, ...]:
     for utterance in speech:
         words = tuple(_clipped(span, word) for word in utterance.words if _inside(span, word))
         if words and len(words) < len(utterance.words):
-            # Some languages are written without blanks.
-            blank = " " if len(utterance.text) > sum(len(word.word) for word in utterance.words) else ""
-            text = blank.join(word.word for word in words)
-            kept.append(
-                replace(utterance, text=text, start_time=words[0].start_time, end_time=words[-1].end_time, words=words)
-            )
+            kept.append(part_of(utterance, words))
         elif words or (not utterance.words and _inside(span, utterance)):
             kept.append(replace(_clipped(span, utterance), words=words))
     return tuple(kept)
+
+
+def part_of(utterance: Speech, words: tuple[Word, ...]) -> Speech:
+    """The utterance with some of its words only, from the first to the last of them."""
+    # Some languages are written without blanks.
+    blank = " " if len(utterance.text) > sum(len(word.word) for word in utterance.words) else ""
+    text = blank.join(word.word for word in words)
+    return replace(utterance, text=text, start_time=words[0].start_time, end_time=words[-1].end_time, words=words)
 
 
 def _inside(span: Span, item: Word | Speech) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ray_jobs.engines.embedded.titles import shortened
-from services.core.media import timecode
+from services.core.media import said_by, timecode
 
 if TYPE_CHECKING:
     from ray_jobs.engines.embedded.extractive.evidence import Point
@@ -17,10 +17,12 @@ MAX_QUOTE = 320
 def phrase(point: Point, several_files: bool, style: Style) -> str:
     """One sentence: where it stands, what it says, and its source."""
     where = place(point, several_files, style)
-    text = shortened("; ".join(point.text.split("\n")) if point.kind == "scene_text" else point.text, MAX_QUOTE)
+    speaker, text = said_by(point.text) if point.kind == "speech" else ("", point.text)
+    text = shortened("; ".join(text.split("\n")) if point.kind == "scene_text" else text, MAX_QUOTE)
     match point.kind:
         case "speech":
-            line = f"{_opening(where, 'the speaker says', 'The speaker says')}: “{text}”"
+            who = speaker or "the speaker"
+            line = f"{_opening(where, f'{who} says', f'{who[:1].upper()}{who[1:]} says')}: “{text}”"
         case "scene_text":
             line = f"{_opening(where, 'the screen shows', 'The screen shows')}: “{text}”"
         case _:
