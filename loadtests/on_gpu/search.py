@@ -66,7 +66,7 @@ def _measure(row: Row, count: int, dimensions: int, queries: int, options: Optio
     asked = _unit(random.standard_normal((max(queries, CHECKED), dimensions), np.float32))
     index = device("gpu" if options.on_gpu else "cpu", dimensions).vectors()
     index.add(vectors)
-    bare = faiss.IndexFlatIP(dimensions)
+    bare: Any = faiss.IndexFlatIP(dimensions)
     if options.on_gpu:
         resources = faiss.StandardGpuResources()
         bare = faiss.index_cpu_to_gpu(resources, 0, bare)
@@ -109,7 +109,7 @@ def _lists(row: Row, count: int, batch: int, options: Options) -> None:
     some = vectors[random.choice(count, min(count, 100_000), replace=False)]
     lists = where.lists(train(some, list_count(count), threads=os.cpu_count() or 1))
     lists.probes = PROBES
-    alone = faiss.IndexIVFFlat(
+    alone: Any = faiss.IndexIVFFlat(
         faiss.IndexFlatIP(LISTS_DIMENSIONS), LISTS_DIMENSIONS, len(lists.centroids), faiss.METRIC_INNER_PRODUCT
     )
     alone.quantizer.add(lists.centroids)

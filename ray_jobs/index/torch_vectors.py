@@ -80,10 +80,12 @@ class TorchVectors(Vectors):
         answers = []
         step = max(1, SCORES // len(self._half) * GROUP)
         for first in range(0, len(queries), step):
-            answers += self._coarse(queries[first : first + step], depth, wide, kept)
+            answers += self._from_coarse(queries[first : first + step], depth, wide, kept)
         return answers
 
-    def _coarse(self, queries: np.ndarray, depth: int, wide: int, kept: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _from_coarse(
+        self, queries: np.ndarray, depth: int, wide: int, kept: Any
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         if kept is None and len(queries) <= RECORDED_QUERIES and self._device.type == "cuda":
             kind = (len(queries), depth, wide)
             left = self._recorded.call(kind, lambda asked: self._found(asked, depth, wide, None), _floats(queries))
@@ -98,7 +100,7 @@ class TorchVectors(Vectors):
             wide *= WIDER
             is_worth_it = wide * GROUP * WIDER <= self.count
             again = (
-                self._coarse(queries[unsure], depth, wide, kept)
+                self._from_coarse(queries[unsure], depth, wide, kept)
                 if is_worth_it
                 else self._exact(queries[unsure], depth, kept)
             )
