@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, pic
 from ray_jobs.stages.group_clips import group_clip
 from ray_jobs.stages.nvdec import missing_driver
 from ray_jobs.stages.orientation import turned
-from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
+from ray_jobs.stages.picture_groups import PictureGroup, PictureGroups, ticks_of
 from services.core.errors import MediaError
 
 Device = Literal["cpu", "gpu"]
@@ -78,10 +78,20 @@ class DaliDecoder:
     """Decodes VP8 and VP9 on the CPU, and what NVDEC can on a GPU, where the frames then stay until `Frames.host()`.
 
     Refuses a clip (MediaError) rather than leave out frames of it: others read damaged files better.
+    joins: whether groups of one video go together as one clip. On a GPU DALI makes a decoder for each clip, unless the
+    coded height is the one that is shown.
     """
 
-    def __init__(self, device: Device = "cpu", limits: BatchLimits | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        device: Device = "cpu",
+        limits: BatchLimits | None = None,
+        threads: int | None = None,
+        *,
+        joins: bool | None = None,
+    ) -> None:
         self.device: Device = device
+        self.joins = device == "gpu" if joins is None else joins
         self.limits = limits or BatchLimits(decoded_bytes=(2**31 if device == "gpu" else 256 * 2**20))
         self.threads = threads or (8 if device == "gpu" else max(1, min(4, os.cpu_count() or 1)))
         self.runs = 0
@@ -133,12 +143,13 @@ class DaliDecoder:
             gathered.base, gathered.start = float(stream.time_base), start_seconds(container)
             frame_bytes = max(1, codec.width * codec.height * 3)
             most = max(1, self.limits.decoded_bytes // frame_bytes)
-            for group in PictureGroups(request.path, stream, gathered.ticks):
-                encoded, stamps = group_clip(stream, group.packets)
+            for groups in self._joined(PictureGroups(request.path, stream, gathered.ticks), frame_bytes):
+                encoded, stamps = group_clip(stream, *(group.packets for group in groups))
                 rank = {stamp: index for index, stamp in enumerate(stamps)}
-                if not group.wanted.keys() <= rank.keys():
+                wanted = {stamp: ticks for group in groups for stamp, ticks in group.wanted.items()}
+                if not wanted.keys() <= rank.keys():
                     raise MediaError("A frame needs pictures that come before its group.")
-                shown = sorted(group.wanted)
+                shown = sorted(wanted)
                 for first in range(0, len(shown), most):
                     part = shown[first : first + most]
                     yield _Clip(
@@ -146,11 +157,30 @@ class DaliDecoder:
                         np.frombuffer(encoded, np.uint8),
                         [rank[stamp] for stamp in part],
                         part,
-                        [group.wanted[stamp] for stamp in part],
+                        [wanted[stamp] for stamp in part],
                         size,
                         len(part) * frame_bytes,
                         to_rgb,
                     )
+
+    def _joined(self, groups: Iterable[PictureGroup], frame_bytes: int) -> Iterator[list[PictureGroup]]:
+        """Groups that make one clip: as many as the limits allow."""
+        held: list[PictureGroup] = []
+        held_bytes = frames = 0
+        for group in groups:
+            size_bytes, count = sum(packet.size for packet in group.packets), len(group.wanted)
+            if held and not (
+                self.joins
+                and held_bytes + size_bytes <= self.limits.encoded_bytes
+                and (frames + count) * frame_bytes <= self.limits.decoded_bytes
+                and group.packets[0].pts > max(packet.pts for packet in held[-1].packets)
+            ):
+                yield held
+                held, held_bytes, frames = [], 0, 0
+            held.append(group)
+            held_bytes, frames = held_bytes + size_bytes, frames + count
+        if held:
+            yield held
 
     def _fits(self, clips: Sequence[_Clip]) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""A group of pictures as a video file of its own, small enough to hand to a decoder from memory."""
+"""Groups of pictures as a video file of its own, small enough to hand to a decoder from memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _TYPE, _REFERENCE, _IDR = 0x1F, 0x60, 5  # nal_unit_type and nal_ref_idc of H.26
 _VP8_SHOWN = 0x10  # show_frame of the frame tag, RFC 6386 section 9.1
 
 
-def group_clip(stream: Any, packets: Sequence[Any]) -> tuple[bytes, list[int]]:
-    """Matroska bytes of `packets` (decoding order, from a keyframe), and the stamps of its frames in order of showing.
+def group_clip(stream: Any, *groups: Sequence[Any]) -> tuple[bytes, list[int]]:
+    """Matroska bytes of the packets of `groups` (decoding order, each from a keyframe), and the stamps of its frames in
+    order of showing.
 
-    Pictures that are shown before the keyframe need the group before it and are left out. Frames are numbered anew
+    Pictures that are shown before a keyframe need the group before it and are left out. Frames are numbered anew
     at an even rate, so that neither an uneven one nor the container's clock matters to who decodes them.
     Raises MediaError where frames and packets would not be counted alike.
     """
     import av
 
-    kept = decodable(stream.codec_context, packets)
+    kept = [packet for packets in groups for packet in decodable(stream.codec_context, packets)]
     codec = stream.codec_context.codec.canonical_name
     if codec == "vp8" and not all(bytes(packet)[0] & _VP8_SHOWN for packet in kept):
         raise MediaError("The video has frames that are never shown.")

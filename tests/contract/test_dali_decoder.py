@@ -63,6 +63,22 @@ def test_a_run_holds_no_more_than_the_limits_allow(requests, limits, runs):
     assert decoder.runs == runs
 
 
+@pytest.mark.parametrize(
+    ("limits", "runs"),
+    [
+        (BatchLimits(clips=1), 2),
+        (BatchLimits(clips=2), 1),
+        (BatchLimits(clips=2, encoded_bytes=1), 6),
+        # The groups need 1, 2 and 1 frames, twice: of each video, two groups with a frame of the third left.
+        (BatchLimits(clips=1, decoded_bytes=3 * FRAME_BYTES), 4),
+    ],
+)
+def test_groups_that_are_joined_make_one_clip_within_the_limits(requests, limits, runs):
+    decoder = DaliDecoder("cpu", limits, joins=True)
+    assert [numbers(result) for result in decoder.batch(requests)] == [[3, 15, 16, 40]] * 2
+    assert decoder.runs == runs
+
+
 def test_a_clip_that_fails_spoils_no_other_and_the_decoder_goes_on(requests):
     decoder = DaliDecoder("cpu")
     path = clip("uneven_h264.mp4")
