@@ -143,5 +143,6 @@ def _assumptions(load: Load, on_gpu: bool) -> tuple[str, ...]:
         f"every frame is decoded, {FRAMES_PER_SECOND} a second at 1080p: the most that sampling can cost",
         "one model of about 8B parameters describes and answers, Whisper turbo hears, bge-m3 embeds (configs/one-gpu.yaml)",
         "GPUs add up: twice as many do twice as much, each with whole models",
-        "the rates of GPUs are others' figures; put your own in their place: python loadtests/gpu.py",
+        "of GPUs, the rates of models are others' figures and that of decoding is the card's own; put yours in their place: "
+        "python loadtests/gpu.py",
     )
