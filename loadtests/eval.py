@@ -74,7 +74,8 @@ def main() -> int:
     ]
     bad += [f"a question failed: {reply.error}" for _, _, reply, _ in asked if reply.error]
     bad += [] if options.only else fallen(found)
-    print("\n".join(bad))
+    for line in bad:
+        print(line)
     return 1 if bad else 0
 
 

@@ -25,6 +25,10 @@ class Understood:
     ended: Mapping[str, tuple[str, str]]
     descriptions: Mapping[str, dict[str, Any]]
 
+    def texts(self, name: str, kind: str) -> list[str]:
+        """What was heard (speech) or read (scene_text) in a file; nothing where it did not complete."""
+        return [part["text"] for part in self.descriptions.get(name, {}).get(kind) or ()]
+
 
 def understanding(system: System) -> list[Figure]:
     found: list[Figure] = []
@@ -78,22 +82,22 @@ def _figures(understood: Understood) -> list[Figure]:
             print(f"  {'ok' if right else 'WRONG':<6} {name}: {status} {reason}")
     wanted, read = 0, 0.0
     for name, lines in media.lines.items():
-        seen = [part["text"] for part in understood.descriptions[name]["scene_text"]]
+        seen = understood.texts(name, "scene_text")
         recall, missed = scores.lines_recalled(lines, seen)
         wanted, read = wanted + len(lines), read + recall * len(lines)
         for line in missed:
             print(f"  not read in {name}: {line}")
     errors, words = {}, {}
     for name, text in (media.transcripts | media.reported_only).items():
-        heard = " ".join(part["text"] for part in understood.descriptions[name]["speech"])
+        heard = " ".join(understood.texts(name, "speech"))
         errors[name], words[name] = scores.word_errors(text, heard)
         print(f"  word error rate {errors[name] / words[name]:.2f}  {name}")
     spoken = sum(words[name] for name in media.transcripts)
     rate = sum(errors[name] for name in media.transcripts) / spoken
     f1, boundaries = scores.shot_boundaries(media)
-    invented = [name for name in media.wordless if understood.descriptions[name]["speech"]]
+    invented = [name for name in media.wordless if understood.texts(name, "speech")]
     for name in invented:
-        print(f"  words heard in {name}: {understood.descriptions[name]['speech']}")
+        print(f"  words heard in {name}: {understood.texts(name, 'speech')}")
     of = len(understood.ended)
     return [
         Figure(f"{media.name} files that end as their truth says", good / of, of, 1.0),
