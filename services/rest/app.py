@@ -109,6 +109,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for methods in document["paths"].values():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
+                for parameter in operation.get("parameters", ()):
+                    _describe(parameter)
         _, bodies = models_json_schema(
             [(model, "validation") for model in BODIES], ref_template="#/components/schemas/{model}"
         )
@@ -119,3 +121,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
             schemas.setdefault(name, schema)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _describe(parameter: dict[str, Any]) -> None:
+    """A parameter is left out, not null; and a filter is JSON of a known shape."""
+    schema = parameter["schema"]
+    options = [option for option in schema.pop("anyOf", ()) if option != {"type": "null"}]
+    parameter["schema"] = schema = {**schema, **(options[0] if len(options) == 1 else {})}
+    if parameter["name"] == "filter":
+        of_filter = {"$ref": "#/components/schemas/SearchFilter"}
+        parameter["content"] = {"application/json": {"schema": of_filter}}
+        del parameter["schema"]

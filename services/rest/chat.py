@@ -16,6 +16,7 @@ from services.rest.parameters import created_range, cursor_page
 from services.rest.render import list_reply
 from services.rest.responses import while_connected
 from services.rest.schemas import chat as schemas
+from services.rest.schemas.responses import EVENTS
 from services.rest.sse import EventStream, data_bytes
 
 
@@ -27,6 +28,7 @@ def chat_routes(backend: Backend) -> APIRouter:
         "",
         summary="Ask in a chat",
         response_model=schemas.ChatCompletion,
+        responses=EVENTS,
         openapi_extra=body_of(schemas.CreateChatCompletion),
     )
     async def create(tenant_id: Tenant, request: Request) -> Any:

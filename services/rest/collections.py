@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from services.core.library.collections import KNOWN_TYPES
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
@@ -47,7 +48,9 @@ def collection_routes(backend: Backend) -> APIRouter:
     async def list_collections(
         tenant_id: Tenant,
         page: Page = Depends(page_of("created_at", "name")),
-        collection_type: str | None = Query(None, description="Only collections of this type."),
+        collection_type: str | None = Query(
+            None, json_schema_extra={"enum": list(KNOWN_TYPES)}, description="Only collections of this type."
+        ),
         created: CreatedRange = Depends(created_range),
     ) -> Response:
         listing = await backend.collections.list(tenant_id, page, collection_type=collection_type, created=created)

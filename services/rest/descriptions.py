@@ -24,7 +24,7 @@ from services.rest.schemas.descriptions import (
 DESCRIPTIONS, TRANSCRIPTS = "media-descriptions", "rich-transcripts"
 METADATA: Any = Query(False, description="Include the file's metadata.")
 START: Any = Query(None, ge=0, description="Only what ends after this.")
-END: Any = Query(None, ge=0, description="Only what starts before this.")
+END: Any = Query(None, ge=0, json_schema_extra={"exclusiveMinimum": 0}, description="Only what starts before this.")
 WORDS: Any = Query(False, description="Include the time of each word said.")
 SOME: Any = {"enum": list(MODALITIES)}
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from services.core.errors import WIRE, ArcusError, Reason, invalid
 
@@ -53,6 +55,12 @@ def _body(asked: Headers, message: str, type: str, code: str | None, param: str 
     return {"error": {"message": message, "type": type, "param": param, "code": code}}
 
 
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Those that a path takes."""
+    routes = [route for route in iter_route_contexts(app.routes) if compile_path(route.path or "")[0].match(path)]
+    return sorted({method for route in routes for method in route.methods or ()})
+
+
 def first_problem(problems: Any) -> ArcusError:
     """The first of pydantic's problems, as INVALID_ARGUMENT that names the field."""
     problem = problems[0]
@@ -77,9 +85,12 @@ def install_error_handlers(app: FastAPI) -> None:
             type = WIRE[Reason.INTERNAL if error.status_code >= 500 else Reason.INVALID_ARGUMENT].type
             body = _body(request.headers, str(error.detail), type, None, None)
             return reply(body, error.status_code, error.headers)
+        if reason is Reason.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route, where a path has several
+            return error_reply(
+                ArcusError(reason), request.headers, {"Allow": ", ".join(_methods(app, request.url.path))}
+            )
         route = f"{request.method} {request.url.path}"
-        detail = f"There is no route {route}; see /docs." if reason is Reason.NOT_FOUND else WIRE[reason].message
-        return error_reply(ArcusError(reason, detail), request.headers, error.headers)
+        return error_reply(ArcusError(reason, f"There is no route {route}; see /docs."), request.headers, error.headers)
 
     app.add_exception_handler(ArcusError, on_arcus)
     app.add_exception_handler(RequestValidationError, on_validation)

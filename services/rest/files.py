@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.core.errors import invalid
+from services.core.library.files import STATUSES
 from services.core.search.filters import SearchFilter
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
@@ -22,7 +23,12 @@ from services.rest.uploads import UploadForm
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": {"schema": Upload.model_json_schema()}},
+        "content": {
+            "multipart/form-data": {
+                "schema": Upload.model_json_schema(),
+                "encoding": {"metadata": {"contentType": "application/json"}},
+            }
+        },
     }
 }
 
@@ -48,7 +54,9 @@ def file_routes(backend: Backend) -> APIRouter:
         request: Request,
         page: Page = Depends(page_of("created_at", "filename", *DIRECTIONS)),
         after: str | None = AFTER,
-        status: str | None = Query(None, description="Only files of this status."),
+        status: str | None = Query(
+            None, json_schema_extra={"enum": list(STATUSES)}, description="Only of this status."
+        ),
         created: CreatedRange = Depends(created_range),
         filter: SearchFilter | None = Depends(search_filter),
     ) -> Response:
@@ -89,7 +97,11 @@ def file_routes(backend: Backend) -> APIRouter:
         offset: int = OFFSET,
         is_default: bool | None = Query(None, description="Only the file's own thumbnail, or only the others."),
         segmentation_id: str | None = Query(None, description="Only those of this segmentation."),
-        type: str | None = Query(None, description="file, segment or both, separated by a comma."),
+        type: str | None = Query(
+            None,
+            json_schema_extra={"pattern": "^((file|segment)(,(file|segment))*)?$"},
+            description="file, segment or both, separated by a comma.",
+        ),
     ) -> Response:
         await backend.files.get(tenant_id, file_id)
         kinds = {kind.strip() for kind in type.split(",")} if type else set()

@@ -65,7 +65,9 @@ def member_routes(backend: Backend, noun: str) -> APIRouter:
         request: Request,
         collection_id: str,
         page: Page = Depends(page_of("added_at", "filename", "created_at")),
-        status: str | None = Query(None, description="Only files of this status."),
+        status: str | None = Query(
+            None, json_schema_extra={"enum": list(STATUSES)}, description="Only of this status."
+        ),
         added: CreatedRange = Depends(added_range),
         filter: SearchFilter | None = Depends(search_filter),
     ) -> Response:

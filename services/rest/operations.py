@@ -10,10 +10,15 @@ from services.core.errors import ArcusError
 from services.core.store.database import DamagedDatabaseError
 from services.nimbus.backend import Backend
 from services.rest.errors import reply
-from services.rest.schemas.shared import Reply
+from services.rest.schemas.shared import Error, Reply
 
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=86400, immutable"}
-PICTURE = {200: {"description": "A JPEG picture.", "content": {"image/jpeg": {}}}}
+PICTURE = {
+    200: {"description": "A JPEG picture.", "content": {"image/jpeg": {}}},
+    401: {"model": Error, "description": "The link is not valid; get a new one from the API."},
+    404: {"model": Error, "description": "The picture is gone."},
+    503: {"model": Error, "description": "Storage is not available; see Retry-After."},
+}
 
 
 class Health(Reply):

@@ -16,6 +16,7 @@ from services.rest.bodies import parse_json
 Direction = Literal["asc", "desc"]
 DIRECTIONS = ("asc", "desc")
 MOMENT = "YYYY-MM-DD (UTC) or an ISO 8601 date and time."
+MOMENTS: Any = {"oneOf": [{"format": "date"}, {"format": "date-time"}, {"const": ""}]}
 LIMIT: Any = Query(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items to return at most.")
 OFFSET: Any = Query(0, ge=0, lt=2**31, description="Items to skip.")
 AFTER: Any = Query(None, description="Only what comes after the item of this id; last_id of the page before.")
@@ -49,8 +50,10 @@ def cursor_page(
 
 
 def created_range(
-    created_after: str | None = Query(None, description=f"Created at or after this: {MOMENT}"),
-    created_before: str | None = Query(None, description=f"Created before this: {MOMENT}"),
+    created_after: str | None = Query(
+        None, json_schema_extra=MOMENTS, description=f"Created at or after this: {MOMENT}"
+    ),
+    created_before: str | None = Query(None, json_schema_extra=MOMENTS, description=f"Created before this: {MOMENT}"),
 ) -> CreatedRange:
     return CreatedRange(
         after=milliseconds("created_after", created_after),
@@ -59,8 +62,8 @@ def created_range(
 
 
 def added_range(
-    added_after: str | None = Query(None, description=f"Added at or after this: {MOMENT}"),
-    added_before: str | None = Query(None, description=f"Added before this: {MOMENT}"),
+    added_after: str | None = Query(None, json_schema_extra=MOMENTS, description=f"Added at or after this: {MOMENT}"),
+    added_before: str | None = Query(None, json_schema_extra=MOMENTS, description=f"Added before this: {MOMENT}"),
 ) -> CreatedRange:
     return CreatedRange(
         after=milliseconds("added_after", added_after), before=milliseconds("added_before", added_before)

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import Request
 
-from services.core.errors import invalid
 from services.core.library.collections import Collection
 from services.core.library.files import File
 from services.core.library.members import Member
@@ -49,18 +48,9 @@ def list_reply(listing: Listing[Any], data: list[Json]) -> Json:
     }
 
 
-def items_page(items: list[Json], *, limit: int, after: str | None, order: str) -> Json:
-    """One page of a list that is at hand, in its order or backwards. Raises INVALID_ARGUMENT."""
-    if order == "desc":
-        items = items[::-1]
-    if after:
-        place = next((index for index, item in enumerate(items) if item["id"] == after), None)
-        if place is None:
-            raise invalid(f"after: there is no item {after[:200]} in this list", field="after")
-        items = items[place + 1 :]
-    data = items[:limit]
-    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-    return {"object": "list", "data": data, **ends, "has_more": len(items) > limit}
+def items_reply(items: list[Json], has_more: bool) -> Json:
+    ends = {"first_id": items[0]["id"] if items else None, "last_id": items[-1]["id"] if items else None}
+    return {"object": "list", "data": items, **ends, "has_more": has_more}
 
 
 async def file_replies(backend: Backend, request: Request, files: list[File]) -> list[Json]:

@@ -8,20 +8,21 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
+from services.core.answers.responses import STATUSES
 from services.core.engines.config import MODELS
 from services.core.errors import not_found
 from services.core.store.pages import CreatedRange, Page
 from services.nimbus.answers.answer import Answer
 from services.nimbus.answers.running import InterruptedWorkError, cancel_on
 from services.nimbus.backend import Backend
-from services.nimbus.requests.input_items import input_items
+from services.nimbus.requests.input_items import input_items, items_page
 from services.nimbus.requests.responses import parse_request
-from services.nimbus.views.file_citations import with_file_citations
+from services.nimbus.views.openai_form import in_openai_form
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import is_cloudglue, reply
 from services.rest.gate import Tenant
 from services.rest.parameters import AFTER, DIRECTION, Direction, created_range, cursor_page
-from services.rest.render import Json, items_page, list_reply
+from services.rest.render import Json, items_reply, list_reply
 from services.rest.schemas import responses as schemas
 from services.rest.sse import EventStream, disconnected, event_bytes
 
@@ -36,6 +37,7 @@ def response_routes(backend: Backend) -> APIRouter:
         "",
         summary="Ask a question",
         response_model=schemas.Response,
+        responses=schemas.EVENTS,
         openapi_extra=body_of(schemas.CreateResponse),
     )
     async def create(tenant_id: Tenant, request: Request) -> Any:
@@ -52,7 +54,9 @@ def response_routes(backend: Backend) -> APIRouter:
     async def list_responses(
         tenant_id: Tenant,
         page: Page = Depends(cursor_page),
-        status: str | None = Query(None, description="Only responses of this status."),
+        status: str | None = Query(
+            None, json_schema_extra={"enum": list(STATUSES)}, description="Only of this status."
+        ),
         created: CreatedRange = Depends(created_range),
     ) -> Response:
         """Items have neither output nor error."""
@@ -63,7 +67,7 @@ def response_routes(backend: Backend) -> APIRouter:
         ]
         return reply(list_reply(listing, data))
 
-    @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response)
+    @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response, responses=schemas.EVENTS)
     async def get_response(
         tenant_id: Tenant,
         request: Request,
@@ -88,7 +92,8 @@ def response_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """The items of its own input, each with an id that later input may refer to; `desc` begins with the last."""
         kept = await backend.responses.get(tenant_id, response_id)
-        return reply(items_page(input_items(kept.id, kept.request["input"]), limit=limit, after=after, order=order))
+        told = input_items(kept.id, kept.request["input"])
+        return reply(items_reply(*items_page(told, limit=limit, after=after, order=order)))
 
     @router.post("/{response_id}/cancel", summary="Cancel a response", response_model=schemas.Response)
     async def cancel(tenant_id: Tenant, request: Request, response_id: str) -> Response:
@@ -130,13 +135,13 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 
 def _reply(request: Request, body: Json) -> Response:
     """Citations in the form that the client's kind of SDK reads; `_stream` does the same."""
-    return reply(body if is_cloudglue(request.headers) else with_file_citations(body))
+    return reply(body if is_cloudglue(request.headers) else in_openai_form(body))
 
 
 def _stream(request: Request, events: Answer) -> EventStream:
     if is_cloudglue(request.headers):
         return EventStream(events)
-    return EventStream(events, encode=lambda event: event_bytes(with_file_citations(event)))
+    return EventStream(events, encode=lambda event: event_bytes(in_openai_form(event)))
 
 
 def _model(name: str) -> Json:

@@ -18,6 +18,10 @@ from services.rest.render import Json, Links, list_reply
 from services.rest.schemas.segments import FileSegment, FileSegmentList, SegmentationList, UpdateFileSegment
 
 
+def seconds(description: str) -> Any:
+    return Query(None, json_schema_extra={"minimum": 0}, description=description)
+
+
 def segment_routes(backend: Backend) -> APIRouter:
     router = APIRouter(prefix="/files/{file_id}", tags=["segments"])
 
@@ -52,10 +56,10 @@ def segment_routes(backend: Backend) -> APIRouter:
         file_id: str,
         limit: int = LIMIT,
         offset: int = OFFSET,
-        start_time_after: float | None = Query(None, description="Only those that start at or after this second."),
-        end_time_before: float | None = Query(None, description="Only those that end at or before this second."),
-        min_duration: float | None = Query(None, description="Only those that last this many seconds or more."),
-        max_duration: float | None = Query(None, description="Only those that last this many seconds or less."),
+        start_time_after: float | None = seconds("Only those that start at or after this second."),
+        end_time_before: float | None = seconds("Only those that end at or before this second."),
+        min_duration: float | None = seconds("Only those that last this many seconds or more."),
+        max_duration: float | None = seconds("Only those that last this many seconds or less."),
     ) -> Response:
         """Those of all its segmentations, in order of time."""
         within = SegmentRange(start_time_after, end_time_before, min_duration, max_duration)

@@ -18,7 +18,7 @@ PIECE_BYTES = 1024**2
 MAX_FIELD_BYTES = 256 * 1024
 MAX_PARTS = 20
 FORM_OVERHEAD_BYTES = MAX_PARTS * MAX_FIELD_BYTES
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False, "": True}
+BOOLEANS = {"true": True, "false": False}  # Python's clients write True
 
 
 class UploadForm:
@@ -164,7 +164,7 @@ class UploadForm:
 
 
 def _metadata(text: bytes) -> dict[str, Any]:
-    value = parse_json(text, "metadata", field="metadata") or {}
+    value = parse_json(text, "metadata", field="metadata")
     if not isinstance(value, dict):
         raise invalid("metadata must be a JSON object, as text", field="metadata")
     return value

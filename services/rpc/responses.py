@@ -11,11 +11,13 @@ from google.protobuf.json_format import MessageToDict
 from grpc.aio import ServicerContext as Context
 
 from services.nimbus.backend import Backend
+from services.nimbus.requests.input_items import input_items, items_page
 from services.nimbus.requests.options import LABELS
+from services.nimbus.requests.responses import ROLES as READ_AS
 from services.nimbus.requests.responses import ResponseRequest, parse_request
 from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
 from services.rpc.gate import tenant
-from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
+from services.rpc.values import SORTS, filter_json, optional, page_of, range_of, struct_json
 from services.rpc.writing import STALLED_SECONDS, write_all
 
 ROLES = {
@@ -24,6 +26,7 @@ ROLES = {
     pb.ROLE_USER: "user",
     pb.ROLE_ASSISTANT: "assistant",
 }
+INPUT_ITEMS = 20  # of a page that names no limit, as over HTTP
 SOURCES = {
     pb.KNOWLEDGE_SOURCE_COLLECTIONS: "collections",
     pb.KNOWLEDGE_SOURCE_FILES: "files",
@@ -64,6 +67,16 @@ class ResponseService(responses_pb2_grpc.ResponseServiceServicer):
         bodies = [{**item.body, "output": [], "error": None} for item in listing.items]
         return pb.ListResponsesResponse(responses=[response_message(body) for body in bodies], total=listing.total)
 
+    async def ListInputItems(self, request: pb.ListInputItemsRequest, _context: Context) -> pb.ListInputItemsResponse:
+        kept = await self._backend.responses.get(tenant(), request.response_id)
+        items, has_more = items_page(
+            input_items(kept.id, kept.request["input"]),
+            limit=request.limit or INPUT_ITEMS,
+            after=request.after,
+            order=SORTS.get(request.sort) or "desc",
+        )
+        return pb.ListInputItemsResponse(items=[_input_item(item) for item in items], has_more=has_more)
+
     async def Delete(self, request: pb.DeleteResponseRequest, _context: Context) -> Empty:
         await self._backend.responses.delete(tenant(), request.response_id)
         return Empty()
@@ -91,10 +104,33 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
 
 
 def _item(item: pb.InputMessage) -> dict[str, Any]:
+    if item.item_reference:
+        return {"type": "item_reference", "id": item.item_reference}
     for kind in ("function_call", "function_call_output"):
         if item.HasField(kind):
             return {"type": kind} | MessageToDict(getattr(item, kind), preserving_proto_field_name=True)
     return {"role": ROLES.get(item.role, ""), "content": item.text}
+
+
+def _input_item(item: dict[str, Any]) -> pb.InputItem:
+    told = pb.InputItem(id=item["id"], type=item["type"])
+    match item["type"]:
+        case "message":
+            role = next(number for number, name in ROLES.items() if number and name == READ_AS[item["role"]])
+            told.message.CopyFrom(pb.InputMessage(role=role, text=_text(item["content"])))
+        case "function_call":
+            call = pb.FunctionCall(**{name: item[name] for name in ("call_id", "name", "arguments")})
+            told.message.CopyFrom(pb.InputMessage(function_call=call))
+        case "function_call_output":
+            output = pb.FunctionCallOutput(call_id=item["call_id"], output=_text(item["output"]))
+            told.message.CopyFrom(pb.InputMessage(function_call_output=output))
+    return told
+
+
+def _text(value: str | list[dict[str, Any]]) -> str:
+    if isinstance(value, str):
+        return value
+    return "\n".join(part["refusal" if part["type"] == "refusal" else "text"] for part in value)
 
 
 def options_json(request: Any) -> dict[str, Any]:

@@ -57,6 +57,14 @@ def test_the_sdk_creates_gets_lists_updates_and_deletes_a_collection(account: Ac
             {"default_segmentation_config": {"strategy": "uniform", "uniform_config": {"window_seconds": 999}}},
             "window_seconds",
         ),
+        (
+            {"default_segmentation_config": {"strategy": "uniform", "manual_config": {"segments": []}}},
+            "manual_config.segments",
+        ),
+        (
+            {"default_segmentation_config": {"strategy": "uniform", "shot_detector_config": {"min_seconds": 0}}},
+            "shot_detector_config.min_seconds",
+        ),
         ({"default_thumbnails_config": {}}, "default_thumbnails_config.enable_segment_thumbnails"),
     ],
 )

@@ -41,7 +41,9 @@ def test_an_unknown_route_or_method_says_so(account: Account):
         assert missing.status_code == 404 and "GET /v1/nothing" in missing.json()["error"]
         assert http.get("/nothing").status_code == 404
         wrong = http.patch("/v1/files")
-        assert wrong.status_code == 405 and isinstance(wrong.json()["error"], str) and "allow" in wrong.headers
+        assert wrong.status_code == 405 and isinstance(wrong.json()["error"], str)
+        for path, methods in (("/v1/files", "GET, POST"), ("/v1/files/f", "DELETE, GET, PUT"), ("/v1/models/m", "GET")):
+            assert http.patch(path).headers["allow"] == methods
 
 
 @pytest.mark.parametrize("path", ["/v1//files", "//v1/files/", "/v1/files//"])

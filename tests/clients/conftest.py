@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.core.logs import configure_logs
 from tests.acceptance.described import described_talk
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
@@ -13,6 +14,7 @@ from tests.acceptance.scripted_server import ScriptedServer
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    configure_logs()  # as the front does: with the values of variables, one stack trace takes a minute
     running = Front(front_settings(tmp_path_factory.mktemp("clients")), ScriptedServer()).start()
     account = running.account()
     described_talk(account)

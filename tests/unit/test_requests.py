@@ -134,6 +134,14 @@ def test_unknown_fields_are_not_kept() -> None:
     assert again.knowledge_base.filter and again.metadata == {"mine": "kept"} and again.options.verbosity == "low"
 
 
+@pytest.mark.parametrize("name", [{}, [], None, 5, "g"])
+def test_a_choice_that_names_no_function_is_refused(name: Any) -> None:
+    body = {**GOOD, "tools": [{"type": "function", "name": "f"}], "tool_choice": {"type": "function", "name": name}}
+    with pytest.raises(ArcusError) as caught:
+        parse_request(body)
+    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_ARGUMENT, "tool_choice")
+
+
 def test_tools_are_told_with_every_field() -> None:
     (tool,) = parse_request({**GOOD, "tools": [{"type": "function", "name": "f"}]}).tools
     assert tool == {"type": "function", "name": "f", "description": None, "parameters": None, "strict": None}

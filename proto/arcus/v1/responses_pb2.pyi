@@ -45,16 +45,18 @@ KNOWLEDGE_SOURCE_FILES: KnowledgeSource
 KNOWLEDGE_SOURCE_DEFAULT: KnowledgeSource
 
 class InputMessage(_message.Message):
-    __slots__ = ("role", "text", "function_call", "function_call_output")
+    __slots__ = ("role", "text", "function_call", "function_call_output", "item_reference")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_CALL_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_CALL_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     role: Role
     text: str
     function_call: FunctionCall
     function_call_output: FunctionCallOutput
-    def __init__(self, role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., function_call_output: _Optional[_Union[FunctionCallOutput, _Mapping]] = ...) -> None: ...
+    item_reference: str
+    def __init__(self, role: _Optional[_Union[Role, str]] = ..., text: _Optional[str] = ..., function_call: _Optional[_Union[FunctionCall, _Mapping]] = ..., function_call_output: _Optional[_Union[FunctionCallOutput, _Mapping]] = ..., item_reference: _Optional[str] = ...) -> None: ...
 
 class FunctionCall(_message.Message):
     __slots__ = ("call_id", "name", "arguments")
@@ -381,6 +383,36 @@ class FollowResponseRequest(_message.Message):
     response_id: str
     starting_after: int
     def __init__(self, response_id: _Optional[str] = ..., starting_after: _Optional[int] = ...) -> None: ...
+
+class ListInputItemsRequest(_message.Message):
+    __slots__ = ("response_id", "limit", "after", "sort")
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    SORT_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    limit: int
+    after: str
+    sort: _lists_pb2.Sort
+    def __init__(self, response_id: _Optional[str] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ..., sort: _Optional[_Union[_lists_pb2.Sort, str]] = ...) -> None: ...
+
+class ListInputItemsResponse(_message.Message):
+    __slots__ = ("items", "has_more")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[InputItem]
+    has_more: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[InputItem, _Mapping]]] = ..., has_more: bool = ...) -> None: ...
+
+class InputItem(_message.Message):
+    __slots__ = ("id", "type", "message")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    type: str
+    message: InputMessage
+    def __init__(self, id: _Optional[str] = ..., type: _Optional[str] = ..., message: _Optional[_Union[InputMessage, _Mapping]] = ...) -> None: ...
 
 class CancelResponseRequest(_message.Message):
     __slots__ = ("response_id",)

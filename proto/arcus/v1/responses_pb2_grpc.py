@@ -65,6 +65,11 @@ class ResponseServiceStub(object):
                 request_serializer=arcus_dot_v1_dot_responses__pb2.ListResponsesRequest.SerializeToString,
                 response_deserializer=arcus_dot_v1_dot_responses__pb2.ListResponsesResponse.FromString,
                 _registered_method=True)
+        self.ListInputItems = channel.unary_unary(
+                '/arcus.v1.ResponseService/ListInputItems',
+                request_serializer=arcus_dot_v1_dot_responses__pb2.ListInputItemsRequest.SerializeToString,
+                response_deserializer=arcus_dot_v1_dot_responses__pb2.ListInputItemsResponse.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/arcus.v1.ResponseService/Delete',
                 request_serializer=arcus_dot_v1_dot_responses__pb2.DeleteResponseRequest.SerializeToString,
@@ -121,6 +126,13 @@ class ResponseServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListInputItems(self, request, context):
+        """What a response was asked. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Delete(self, request, context):
         """Deleting what is not there is not an error. Safe to retry.
         """
@@ -160,6 +172,11 @@ def add_ResponseServiceServicer_to_server(servicer, server):
                     servicer.List,
                     request_deserializer=arcus_dot_v1_dot_responses__pb2.ListResponsesRequest.FromString,
                     response_serializer=arcus_dot_v1_dot_responses__pb2.ListResponsesResponse.SerializeToString,
+            ),
+            'ListInputItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInputItems,
+                    request_deserializer=arcus_dot_v1_dot_responses__pb2.ListInputItemsRequest.FromString,
+                    response_serializer=arcus_dot_v1_dot_responses__pb2.ListInputItemsResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
@@ -329,6 +346,33 @@ class ResponseService(object):
             '/arcus.v1.ResponseService/List',
             arcus_dot_v1_dot_responses__pb2.ListResponsesRequest.SerializeToString,
             arcus_dot_v1_dot_responses__pb2.ListResponsesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInputItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.v1.ResponseService/ListInputItems',
+            arcus_dot_v1_dot_responses__pb2.ListInputItemsRequest.SerializeToString,
+            arcus_dot_v1_dot_responses__pb2.ListInputItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

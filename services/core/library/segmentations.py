@@ -34,41 +34,50 @@ def parse_segmentation(value: Any, *, field: str = "segmentation_config") -> Seg
     if start is not None and end is not None and end <= start:
         raise invalid(f"{field}.end_time_seconds must be after start_time_seconds", field=f"{field}.end_time_seconds")
     limits: dict[str, Any] = {"start_time_seconds": start, "end_time_seconds": end}
-    if strategy == "uniform":
-        name = f"{field}.uniform_config"
-        uniform = _object(value.get("uniform_config", {"window_seconds": 20}), name)
-        window = _number(uniform, "window_seconds", name, 1, 120)
-        if window is None:
-            raise invalid(f"{name}.window_seconds is required", field=f"{name}.window_seconds")
-        hop = _number(uniform, "hop_seconds", name, 1, 120)
-        return SegmentationConfig("uniform", uniform_config=UniformConfig(window, hop), **limits)
-    if strategy == "shot-detector":
-        name = f"{field}.shot_detector_config"
-        shot = _object(value.get("shot_detector_config", {"detector": "adaptive"}), name)
-        detector = shot.get("detector", "adaptive")
-        if detector not in ("adaptive", "content"):
-            raise invalid(f"{name}.detector must be adaptive or content", field=f"{name}.detector")
-        shortest = _number(shot, "min_seconds", name, 0.6, 600)
-        longest = _number(shot, "max_seconds", name, 1, 600)
-        if shortest is not None and longest is not None and longest < shortest:
-            raise invalid(f"{name}.max_seconds must not be below min_seconds", field=f"{name}.max_seconds")
-        config = ShotDetectorConfig(
-            detector=detector,
-            threshold=_number(shot, "threshold", name, 0, 1000),
-            min_seconds=shortest,
-            max_seconds=longest,
-            fill_gaps=_boolean(shot, "fill_gaps", name, default=True),
-        )
-        return SegmentationConfig("shot-detector", shot_detector_config=config, **limits)
-    name = f"{field}.manual_config.segments"
-    spans = _object(value.get("manual_config"), f"{field}.manual_config").get("segments")
+    # What is said of another strategy is not used, and yet told again: it must be sound too.
+    uniform = _uniform(value.get("uniform_config", {"window_seconds": 20}), f"{field}.uniform_config")
+    shots = _shots(value.get("shot_detector_config", {"detector": "adaptive"}), f"{field}.shot_detector_config")
+    is_manual = strategy == "manual" or "manual_config" in value
+    spans = _spans(value.get("manual_config"), f"{field}.manual_config") if is_manual else ()
+    match strategy:
+        case "uniform":
+            return SegmentationConfig("uniform", uniform_config=uniform, **limits)
+        case "shot-detector":
+            return SegmentationConfig("shot-detector", shot_detector_config=shots, **limits)
+    return SegmentationConfig("manual", manual_segments=spans, **limits)
+
+
+def _uniform(value: Any, name: str) -> UniformConfig:
+    uniform = _object(value, name)
+    window = _number(uniform, "window_seconds", name, 1, 120)
+    if window is None:
+        raise invalid(f"{name}.window_seconds is required", field=f"{name}.window_seconds")
+    return UniformConfig(window, _number(uniform, "hop_seconds", name, 1, 120))
+
+
+def _shots(value: Any, name: str) -> ShotDetectorConfig:
+    shot = _object(value, name)
+    detector = shot.get("detector", "adaptive")
+    if detector not in ("adaptive", "content"):
+        raise invalid(f"{name}.detector must be adaptive or content", field=f"{name}.detector")
+    shortest = _number(shot, "min_seconds", name, 0.6, 600)
+    longest = _number(shot, "max_seconds", name, 1, 600)
+    if shortest is not None and longest is not None and longest < shortest:
+        raise invalid(f"{name}.max_seconds must not be below min_seconds", field=f"{name}.max_seconds")
+    return ShotDetectorConfig(
+        detector=detector,
+        threshold=_number(shot, "threshold", name, 0, 1000),
+        min_seconds=shortest,
+        max_seconds=longest,
+        fill_gaps=_boolean(shot, "fill_gaps", name, default=True),
+    )
+
+
+def _spans(value: Any, name: str) -> tuple[Span, ...]:
+    spans, name = _object(value, name).get("segments"), f"{name}.segments"
     if not isinstance(spans, list) or not 1 <= len(spans) <= MAX_MANUAL_SEGMENTS:
         raise invalid(f"{name} must hold 1 to {MAX_MANUAL_SEGMENTS} segments", field=name)
-    return SegmentationConfig(
-        "manual",
-        manual_segments=tuple(_span(span, f"{name}[{index}]") for index, span in enumerate(spans)),
-        **limits,
-    )
+    return tuple(_span(span, f"{name}[{index}]") for index, span in enumerate(spans))
 
 
 def canonical(config: SegmentationConfig) -> dict[str, Any]:

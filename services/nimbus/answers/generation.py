@@ -100,7 +100,10 @@ class Generation:
             entries += [["message"], ["part"]]
             self._message_index = 0
         for index, item in enumerate(self._prepared.items, start=1):
-            entries += [["item", item], ["item_done", index, {"status": item["status"]}]]
+            named = item | {
+                "id": f"query_{self._log.id.replace('-', '')}_{index}"
+            }  # by which later input may refer to it
+            entries += [["item", named], ["item_done", index, {"status": item["status"]}]]
         self._items = max(self._items, len(self._prepared.items) + (self._message_index == 0))
         return entries
 

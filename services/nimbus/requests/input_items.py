@@ -6,11 +6,14 @@ import re
 from typing import Any
 from uuid import UUID
 
+from services.core.errors import invalid
+from services.core.store.pages import MAX_LIMIT
+
 Json = dict[str, Any]
 PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
 MAX_ID_CHARACTERS = 200
 _ID = re.compile(
-    r"(?:msg|fc|fco|rs|item)_([0-9a-f]{32})(?:_(?:in_)?\d{1,6})?"
+    r"(?:msg|fc|fco|rs|item|query)_([0-9a-f]{32})(?:_(?:in_)?\d{1,6})?"
 )  # as events.py and `input_items` make them
 
 
@@ -32,6 +35,20 @@ def input_items(response_id: str, value: str | list[Any]) -> list[Json]:
     """`value`: the input of a request that was accepted. The first item is the first that was sent."""
     items = [{"role": "user", "content": value}] if isinstance(value, str) else value
     return [_told(item, response_id.replace("-", ""), number) for number, item in enumerate(items)]
+
+
+def items_page(items: list[Json], *, limit: int, after: str | None, order: str) -> tuple[list[Json], bool]:
+    """One page in the items' order, or for `desc` backwards, and whether more follow. Raises INVALID_ARGUMENT."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid(f"limit must be from 1 to {MAX_LIMIT}", field="limit")
+    if order == "desc":
+        items = items[::-1]
+    if after:
+        place = next((index for index, item in enumerate(items) if item["id"] == after), None)
+        if place is None:
+            raise invalid(f"after: there is no item {after[:200]} in this list", field="after")
+        items = items[place + 1 :]
+    return items[:limit], len(items) > limit
 
 
 def _told(item: Json, response_hex: str, number: int) -> Json:

@@ -38,9 +38,10 @@ def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dic
     known = {tool["name"] for tool in tools}
     if isinstance(value, dict) and value.get("type") == "allowed_tools":
         return _allowed_tools(value, known)
-    if not isinstance(value, dict) or value.get("type") != "function" or value.get("name") not in known:
+    name = value.get("name") if isinstance(value, dict) and value.get("type") == "function" else None
+    if not isinstance(name, str) or name not in known:
         raise invalid("tool_choice must be auto, none, required or one of the functions in tools", field="tool_choice")
-    return {"type": "function", "name": value["name"]}
+    return {"type": "function", "name": name}
 
 
 def _allowed_tools(value: dict[str, Any], known: set[str]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from services.nimbus.requests.responses import MAX_MESSAGES
 from services.rest.schemas.descriptions import DescribeOutputPart, SpeechOutputPart
-from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter
+from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter, told
 
 
 class ChatText(Body):
@@ -47,24 +48,28 @@ class ChatInputMessage(Body):
 
 
 class StreamOptions(Body):
-    include_usage: bool = Field(False, description="A last chunk tells the usage.")
+    include_usage: bool | None = Field(False, description="A last chunk tells the usage.")
 
 
 class CreateChatCompletion(Body):
     model: Literal["nimbus-001", "nimbus-002-preview"]
-    messages: list[ChatInputMessage]
-    collections: list[str] | None = Field(None, description="Exactly one id; without it, everything is searched.")
+    messages: list[ChatInputMessage] = Field(
+        min_length=1, max_length=MAX_MESSAGES, description="The last one is the user's, or what a function returned."
+    )
+    collections: list[str] | None = Field(
+        None, description="Exactly one id; without it, everything is searched.", min_length=1, max_length=1
+    )
     filter: SearchFilter | None = None
-    temperature: Number | None = Field(None, description="From 0 to 2.")
-    max_completion_tokens: int | None = Field(None, description="From 1 to 128000.")
-    max_tokens: int | None = Field(None, description="Read where max_completion_tokens is absent.")
-    stream: bool = False
+    temperature: Number | None = Field(None, description="From 0 to 2.", json_schema_extra=told(minimum=0, maximum=2))
+    max_completion_tokens: int | None = Field(None, description="From 1 to 128000.", ge=1, le=128_000)
+    max_tokens: int | None = Field(None, description="Read where max_completion_tokens is absent.", ge=1, le=128_000)
+    stream: bool | None = False
     stream_options: StreamOptions | None = None
     tools: list[ChatTool] | None = None
-    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] = "auto"
+    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = "auto"
     metadata: dict[str, Any] | None = None
-    store: bool = True
-    include_citations: bool = True
+    store: bool | None = True
+    include_citations: bool | None = True
     force_search: bool | None = Field(None, description="An answer is always made from what was searched.")
 
 

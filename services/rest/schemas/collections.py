@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from services.rest.schemas.files import File
-from services.rest.schemas.shared import Body, ListReply, Reply, SegmentationConfig, Status, ThumbnailsConfig
+from services.rest.schemas.shared import (
+    Body,
+    ListReply,
+    Reply,
+    SegmentationConfig,
+    Status,
+    ThumbnailsConfig,
+    told,
+)
 
+NAME = told(minLength=1, maxLength=255)
 CollectionType = Literal["media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments"]
 
 
@@ -21,7 +30,9 @@ class TranscribeConfig(Body):
 
 
 class DescribeConfig(TranscribeConfig):
-    prompt: str | None = Field(None, description="What to look for; at most 2000 characters.")
+    prompt: str | None = Field(
+        None, description="What to look for; at most 2000 characters.", json_schema_extra=told(maxLength=2000)
+    )
 
 
 class ExtractConfig(Body):
@@ -55,7 +66,7 @@ class NewCollection(Body):
     collection_type: CollectionType = Field(
         description="This server offers media-descriptions, rich-transcripts and entities."
     )
-    name: str = Field(description="Unique in the account, 1 to 255 characters.")
+    name: str = Field(description="Unique in the account, 1 to 255 characters.", json_schema_extra=NAME)
     description: str | None = None
     describe_config: DescribeConfig | None = Field(None, description="Of media-descriptions.")
     transcribe_config: TranscribeConfig | None = Field(None, description="Of rich-transcripts.")
@@ -65,7 +76,7 @@ class NewCollection(Body):
 
 
 class CollectionUpdate(Body):
-    name: str | None = None
+    name: str | None = Field(None, json_schema_extra=NAME)
     description: str | None = None
 
 
@@ -96,8 +107,17 @@ class CollectionDelete(Reply):
 class AddCollectionFile(Body):
     """The file by file_id, or by url as cloudglue://files/ID."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+                for one, other in (("file_id", "url"), ("url", "file_id"))
+            ]
+        }
+    )
+
     file_id: str | None = None
-    url: str | None = None
+    url: str | None = Field(None, json_schema_extra=told(pattern="^cloudglue://files/."))
     segmentation_id: str | None = None
     segmentation_config: SegmentationConfig | None = None
     thumbnails_config: ThumbnailsConfig | None = Field(None, description="Else as the upload and the collection say.")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from services.rest.schemas.shared import Body, ListReply, Number, Reply, Status
+from services.rest.schemas.shared import Body, ListReply, Number, Reply, Status, told
 
 
 class FileMediaInfo(Reply):
@@ -54,14 +54,16 @@ class FileDelete(Reply):
 
 
 class FileUpdate(Body):
-    filename: str | None = None
+    filename: str | None = Field(None, json_schema_extra=told(pattern=r"\S"))
     metadata: dict[str, Any] | None = None
 
 
 class Upload(BaseModel):
+    """Of a form: what is absent is left out."""
+
     file: bytes = Field(description="The video, audio or image file.")
-    metadata: str | None = Field(None, description="A JSON object, as text.")
-    enable_segment_thumbnails: bool | None = Field(None, description="Make a thumbnail of each segment.")
+    metadata: dict[str, Any] = Field({}, description="A JSON object, as text.")
+    enable_segment_thumbnails: bool = Field(False, description="Make a thumbnail of each segment.")
 
 
 class Thumbnail(Reply):

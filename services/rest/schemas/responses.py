@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from services.rest.schemas.shared import Body, ListReply, Number, Reply
+from services.nimbus.requests.options import LABELS, MAX_TOOL_CALLS, TIERS
+from services.nimbus.requests.responses import MAX_INPUT_CHARACTERS, MAX_MESSAGES
+from services.rest.schemas.shared import Body, ListReply, Number, Reply, told
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, or with `stream` its events.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 ResponseStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
@@ -101,32 +109,44 @@ ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | AllowedTools
 
 class CreateResponse(Body):
     model: Literal["nimbus-001", "nimbus-002-preview"]
-    input: str | list[InputMessage | InputFunctionCall | InputFunctionCallOutput | ItemReference]
+    input: (
+        Annotated[str, Field(pattern=r"\S", max_length=MAX_INPUT_CHARACTERS)]
+        | Annotated[
+            list[InputMessage | InputFunctionCall | InputFunctionCallOutput | ItemReference],
+            Field(min_length=1, max_length=MAX_MESSAGES),
+        ]
+    ) = Field(description="The last message is the user's, or what a function returned.")
     instructions: str | None = None
-    temperature: Number | None = Field(None, description="From 0 to 2; 0.7 for nimbus-001, else 1.")
-    top_p: Number | None = Field(None, description="From 0 to 1.")
-    max_output_tokens: int | None = Field(None, description="From 1 to 128000.")
+    temperature: Number | None = Field(
+        None, description="From 0 to 2; 0.7 for nimbus-001, else 1.", json_schema_extra=told(minimum=0, maximum=2)
+    )
+    top_p: Number | None = Field(None, description="From 0 to 1.", json_schema_extra=told(minimum=0, maximum=1))
+    max_output_tokens: int | None = Field(None, description="From 1 to 128000.", ge=1, le=128_000)
     knowledge_base: KnowledgeBase | None = None
     include: list[str] | None = Field(None, description="cloudglue_citations.media_descriptions")
     tools: list[Tool] | None = None
-    tool_choice: ToolChoice = "auto"
-    parallel_tool_calls: bool = True
-    max_tool_calls: int | None = Field(None, description="Function calls of one answer, from 1 to 128.")
-    truncation: Literal["auto", "disabled"] = Field(
+    tool_choice: ToolChoice | None = "auto"
+    parallel_tool_calls: bool | None = True
+    max_tool_calls: int | None = Field(
+        None, description="Function calls of one answer, from 1 to 128.", ge=1, le=MAX_TOOL_CALLS
+    )
+    truncation: Literal["auto", "disabled"] | None = Field(
         "auto", description="disabled: a conversation that is too long is refused; else its oldest turns are left out."
     )
     text: TextOptions | None = None
     reasoning: ReasoningOptions | None = Field(
         None, description="Taken, and not used: these models have no effort to set."
     )
-    service_tier: str | None = Field(None, description="Taken, and not used: there is one tier.")
+    service_tier: str | None = Field(
+        None, description="Taken, and not used: there is one tier.", json_schema_extra=told(enum=[*TIERS, None])
+    )
     metadata: dict[str, Any] | None = None
-    user: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    stream: bool = False
-    background: bool = False
-    store: bool = True
+    user: str | None = Field(None, max_length=LABELS["user"])
+    safety_identifier: str | None = Field(None, max_length=LABELS["safety_identifier"])
+    prompt_cache_key: str | None = Field(None, max_length=LABELS["prompt_cache_key"])
+    stream: bool | None = False
+    background: bool | None = False
+    store: bool | None = True
     previous_response_id: str | None = Field(None, description="The response whose conversation goes on.")
 
 
@@ -176,6 +196,20 @@ class QueryCall(Reply):
     total_rows: int | None = None
     truncated: bool
     error: str | None = None
+
+
+class SummaryText(Reply):
+    type: Literal["summary_text"]
+    text: str
+
+
+class ReasoningItem(Reply):
+    """A query call, for clients that are not Cloudglue's; its other fields stand beside."""
+
+    type: Literal["reasoning"]
+    id: str
+    status: Literal["completed", "incomplete"]
+    summary: list[SummaryText] = Field(description="The query in SQL.")
 
 
 class InputTokensDetails(Reply):
@@ -247,7 +281,7 @@ class ResponseListItem(Reply):
 class Response(ResponseListItem):
     """What the Open Responses specification requires is there, also while the response is in progress."""
 
-    output: list[OutputMessage | FunctionCall | QueryCall]
+    output: list[OutputMessage | FunctionCall | QueryCall | ReasoningItem]
     error: ResponseError | None = None
 
 

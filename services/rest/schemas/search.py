@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from services.nimbus.requests.searches import MODALITIES, SCOPES
+from services.nimbus.requests.searches import MAX_COLLECTIONS, MAX_QUERY_CHARACTERS, MODALITIES, SCOPES
 from services.rest.schemas.descriptions import DescribeOutputPart, SpeechOutputPart
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter
 
 
 class SearchRequest(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "if": {"required": ["group_by_key"], "properties": {"group_by_key": {"const": "file"}}},
+                    "then": {"properties": {"scope": {"const": "segment"}}},
+                },
+                {
+                    "if": {"required": ["sort_by"], "properties": {"sort_by": {"const": "item_count"}}},
+                    "then": {"required": ["group_by_key"], "properties": {"group_by_key": {"const": "file"}}},
+                },
+            ]
+        }
+    )
+
     scope: str = Field(json_schema_extra={"enum": list(SCOPES)})
-    collections: list[str] = Field(description="1 to 100 ids.")
-    query: str = Field(description='For the lexical modalities, text in "double quotes" must be there as it is.')
-    limit: int | None = Field(None, description="From 1 to 100; 10 when absent.")
+    collections: list[Annotated[str, Field(min_length=1)]] = Field(
+        description="1 to 100 ids.", min_length=1, max_length=MAX_COLLECTIONS
+    )
+    query: str = Field(
+        description='For the lexical modalities, text in "double quotes" must be there as it is.',
+        pattern=r"\S",
+        max_length=MAX_QUERY_CHARACTERS,
+    )
+    limit: int | None = Field(None, description="From 1 to 100; 10 when absent.", ge=1, le=100)
     filter: SearchFilter | None = None
     threshold: Number | None = Field(None, description="Results below this score are left out.")
     group_by_key: Literal["file"] | None = Field(None, description="For scope segment.")

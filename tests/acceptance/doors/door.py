@@ -128,6 +128,10 @@ def told_error(error: Json) -> Json:
 
 
 def told_item(item: Json) -> Json:
+    if item["type"] == "reasoning":  # a query call, as it is told to clients that are not Cloudglue's
+        assert [part["text"] for part in item["summary"]] == [item["sql"]]
+        status = "completed" if item["status"] == "completed" else "failed"
+        item = {**item, "type": "cloudglue_query_call", "status": status}
     value = {name: item.get(name) for name in ITEM_FIELDS[item["type"]]}
     if item["type"] == "message":
         value["content"] = [told_part(part) for part in item["content"]]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.nimbus.requests.input_items import response_of
 from tests.acceptance.doors.door import Json, Refused
 from tests.acceptance.doors.entity_stage import EntityStage
 from tests.acceptance.doors.scenarios import citations, text
@@ -28,6 +29,7 @@ def a_count_is_told_and_its_query_shown_behind_the_message(at: EntityStage) -> A
     call = body["output"][1]
     assert (call["status"], call["row_count"], call["truncated"], call["error"]) == ("completed", 1, False, None)
     assert call["sql"].startswith("SELECT") and at.door.get(body["id"]) == body
+    assert response_of(call["id"]) == body["id"]  # so that a later input may refer to it
     return body
 
 

@@ -1,7 +1,8 @@
-"""Responses and their events as clients read them that are not Cloudglue's: citations are OpenAI's `file_citation`.
+"""Responses and their events as clients read them that are not Cloudglue's: in types that OpenAI has.
 
-Clients such as the Vercel AI SDK refuse a whole answer for an annotation whose type they don't know. What a citation says
-beside a file's id and name (its segment, times and words) stays with it.
+Clients such as the Vercel AI SDK refuse a whole answer for an annotation or an item whose type they don't know. So citations
+are `file_citation`, and a query that the answer rests on is an item of `reasoning` whose summary is the query. What they
+say beside (segment, times and words; rows and errors) stays with them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 
 
-def with_file_citations(value: Json) -> Json:
+def in_openai_form(value: Json) -> Json:
     """A response, or an event of one; what is given stays as it is."""
     if "delta" in value:  # nearly all events are, thousands a second
         return value
@@ -23,7 +24,7 @@ def with_file_citations(value: Json) -> Json:
     if "item" in value:
         changed["item"] = _item(value["item"])
     if "response" in value:
-        changed["response"] = with_file_citations(value["response"])
+        changed["response"] = in_openai_form(value["response"])
     if value.get("output"):
         changed["output"] = [_item(item) for item in value["output"]]
     return {**value, **changed} if changed else value
@@ -40,7 +41,14 @@ def file_citation(annotation: Json) -> Json:
 
 
 def _item(item: Json) -> Json:
-    return item if item["type"] != "message" else {**item, "content": [_part(part) for part in item["content"]]}
+    match item["type"]:
+        case "message":
+            return {**item, "content": [_part(part) for part in item["content"]]}
+        case "cloudglue_query_call":
+            summary = [{"type": "summary_text", "text": item["sql"]}]
+            status = "completed" if item["status"] == "completed" else "incomplete"
+            return {**item, "type": "reasoning", "status": status, "summary": summary}
+    return item
 
 
 def _part(part: Json) -> Json:
