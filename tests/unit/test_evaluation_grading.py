@@ -9,8 +9,10 @@ import pytest
 from loadtests.evaluation.citations import Described, is_valid
 from loadtests.evaluation.clips import Span
 from loadtests.evaluation.collections import Question
+from loadtests.evaluation.floors import fallen
 from loadtests.evaluation.grading import Grade, Reply, grade, holds, times
 from loadtests.evaluation.language import is_in
+from loadtests.evaluation.table import Figure, figures
 
 WHEN = {("a.mp4", "first"): Span(0.0, 8.0), ("a.mp4", "second"): Span(8.0, 15.0), ("b.mp4", "only"): Span(0.0, 9.0)}
 
@@ -140,3 +142,32 @@ def test_a_citation_holds_where_its_words_are_in_its_file_at_its_time() -> None:
     assert not is_valid(note | {"start_time": 6.0, "end_time": 9.0}, file)
     assert not is_valid(note | {"speech": ["Die Presse steht."]}, file)
     assert not is_valid(note | {"speech": []}, file)
+
+
+def test_a_figure_worse_than_its_floor_is_told() -> None:
+    def told(value: float) -> bool:
+        lines = fallen({"heard and seen": [Figure("made, word error rate", value, 100, 0.06, at_most=True)]})
+        return any("made, word error rate is" in line for line in lines)
+
+    assert not told(0.10)  # its target is missed, but it has not fallen
+    assert told(0.50)
+    assert fallen({"work": []}) == ["work: nothing tells errors, which has a floor"]
+
+
+def test_figures_count_what_they_are_named_for() -> None:
+    graded = [
+        (Question("who", ("Who?",), facts=("A",)), Grade(refused=True, fact=False)),
+        (Question("who", ("Who?",), facts=("A",)), Grade(refused=False, fact=True, moment=True)),
+        (Question("entities", ("Sum?",), facts=("3",)), Grade(refused=False, fact=False)),
+        (Question("entities", ("Sum?",), facts=("3",)), Grade(refused=True, fact=False)),
+        (Question("near miss", ("Who not?",)), Grade(refused=False)),
+        (Question("absent", ("What?",)), Grade(refused=True)),
+    ]
+    values = {figure.name: (figure.value, figure.of) for figure in figures(graded)}
+    assert values["fact present"] == (0.25, 4)
+    assert values["answerable refused"] == (0.5, 4)
+    assert values["right moment first"] == (1.0, 1)
+    assert values["unanswerable refused"] == (0.5, 2)
+    assert values["near misses refused"] == (0.0, 1)
+    assert values["wrong entities answers"] == (0.5, 2)  # what is refused is not wrong
+    assert "whole-video requests answered" not in values
