@@ -97,7 +97,7 @@ def _quotable(request: pb.GenerateRequest) -> pb.GenerateRequest:
 
 def _from_sources(request: pb.GenerateRequest) -> str:
     question = standalone(request.messages) if request.messages else ""
-    style = Style.read(request.instructions).asked_in(request.messages[-1].text if request.messages else "")
+    style = Style.of(request.instructions, request.messages[-1].text if request.messages else "", "en")
     sources = _of_named_files(question, request.sources)
     if not sources:
         return NOTHING

@@ -91,7 +91,7 @@ def _part(source: pb.Source) -> _Part:
     told = _first_telling(texts.get("speech", ()))
     if not (told or headline):
         # What is heard is told only of what can't be seen: that someone speaks says nothing.
-        told = _first_telling(texts.get("visual_scene_description") or texts.get("audio_description", ()))
+        told = _first_telling(texts.get("visual_scene_description") or texts.get("audio_description") or ())
     return _Part(source.number, source.start_time, source.end_time, headline, told)
 
 

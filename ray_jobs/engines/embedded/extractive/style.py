@@ -1,133 +1,107 @@
-"""What instructions ask of an answer's form, as far as an extractive engine can give it."""
+"""What instructions and a question wish of an answer's form, as far as an engine that quotes can give it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from babel import Locale
+
+from ray_jobs.engines.embedded.extractive.facts import amounts
 from ray_jobs.engines.embedded.extractive.frames import Frames, frames
+from ray_jobs.engines.embedded.extractive.languages import LANGUAGES, holds
+from ray_jobs.engines.embedded.extractive.wishes import Wish, wishes
+from ray_jobs.engines.embedded.titles import shortened
+from services.core.search.tokens import folded, is_unspaced
 
-MAX_CHARACTERS = 20_000  # of instructions that are read
 MAX_POINTS = 50
 BRIEF_POINTS = 2
-
-_NUMBERS = {
-    "one": 1,
-    "a single": 1,
-    "single": 1,
-    "two": 2,
-    "a couple of": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-}
-_NUMBERS |= {"seven": 7, "eight": 8, "nine": 9, "ten": 10}
-_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(_NUMBERS)})"
-_KINDS = r"(?:(?:bullet|key|main|short|list|full|complete|numbered|important)[\s-]*)*"
-_THINGS = rf"{_KINDS}(?:points?|sentences?|items?|bullets|takeaways?|lines?)"
-_COUNT = re.compile(
-    rf"(?P<less>\b(?:fewer|less) than\s+)?\b(?:{_NUMBER}\s*(?:to|or|-|–)\s*)?(?P<count>{_NUMBER})[\s-]+{_THINGS}\b|"
-    rf"\b(?:top|limit(?: it| them| the list| your (?:answer|response))? to|no more than|at most|max(?:imum)?(?: of)?)\s+"
-    rf"(?P<limit>{_NUMBER})\b(?!\s*(?:words?|characters?|paragraphs?|seconds?|minutes?|%|percent))",
-    re.I,
-)
-_BRIEF = re.compile(
-    r"\b(?:brief|briefly|brevity|concise|concisely|terse|tersely|succinct|succinctly|tl;?dr|to the point|compact|in short|"
-    r"short(?!\s*(?:films?|videos?|clips?|movies?|stor\w+|of)\b)|shortly)\b",
-    re.I,
-)
-_NO = r"(?:no|not?|never|without|omit|avoid|skip|drop|exclude|remove|leave out|don['’]t|do not|hide)"
-_FILL = r"(?:\s+(?:any|the|all|your|use|using|include|including|add|adding|show|give|mention|print|write|put|in|a|an))*"
-_TIMES = r"(?:time\s?-?stamps?|time\s?-?codes?|times)"
-_UNTIMED = re.compile(
-    rf"\b{_NO}{_FILL}\s+{_TIMES}\b|\b{_TIMES}\s*(?:are|is)?\s*(?::\s*)?(?:not needed|unnecessary|off|no)\b", re.I
-)
-_TIMED = re.compile(rf"\b(?:with|include|add|use|give|show|keep){_FILL}\s+{_TIMES}\b", re.I)
-_BULLETS = r"(?:bullets?|bulleted|bullet[\s-]?points?)"
-_UNLISTED = re.compile(
-    rf"\b{_NO}{_FILL}\s+(?:{_BULLETS}|lists?)\b|\b(?:plain|running|continuous|flowing)\s+(?:text|paragraphs?|prose)\b|\bprose\b|"
-    r"\b(?:as|in|into)\s+(?:a|one|a single)\s+(?:\w+\s+)?paragraph\b",
-    re.I,
-)
-_NUMBERED = re.compile(
-    r"\b(?:numbered|ordered|enumerated)\s+(?:list|points?|items?|steps?)\b|\benumerate\b|\bnumber (?:the|each|your|all)\b",
-    re.I,
-)
-_BULLETED = re.compile(
-    rf"\b{_BULLETS}\b|\b(?:as|in|use|using|make|give|return|write|format as|form of)\s+"
-    r"(?:a\s+|an\s+)?(?:\w+\s+)?list\b|\blist form(?:at)?\b|"
-    r"\bdashes\b",
-    re.I,
-)
-# Form that a question asks for by itself: more careful than with instructions, which speak of nothing but form.
-_IN_QUESTION = re.compile(
-    rf"\b(?:in|with|using)\s+(?:just |only |at most |no more than |up to )?{_NUMBER}[\s-]+{_THINGS}\b|"
-    rf"\b{_NUMBER}\s+bullet[\s-]?points?\b|"
-    rf"\b(?:list|give(?: me)?|name|tell me)\s+(?:the\s+)?(?:top\s+)?{_NUMBER}\s+{_THINGS}\b|"
-    r"\bas\s+(?:a\s+|an\s+)?(?:\w+\s+)?(?:list|bullets|bullet[\s-]?points)\b|"
-    r"\bin\s+(?:a\s+)?(?:bullet(?:ed)?|numbered)\s+(?:list|points)\b|"
-    r"\b(?:briefly|in brief|concisely)\b|\bin short(?=\W*$|,)|\b(?:with|without|no)\s+(?:any\s+)?time\s?-?stamps?\b",
-    re.I,
-)
+DETAILED_POINTS = 12
+MAX_TOLD = 60  # characters of a wish that is repeated
+# Probability from which a wish is one: instructions speak of little but form, questions of much else. By training/wishes.py.
+IN_INSTRUCTIONS = 0.4
+IN_QUESTION = 0.5
 
 
 @dataclass(frozen=True)
 class Style:
-    """What the embedded engine honours of instructions. All else in them is left alone, and never repeated.
-
-    Citations are no matter of style: an answer without its sources is not given.
-    """
+    """What is kept of the wishes, and the words of those that can't be. Citations are no matter of style: an answer without
+    its sources is not given."""
 
     bullets: bool = False
     numbered: bool = False
+    prose: bool = False  # no list even where one is usual
     timestamps: bool = True
     max_points: int = 0  # 0: as many as fit the question
+    max_words: int = 0  # 0: any number
+    max_characters: int = 0
+    terse: bool = False  # the answer and nothing else
     plain: bool = False  # without Markdown
     language: str = ""  # of the engine's own words; "": the question's
-    prose: bool = False  # no list even where one is usual
-    terse: bool = False  # the answer and nothing else
-    not_kept: tuple[str, ...] = ()  # wishes that can't be kept, in the words of whoever wished
+    not_kept: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, instructions: str) -> Style:
-        return cls()._changed_by(instructions)
+    def of(cls, instructions: str, question: str, language: str) -> Style:
+        """`language`: of the question, for what the style tells itself. The question counts for more than instructions."""
+        style = cls()
+        for text, least in ((instructions, IN_INSTRUCTIONS), (question, IN_QUESTION)):
+            for clause, wished in wishes(text, least):
+                style = style._with(clause, wished)
+        return replace(style, language=style.language or language)
 
-    def asked_in(self, question: str) -> Style:
-        """With what the question itself asks of its answer's form, which counts for more."""
-        asked = "; ".join(match.group() for match in _IN_QUESTION.finditer(question[:MAX_CHARACTERS]))
-        return self._changed_by(asked) if asked else self
-
-    def _changed_by(self, text: str) -> Style:
-        text = " ".join(text[:MAX_CHARACTERS].split())
+    def _with(self, clause: str, wished: frozenset[Wish]) -> Style:
         style = self
-        if _UNTIMED.search(text):
-            style = replace(style, timestamps=False)
-        elif _TIMED.search(text):
-            style = replace(style, timestamps=True)
-        if _UNLISTED.search(text):
-            style = replace(style, bullets=False, numbered=False, prose=True)
-        elif _NUMBERED.search(text):
-            style = replace(style, numbered=True, bullets=False)
-        elif _BULLETED.search(text):
-            style = replace(style, bullets=True, numbered=False)
-        if count := _COUNT.search(text):
-            word = (count["count"] or count["limit"]).lower()
-            points = (_NUMBERS.get(word) or int(word)) - bool(count["less"])
-            style = replace(style, max_points=max(1, min(points, MAX_POINTS)))
-        elif _BRIEF.search(text):
-            style = replace(style, max_points=BRIEF_POINTS)
+        for wish in wished:
+            style = style._kept(wish, clause, alone=len(wished) == 1)
+        if wished & {"bullets", "numbered"} and _amount(clause):
+            style = style._kept("count", clause, alone=False)
         return style
 
+    def _kept(self, wish: Wish, clause: str, *, alone: bool) -> Style:
+        match wish:
+            case "bullets" | "numbered" | "prose":
+                return replace(self, bullets=wish == "bullets", numbered=wish == "numbered", prose=wish == "prose")
+            case "timed" | "untimed":
+                return replace(self, timestamps=wish == "timed")
+            case "count":
+                count = _amount(clause) or 1  # one is an article in most languages
+                return replace(self, max_points=max(1, min(count - holds_any("fewer", clause), MAX_POINTS)))
+            case "length":
+                return self._within(clause)
+            case "brief" | "detailed":
+                points = BRIEF_POINTS if wish == "brief" else DETAILED_POINTS
+                return replace(self, max_points=self.max_points or points)
+            case "terse":
+                return replace(self, terse=True)
+            case "plain":
+                return replace(self, plain=True)
+            case "language":
+                named = _language(clause)
+                return replace(self, language=named) if named else self._not_kept(clause)
+            case "cannot":
+                return self._not_kept(clause) if alone else self
+
+    def _within(self, clause: str) -> Style:
+        most = _amount(clause)
+        if not most:
+            return self
+        in_characters = is_unspaced(clause) or holds_any("character", clause)
+        return replace(self, max_characters=most) if in_characters else replace(self, max_words=most)
+
+    def _not_kept(self, clause: str) -> Style:
+        return replace(self, not_kept=tuple(dict.fromkeys([*self.not_kept, shortened(clause, MAX_TOLD)])))
+
     def write(self, lines: Sequence[str], lead: str = "") -> str:
-        """The lines in the form asked for, behind the words that introduce them. Never more points than were asked for."""
-        if self.max_points and len(lines) > self.max_points:
-            rest = [line.removesuffix(".") for line in lines[self.max_points - 1 :]]
-            lines = [*lines[: self.max_points - 1], "; ".join(rest) + "."]
+        """The lines in the form wished for, behind the words that introduce them, with what can't be kept at the end."""
         return self.noted(self.listed(lines, lead), frames(self.language))
 
     def listed(self, lines: Sequence[str], lead: str = "") -> str:
+        """Never more points, words or characters than were wished for, but at least one line."""
+        lines = list(lines)[: self.max_points or len(lines)]
+        while len(lines) > 1 and not self._fits(lines):
+            lines.pop()
         if self.numbered:
             lines = [f"{number}. {line}" for number, line in enumerate(lines, 1)]
         elif self.bullets:
@@ -140,3 +114,30 @@ class Style:
         if not self.not_kept:
             return text
         return f"{text}\n\n{words.say('not_kept', wishes=words.listed([words.quote(wish) for wish in self.not_kept]))}"
+
+    def _fits(self, lines: Sequence[str]) -> bool:
+        text = re.sub(r"\s*\[\d+\]", "", " ".join(lines))
+        return len(text.split()) <= (self.max_words or 10**6) and len(text) <= (self.max_characters or 10**6)
+
+
+def _amount(clause: str) -> int:
+    """The largest number in a clause, 0 where there is none: of "two to four" the second."""
+    return max((int(amount) for amount in amounts(clause)), default=0)
+
+
+def holds_any(name: str, text: str) -> bool:
+    return any(holds(name, language, text) for language in LANGUAGES)
+
+
+def _language(clause: str) -> str:
+    """The first of the languages of replies that a clause names, in any of them; "" for another."""
+    text = folded(clause)
+    return next((code for name, code in _language_names() if name in text), "")
+
+
+@lru_cache
+def _language_names() -> tuple[tuple[str, str], ...]:
+    names = {
+        (folded(str(Locale.parse(language).languages[code])), code) for language in LANGUAGES for code in LANGUAGES
+    }
+    return tuple(sorted(names, key=lambda item: -len(item[0])))

@@ -1,0 +1,1 @@
+"""What the embedded engine learned from committed examples, and the scripts that make its weights again."""
