@@ -49,7 +49,8 @@ def warm(_number: int) -> None:
 
 def run_stage(stage: str, start: float, end: float) -> tuple[float, float]:
     """One segment through one stage; frames for reading are decoded outside the clock. Returns (seconds, CPU seconds)."""
-    from ray_jobs.stages.describe import Sampling, hear, sample_frames
+    from ray_jobs.stages.describe import hear, moments_of
+    from ray_jobs.stages.sampling import Sampling, sample_frames
     from services.core.media import Span
 
     span, sampling = Span(start, end), Sampling(2.0, 16, 1280)
@@ -62,7 +63,7 @@ def run_stage(stage: str, start: float, end: float) -> tuple[float, float]:
         asyncio.run(hear(EXAMPLE, info, span, "load", _engine["stage"]))
     else:
         assert frames is not None
-        _engine["stage"].read(frames.images, frames.times, end)
+        _engine["stage"].read(frames.images, frames.times, end, moments=moments_of(frames))
     return time.perf_counter() - started, time.process_time() - spent
 
 

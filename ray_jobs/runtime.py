@@ -178,10 +178,10 @@ def serve_environment(folder: Path) -> dict[str, str]:
 
 
 def object_store_bytes(settings: Settings) -> int:
-    """Room for the frames of all segments under way, and of as many that wait to be described."""
+    """Room for the frames and moments of all segments under way, and of as many that wait to be described."""
     frame = settings.frame_max_side**2 * 9 // 16 * 3
     segments = settings.ingest_concurrency * settings.segments_in_flight
-    wanted = 2 * segments * settings.max_frames_per_segment * frame
+    wanted = 2 * segments * 2 * settings.max_frames_per_segment * frame
     most = int(psutil.virtual_memory().total * MAX_OBJECT_STORE_SHARE)
     return max(MIN_OBJECT_STORE_BYTES, min(wanted, most))
 

@@ -70,7 +70,7 @@ class FrameDecoder(_Stage):
     async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
         from ray_jobs.stages.decode import table_decoder
-        from ray_jobs.stages.describe import Sampling, sample_segments
+        from ray_jobs.stages.sampling import Sampling, sample_segments
 
         settings = self._settings
         sampling = Sampling(settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side)

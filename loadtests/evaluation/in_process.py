@@ -35,8 +35,9 @@ from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingest import IngestWorker
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
-from ray_jobs.stages.describe import Sampling, describe_request, hear, read, sample_frames
+from ray_jobs.stages.describe import describe_request, hear, read
 from ray_jobs.stages.extract import Extracted, ExtractRequest
+from ray_jobs.stages.sampling import Sampling, sample_frames
 from ray_jobs.stages.spoken_track import SpokenTracks
 from services.core.engines.config import MODELS, load_engine_config
 from services.core.index.embedding_log import EmbeddingLog

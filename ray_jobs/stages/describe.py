@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ray_jobs.engines.embedded.scene_text import Moment
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.audio import audio_samples
-from ray_jobs.stages.decode import FrameRequest, Frames, decode_batch
+from ray_jobs.stages.decode import Frames
+from ray_jobs.stages.sampling import SampledFrames
 from ray_jobs.stages.speakers import MIX, Speakers
 from ray_jobs.stages.spoken_track import SpokenTracks
-from services.core.errors import MediaError
 from services.core.media import DescribeConfig, MediaInfo, Span, Speech, TimedText
 
 if TYPE_CHECKING:
@@ -24,42 +24,6 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 16_000
 PADDING_SECONDS = 1.0  # heard on both sides of a segment, so that a word on its edge is whole
-EDGE_SECONDS = 0.05  # the very end of a file often has no frame of its own
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames stand for a segment."""
-
-    interval_seconds: float
-    max_frames: int
-    max_side: int
-
-    def times(self, span: Span) -> list[float]:
-        """Evenly spread over the span: one every interval, at least one, at most max_frames."""
-        count = max(1, min(self.max_frames, round(span.duration / self.interval_seconds)))
-        step = span.duration / count
-        return [span.start_time + step * (index + 0.5) for index in range(count)]
-
-
-def sample_frames(path: Path, info: MediaInfo, span: Span, sampling: Sampling) -> Frames:
-    """Frames of a segment: uint8 [n, height, width, 3]. None for audio, or where this part of a damaged file has none."""
-    return sample_segments([(path, info, span)], sampling)[0]
-
-
-def sample_segments(segments: Sequence[tuple[Path, MediaInfo, Span]], sampling: Sampling) -> list[Frames]:
-    """Frames of each segment, decoded together where the decoder can, and brought to the host's memory."""
-    import numpy as np
-
-    requests = []
-    for path, info, span in segments:
-        last = max(0.0, info.duration_seconds - EDGE_SECONDS)
-        times = [min(time, last) for time in sampling.times(span)] if info.media_type == "video" else []
-        requests.append(FrameRequest(path, info, times, sampling.max_side))
-    decoded = iter(decode_batch([request for request in requests if request.times]))
-    none = Frames(np.zeros(0), np.zeros((0, 1, 1, 3), np.uint8))
-    found = [next(decoded) if request.times else none for request in requests]
-    return [none if isinstance(frames, MediaError) else frames.host() for frames in found]
 
 
 async def hear(
@@ -119,9 +83,17 @@ def read(
     """The text on the frames, and the sound of the segment. `source`: whose file lies at `path`."""
     scene_text: tuple[TimedText, ...] = ()
     if len(frames) and (config.enable_scene_text or config.enable_summary):
-        scene_text = reader.read(frames.images, frames.times, span.end_time, source)
+        scene_text = reader.read(frames.images, frames.times, span.end_time, source, moments_of(frames))
     samples = audio_samples(path, info, span.start_time, span.end_time, SAMPLE_RATE) if info.has_audio else _none()
     return Reading(scene_text, samples)
+
+
+def moments_of(frames: Frames) -> list[Moment]:
+    """What a reader is shown beside the frames that stand for a segment."""
+    if not isinstance(frames, SampledFrames):
+        return []
+    found = zip(frames.moments.images, frames.moments.times, frames.since, strict=True)
+    return [Moment(image, float(time), float(since)) for image, time, since in found]
 
 
 def describe_request(

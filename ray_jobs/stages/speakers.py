@@ -37,8 +37,8 @@ LEAST_VOICE_SECONDS = 1.5  # of a voice in the learnt parts, so that a cough is 
 SAME_VOICE = 0.67
 MAX_SPEAKERS = 20
 COMPARED_SECONDS = 300.0  # of two channels, to see whether they are heard apart
-# Correlation of the levels of two channels. One room heard by two microphones gives 0.9, a call recorded with a side for
-# each caller 0 or less.
+# Correlation of the levels of two channels. Stereo recordings of one scene gave 0.98 to 1.00, two who speak at once, each
+# on a side, -0.04 to -0.02.
 SIDES_CORRELATION = 0.3
 Key = tuple[str, str]
 

@@ -27,9 +27,10 @@ from ray_jobs.engines.language.generator import LanguageGenerator
 from ray_jobs.engines.language.scripted import ScriptedModel
 from ray_jobs.engines.roles import DescribeRequest
 from ray_jobs.stages.audio import audio_samples
-from ray_jobs.stages.describe import Sampling, describe_request, read, sample_segments
+from ray_jobs.stages.describe import describe_request, read
 from ray_jobs.stages.extract import ExtractRequest, Passage
 from ray_jobs.stages.probe import ProbeLimits, probe
+from ray_jobs.stages.sampling import Sampling, sample_segments
 from services.core.media import DescribeConfig, Span, Speech
 from services.core.store.objects import Objects
 from services.nimbus.engine.coalescing import Coalescer

@@ -171,7 +171,8 @@ class InTurn:
 
 async def heard_of(path: Path, transcriber: EmbeddedTranscriber, speakers: Speakers) -> list[Speech]:
     info, engine = probe(path), InTurn(transcriber)
-    return list(await hear(path, info, Span(0.0, info.duration_seconds), "tenant", engine, speakers=speakers))
+    span = Span(0.0, info.duration_seconds)
+    return list(await hear(path, info, span, "tenant", engine, object_key=path.name, speakers=speakers))
 
 
 async def test_utterances_of_two_readers_are_told_apart(tmp_path: Path, transcriber, speakers):

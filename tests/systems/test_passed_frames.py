@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray_jobs.stages.describe import Sampling, sample_frames
 from ray_jobs.stages.probe import probe
+from ray_jobs.stages.sampling import Sampling, sample_frames
 from services.core.media import Span
 from services.core.settings import Settings
 from tests.media import clip

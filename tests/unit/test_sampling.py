@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from ray_jobs.stages.describe import Sampling, sample_frames
 from ray_jobs.stages.probe import probe
+from ray_jobs.stages.sampling import Sampling, sample_frames
 from services.core.media import Span
 from tests.media import clip
+from tests.media.muxing import Pictures, write
+from tests.media.numbered import X264
+from tests.media.scenes import slide
 
 SAMPLING = Sampling(interval_seconds=2.0, max_frames=16, max_side=64)
 
@@ -53,3 +56,13 @@ def test_a_file_without_a_frame_left_gives_none_and_no_error(tmp_path):
     assert frames.images.shape[1:] in {(1, 1, 3), (48, 64, 3)} and len(frames) <= 1
     sound = replace(info, media_type="audio")
     assert len(sample_frames(path, sound, Span(0.0, 2.0), SAMPLING)) == 0
+
+
+def test_of_many_moments_those_are_kept_at_which_most_changed(tmp_path):
+    path = tmp_path / "slides.mp4"
+    states = [slide("Bread", lines, (320, 180)) for lines in ((), ("a",), ("Much more text", "on two lines"), ("a",))]
+    frames = ((100 * number, states[number // 15]) for number in range(60))
+    write(path, Pictures("libx264", frames, X264 | {"g": "50"}, rate=10), format="mp4")
+    sampled = [sample_frames(path, probe(path), Span(0.0, 6.0), Sampling(6.0, most, 320)) for most in (16, 1)]
+    assert [len(frames.moments) for frames in sampled] == [4, 1]
+    assert sampled[1].since[0] in sampled[0].since[1:]

@@ -6,14 +6,15 @@ import re
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ray_jobs.engines.embedded.frame_changes import Probe, changed, cut, probe
+from ray_jobs.engines.embedded.layout import arranged, rows_of
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import TimedText
 
@@ -35,6 +36,17 @@ class ScreenText(TimedText):
     prominence: float = 0.0
 
 
+class Moment(NamedTuple):
+    """A picture of something that appeared on the screen, or went, at `since` seconds and stayed so until `time`.
+
+    `image`: uint8 [height, width, 3] RGB.
+    """
+
+    image: np.ndarray
+    time: float
+    since: float
+
+
 @dataclass
 class _Line:
     text: str
@@ -44,6 +56,7 @@ class _Line:
     score: float
     start_time: float
     end_time: float
+    width: float = 0.0
 
     def same_as(self, other: _Line) -> bool:
         near = abs(self.top - other.top) < self.height and abs(self.left - other.left) < 4 * self.height
@@ -143,38 +156,48 @@ class SceneTextReader:
         )
 
     def read(
-        self, frames: np.ndarray, times: np.ndarray, end_time: float, source: Source | None = None
+        self,
+        frames: np.ndarray,
+        times: np.ndarray,
+        end_time: float,
+        source: Source | None = None,
+        moments: Sequence[Moment] = (),
     ) -> tuple[ScreenText, ...]:
         """Blocks of lines that appear and disappear together; `text` is the lines joined by newlines.
 
         `frames` is uint8 [n, height, width, 3] RGB, `times` float64 [n] in seconds, rising; what the last
-        frame shows lasts until `end_time`. While no text is found, moving frames are read at most every
-        4 seconds. A picture like one that was lately read of the same file, where `source` names it, has its
-        lines. Raises ArcusError on other shapes or before `setup`.
+        picture shows lasts until `end_time`. `moments`, in order of time, say when lines came and went; without, that
+        is known as well as frames are dense. While no text is found, moving frames are read at most every
+        4 seconds, and so are moments while they bring none. A picture like one that was lately read of the same file,
+        where `source` names it, has its lines. Raises ArcusError on other shapes or before `setup`.
         """
         if self._ocr is None:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The text reader is not set up: call setup() first.")
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) != len(times):
             raise invalid("Give frames as uint8 [n, height, width, 3], each with a time.", field="frames")
-        if not len(frames):
-            return ()
         done: list[_Line] = []
         shown: list[_Line] = []
         last: Probe | None = None
-        pause, resume_at = 0.0, 0.0
-        until = [*map(float, times[1:]), end_time]
-        for frame, shown_at, end in zip(frames, map(float, times), until, strict=True):
+        textless, fruitless = _Pause(), _Pause()
+        pictures = _in_order(frames, times, moments)
+        if not pictures:
+            return ()
+        until = [*(moment.time for moment, _ in pictures[1:]), end_time]
+        for ((frame, shown_at, since), is_extra), end in zip(pictures, until, strict=True):
             picture = probe(frame)
-            waiting = not shown and shown_at < resume_at and last is not None and not cut(last, picture)
+            pause = fruitless if is_extra else textless
+            waiting = (is_extra or not shown) and shown_at < pause.until and last is not None and not cut(last, picture)
             if waiting or (last is not None and not changed(last, picture)):
                 for line in shown:
                     line.end_time = max(end, line.end_time)
                 continue
             last = picture
-            gone, shown = _follow(shown, self._lines(frame, picture, shown_at, max(end, shown_at), source))
+            gone, shown = _follow(shown, self._lines(frame, picture, since, max(end, shown_at), source))
+            for line in gone:
+                line.end_time = max(line.start_time, min(line.end_time, since))
             done += gone
-            pause = 0.0 if shown else min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
-            resume_at = shown_at + pause
+            textless.follow(bool(shown), shown_at)
+            fruitless.follow(bool(gone) or any(line.start_time == since for line in shown), shown_at)
         return _blocks(done + shown)
 
     def _lines(
@@ -203,12 +226,34 @@ class SceneTextReader:
         boxes = [] if result.boxes is None else result.boxes
         for box, text, score in zip(boxes, result.txts or (), result.scores or (), strict=True):
             text = tidy(text)
-            if score < self._min_confidence or not re.search(r"\w", text):
+            if score < self._min_confidence or not re.search(r"[^\W_]", text):
                 continue
             left, top = (float(edge) for edge in box.min(axis=0) / scale / height)
-            tall = float(box[:, 1].max()) / scale / height - top
-            lines.append(_Line(text, top, left, tall, float(score), 0.0, 0.0))
+            right, bottom = (float(edge) for edge in box.max(axis=0) / scale / height)
+            lines.append(_Line(text, top, left, bottom - top, float(score), 0.0, 0.0, right - left))
         return _likely(lines)[:MAX_LINES]
+
+
+@dataclass
+class _Pause:
+    """Grows while reading brings nothing."""
+
+    seconds: float = 0.0
+    until: float = 0.0
+
+    def follow(self, was_worth_it: bool, time: float) -> None:
+        self.seconds = 0.0 if was_worth_it else min(max(1.0, self.seconds * 2), LONGEST_PAUSE_SECONDS)
+        self.until = time + self.seconds
+
+
+def _in_order(frames: np.ndarray, times: np.ndarray, moments: Sequence[Moment]) -> list[tuple[Moment, bool]]:
+    """Frames and moments by time, and whether each is one more than the frames: a moment takes the place of a frame that
+    shows the same on the way."""
+    replaced = [[moment.since <= time <= moment.time for time in times] for moment in moments]
+    left = [number for number in range(len(times)) if not any(of[number] for of in replaced)]
+    standing = [(Moment(frames[number], float(times[number]), float(times[number])), False) for number in left]
+    extra = [(moment, not any(of)) for moment, of in zip(moments, replaced, strict=True)]
+    return sorted([*standing, *extra], key=lambda picture: picture[0].time)
 
 
 def _likely(lines: list[_Line]) -> list[_Line]:
@@ -251,13 +296,12 @@ def _blocks(lines: list[_Line]) -> tuple[ScreenText, ...]:
         groups.setdefault((line.start_time, line.end_time), []).append(line)
     blocks = []
     for (start, end), group in sorted(groups.items()):
-        ordered = reading_order(group)
-        wordy = [line for line in ordered if sum(map(str.isalpha, line.text)) >= 3]
+        wordy = [line for line in reading_order(group) if sum(map(str.isalpha, line.text)) >= 3]
         # Boxes of one size differ by a few per cent; among like sizes the first line is the heading.
         top = max(wordy, key=lambda line: round(line.height / 0.02), default=None)
         blocks.append(
             ScreenText(
-                "\n".join(line.text for line in ordered),
+                "\n".join(arranged(group)),
                 start,
                 end,
                 top.text if top else "",
@@ -269,10 +313,4 @@ def _blocks(lines: list[_Line]) -> tuple[ScreenText, ...]:
 
 def reading_order(lines: list[_Line]) -> list[_Line]:
     """Top to bottom, and left to right among lines of one row."""
-    rows: list[list[_Line]] = []
-    for line in sorted(lines, key=lambda line: line.top):
-        if rows and line.top < rows[-1][0].top + rows[-1][0].height / 2:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
+    return [line for row in rows_of(lines) for line in row]
