@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from sqlalchemy import insert, select
 
-from ray_jobs.index.device import CpuDevice
+from ray_jobs.index.device import CpuDevice, Device
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from services.core.clock import now_ms
@@ -114,7 +114,8 @@ class LocalEngine:
 
 
 class World:
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, device: Device | None = None) -> None:
+        self.device = device or CpuDevice(DIMENSIONS)
         self.database = Database(url)
         self.objects = Objects(f"file://{folder}")
         self.log = EmbeddingLog(self.database)
@@ -146,7 +147,7 @@ class World:
             replica = ShardReplica(
                 shard,
                 self.log,
-                Shard(device=CpuDevice(DIMENSIONS)),
+                Shard(device=self.device),
                 snapshots=self.snapshots,
             )
             await replica.start()

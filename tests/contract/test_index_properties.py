@@ -8,28 +8,32 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from ray_jobs.index import torch_vectors
+from ray_jobs.index.device import CpuDevice, Device, TorchDevice
 from services.core.store.database import Database
 from services.core.store.schema import metadata
-from tests.contract.index_world import REPLICAS, World, run, vector
+from tests.contract.index_world import DIMENSIONS, REPLICAS, World, run, vector
 
 MAX_SHARDS = 3
 # By database: a step on PostgreSQL costs several times one on SQLite.
 EXAMPLES = {"sqlite": 10, "postgres": 2}
+TORCH_EXAMPLES = 3  # the same front and log, which cost most of the time, over other vectors
 STEPS = 30
 
 
 class IndexMachine(RuleBasedStateMachine):
     """Draws numbers and takes them modulo what there is, so that every step does something."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, device: Device) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="arcus-index-"))
         self.runner = asyncio.Runner()
-        self.world = World(url, self.folder)
+        self.world = World(url, self.folder, device)
 
     def do(self, work: Any) -> Any:
         return run(self.runner, work)
@@ -164,16 +168,29 @@ async def _empty(url: str) -> None:
     await database.close()
 
 
-def test_any_order_of_changes_searches_and_failures_keeps_the_index_exact(database_url: str) -> None:
+@pytest.fixture(params=["cpu", "torch-cpu"])
+def where(request: pytest.FixtureRequest, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Device:
+    if request.param == "cpu":
+        return CpuDevice(DIMENSIONS)
+    if not database_url.startswith("sqlite"):
+        pytest.skip("what holds the vectors does not see the database")
+    # So small that even a dozen vectors are searched by a first pass, and narrowed ones by its mask.
+    for name, value in {"COARSE_FROM": 1, "GROUP": 2, "GROUPS": 2, "SPARE": 1, "WIDER": 2, "GATHERED": 2}.items():
+        monkeypatch.setattr(torch_vectors, name, value)
+    return TorchDevice(DIMENSIONS, "cpu")
+
+
+def test_any_order_of_changes_searches_and_failures_keeps_the_index_exact(database_url: str, where: Device) -> None:
     def machine() -> IndexMachine:
         asyncio.run(_empty(database_url))
-        return IndexMachine(database_url)
+        return IndexMachine(database_url, where)
 
     kind = "sqlite" if database_url.startswith("sqlite") else "postgres"
+    examples = EXAMPLES[kind] if isinstance(where, CpuDevice) else TORCH_EXAMPLES
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES[kind],
+            max_examples=examples,
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),
