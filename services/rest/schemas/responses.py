@@ -11,10 +11,15 @@ from services.nimbus.requests.responses import MAX_INPUT_CHARACTERS, MAX_MESSAGE
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, told
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+EVENT = {  # what `event:` and `data:` hold
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string", "description": "JSON, or [DONE]."}},
+    "required": ["data"],
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer, or with `stream` its events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EVENT}},
     }
 }
 ResponseStatus = Literal["in_progress", "completed", "failed", "cancelled"]

@@ -17,7 +17,7 @@ from ray_jobs.engines.embedded.extractive.shapes import shape_of
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.extractive.wording import phrase
 from ray_jobs.engines.embedded.titles import shortened
-from services.core.errors import ArcusError, Reason
+from services.core.errors import ArcusError, Reason, invalid
 from services.core.questions import excludes_files, file_names
 from services.core.quoting import inert
 
@@ -34,6 +34,10 @@ _NUMBER_WORDS = re.compile(
     r"\b(?:once|twice|thrice|half|dozens?|hundreds?|thousands?|millions?|no|none|single|double)\b", re.I
 )
 _TOKEN = re.compile(r"\s*\S+")
+NO_CALLS = (
+    "tool_choice: the embedded engine calls no functions; leave it at auto, or let an engine of kind vllm or openai play this "
+    "model"
+)
 
 
 class EmbeddedGenerator:
@@ -54,7 +58,12 @@ class EmbeddedGenerator:
         return plan(request)
 
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-        """The answer word by word. The last chunk carries finish_reason and the count of input tokens."""
+        """The answer word by word. The last chunk carries finish_reason and the count of input tokens.
+
+        Raises INVALID_ARGUMENT where a function must be called.
+        """
+        if request.tool_choice not in ("", "auto", "none"):
+            raise invalid(NO_CALLS)
         answer = compose(request)
         if not answer.startswith(request.written):
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The answer that was begun can't be continued; ask again.")
