@@ -25,7 +25,7 @@ class AnnexB:
             self._filter = BitStreamFilterContext(f"{self._name}_mp4toannexb" if has_lengths else "dump_extra", stream)
 
     def group(self, group: PictureGroup) -> list[Any]:
-        """The packets that the wanted pictures of `group` need; what it held is used up.
+        """The packets that the wanted pictures of `group` need. Those before its second keyframe are used up.
 
         Raises MediaError where they can't be decoded by themselves.
         """
@@ -36,4 +36,18 @@ class AnnexB:
             packets = [p for p in packets if p.pts in group.wanted or not is_disposable(self._codec, p)]
         if self._filter is None:
             return packets
-        return [made for packet in packets for made in self._filter.filter(packet)]
+        made: list[Any] = []
+        is_shared = False  # from a second keyframe on, packets are those of the next group too
+        for index, packet in enumerate(packets):
+            is_shared = is_shared or (index > 0 and packet.is_keyframe)
+            made += self._filter.filter(_copy(packet) if is_shared else packet)
+        return made
+
+
+def _copy(packet: Any) -> Any:
+    import av
+
+    copied = av.Packet(bytes(packet))
+    copied.pts, copied.dts, copied.time_base = packet.pts, packet.dts, packet.time_base
+    copied.is_keyframe = packet.is_keyframe
+    return copied

@@ -47,8 +47,8 @@ def open_media(
     searches by decoding times (transport and program streams), and fails on raw streams.
     Raises MediaError when it is absent, empty, or no known self-contained media format. Pictures above `max_pixels`
     are not decoded, and fail.
-    for_packets: nothing is read and decoded to find out what a stream is, which takes most of opening. Then pixel formats
-    and colours are not known, nor where a file starts that does not say so in front (MP4 and MOV do).
+    for_packets: nothing is read and decoded to find out what a stream is, which takes most of opening. Then pixel formats,
+    colours and where a file starts are not known.
     """
     import av
 

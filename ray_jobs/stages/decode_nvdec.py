@@ -14,7 +14,7 @@ from ray_jobs.stages.container import decoded_video, open_media, read_only, star
 from ray_jobs.stages.decoder import FrameRequest, Frames, check_result_size, picture_size, pixel_bound
 from ray_jobs.stages.nvdec import NvdecSession, Session, Sessions, StreamKind
 from ray_jobs.stages.orientation import turned
-from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
+from ray_jobs.stages.picture_groups import PictureGroups, ticks_from
 from ray_jobs.stages.surfaces import Colours, pictures
 from services.core.errors import MediaError
 
@@ -70,12 +70,13 @@ class NvdecDecoder:
         import torch
 
         info = request.info
-        for_packets = "mp4" in info.format and info.colour_matrix is not None
+        for_packets = "mp4" in info.format and None not in (info.colour_matrix, info.container_start)
         with open_media(request.path, max_pixels=pixel_bound(info), for_packets=for_packets) as container:
             stream = decoded_video(container)
             read_only(container, stream)
-            clip = _Clip(request, stream, ticks_of(container, stream, request.times))
-            start, base = start_seconds(container), float(stream.time_base)
+            start = start_seconds(container) if info.container_start is None else info.container_start
+            clip = _Clip(request, stream, ticks_from(start, stream, request.times))
+            base = float(stream.time_base)
             filtered = AnnexB(stream)
             jobs: list[Future[None]] = []
             try:

@@ -32,7 +32,12 @@ class PictureGroup:
 
 def ticks_of(container: InputContainer, stream: Any, times: Sequence[float]) -> list[int]:
     """Times in seconds of the media as ticks of the stream's time base."""
-    start, base = start_seconds(container), float(stream.time_base)
+    return ticks_from(start_seconds(container), stream, times)
+
+
+def ticks_from(start: float, stream: Any, times: Sequence[float]) -> list[int]:
+    """As `ticks_of`; `start`: the container's time that is media time 0."""
+    base = float(stream.time_base)
     # The thousandth is for times that were computed from stamps and lost their last bit.
     return [math.floor((time + start) / base + 1e-3) for time in times]
 

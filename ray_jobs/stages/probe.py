@@ -110,6 +110,7 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
             has_subtitles=any(stream.type == "subtitle" for stream in container.streams),
             chapters=chapters(container, duration_seconds),
             has_regular_rate=is_regular,
+            container_start=start_seconds(container),
             has_open_groups=frame is not None and _has_open_groups(opened, duration_seconds),
             parts=parts,
             audio_language=(audio.metadata.get("language") or "").lower()[:16] if audio is not None else "",

@@ -56,6 +56,7 @@ class MediaInfo:
     mirrored: bool = False
     audio_language: str = ""
     parts: tuple[Part, ...] = ()
+    container_start: float | None = None  # the container's time, in seconds, that is media time 0; None: not looked at
     colour_matrix: int | None = None  # by ISO/IEC 23001-8; None: not looked at
     is_full_range: bool = False  # whether black is 0 and white 255, of 8 bits
     has_open_groups: bool = False  # of H.264: keyframes from which decoding can't begin afresh

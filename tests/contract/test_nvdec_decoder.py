@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
+import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 
 from ray_jobs.stages.decode import FrameRequest, Frames, NvdecDecoder
 from ray_jobs.stages.nvdec import Sessions, SoftwareSession, StreamKind
+from ray_jobs.stages.probe import probe
 from services.core.errors import MediaError
 from tests.contract.decoders import decibels, decoder_or_skip, every_frame, probed, shown_at
 from tests.media import clip
+from tests.media.made import Made, streams
 from tests.media.numbered import UNEVEN, number_in
 
 KIND = StreamKind("h264", 512, 288, 8)
@@ -35,6 +42,23 @@ class Counted(SoftwareSession):
     def decode(self, packet):
         self.packets[self._name] += packet is not None
         return super().decode(packet)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(streams, st.lists(st.integers(0, 40), min_size=1, max_size=12))
+@example(Made("mp4", 2, 3, False, (20,) * 12, 700, (("use_editlist", "0"),)), [0])  # its start is not in its header
+def test_of_any_stream_the_frames_are_right_or_refused(stream, asked):
+    assume(len(stream.steps) > 2)  # of less, some containers know no length
+    with tempfile.TemporaryDirectory() as folder:
+        path = stream.write(Path(folder) / f"made.{stream.suffix}")
+        with av.open(str(path)) as container:
+            start = (container.start_time or 0) / 1e6
+            shown = [float(frame.time) - start for frame in container.decode(video=0)]
+        asked = [number % len(shown) for number in asked]
+        decoder = NvdecDecoder(SoftwareSession, 1)
+        (result,) = decoder.batch([FrameRequest(path, probe(path), [shown[number] + 0.004 for number in asked], None)])
+        decoder.close()
+    assert (stream.is_open and isinstance(result, MediaError)) or numbers(result) == asked
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from bisect import bisect_right
-from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import av
@@ -16,48 +14,7 @@ from hypothesis import strategies as st
 
 from ray_jobs.stages.picture_groups import PictureGroups, ticks_of
 from tests.media import clip
-from tests.media.muxing import Pictures, Sound, write
-
-FORMATS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "flv": "flv", "ts": "mpegts"}
-
-
-@dataclass(frozen=True)
-class Made:
-    """A stream as an encoder and a container make it. `steps`: milliseconds from each frame to the next."""
-
-    suffix: str
-    group: int
-    reordered: int  # pictures between two that others need
-    is_open: bool
-    steps: tuple[int, ...]
-    sound_milliseconds: int  # where the sound begins; -1: there is none
-    options: tuple[tuple[str, str], ...] = ()
-
-    def write(self, path: Path) -> Path:
-        stamps = [0, *accumulate(self.steps)]
-        random = np.random.default_rng(0)
-        frames = ((stamp, random.integers(0, 256, (48, 64, 3), dtype=np.uint8)) for stamp in stamps)
-        x264 = {
-            "preset": "ultrafast", "g": str(self.group), "keyint_min": "1", "bf": str(self.reordered), "sc_threshold": "0",
-            "x264-params": f"open-gop={int(self.is_open)}:b-adapt=0:threads=1",
-        }  # fmt: skip
-        tracks = [Pictures("libx264", frames, x264)]
-        if self.sound_milliseconds >= 0:
-            tone = np.zeros((1, 16_000), np.int16)
-            tracks.append(Sound("aac", tone, start_milliseconds=self.sound_milliseconds))
-        return write(path, *tracks, format=FORMATS[self.suffix], options=dict(self.options))
-
-
-made = st.builds(
-    Made,
-    st.sampled_from(sorted(FORMATS)),
-    st.sampled_from([1, 2, 5, 12, 1000]),
-    st.integers(0, 3),
-    st.booleans(),
-    st.lists(st.sampled_from([20, 40, 40, 130, 1500]), min_size=1, max_size=40).map(tuple),
-    st.sampled_from([-1, 0, 700]),
-    st.sampled_from([(), (("use_editlist", "0"),), (("movflags", "frag_keyframe+empty_moov"),)]),
-)
+from tests.media.made import Made, streams
 
 
 def packets_of(path: Path) -> list[av.Packet]:
@@ -92,7 +49,7 @@ def check_groups(path: Path, times: list[float], *, is_open: bool = False) -> No
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made, st.lists(st.floats(-0.1, 1.1), min_size=1, max_size=12), st.booleans())
+@given(streams, st.lists(st.floats(-0.1, 1.1), min_size=1, max_size=12), st.booleans())
 @example(Made("flv", 1, 0, False, (20,), 0), [0.0], False)  # which can't be sought in
 def test_of_any_stream_each_tick_gets_its_frame_and_nothing_is_decoded_twice(stream, shares, every_frame):
     seconds = sum(stream.steps) / 1000
