@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import AsyncIterator
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
@@ -21,8 +20,6 @@ from services.rest.errors import first_problem
 MAX_JSON_LEVELS = 100
 MAX_DIGITS = 4000  # Python reads 4300; what a field takes is checked, and told, by the field
 BODY_SECONDS = 30.0  # for a whole body of JSON
-SILENCE_SECONDS = 60.0  # of an upload
-RATE_SECONDS, RATE_BYTES = 20.0, 20 * 1024  # of an upload: in each such time at least so much
 # Strings, closed or not. Nothing in it can match in two ways, and none of it is ever tried again.
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 Model = TypeVar("Model", bound=BaseModel)
@@ -50,31 +47,6 @@ async def whole_body(receive: Receive, most: int, *, seconds: float = BODY_SECON
 
 def too_large(most: int) -> ArcusError:
     return ArcusError(Reason.TOO_LARGE, f"The body is larger than {most} bytes.")
-
-
-async def arriving(request: Request) -> AsyncIterator[bytes]:
-    """An upload's body as it comes. Raises DEADLINE_EXCEEDED when the client falls silent, or sends but drops;
-    ClientDisconnect when it goes."""
-    stream = request.stream()
-    loop = asyncio.get_running_loop()
-    since, received = loop.time(), 0
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                chunk = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ArcusError(
-                Reason.DEADLINE_EXCEEDED, f"Nothing of the body arrived for {SILENCE_SECONDS:g} seconds."
-            ) from None
-        yield chunk
-        received += len(chunk)
-        # What was done with the chunk counts as the client's time, which more than pays for a chunk that was waiting.
-        if loop.time() - since > RATE_SECONDS:
-            if received < RATE_BYTES:
-                raise ArcusError(Reason.DEADLINE_EXCEEDED, "The body comes too slowly; send it faster.")
-            since, received = loop.time(), 0
 
 
 async def read_json(request: Request) -> Any:

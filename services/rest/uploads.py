@@ -10,8 +10,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.library.arriving import arriving
 from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
-from services.rest.bodies import arriving, parse_json
+from services.rest.bodies import parse_json
 from services.rest.filenames import filename_of, parameters
 
 PIECE_BYTES = 1024**2
@@ -37,7 +38,7 @@ class UploadForm:
         self.filename: str | None = None
         self._fields: dict[str, Any] = {}
         self._content_type = ""
-        self._stream = arriving(request)
+        self._stream = arriving(request.stream(), len)
         self._parts = 0
         self._headers: dict[bytes, bytes] = {}
         self._header_name, self._header_value = b"", b""

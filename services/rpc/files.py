@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from arcus.v1 import files_pb2, files_pb2_grpc
@@ -10,6 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from grpc.aio import ServicerContext as Context
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.library.arriving import Pace, arriving
 from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
 from services.nimbus.backend import Backend
 from services.rpc.gate import tenant
@@ -17,16 +17,16 @@ from services.rpc.render import STATUS_NAMES, Renderer
 from services.rpc.values import filter_of, optional, page_of, range_of, struct_json
 
 CHUNK_BYTES = 1024**2
-SILENCE_SECONDS = 60.0
 
 
 class FileService(files_pb2_grpc.FileServiceServicer):
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, pace: Pace = Pace()) -> None:
         self._backend = backend
+        self._pace = pace
         self._render = Renderer(backend)
 
     async def Upload(self, requests: AsyncIterator[files_pb2.UploadRequest], _context: Context) -> files_pb2.File:
-        parts = _arriving(requests)
+        parts = arriving(requests, lambda part: len(part.chunk), self._pace)
         first = await anext(parts, None)
         if first is None or first.WhichOneof("part") != "header":
             raise invalid("The first message of an upload must be its header.", field="header")
@@ -86,21 +86,6 @@ class FileService(files_pb2_grpc.FileServiceServicer):
         return files_pb2.ListThumbnailsResponse(
             thumbnails=[self._render.thumbnail(item) for item in listing.items], total=listing.total
         )
-
-
-async def _arriving(requests: AsyncIterator[files_pb2.UploadRequest]) -> AsyncIterator[files_pb2.UploadRequest]:
-    """The messages as they come. Raises DEADLINE_EXCEEDED when the client falls silent."""
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                message = await anext(requests)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ArcusError(
-                Reason.DEADLINE_EXCEEDED, f"Nothing of the upload arrived for {SILENCE_SECONDS:g} seconds."
-            ) from None
-        yield message
 
 
 async def _chunks(

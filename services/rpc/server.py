@@ -20,6 +20,7 @@ from arcus.v1 import (
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.core.errors import ArcusError, Reason
+from services.core.library.arriving import Pace
 from services.core.tenants.strangers import TrustedProxies
 from services.nimbus.backend import Backend
 from services.rpc.chat import ChatService
@@ -65,12 +66,14 @@ def create_server(
     message_seconds: float = MESSAGE_SECONDS,
     handshake_ms: int = HANDSHAKE_MS,
     max_connections: int = MAX_CONNECTIONS,
+    pace: Pace = Pace(),
 ) -> tuple[grpc.aio.Server, int]:
     """A server that is bound to host:port (port 0 picks one) but not started, and its port.
 
     `await server.start()` serves; `await server.stop(grace_seconds)` refuses new calls and lets running ones end.
     A client that reads nothing of a response for `stalled_seconds` is given up, as is one whose request is not whole
-    after `message_seconds`, and a connection that says nothing of HTTP/2 for `handshake_ms`.
+    after `message_seconds`, an upload that does not keep the `pace`, and a connection that says nothing of HTTP/2 for
+    `handshake_ms`.
     Raises INVALID_ARGUMENT when the address can't be bound.
     """
     server = grpc.aio.server(
@@ -102,7 +105,7 @@ def create_server(
             ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
         ],
     )
-    files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend), server)
+    files_pb2_grpc.add_FileServiceServicer_to_server(FileService(backend, pace=pace), server)
     collections_pb2_grpc.add_CollectionServiceServicer_to_server(CollectionService(backend), server)
     responses_pb2_grpc.add_ResponseServiceServicer_to_server(
         ResponseService(backend, stalled_seconds=stalled_seconds), server

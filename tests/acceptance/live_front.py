@@ -23,6 +23,8 @@ from services.rest.connections import Patience, http_server, listen
 from services.rpc.server import create_server
 from tests.acceptance.scripted_server import ScriptedServer
 
+START_SECONDS = 180  # a hang guard: other work may run
+
 
 def front_settings(folder: Path, **more: Any) -> Settings:
     return Settings(
@@ -55,7 +57,7 @@ class Front:
 
     def start(self) -> Front:
         self._thread.start()
-        self.port, self.grpc_port = self._ready.result(timeout=30)
+        self.port, self.grpc_port = self._ready.result(timeout=START_SECONDS)
         self.url = f"http://127.0.0.1:{self.port}"
         return self
 

@@ -13,6 +13,7 @@ import pytest
 from arcus.v1 import collections_pb2, files_pb2, files_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.core.library.arriving import Pace
 from services.rpc.gate import MAX_PUBLIC, MAX_WATCHES, address_of
 from services.rpc.server import create_server
 from tests.acceptance.rpc_front import MAX_REQUESTS, Client, RpcFront, asks, open_front
@@ -81,6 +82,28 @@ async def test_health_is_told_whoever_else_asks_and_never_ends_asking(front: Rpc
     for call in (*checks, *watches):
         call.cancel()
     await asyncio.wait(reading)
+
+
+async def dripping(piece: bytes) -> AsyncIterator[files_pb2.UploadRequest]:
+    yield files_pb2.UploadRequest(header=files_pb2.UploadHeader(filename="talk.mp4"))
+    while True:
+        yield files_pb2.UploadRequest(chunk=piece)
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("piece", [b"", b"x", b"x" * 1000], ids=["nothing", "a byte", "so much that it is kept"])
+async def test_an_upload_that_drips_is_ended_and_leaves_nothing(front: RpcFront, piece: bytes):
+    server, port = create_server(front.backend, "127.0.0.1:0", pace=Pace(rate_seconds=0.5, rate_bytes=10**6))
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = files_pb2_grpc.FileServiceStub(channel)
+        calls = [stub.Upload(dripping(piece), metadata=front.client.metadata) for _ in range(MAX_REQUESTS)]
+        codes = {await ended(call) for call in calls}
+        # gRPC says INTERNAL to a client that still writes where the end of its stream overtakes the status.
+        assert codes <= {CODE.DEADLINE_EXCEEDED, CODE.INTERNAL}
+    await server.stop(0)
+    await front.wait_for_requests(front.client, 0)
+    assert not [path for path in (front.folder / "objects").rglob("*") if path.is_file()]
 
 
 async def test_two_authorizations_are_refused(front: RpcFront):
