@@ -295,9 +295,16 @@ def _port(host: str, port: int, setting: str) -> int:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Any:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)  # also one that is older than this rule
-    with (folder / "arcus.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # also one that is older than this rule
+        opened = (folder / "arcus.lock").open("w")
+    except OSError as error:
+        raise invalid(
+            f"The data folder {folder} can't be written to ({error.strerror}); make it writable, or set ARCUS_DATA_DIR to "
+            "another folder."
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

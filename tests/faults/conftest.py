@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ import pytest
 from tests.running_system import RunningSystem, start_system
 
 DISK_BYTES = 24 * 1024**2
+START_SECONDS = 540  # a hang guard: other work may run
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     # Short leases: a dead worker's jobs are taken over soon.
-    running = start_system(tmp_path_factory.mktemp("system"), environment={"ARCUS_LEASE_SECONDS": "6"})
+    running = start_system(
+        tmp_path_factory.mktemp("system"), environment={"ARCUS_LEASE_SECONDS": "6"}, start_seconds=START_SECONDS
+    )
     yield running
     assert running.stop() == 0
 
@@ -26,14 +30,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that is a disk of its own, of 24 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    with mounted(folder, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"):
+        yield folder
+
+
+@contextmanager
+def mounted(folder: Path, *what: str) -> Iterator[None]:
+    command = ["mount", *what, str(folder)]
     try:
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("there is no mount program")
-    if mounted.returncode != 0:
-        pytest.skip(f"a tmpfs can't be mounted here: {mounted.stderr.strip() or 'not permitted'}")
+    if done.returncode != 0:
+        pytest.skip(f"{' '.join(what)} can't be mounted here: {done.stderr.strip() or 'not permitted'}")
     try:
-        yield folder
+        yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """What is opened in it from now on can't be written; a disk in use can't be made so as a whole."""
+    with mounted(folder, "--bind", str(folder)):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield

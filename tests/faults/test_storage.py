@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,9 +19,11 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
+from services.cli.instance import ROOT
 from services.core.settings import Settings
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.scripted_server import ScriptedServer
+from tests.faults.conftest import read_only
 from tests.running_system import RunningSystem
 
 RESERVE_BYTES = 8 * 1024**2
@@ -134,6 +140,51 @@ def test_stored_answers_searches_and_collections_leave_the_reserve_free_and_the_
         assert listed and http.get(f"/v1/responses/{listed[0]['id']}").status_code == 200
         assert http.delete(f"/v1/responses/{listed[0]['id']}").status_code == 200
         assert json.loads(http.get("/healthz").text) == {"status": "ok"}
+
+
+def test_a_disk_that_turns_read_only_refuses_uploads_and_is_read(reserving: Front) -> None:
+    account = reserving.account()
+    kept = upload(account, 1024)
+    assert kept.status_code == 200
+    before = stored(account)
+    with read_only(reserving.data_dir):
+        refused = upload(account, 1024)
+        assert refused.status_code == 503, refused.text
+        assert "read-only" in refused.json()["error"] and int(refused.headers["retry-after"]) >= 1
+        with account.http as http:
+            assert http.get("/healthz").status_code == 200
+            assert [file["id"] for file in http.get("/v1/files").json()["data"]] == [kept.json()["id"]]
+    assert upload(account, 1024).status_code == 200
+    assert len(stored(account)) == 2 * len(before)
+
+
+def test_a_start_on_a_disk_that_is_read_only_says_so(small_disk: Path) -> None:
+    with read_only(small_disk):
+        for folder in (small_disk, small_disk / "new"):
+            assert "Read-only file system" in start_failure(folder) and "ARCUS_DATA_DIR" in start_failure(folder)
+
+
+def test_a_start_that_may_open_too_few_files_says_so(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+
+    said = start_failure(tmp_path, limit)
+    assert "1024 files" in said and "ulimit -Hn" in said and "2048" in said
+
+
+def start_failure(data_dir: Path, preexec: Callable[[], None] | None = None) -> str:
+    """What `arcus up` says where it does not start, without a traceback."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", "up", "--http-port", "0", "--grpc-port", "0"],
+        preexec_fn=preexec,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=240,
+        env={**os.environ, "ARCUS_DATA_DIR": str(data_dir)},
+    )
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    return ended.stderr
 
 
 def listening_ports(system: RunningSystem) -> dict[int, set[str]]:

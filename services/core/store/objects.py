@@ -173,6 +173,11 @@ class _mapped:
             raise LostObjectError(GONE) from error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ArcusError(Reason.STORAGE_FULL) from error
+        if isinstance(error, OSError | obstore.exceptions.BaseError) and "read-only file system" in str(error).lower():
+            raise ArcusError(
+                Reason.STORAGE_UNAVAILABLE,
+                "The disk of stored objects is read-only; nothing can be stored until it is not.",
+            ) from error
         if isinstance(error, obstore.exceptions.BaseError):
             full = "no space left" in str(error).lower()
             raise ArcusError(Reason.STORAGE_FULL if full else Reason.STORAGE_UNAVAILABLE) from error
