@@ -8,7 +8,6 @@ import os
 import random
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +15,8 @@ import structlog
 
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.pipeline import Pipeline
+from ray_jobs.places import Places
+from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
@@ -40,34 +41,7 @@ SWEEP_SECONDS = 5.0
 TURN_SEGMENTS = 16  # of one description, then another tenant that waits has its turn; each takes seconds
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
-TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
-PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE, Reason.NOT_FOUND)
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Retries:
-    """How long a job waits before it is tried again.
-
-    What is TRANSIENT, a stage or the storage that is away, puts a job off; its attempts begin to count once that was so
-    `most_postponed` times without anything done between, which is ten minutes at least.
-    """
-
-    pauses_seconds: tuple[float, ...] = (1.0, 5.0, 20.0)
-    postponed_seconds: float = 5.0
-    most_postponed: int = 120
-
-
-class WorkerLostError(ArcusError):
-    """The worker of a job ended too often in a row without finishing any part of it. Nobody saw why."""
-
-    def __init__(self, times: int) -> None:
-        super().__init__(
-            Reason.INTERNAL,
-            f"The worker that processed it was ended {times} times before it finished another part. If the server was "
-            "not being restarted, the file may be what ends it: send it again, re-encoded if this happens again.",
-        )
 
 
 class _TurnOverError(Exception):
@@ -94,6 +68,7 @@ class IngestWorker:
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
         self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
         self._descriptions = Descriptions(self._database)
+        self._places = Places()
         self._extraction = ExtractionWork(self._database, pipeline)
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -166,6 +141,9 @@ class IngestWorker:
                 return
 
     async def _failed(self, job: Job, error: Exception) -> None:
+        tries = await self._jobs.tries(job)
+        if isinstance(error, StageLostError) and tries >= MOST_LOST:
+            error = WorkerLostError(tries)
         permanent = isinstance(error, WorkerLostError | DamagedDatabaseError) or (
             isinstance(error, ArcusError) and error.reason in PERMANENT
         )
@@ -175,12 +153,15 @@ class IngestWorker:
         )
         retries = self._retries
         is_transient = not permanent and isinstance(error, ArcusError) and error.reason in TRANSIENT
-        if is_transient and await self._jobs.postpone(
-            job, self.owner, delay_seconds=retries.postponed_seconds, error=message, most=retries.most_postponed
+        if (
+            is_transient
+            and not isinstance(error, StageLostError)
+            and await self._jobs.postpone(
+                job, self.owner, delay_seconds=retries.postponed_seconds, error=message, most=retries.most_postponed
+            )
         ):
             log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
             return
-        tries = await self._jobs.tries(job)
         if not permanent and tries < self._settings.max_attempts:
             delay_seconds = retries.pauses_seconds[min(tries, len(retries.pauses_seconds)) - 1]
             log.warning("job_retried", job_id=job.id, kind=job.kind, tries=tries, error=repr(error)[:2000])
@@ -201,14 +182,21 @@ class IngestWorker:
             await self._descriptions.set_failed(job.subject_id, message)
 
     async def _handle(self, job: Job) -> None:
-        if job.tries > self._settings.max_attempts:
+        if job.tries > (MOST_LOST if job.was_lost else self._settings.max_attempts):
             raise WorkerLostError(job.tries - 1)
-        if job.kind == "probe":
-            await self._probe(job)
-        elif job.kind == "extract":
-            await self._extraction.run(job, self.owner)
-        else:
-            await self._describe(job)
+        async with self._places.place(alone=job.tries > 1):
+            if job.kind == "probe":
+                await self._probe(job)
+            elif job.kind == "extract":
+                await self._extraction.run(job, self.owner)
+            else:
+                await self._describe(job)
+
+    async def _is_turn_over(self, job: Job, segments: int) -> bool:
+        """`segments`: begun in this turn. One segment of a job that is alone shows that it does not end its worker."""
+        if self._places.is_alone_wanted:
+            return segments > 0
+        return segments >= self._turn_segments and await self._jobs.another_waits(job)
 
     async def _probe(self, job: Job) -> None:
         file = await self._files.find(job.subject_id)
@@ -272,7 +260,7 @@ class IngestWorker:
         is_over = False
         async with _first_error(), asyncio.TaskGroup() as group:
             for count, segment in enumerate(missing):
-                if count >= self._turn_segments and await self._jobs.another_waits(job):
+                if await self._is_turn_over(job, count):
                     is_over = True
                     break
                 await places.acquire()

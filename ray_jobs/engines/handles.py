@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+from ray_jobs.retries import StageLostError
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import EngineConfig, Role
 from services.core.errors import ArcusError, Reason
@@ -79,6 +80,8 @@ async def answered(*calls: Any) -> AsyncIterator[None]:
         if isinstance(error.cause, ArcusError):
             raise error.cause from None
         raise
+    except (ActorDiedError, OutOfMemoryError) as error:
+        raise StageLostError from error
     except (RayError, RayServeException) as error:
         raise ArcusError(
             Reason.ENGINE_UNAVAILABLE, "A stage of the ingest stopped; its work will be tried again."

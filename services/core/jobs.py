@@ -33,6 +33,7 @@ class Job:
     attempts: int  # a fence: it differs each time that the job is claimed
     postponed: int
     useful_attempts: int = 0
+    was_lost: bool = False  # the worker that had it fell silent
 
     @property
     def tries(self) -> int:
@@ -99,6 +100,7 @@ class Jobs:
             row["attempts"] + 1,
             row["postponed"],
             row["useful_attempts"],
+            row["state"] == "running",
         )
 
     async def yield_turn(self, job: Job, owner: str) -> None:
