@@ -83,7 +83,7 @@ class EntityTables:
 
 
 @dataclass(frozen=True)
-class _Column:
+class TableColumn:
     name: str
     type: str
     description: str
@@ -100,10 +100,10 @@ def build_tables(
     tables: list[SqlTable] = []
     described: list[pb.EntityTable] = []
 
-    def add(name: str, columns: Sequence[_Column], description: str, *, is_used: bool) -> None:
-        tables.append(_sql_table(name, columns))
+    def add(name: str, columns: Sequence[TableColumn], description: str, *, is_used: bool) -> None:
+        tables.append(sql_table(name, columns))
         if is_used:
-            described.append(_described(name, columns, description))
+            described.append(described_table(name, columns, description))
 
     add(
         FILES,
@@ -123,7 +123,7 @@ def build_tables(
     return EntityTables(tuple(tables), tuple(described))
 
 
-def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollection]) -> list[_Column]:
+def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollection]) -> list[TableColumn]:
     values = [
         (
             item.file_id,
@@ -154,7 +154,7 @@ def _place_columns(
     members: Mapping[tuple[str, str], MemberFile],
     by_id: Mapping[str, EntityCollection],
     of_segments: bool,
-) -> list[_Column]:
+) -> list[TableColumn]:
     values = []
     for row in rows:
         place = (row.collection_id, by_id[row.collection_id].name, row.file_id)
@@ -164,17 +164,17 @@ def _place_columns(
     return _fixed({**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}, values)
 
 
-def _fixed(columns: Mapping[str, tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[_Column]:
+def _fixed(columns: Mapping[str, tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[TableColumn]:
     by_column = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return [
-        _Column(name, kind, description, values)
+        TableColumn(name, kind, description, values)
         for (name, (kind, description)), values in zip(columns.items(), by_column, strict=True)
     ]
 
 
 def _property_columns(
     rows: Sequence[EntityRow], collections: Sequence[EntityCollection], of_segments: bool
-) -> list[_Column]:
+) -> list[TableColumn]:
     """In the order of the schemas, then whatever else the records hold."""
     declared: dict[str, list[Place]] = {}
     for collection in collections:
@@ -186,18 +186,18 @@ def _property_columns(
     taken = {name.lower() for name in (*_PLACE, "entities", *(_SEGMENT if of_segments else ()))}
     columns = []
     for number, (name, places) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
-        values = [_finite(row.entities.get(name)) for row in rows]
-        kind = _kind_of(values, {_declared_kind(place) for place in places})
-        called = _free_name(name, number, taken)
+        values = [finite(row.entities.get(name)) for row in rows]
+        kind = kind_of(values, {_declared_kind(place) for place in places})
+        called = free_name(name, number, taken)
         notes = [place.description.strip() for place in places]
         if called != name:
             notes.append(f"the property {name!r}")
         description = "; ".join(dict.fromkeys(note for note in notes if note))
-        columns.append(_Column(called, kind, description, [_as(kind, value) for value in values]))
+        columns.append(TableColumn(called, kind, description, [as_kind(kind, value) for value in values]))
     return columns
 
 
-def _free_name(name: str, number: int, taken: set[str]) -> str:
+def free_name(name: str, number: int, taken: set[str]) -> str:
     plain = name if name.strip() and len(name) <= MAX_NAME and name.isprintable() else f"property_{number}"
     called, count = plain, 1
     while called.lower() in taken:
@@ -223,7 +223,7 @@ def _declared_kind(place: Place) -> str:
     return "JSON"
 
 
-def _kind_of(values: Sequence[Any], declared: set[str]) -> str:
+def kind_of(values: Sequence[Any], declared: set[str]) -> str:
     """The narrowest type that holds every value; without values, what the schemas agree on."""
     present = [value for value in values if value is not None]
     if not present:
@@ -232,7 +232,7 @@ def _kind_of(values: Sequence[Any], declared: set[str]) -> str:
     if all(isinstance(value, list) for value in present):
         items = [item for value in present for item in value]
         inner = {kind.removesuffix("[]") for kind in declared if kind.endswith("[]")}
-        kind = _kind_of(items, inner)
+        kind = kind_of(items, inner)
         return "JSON" if kind.endswith("[]") else f"{kind}[]"
     kinds = {_scalar_kind(value) for value in present}
     if kinds == {"BIGINT", "DOUBLE"}:
@@ -264,11 +264,11 @@ def _scalar_kind(value: Any) -> str:
     return "JSON"
 
 
-def _as(kind: str, value: Any) -> Any:
+def as_kind(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind.endswith("[]"):
-        return [_as(kind[:-2], item) for item in value]
+        return [as_kind(kind[:-2], item) for item in value]
     if kind == "TIMESTAMP":
         return _moment(value)
     return float(value) if kind == "DOUBLE" else value
@@ -291,7 +291,7 @@ def _moment(value: str) -> str | None:
     return moment.isoformat()
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN and DuckDB's strings no NUL."""
     match value:
         case float():
@@ -299,26 +299,26 @@ def _finite(value: Any) -> Any:
         case str():
             return value.replace("\0", "")
         case list():
-            return [_finite(item) for item in value]
+            return [finite(item) for item in value]
         case dict():
-            return {_finite(key): _finite(item) for key, item in value.items()}
+            return {finite(key): finite(item) for key, item in value.items()}
     return value
 
 
-def _sql_table(name: str, columns: Sequence[_Column]) -> SqlTable:
+def sql_table(name: str, columns: Sequence[TableColumn]) -> SqlTable:
     rows = [
         {f"c{index}": value for index, value in enumerate(row)}
         for row in zip(*(column.values for column in columns), strict=True)
     ]
-    content = json.dumps([_finite(row) for row in rows], allow_nan=False, separators=(",", ":"))
+    content = json.dumps([finite(row) for row in rows], allow_nan=False, separators=(",", ":"))
     return SqlTable(name, tuple((column.name, column.type) for column in columns), content.encode())
 
 
-def _described(name: str, columns: Sequence[_Column], description: str) -> pb.EntityTable:
+def described_table(name: str, columns: Sequence[TableColumn], description: str) -> pb.EntityTable:
     return pb.EntityTable(name=name, columns=[_column(column) for column in columns], description=description)
 
 
-def _column(column: _Column) -> pb.Column:
+def _column(column: TableColumn) -> pb.Column:
     """Examples are the commonest values of a text, and some from smallest to largest of anything else."""
     values = [item for value in column.values for item in (value if isinstance(value, list) else [value])]
     present = [value for value in values if value is not None and not isinstance(value, dict | list)]
