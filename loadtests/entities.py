@@ -1,6 +1,6 @@
 """Questions about entities, from the planner through DuckDB to the answer: python -m loadtests.entities
 
-The records and the questions are in files beside this one. The tuned questions were there while the planner was made; the
+The records and the questions are in files beside this one. The tuned questions were there while an earlier planner was made; the
 held-out ones were written after it and never led to a change.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive import entity_answer, entity_planner
+from ray_jobs.engines.embedded.extractive.slots.planner import queries
+from ray_jobs.engines.embedded.extractive.slots.results import sentences
 from services.core.library.entities import EntityRow
 from services.nimbus.entities.knowledge import Knowledge, run_queries
 from services.nimbus.entities.sql import EntitySql
@@ -61,13 +63,11 @@ def knowledge(names: list[str]) -> Knowledge:
 
 async def answer(sql: EntitySql, question: str, base: Knowledge) -> str | None:
     """None where no query was planned."""
-    planned, _ = entity_planner.queries(question, base.tables.described)
+    planned, _ = queries(question, "en", base.tables.described)
     if not planned:
         return None
     calls = await run_queries(sql, base, planned)
-    told = entity_answer.sentences(
-        pb.GenerateRequest(messages=[pb.Message(role="user", text=question)], results=[call.result for call in calls])
-    )
+    told = sentences(pb.GenerateRequest(results=[call.result for call in calls]), "en")
     return "\n".join(told or ())
 
 
@@ -80,7 +80,7 @@ def verdict(item: Mapping[str, Any], text: str | None) -> str:
     if item.get("refuse"):
         return "wrong"
     if "number" in item:
-        return "exact" if _first_number(item["question"], text) == item["number"] else "wrong"
+        return "exact" if _first_number(text) == item["number"] else "wrong"
     if "groups" in item:
         lines = dict(line.removeprefix("- ").rsplit(": ", 1) for line in text.split("\n") if line.startswith("- "))
         return "exact" if {name: float(value) for name, value in lines.items()} == item["groups"] else "wrong"
@@ -92,18 +92,16 @@ def verdict(item: Mapping[str, Any], text: str | None) -> str:
 
 
 def _told(text: str) -> str:
-    """What an answer lists, without the line that says what it is a list of."""
+    """What an answer lists or states, without the words that say what it is."""
     head, _, rest = text.partition(":\n")
-    return rest or text.rsplit(": ", 1)[-1] or head
+    return rest or head.rsplit(" (", 1)[0]
 
 
-def _first_number(question: str, text: str) -> float:
-    """The number that an answer states first, leaving those that it repeats from the question behind the statement."""
-    if text.startswith(("None of", "Nothing")):
-        return 0
-    if re.match(r"^-?\d", text) or text.startswith("There "):
-        return float(_NUMBER.findall(text)[0].replace(",", ""))
-    return float(_NUMBER.findall(_told(text).rsplit(" ", 1)[-1])[0].replace(",", ""))
+def _first_number(text: str) -> float:
+    """The number that an answer states: a count first, a value behind what it is of. NaN where there is none."""
+    told = text if re.match(r"^-?\d", text) else _told(text).rsplit(": ", 1)[-1]
+    found = _NUMBER.findall(told)
+    return float(found[0].replace(",", "")) if found else math.nan
 
 
 def _candidates(item: Mapping[str, Any]) -> set[str]:
@@ -144,10 +142,10 @@ def misplaced() -> tuple[int, int]:
         for name, tables in bases.items():
             if name not in item["base"]:
                 asked += 1
-                queries, _ = entity_planner.queries(item["question"], tables)
-                if queries:
+                made, _ = queries(item["question"], "en", tables)
+                if made:
                     planned += 1
-                    print(f"  asked of {name}: {item['question']} -> {queries[0].purpose}")
+                    print(f"  asked of {name}: {item['question']} -> {made[0].purpose}")
     return planned, asked
 
 

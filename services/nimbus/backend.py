@@ -13,6 +13,7 @@ from services.core.answers.responses import Responses
 from services.core.engines.config import load_engine_config
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.index.shards import ensure_shards
+from services.core.library.catalog import Catalog
 from services.core.library.collections import Collections
 from services.core.library.descriptions import Descriptions
 from services.core.library.entities import Entities
@@ -39,6 +40,7 @@ from services.nimbus.context.retrieval import Retrieval
 from services.nimbus.context.search import Searcher
 from services.nimbus.context.sources import ContextBuilder
 from services.nimbus.engine.client import EngineClient
+from services.nimbus.entities.catalog import FileCatalog
 from services.nimbus.entities.knowledge import EntityKnowledge
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.views.files import DescribedFiles
@@ -111,6 +113,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             entities=EntityKnowledge(
                 collections=collections, members=members, files=files, entities=entities, sql=entity_sql
             ),
+            catalog=FileCatalog(Catalog(database), entity_sql),
         )
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)

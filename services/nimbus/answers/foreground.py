@@ -18,7 +18,7 @@ from services.nimbus.answers.foreground_log import ForegroundLog
 from services.nimbus.answers.generation import Generation, Step
 from services.nimbus.answers.log_writer import LogWriter, LostError
 from services.nimbus.answers.running import InterruptedWorkError, Running, RunningResponses, cancel_on
-from services.nimbus.context.sources import ContextBuilder, Prepared, needs_plan
+from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import ResponseRequest
 
@@ -72,7 +72,7 @@ class ForegroundResponses:
     async def _prepare(self, tenant_id: str, request: ResponseRequest, running: Running) -> Prepared:
         """Planning may take a language model long. Raises InterruptedWorkError when the response is stopped meanwhile."""
         work = self._sources.prepare(tenant_id, request, running.lease.response_id)
-        return await (cancel_on(running.stopped.wait(), work) if needs_plan(request) else work)
+        return await cancel_on(running.stopped.wait(), work)
 
     async def _tell(
         self, tenant_id: str, foreground: ForegroundLog, steps: AsyncIterator[Step], storing: asyncio.Task[None]

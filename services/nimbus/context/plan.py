@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.core.questions import wants_all
-
 MAX_PARTS = 8
 
 
@@ -21,6 +19,7 @@ class Plan:
     broad: bool = False  # about the whole of the videos rather than a fact in them
     queries: tuple[pb.Query, ...] = field(default=())
     answered_by_queries: bool = False
+    form: str = ""  # as PlanResponse tells it; "catalog" asks for what is known of the files
 
     @classmethod
     def from_message(cls, message: pb.PlanResponse) -> Plan:
@@ -31,9 +30,5 @@ class Plan:
             broad=message.broad,
             queries=tuple(message.queries),
             answered_by_queries=message.answered_by_queries,
+            form=getattr(message, "form", ""),
         )
-
-
-def unplanned(question: str) -> Plan:
-    """What nimbus-001 looks for when there is no conversation: the question as it is, with no call to an engine."""
-    return Plan(question, (question,), broad=wants_all(question))

@@ -12,11 +12,13 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.errors import invalid
 from services.core.settings import Settings
-from services.nimbus.context.plan import Plan, unplanned
+from services.nimbus.context.plan import Plan
 from services.nimbus.context.prompt import Evidence, build_prompt, check_length, conversation
 from services.nimbus.context.retrieval import FoundSegment, Passage, Retrieval, Scope
 from services.nimbus.engine.client import EngineClient
-from services.nimbus.entities.knowledge import EntityKnowledge, Knowledge, no_query
+from services.nimbus.entities.catalog import FileCatalog, empty_catalog
+from services.nimbus.entities.knowledge import EntityKnowledge, Knowledge, QueryCall, no_query
+from services.nimbus.entities.tables import EntityTables
 from services.nimbus.requests.responses import INCLUDE_MEDIA_DESCRIPTIONS, ResponseRequest
 
 SEGMENTS = 10  # sources for one question
@@ -50,20 +52,30 @@ class Prepared:
 
 class ContextBuilder:
     def __init__(
-        self, *, settings: Settings, engine: EngineClient, retrieval: Retrieval, entities: EntityKnowledge
+        self,
+        *,
+        settings: Settings,
+        engine: EngineClient,
+        retrieval: Retrieval,
+        entities: EntityKnowledge,
+        catalog: FileCatalog,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._retrieval = retrieval
         self._entities = entities
+        self._catalog = catalog
 
     async def prepare(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Prepared:
         """Raises NOT_FOUND, INVALID_ARGUMENT (the knowledge base), ENGINE_UNAVAILABLE."""
         scope = await self.check(tenant_id, request)
         asked = request.knowledge_base.entities
-        knowledge = None if asked is None else await self._entities.open(tenant_id, asked)
-        plan = await self._plan(tenant_id, request, request_id, knowledge)
-        calls = [] if knowledge is None else await self._entities.run(knowledge, plan.queries)
+        if asked is not None:
+            knowledge = await self._entities.open(tenant_id, asked)
+            plan = await self._plan(tenant_id, request, request_id, knowledge)
+            calls = await self._entities.run(knowledge, plan.queries)
+        else:
+            plan, calls = await self._of_catalog(tenant_id, request, request_id, scope)
         answered = plan.answered_by_queries and not any(call.result.error for call in calls)
         evidence = [] if answered else await self._gather(tenant_id, scope, plan)
         prompt = build_prompt(
@@ -84,7 +96,7 @@ class ContextBuilder:
             for number, found in prompt.sources.items()
         }
         prompt.request.results.extend(call.result for call in calls)
-        if knowledge is not None and not calls and not annotations:
+        if asked is not None and not calls and not annotations:
             prompt.request.results.append(no_query())
         return Prepared(prompt.request, annotations, tuple(call.item for call in calls))
 
@@ -104,11 +116,27 @@ class ContextBuilder:
             await self._entities.check(tenant_id, request.knowledge_base.entities)
         return scope
 
+    async def _of_catalog(
+        self, tenant_id: str, request: ResponseRequest, request_id: str, scope: Scope
+    ) -> tuple[Plan, list[QueryCall]]:
+        """The plan, and what the database knows of the files for it. They are read only for a plan that asks of them.
+
+        The columns that every catalog has are enough to plan most of what is asked of files; what their uploader noted of
+        them, and their names, are shown to a second plan, where the first one tells that it is the files that are asked of.
+        """
+        known = Knowledge(EntityTables((), (empty_catalog(),)), "")
+        plan = await self._plan(tenant_id, request, request_id, known)
+        if not plan.queries and plan.form != "catalog":
+            return plan, []
+        ids = [collection.id for collection in scope.collections] if scope.cites_collections else None
+        opened = await self._catalog.open(tenant_id, ids, scope.file_ids)
+        if not plan.queries:
+            plan = await self._plan(tenant_id, request, request_id, opened, decompose=True)
+        return plan, await self._catalog.run(opened, plan.queries)
+
     async def _plan(
-        self, tenant_id: str, request: ResponseRequest, request_id: str, knowledge: Knowledge | None
+        self, tenant_id: str, request: ResponseRequest, request_id: str, known: Knowledge, *, decompose: bool = False
     ) -> Plan:
-        if not needs_plan(request):
-            return unplanned(request.question)
         planned = await self._engine.plan(
             pb.PlanRequest(
                 request_id=request_id,
@@ -116,9 +144,9 @@ class ContextBuilder:
                 model=request.model,
                 instructions=request.guidance,
                 messages=conversation(request.messages, self._settings.conversation_tokens),
-                decompose=request.model == "nimbus-002-preview",
-                tables=knowledge.tables.described if knowledge else (),
-                tables_description=knowledge.description if knowledge else "",
+                decompose=decompose or request.model == "nimbus-002-preview",
+                tables=known.tables.described,
+                tables_description=known.description,
             )
         )
         return Plan.from_message(planned)
@@ -154,11 +182,6 @@ class ContextBuilder:
         best = [items[0] for items in more if items]
         rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
         return list({item.key: item for item in [*best, *found, *rest]}.values())
-
-
-def needs_plan(request: ResponseRequest) -> bool:
-    """nimbus-001 needs no plan for a question that stands alone; nimbus-002-preview always takes it apart."""
-    return request.model == "nimbus-002-preview" or any(message.role == "assistant" for message in request.messages)
 
 
 def _annotation(found: FoundSegment, *, with_collection: bool, rich: bool) -> dict[str, Any]:

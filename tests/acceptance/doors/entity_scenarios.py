@@ -14,8 +14,8 @@ from tests.acceptance.doors.scenarios import citations, text
 from tests.acceptance.folding import fold
 
 COUNTING = "How many videos are about France?"
-COUNTED = "2 of 3 videos have country “France”."
-UNTOLD = "I could not tell that from the entities of these videos."
+COUNTED = "2 videos (country: France)."
+UNTOLD = "I could not tell that from what is recorded of these videos."
 
 
 def kinds(body: Json) -> list[str]:
@@ -80,7 +80,7 @@ def a_conversation_goes_on_over_the_same_entities(at: EntityStage) -> Any:
     root = at.door.ask(at.asks_facts(COUNTING))
     follow = {"model": "nimbus-002-preview", "knowledge_base": None, "previous_response_id": root["id"]}
     after = at.door.ask(at.asks("And about Canada?", **follow))
-    assert text(after) == "1 of 3 videos has country “Canada”." and kinds(after)[1] == "cloudglue_query_call"
+    assert text(after) == "1 video (country: Canada)." and kinds(after)[1] == "cloudglue_query_call"
     return root, after
 
 
@@ -99,6 +99,20 @@ def entities_of_others_and_other_models_are_refused(at: EntityStage) -> Any:
     with pytest.raises(Refused) as refused:  # as one that is searched
         at.door.ask(at.asks(knowledge_base={"collections": [at.facts_id]}))
     return told, refused.value.status, refused.value.message
+
+
+def the_files_themselves_are_asked_of(at: EntityStage) -> Any:
+    told = []
+    for model in ("nimbus-001", "nimbus-002-preview"):
+        body = at.door.ask(at.asks("How many videos are there?", model=model))
+        assert text(body) == f"{len(at.file_ids)} videos." and kinds(body) == ["message", "cloudglue_query_call"]
+        assert citations(body) == []
+        told.append(body)
+    in_german = at.door.ask(
+        at.asks("Wie viele Videos gibt es?", knowledge_base={"source": "files", "files": list(at.file_ids[:1])})
+    )
+    assert text(in_german) == "1 Video."
+    return told, in_german
 
 
 def a_comparison_cites_every_video_it_needs(at: EntityStage) -> Any:
@@ -124,6 +138,7 @@ ENTITY_SCENARIOS: tuple[Callable[[EntityStage], Any], ...] = (
     segments_answer_what_entities_do_not,
     a_conversation_goes_on_over_the_same_entities,
     entities_of_others_and_other_models_are_refused,
+    the_files_themselves_are_asked_of,
     a_comparison_cites_every_video_it_needs,
     a_follow_up_is_searched_for_by_what_it_means,
 )

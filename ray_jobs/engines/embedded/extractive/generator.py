@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extraction.numerals import numbers, tokens
-from ray_jobs.engines.embedded.extractive import entity_answer
 from ray_jobs.engines.embedded.extractive.across import across
 from ray_jobs.engines.embedded.extractive.evidence import Point, asked_kind, evidence, in_order, overview
 from ray_jobs.engines.embedded.extractive.followups import standalone
+from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.planner import plan
 from ray_jobs.engines.embedded.extractive.shapes import shape_of
+from ray_jobs.engines.embedded.extractive.slots.results import sentences
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.extractive.wording import phrase
 from ray_jobs.engines.embedded.titles import shortened
@@ -82,7 +83,7 @@ class EmbeddedGenerator:
 def compose(request: pb.GenerateRequest) -> str:
     """The whole answer as text with [n] behind each claim; what queries found comes first."""
     request = _quotable(request)
-    told = entity_answer.sentences(request)
+    told = sentences(request, language_of(request.messages[-1].text if request.messages else ""))
     if told is None:
         return _from_sources(request)
     told = [inert(sentence) for sentence in told]

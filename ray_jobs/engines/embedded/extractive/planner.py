@@ -6,9 +6,10 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive import entity_planner
 from ray_jobs.engines.embedded.extractive.followups import standalone
+from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.shapes import shape_of
+from ray_jobs.engines.embedded.extractive.slots.planner import queries as plan_queries
 from services.core.questions import wants_all
 
 MAX_PARTS = 6
@@ -23,11 +24,11 @@ _SENTENCES = re.compile(r"[?!]\s+\S")
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
     question = _BLANK.sub(r"\1", standalone(request.messages))
-    if not request.decompose:
-        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
-    queries, answered = entity_planner.queries(question, request.tables)
+    queries, answered = plan_queries(question, language_of(question), request.tables)
     if answered:
         return pb.PlanResponse(question=question, parts=[question], queries=queries, answered_by_queries=True)
+    if not request.decompose:
+        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
     shape = shape_of(question)
     if shape.kind != "fact" and not _SENTENCES.search(question):
         return pb.PlanResponse(

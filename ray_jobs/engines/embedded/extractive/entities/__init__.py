@@ -1,1 +1,0 @@
-"""How a question about entities is read, word by word."""

@@ -1,0 +1,271 @@
+"""Plans SQL for a question about tables without a language model, or none where the question is not surely understood.
+
+Every word must have its place in the query: one that has none may change what is asked, and then no query is planned, since a
+number that answers another question is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import cast
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded.extractive.slots.ask import Ask, Intent, write_query
+from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn, columns_of
+from ray_jobs.engines.embedded.extractive.slots.conditions import Conditions, spoken_of
+from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, lexicon
+from ray_jobs.engines.embedded.extractive.slots.marks import Mark, read_marks
+from ray_jobs.engines.embedded.extractive.slots.vectors import intents
+
+MAX_QUESTION_CHARACTERS = 400
+_EXPLICIT = frozenset(
+    "not or per often gt lt ge le eq between before after since until most least when who where".split()
+)
+_PREPOSITIONS = frozenset("per gt lt before after since until".split())
+_BY_WORD = {"sum", "average"}  # which no question asks for without a word of theirs
+
+
+def queries(
+    question: str, language: str, tables: Sequence[pb.EntityTable], *, today: date | None = None
+) -> tuple[list[pb.Query], bool]:
+    """The queries that answer, and whether they do so alone; ([], False) where the question is not understood."""
+    question = question.strip()
+    if not tables or not question or len(question) > MAX_QUESTION_CHARACTERS:
+        return [], False
+    words = lexicon(language)
+    today = today or datetime.now(UTC).date()
+    named = [table.name for table in tables]
+    own = [name for name in ("entities", "segment_entities") if name in named] or ["files"]
+    found: list[pb.Query] = []
+    for table in own:
+        columns = columns_of(tables, table)
+        marks = read_marks(question, words, columns, today)
+        if table == "files" and any(mark.is_bare for mark in marks):
+            continue
+        # What is commonest is the most of a number that is counted: which of both is meant, the words that are left say.
+        likely = ["extreme" if intent == "common" else intent for intent in intents(question)]
+        for intent in dict.fromkeys(likely):
+            ask = _Reader(words, columns, table, [replace(mark) for mark in marks]).read(cast(Intent, intent))
+            if ask is not None:
+                query = write_query(ask, words)
+                found += [query] if query not in found else []
+                break
+    # Two tables that could both answer would say different things.
+    return (found, True) if len(found) == 1 else ([], False)
+
+
+class _Reader:
+    def __init__(self, words: Lexicon, columns: list[SlotColumn], table: str, marks: list[Mark]) -> None:
+        self.words = words
+        self.columns = columns
+        self.table = table
+        self.marks = marks
+
+    def read(self, intent: Intent) -> Ask | None:
+        self.intent = intent
+        ask = Ask(intent, self.table, self.columns)
+        ask.group = self._group()
+        conditions = Conditions(self.words, self.columns, self.marks, self.table, intent == "extreme").read()
+        if conditions is None:
+            return None
+        ask.conditions = conditions
+        self.names_video = any("video" in mark.roles for mark in self.marks) or any(
+            column.name in ("collection_name", "filename") for mark in self.marks for column, _ in mark.values
+        )
+        ask.of_videos = self.table != "segment_entities" or self.names_video
+        fits = {
+            "count": self._count,
+            "list": self._list,
+            "lookup": self._lookup,
+            "sum": self._measure,
+            "average": self._measure,
+            "extreme": self._extreme,
+        }[intent](ask)
+        if not fits or not self._is_said(ask) or not all(self._is_explained(mark, ask) for mark in self.marks):
+            return None
+        return self._settled(ask)
+
+    def _is_said(self, ask: Ask) -> bool:
+        """Marks what asks for a time, a person or a place by what is told; totals and averages must be asked for."""
+        for mark in self.marks:
+            told = ask.target
+            if told is not None and (
+                ("when" in mark.roles and told.is_date) or (mark.roles & {"who", "where"} and told.is_text)
+            ):
+                mark.is_used = True
+        if ask.intent not in _BY_WORD:
+            return True
+        others = {"extreme", "list", "lookup", "common"}
+        carried = [self.words.carriers.get(mark.text, frozenset()) for mark in self.marks if not mark.is_used]
+        return any(ask.intent in intents and not intents & others for intents in carried)
+
+    def _settled(self, ask: Ask) -> Ask | None:
+        """Asked of the files where they alone can tell; of records only where one of their columns is used."""
+        used = ask.used()
+        if self.table == "files" or any(column.table != "files" for column in used):
+            return ask
+        return replace(ask, table="files", of_videos=True) if self.names_video or used else None
+
+    def _group(self) -> SlotColumn | None:
+        for place, mark in enumerate(self.marks):
+            if "per" in mark.roles:
+                near = (
+                    [self.marks[place - 1]]
+                    if self.words.language == "ja" and place
+                    else self.marks[place + 1 : place + 3]
+                )
+                for other in near:
+                    columns = [column for column in other.columns if column.is_text or column.is_flag]
+                    if len(columns) == 1 and not other.values:
+                        mark.is_used = other.is_used = True
+                        return columns[0]
+        return None
+
+    def _left(self, ask: Ask) -> list[SlotColumn]:
+        """Columns that are spoken of and not used yet, in order."""
+        used = ask.used()
+        found: list[SlotColumn] = []
+        for mark in self.marks:
+            if mark.columns and not mark.is_used and not any(column in used for column in mark.columns):
+                column = spoken_of(mark, self.table)
+                if column is not None and column not in found:
+                    found.append(column)
+        return found
+
+    def _dimension(self) -> tuple[SlotColumn, bool] | None:
+        """(column, whether much of it is meant) of the one adjective that is left, and of what makes it a superlative."""
+        marks = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
+        columns = {column.name: column for mark in marks if (column := self._graded(mark)) is not None}
+        if len(columns) != 1:
+            return None
+        meant = [mark for mark in marks if self._graded(mark) is not None]
+        signs = {sign for mark in meant for _, sign in [mark.gradable() or ("", "")]}
+        for mark in meant:
+            mark.is_used = True
+        descending = "+" in signs
+        for place, mark in enumerate(self.marks):
+            if mark.roles & {"most", "least"} and not mark.is_used and self._is_beside(place, meant):
+                mark.is_used = True
+                descending ^= "least" in mark.roles and "most" not in mark.roles
+        return next(iter(columns.values())), descending if len(signs) == 1 else True
+
+    def _graded(self, mark: Mark) -> SlotColumn | None:
+        return Conditions(self.words, self.columns, self.marks, self.table, False).graded(mark)
+
+    def _is_beside(self, place: int, others: list[Mark]) -> bool:
+        return any(other in self.marks[max(0, place - 2) : place + 3] for other in others)
+
+    def _count(self, ask: Ask) -> bool:
+        left = self._left(ask)
+        if left and not self.names_video and left[0].is_text:
+            ask.target = left[0]
+            return ask.group is None or not left[0].is_list
+        if left and not self.names_video and left[0].is_number and ask.conditions:
+            ask.intent, ask.target = "lookup", left[0]
+            return all(item.column.is_text for item in ask.conditions)
+        return self.names_video or bool(ask.conditions)
+
+    def _list(self, ask: Ask) -> bool:
+        left = self._left(ask)
+        if left and not left[0].is_text:
+            ask.intent = "lookup"
+            return self._lookup(ask)
+        ask.target = left[0] if left else None
+        return ask.group is None and bool(ask.target or self.names_video or ask.conditions)
+
+    def _lookup(self, ask: Ask) -> bool:
+        flags = [item for item in ask.conditions if item.column.is_flag]
+        rest = [item for item in ask.conditions if not item.column.is_flag]
+        if len(flags) == 1 and rest:
+            ask.conditions, ask.target = rest, flags[0].column
+            return ask.group is None
+        left = self._left(ask)
+        if not left and all(mark.is_base for mark in self.marks if mark.gradable()):
+            left = [meant[0]] if (meant := self._dimension()) is not None else []
+        ask.target = left[0] if left else None
+        for mark in self.marks:
+            if mark.is_base and ask.target is not None and self._graded(mark) == ask.target:
+                mark.is_used = True  # "how long does it last"
+        return ask.group is None and ask.target is not None and bool(ask.conditions or self.names_video)
+
+    def _measure(self, ask: Ask) -> bool:
+        if any(
+            mark.gradable() and not mark.is_used and not mark.columns and self._is_compared(mark) for mark in self.marks
+        ):
+            return False  # the average of the longest
+        meant = self._dimension()
+        left = [column for column in self._left(ask) if column.is_number]
+        ask.target = meant[0] if meant is not None else left[0] if left else None
+        return ask.target is not None and ask.target.is_number
+
+    def _counts_rows(self, place: int) -> bool:
+        near = self.marks[max(0, place - 2) : place + 3]
+        return any(mark.gradable() or mark.roles & {"most", "least", "video"} for mark in near)
+
+    def _is_compared(self, mark: Mark) -> bool:
+        return not mark.is_base or any(other.roles & {"most", "least", "degree"} for other in self.marks)
+
+    def _extreme(self, ask: Ask) -> bool:
+        graded = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
+        if graded and not any(map(self._is_compared, graded)):
+            return False
+        meant = self._dimension()
+        left = self._left(ask)
+        limit = next(
+            (
+                mark
+                for place, mark in enumerate(self.marks)
+                if mark.number and not mark.is_used and not mark.period and self._counts_rows(place)
+            ),
+            None,
+        )
+        if limit is not None and limit.number == int(limit.number or 0) and not limit.unit and not limit.currency:
+            ask.limit, limit.is_used = min(100, int(limit.number or 1)), True
+        if meant is not None:
+            ask.order, ask.descending = meant
+        else:
+            sign = next((mark for mark in self.marks if mark.roles & {"most", "least"} and not mark.is_used), None)
+            ask.order = next((column for column in left if column.is_number or column.is_date), None)
+            if sign is None or ask.order is None:
+                return self._common(ask)
+            sign.is_used = True
+            ask.descending = "most" in sign.roles
+        others = [column for column in left if column is not ask.order]
+        if others and others[0].is_text and not others[0].is_list:
+            ask.target = others[0]
+        return ask.group is None
+
+    def _common(self, ask: Ask) -> bool:
+        left = [column for column in self._left(ask) if column.is_text]
+        signs = [mark for mark in self.marks if mark.roles & {"most", "least", "often"} and not mark.is_used]
+        if not left or not signs or ask.group is not None:
+            return False
+        for mark in signs:
+            mark.is_used = True
+        ask.intent, ask.target = "common", left[0]
+        ask.descending = not any("least" in mark.roles for mark in signs)
+        return True
+
+    def _is_explained(self, mark: Mark, ask: Ask) -> bool:
+        used = ask.used()
+        if mark.is_used or any(column in used for column in mark.columns):
+            return True
+        is_function = mark.text in self.words.function
+        if mark.roles & _EXPLICIT or mark.gradable() or mark.period or mark.number is not None:
+            # "by" and "over" compare nothing where there is nothing to compare.
+            is_idle = not any(other.number is not None or other.period for other in self.marks)
+            return is_function and ((is_idle and mark.roles <= _PREPOSITIONS) or mark.number == 1)
+        if "video" in mark.roles:
+            return True
+        if any(column.name == "collection_names" for column in mark.columns):
+            return self.names_video  # "in the collection": in what is asked of
+        if mark.columns or mark.values or mark.absent or mark.unit or mark.text in self.words.months:
+            return False
+        carried = self.words.carriers.get(mark.text)
+        if is_function or carried is not None:
+            kinds = {ask.intent, self.intent, *(["count"] if ask.group else [])}
+            return is_function or bool((carried or frozenset()) & kinds)
+        return bool(mark.roles) or any(column.describes(mark.text) for column in used if column.table != "files")

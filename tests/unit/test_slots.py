@@ -1,0 +1,200 @@
+"""Questions about tables, from their words through DuckDB to the answer. A wrong number is worse than none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ray_jobs.engines.embedded.extractive.slots.planner import queries
+from services.nimbus.entities.catalog import empty_catalog
+from services.nimbus.entities.sql import EntitySql
+from services.nimbus.entities.tables import EntityTables
+from tests.unit.slot_tables import DOMAINS, tables_of, tables_of_catalog
+
+TODAY = date(2024, 6, 12)
+
+
+@pytest.fixture(scope="module")
+async def sql() -> AsyncIterator[EntitySql]:
+    made = EntitySql(workers=1)
+    yield made
+    await made.close()
+
+
+async def rows(sql: EntitySql, tables: EntityTables, question: str, language: str = "en") -> list[list[Any]] | None:
+    """None where no query was planned."""
+    planned, _ = queries(question, language, tables.described, today=TODAY)
+    if not planned:
+        return None
+    return (await sql.query(tables.sql, planned[0].sql)).rows
+
+
+OF_FILES: dict[str, list[tuple[str, Any]]] = {
+    "en": [
+        ("How many videos are there?", 5),
+        ("How many of the clips have no speech?", 2),
+        ("How many videos have speech but no on-screen text?", 1),
+        ("Which videos are longer than two minutes?", {"market.mp4", "tower.mp4"}),
+        ("Which recordings are silent?", {"cliff.mp4", "alley.mp4"}),
+        ("What is the longest video?", {"tower.mp4"}),
+        ("What are the two shortest clips?", {"alley.mp4", "cliff.mp4"}),
+        ("Which file was added last?", {"alley.mp4"}),
+        ("What is the total length of the videos?", 1008.5),
+        ("What is the average length of the videos?", 201.7),
+        ("How long is market.mp4?", 240.0),
+        ("How many files were uploaded this week?", 2),
+        ("Which videos were uploaded before March 2024?", {"harbour.mp4", "tower.mp4"}),
+        ("How many videos have the camera Teo?", 3),
+        ("How many clips are shorter than 90 seconds?", 2),
+    ],
+    "de": [
+        ("Wie viele Videos gibt es?", 5),
+        ("Wie viele Videos haben keine Sprache?", 2),
+        ("Welches Video ist das längste?", {"tower.mp4"}),
+        ("Welche Videos sind länger als zwei Minuten?", {"market.mp4", "tower.mp4"}),
+        ("Wie lang sind alle Aufnahmen zusammen?", 1008.5),
+        ("Wie lang ist market.mp4?", 240.0),
+        ("Welche Datei wurde zuletzt hinzugefügt?", {"alley.mp4"}),
+    ],
+    "fr": [
+        ("Combien y a-t-il de vidéos ?", 5),
+        ("Combien de vidéos n'ont pas de parole ?", 2),
+        ("Quelle est la vidéo la plus longue ?", {"tower.mp4"}),
+        ("Quelles vidéos durent plus de deux minutes ?", {"market.mp4", "tower.mp4"}),
+        ("Quelle est la durée totale des vidéos ?", 1008.5),
+        ("Combien de temps dure market.mp4 ?", 240.0),
+    ],
+    "es": [
+        ("¿Cuántos vídeos hay?", 5),
+        ("¿Cuántos vídeos no tienen voz?", 2),
+        ("¿Cuál es el vídeo más largo?", {"tower.mp4"}),
+        ("¿Qué vídeos duran más de dos minutos?", {"market.mp4", "tower.mp4"}),
+        ("¿Cuál es la duración total de los vídeos?", 1008.5),
+        ("¿Cuánto dura market.mp4?", 240.0),
+    ],
+    "pt": [
+        ("Quantos vídeos existem?", 5),
+        ("Quantos vídeos não têm fala?", 2),
+        ("Qual é o vídeo mais longo?", {"tower.mp4"}),
+        ("Quais vídeos têm mais de dois minutos?", {"market.mp4", "tower.mp4"}),
+        ("Qual é a duração total dos vídeos?", 1008.5),
+        ("Quanto tempo dura market.mp4?", 240.0),
+    ],
+    "zh": [
+        ("一共有多少个视频？", 5),
+        ("有多少视频没有语音？", 2),
+        ("最长的视频是哪个？", {"tower.mp4"}),
+        ("哪些视频超过两分钟？", {"market.mp4", "tower.mp4"}),
+        ("所有视频总共多长？", 1008.5),
+        ("market.mp4有多长？", 240.0),
+    ],
+    "ja": [
+        ("動画はいくつありますか？", 5),
+        ("音声のない動画はいくつありますか？", 2),
+        ("一番長い動画はどれですか？", {"tower.mp4"}),
+        ("二分より長い動画はどれですか？", {"market.mp4", "tower.mp4"}),
+        ("動画の合計時間はどれくらいですか？", 1008.5),
+        ("market.mp4の長さはどれくらいですか？", 240.0),
+    ],
+}
+
+
+def told(found: list[list[Any]] | None, expected: Any) -> Any:
+    """The names that rows begin with, the count that the row begins with, or the value that it ends with."""
+    if found is None:
+        return None
+    if isinstance(expected, set):
+        return {row[0] for row in found}
+    return found[0][0 if isinstance(expected, int) else -1]
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [(language, *item) for language, items in OF_FILES.items() for item in items],
+)
+async def test_what_the_database_knows_of_files(sql: EntitySql, language: str, question: str, expected: Any) -> None:
+    found = await rows(sql, tables_of_catalog(), question, language)
+    answer = told(found, expected)
+    assert answer == (pytest.approx(expected) if isinstance(expected, float) else expected)
+
+
+@pytest.mark.parametrize(
+    ("domain", "language", "question", "expected"),
+    [
+        ("workshop", "en", "How many videos are about a lathe?", 2),
+        ("workshop", "en", "How many videos have more than 2 defects?", 2),
+        ("workshop", "en", "How many videos are not under warranty?", 2),
+        ("workshop", "en", "What is the average number of defects?", 2.75),
+        ("workshop", "en", "Which videos cost less than 150 euros?", {"workshop_1.mp4", "workshop_3.mp4"}),
+        ("workshop", "de", "Wie viele Videos gibt es von Petra Voss?", 2),
+        ("birds", "en", "How many videos show wetland birds?", 2),
+        ("birds", "en", "Which species has the largest wingspan?", {"heron"}),
+        ("birds", "fr", "Combien de vidéos de Omar y a-t-il ?", 2),
+        ("court", "en", "How many videos have the verdict guilty?", 2),
+        ("court", "en", "What is the total fine?", 6200.0),
+        ("court", "en", "How many videos were not appealed?", 2),
+        ("greenhouse", "en", "How many videos have aphids?", 2),
+        ("greenhouse", "en", "How many different plants are there?", 3),
+        ("greenhouse", "es", "¿Cuántos vídeos hay de Yuki?", 2),
+    ],
+)
+async def test_records_of_any_domain(sql: EntitySql, domain: str, language: str, question: str, expected: Any) -> None:
+    answer = told(await rows(sql, tables_of(domain), question, language), expected)
+    assert answer == (pytest.approx(expected) if isinstance(expected, float) else expected)
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "How many videos mention glaciers?"),
+        ("en", "How many people are in the video?"),
+        ("en", "How many videos show a red car?"),
+        ("en", "What does the speaker say about the longest bridge?"),
+        ("en", "Which video explains how tides work?"),
+        ("de", "Wie viele Videos erwähnen Gletscher?"),
+        ("fr", "Combien de vidéos parlent de glaciers ?"),
+        ("es", "¿Cuántos vídeos hablan de glaciares?"),
+        ("pt", "Quantos vídeos falam de geleiras?"),
+        ("zh", "有多少视频提到冰川？"),
+        ("ja", "氷河について話している動画はいくつありますか？"),
+    ],
+)
+def test_a_word_without_its_place_in_the_table_means_no_query(language: str, question: str) -> None:
+    assert queries(question, language, tables_of_catalog().described, today=TODAY) == ([], False)
+    assert queries(question, language, [empty_catalog()], today=TODAY) == ([], False)
+
+
+def test_a_collections_description_renames_nothing() -> None:
+    assert queries("How many bolts are there?", "en", tables_of("birds").described, today=TODAY) == ([], False)
+
+
+@pytest.mark.parametrize("question", ["How many videos have no speech?", "Which is the longest video?"])
+def test_files_are_asked_of_without_knowing_what_they_are(question: str) -> None:
+    planned, alone = queries(question, "en", [empty_catalog()], today=TODAY)
+    assert alone and len(planned) == 1
+    assert planned == queries(question, "en", tables_of_catalog().described, today=TODAY)[0]
+
+
+async def test_counts_equal_those_of_the_records(sql: EntitySql) -> None:
+    """Every value, flag and bound of every domain, asked in one form."""
+    for domain, (_, records) in DOMAINS.items():
+        tables = tables_of(domain)
+        for name in records[0]:
+            values = {value for record in records if isinstance(value := record[name], str) and "-" not in value}
+            for value in values:
+                found = await rows(sql, tables, f"How many videos have the {name} {value}?")
+                assert found is None or found[0][0] == sum(record[name] == value for record in records), (name, value)
+                assert found is not None, f"{domain}: {name} {value}"
+            numbers = [record[name] for record in records if isinstance(record[name], int | float)]
+            if numbers and not isinstance(records[0][name], bool):
+                bound = sorted(numbers)[len(numbers) // 2]
+                said = name.rsplit("_", 1)[0].replace("_", " ")
+                found = await rows(sql, tables, f"How many videos have a {said} over {bound:g}?")
+                assert found is not None and found[0][0] == sum(number > bound for number in numbers), (name, bound)
+
+
+def test_a_long_question_plans_nothing() -> None:
+    assert queries("How many videos are there? " * 100, "en", [empty_catalog()]) == ([], False)
