@@ -57,3 +57,7 @@ def test_the_sentence_with_the_short_answer_comes_before_that_with_more_words() 
 )
 def test_the_language_of_a_text_is_told(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+def test_a_row_of_stops_takes_time_by_its_length() -> None:
+    assert len(sentences("." * 100_000 + " End")) == 2

@@ -10,7 +10,7 @@ from services.core.words import Held
 
 # A full stop ends a sentence before a space and what is no small letter; not behind an initial or "Dr.".
 _END = re.compile(
-    r"[。！？]+[”’」』»)]*|(?<!\b[A-ZÀ-Þ])(?<!\b[A-ZÀ-Þ][a-z])(?<!\bMrs)(?<!\bProf)[.!?…]+[\"”’»)]*(?=\s+[^\sa-zà-ÿ])"
+    r"[。！？]++[”’」』»)]*+|(?<!\b[A-ZÀ-Þ])(?<!\b[A-ZÀ-Þ][a-z])(?<!\bMrs)(?<!\bProf)(?<![.!?…])[.!?…]++[\"”’»)]*+(?=\s+[^\sa-zà-ÿ])"
 )
 
 
