@@ -19,8 +19,16 @@ from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
 from ray_jobs.stages.describe import Reading, describe_request
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.engines.config import EngineConfig, OpenaiOptions, Role, VllmOptions, load_engine_config
+from services.core.engines.config import (
+    EmbeddedOptions,
+    EngineConfig,
+    OpenaiOptions,
+    Role,
+    VllmOptions,
+    load_engine_config,
+)
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.index.embedder import stored_embedder
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, SegmentDescription, Span, Speech
@@ -43,6 +51,8 @@ class EngineReplica:
         settings = load_settings()
         self._gate = Gate(settings.engine_secret.get_secret_value())
         config = load_engine_config(settings)
+        if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):
+            config = config.embedding_with(await _stored_embedder(settings.database))
         self._engine = open_engine(config, name, roles)
         await self._engine.setup()
         if self._engine.embedder is not None and config.engines[name].kind != "embedded":
@@ -73,7 +83,7 @@ class EngineReplica:
 
     async def embed_texts(self, texts: list[str]) -> Any:
         """float32 [len(texts), dimensions]."""
-        return (await self._embedded(texts)).vectors
+        return (await self._embedded(texts, queries=False)).vectors
 
     async def dimensions(self) -> int:
         return _played(self._engine.embedder).dimensions
@@ -113,14 +123,14 @@ class EngineReplica:
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:
             raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
-        made = await self._embedded(list(request.texts))
+        made = await self._embedded(list(request.texts), queries=True)
         vectors = made.vectors.astype("<f4").tobytes()
         return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens)
 
-    async def _embedded(self, texts: list[str]) -> Embedded:
+    async def _embedded(self, texts: list[str], *, queries: bool) -> Embedded:
         """Raises INTERNAL where the model's vectors are none: one of them would spoil an index."""
         embedder = _played(self._engine.embedder)
-        made = await embedder.embed(texts)
+        made = await embedder.embed(texts, queries=queries)
         if made.vectors.shape != (len(texts), embedder.dimensions) or not np.isfinite(made.vectors).all():
             raise ArcusError(Reason.INTERNAL, "The engine made vectors that are not numbers; try again.")
         return made
@@ -130,6 +140,14 @@ def _played(player: Player | None) -> Player:
     if player is None:
         raise ArcusError(Reason.INTERNAL, "This engine does not play the role that was asked for.")
     return player
+
+
+async def _stored_embedder(database_url: str) -> str:
+    database = Database(database_url)
+    try:
+        return await stored_embedder(database)
+    finally:
+        await database.close()
 
 
 async def _check_stored_vectors(database_url: str, name: str, dimensions: int) -> None:

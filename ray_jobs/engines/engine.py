@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ray_jobs.engines.language.model import LanguageModel
 from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Transcriber
-from services.core.engines.config import MODELS, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
+from services.core.engines.config import MODELS, MULTILINGUAL, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
     if roles[0] == "embed":
         from ray_jobs.engines.embedded.adapters import QueuedEmbedder
 
-        embedder = QueuedEmbedder()
+        embedder = QueuedEmbedder(options.embedder or MULTILINGUAL)
         return Engine((embedder,), embedder=embedder)
     from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 

@@ -89,8 +89,11 @@ class Embedder(Protocol):
         """Of a vector; known after `setup`."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
-        """A text that is too long counts by its beginning. Nothing of one call speeds up another: calls mix tenants."""
+    async def embed(self, texts: Sequence[str], *, queries: bool = False) -> Embedded:
+        """Of what is found, or with `queries` of what it is looked for by, which some models read in another way.
+
+        A text that is too long counts by its beginning. Nothing of one call speeds up another: calls mix tenants.
+        """
         ...
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from services.core.search.tokens import index_tokens, is_unspaced, joined, phrase_tokens, terms
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from services.core.search.tokens import folded, index_tokens, is_unspaced, joined, phrase_tokens, terms
 from services.core.stemming import stem
 
-__all__ = ["STOP_WORDS", "Held", "content_words", "stem", "stems"]
+__all__ = ["STOP_WORDS", "Held", "content_words", "is_stop_word", "stem", "stems", "unspaced_words"]
+
+_CARRIERS = Path(__file__).with_name("carriers.json")  # by language; training/forms.py makes it
 
 # Words that say nothing of what is asked: function words, and how questions about videos are put.
 STOP_WORDS = frozenset(
@@ -19,14 +26,45 @@ STOP_WORDS = frozenset(
 )
 
 
-def content_words(text: str) -> list[str]:
-    """In order, once each, in lower case, without the words that say nothing.
+def content_words(text: str, language: str = "en") -> list[str]:
+    """In order, once each, in lower case, without the words that say nothing in the language (ISO 639-1) of the text.
 
     Where all say nothing, those written as names inside the sentence count, held together: "What did The Who do?".
     """
+    if language in ("zh", "ja"):
+        text = " ".join(unspaced_words(text, language))
     found = [word for token in text.replace("_", " ").split() for word in _words(token)]
-    kept = [word for word in dict.fromkeys(found) if word not in STOP_WORDS]
-    return kept or _names(text)
+    kept = [word for word in dict.fromkeys(found) if not is_stop_word(word, language)]
+    return kept or (_names(text) if language == "en" else [])
+
+
+def is_stop_word(word: str, language: str) -> bool:
+    """Whether a word says nothing of what is asked, in a language (ISO 639-1)."""
+    return folded(word) in _stop_words(language)
+
+
+def unspaced_words(text: str, language: str) -> list[str]:
+    """What stands between the stop words of a text in a language without spaces, in order."""
+    return [part for part in _stop_pattern(language).split(text) if any(map(str.isalnum, part))]
+
+
+@cache
+def _stop_words(language: str) -> frozenset[str]:
+    """Function words, of the package stopwordsiso, and those that questions about videos are put in; folded."""
+    import stopwordsiso
+
+    carriers = json.loads(_CARRIERS.read_text(encoding="utf-8")).get(language, [])
+    if language == "en":
+        return STOP_WORDS.union(map(folded, carriers))
+    listed = stopwordsiso.stopwords(language) if stopwordsiso.has_lang(language) else ()
+    return frozenset(map(folded, [*listed, *carriers]))
+
+
+@cache
+def _stop_pattern(language: str) -> re.Pattern[str]:
+    """Any stop word, the longest first, or what is neither letter nor digit: no part of it can match in two ways."""
+    words = sorted(_stop_words(language), key=lambda word: (-len(word), word))
+    return re.compile("|".join([*map(re.escape, words), r"[\W_]"]), re.I)
 
 
 def stems(text: str) -> set[str]:

@@ -11,6 +11,7 @@ from services.core.answers.chats import Chats
 from services.core.answers.log import ResponseLog
 from services.core.answers.responses import Responses
 from services.core.engines.config import load_engine_config
+from services.core.index.embedder import ensure_embedder
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.index.shards import ensure_shards
 from services.core.library.catalog import Catalog
@@ -75,17 +76,19 @@ class Backend:
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """Migrates the database, connects, and closes all of it at the end."""
     database = Database(settings.database, min_free_bytes=settings.min_free_bytes)
+    config = load_engine_config(settings)
     engine = EngineClient(
         settings.engine_address,
         settings.engine_secret.get_secret_value(),
         timeout_seconds=settings.engine_timeout_seconds,
-        config=load_engine_config(settings),
+        config=config,
         index_replicas=settings.index_replicas,
     )
     entity_sql = EntitySql()
     try:
         await database.migrate()
         await ensure_shards(database, settings.index_shards)
+        embedder = await ensure_embedder(database, config)
         objects = Objects(settings.objects, min_free_bytes=settings.min_free_bytes)
         files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
         collections = Collections(database, shard_count=settings.index_shards)
@@ -114,6 +117,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 collections=collections, members=members, files=files, entities=entities, sql=entity_sql
             ),
             catalog=FileCatalog(Catalog(database), entity_sql),
+            embedder=embedder,
         )
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)

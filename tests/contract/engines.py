@@ -118,7 +118,7 @@ def engines(*names: str) -> pytest.MarkDecorator:
 
 
 def question(text: str = "How high is the tide?", **more: object) -> pb.GenerateRequest:
-    passage = pb.Passage(kind="speech", text="the tide rises sixteen metres", start_time=4, end_time=8, score=0.7)
+    passage = pb.Passage(kind="speech", text="the tide rises sixteen metres", start_time=4, end_time=8, score=0.9)
     source = pb.Source(number=1, file_id="f", segment_id="s", filename="a.mp4", end_time=20, passages=[passage])
     return pb.GenerateRequest(
         request_id="r",
@@ -126,5 +126,6 @@ def question(text: str = "How high is the tide?", **more: object) -> pb.Generate
         model="nimbus-001",
         messages=[pb.Message(role="user", text=text)],
         sources=[source],
+        embedder="multilingual-e5-small",
         **more,  # type: ignore[arg-type]
     )

@@ -1,4 +1,4 @@
-"""The embedded planner, and what counts as a question about the whole."""
+"""The embedded planner: the form of a question in any of seven languages, and what to search for."""
 
 from __future__ import annotations
 
@@ -6,42 +6,86 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.planner import MAX_PARTS, plan
-from services.core.questions import is_broad
+from ray_jobs.engines.embedded.extractive.sides import sides
+
+pytestmark = pytest.mark.slow
 
 
-def planned(question: str) -> pb.PlanResponse:
-    return plan(pb.PlanRequest(messages=[pb.Message(role="user", text=question)], decompose=True))
+def planned(*turns: str, decompose: bool = True) -> pb.PlanResponse:
+    """`turns`: question, answer, question …"""
+    roles = ("user", "assistant")
+    messages = [pb.Message(role=roles[place % 2], text=text) for place, text in enumerate(turns)]
+    return plan(pb.PlanRequest(messages=messages, decompose=decompose))
 
 
 @pytest.mark.parametrize(
-    ("question", "parts"),
+    ("question", "form", "language"),
     [
-        ("What is a tide?", ["What is a tide?"]),
-        ("What is a tide? Who found it out?", ["What is a tide", "Who found it out"]),
-        ("What is a tide and how high does it rise?", ["What is a tide", "how high does it rise"]),
-        ("Compare the lecture on tides with the talk on bees", ["the lecture on tides", "the talk on bees"]),
-        ("Is it salt and pepper?", ["Is it salt and pepper?"]),
+        ("Please give me a recap of all this.", "whole", "en"),
+        ("Kannst du mir sagen, wovon der Film handelt?", "whole", "de"),
+        ("Pourriez-vous résumer ce que montre la vidéo ?", "whole", "fr"),
+        ("¿Me puedes contar en general de qué va?", "whole", "es"),
+        ("Pode resumir o conteúdo desta gravação?", "whole", "pt"),
+        ("请大概说一下这段录像的内容。", "whole", "zh"),
+        ("この録画の要点をまとめてください。", "whole", "ja"),
+        ("How many litres does the tank hold?", "number", "en"),
+        ("Wer hat die Orgel gebaut?", "who", "de"),
+        ("Dans quelle vidéo voit-on un phare ?", "which_file", "fr"),
+        ("¿Cuál es la grabación más larga?", "catalog", "es"),
+        ("Qual é a diferença entre o trem e o ônibus?", "compare", "pt"),
+        ("这座塔是哪一年建的？", "when", "zh"),
+        ("この橋は安全ですか？", "yes_no", "ja"),
     ],
 )
-def test_a_question_is_taken_apart(question: str, parts: list[str]) -> None:
-    assert list(planned(question).parts) == parts
+def test_the_form_and_language_of_a_question_are_told(question: str, form: str, language: str) -> None:
+    made = planned(question)
+    assert (made.form, made.language) == (form, language)
+    assert made.broad is (form == "whole")
 
 
-def test_a_plan_is_bounded() -> None:
-    assert len(planned("; ".join(f"what is number {n}" for n in range(50))).parts) == MAX_PARTS
+@pytest.mark.parametrize(
+    ("turns", "question", "form"),
+    [
+        (("How tall is the dam?", "90 m", "And when was it finished?"), "How tall is the dam? And when was it finished?", "when"),
+        (("Wer leitet das Labor?", "…", "Und seit wann?"), "Wer leitet das Labor? Und seit wann?", "when"),
+        (("How tall is the dam?", "90 m", "Who sings the second song?"), "Who sings the second song?", "who"),
+    ],
+)  # fmt: skip
+def test_a_question_that_leans_on_the_one_before_is_put_behind_it(
+    turns: tuple[str, ...], question: str, form: str
+) -> None:
+    made = planned(*turns)
+    assert (made.question, made.form) == (question, form)
+    assert list(made.parts) == [question]
 
 
-@pytest.mark.parametrize("question", ["Summarize the main topics.", "What is this video about?", "Give me an overview"])
-def test_broad_questions_ask_every_video(question: str) -> None:
-    assert is_broad(question)
-    assert planned(question).per_file and planned(question).broad
+def test_questions_in_one_message_are_searched_one_by_one_and_bounded() -> None:
+    assert list(planned("What is a tide? Who measured it?").parts) == ["What is a tide?", "Who measured it?"]
+    assert list(planned("What is a tide? Who measured it?", decompose=False).parts) == [
+        "What is a tide? Who measured it?"
+    ]
+    assert len(planned(" ".join(f"What is number {n}?" for n in range(50))).parts) == MAX_PARTS
+    assert list(planned("").parts) == [""]
 
 
-def test_a_fact_is_not_broad() -> None:
-    assert not is_broad("How high does the tide rise?")
+def test_every_video_is_searched_by_itself_where_each_is_asked_for() -> None:
+    each = planned("What does each video say about the moon?")
+    assert each.form == "each" and each.per_file and not each.broad
+    assert planned("Give one sentence for every recording.").per_file
+    assert planned("Which clip explains the gearbox?").per_file
+    assert not planned("Which clip explains the gearbox?", decompose=False).per_file
 
 
-def test_long_blanks_count_as_one() -> None:
-    asked = "What is a spring tide?" + " \n" * 199_000 + "And what is a neap tide?"
-    planned = plan(pb.PlanRequest(messages=[pb.Message(role="user", text=asked)], decompose=True))
-    assert planned.question == "What is a spring tide? And what is a neap tide?" and len(planned.parts) == 2
+@pytest.mark.parametrize(
+    ("question", "language", "found"),
+    [
+        ("Compare the spring tide with the neap tide.", "en", ["spring tide", "neap tide"]),
+        ("Was ist der Unterschied zwischen Kupfer und Messing?", "de", ["Kupfer", "Messing"]),
+        ("Compare a.mp4 and b.mov", "en", ["a.mp4", "b.mov"]),
+        ("冰川和沙漠有什么区别？", "zh", ["冰川", "沙漠"]),
+        ("What is a tide?", "en", []),
+        ("and", "en", []),
+    ],
+)
+def test_the_two_sides_of_a_comparison(question: str, language: str, found: list[str]) -> None:
+    assert sides(question, language) == found

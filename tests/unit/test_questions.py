@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from services.core.questions import MAX_NAMES, excludes_files, file_names, is_broad, wants_all, without_file_names
+from services.core.questions import MAX_NAMES, excludes_files, file_names, without_file_names
 
 KINDS = "mp4|m4v|mov|mkv|webm|avi|flv|3gp|ts|mpe?g|wmv|ogv|ogg|mp3|m4a|wav|flac|aac|opus"
 NAME = re.compile(rf"\w[\w.\-]*\.(?:{KINDS})\b", re.I)  # what a file's name is, however long it takes to find
@@ -24,28 +24,4 @@ def test_names_of_files_are_found_in_any_text():
 def test_a_question_as_long_as_may_be_is_read_in_one_go(text: str):
     """What tries each place of a run again takes hours here."""
     assert file_names(text) == [] and without_file_names(text) == text
-    assert not excludes_files(text) and not is_broad(text)
-
-
-@pytest.mark.parametrize(
-    ("question", "all_of_it"),
-    [
-        ("What is shown?", True),
-        ("What can be seen in this video?", True),
-        ("Describe the video", True),
-        ("What does the speaker say?", True),
-        ("What is said in talk.mp4?", True),
-        ("What is going on here?", True),
-        ("Summarize the talk", True),
-        ("What is shown on the slides?", True),
-        ("What is on the screen?", True),
-        ("What does the text say in talk.mp4?", True),
-        ("What colour is the screen?", False),
-        ("Which slide names the moon?", False),
-        ("What does she say about funding?", False),
-        ("Why?", False),
-        ("Who is it?", False),
-    ],
-)
-def test_what_names_nothing_to_look_for_asks_for_all_of_it(question: str, all_of_it: bool) -> None:
-    assert wants_all(question) is all_of_it
+    assert not excludes_files(text)

@@ -188,7 +188,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "terms of a search": tokens.terms,
     "joined pieces": tokens.joined,
     "phrases of a search": _terms,
-    "a broad question": questions.wants_all,
+    "words of a question in Chinese": lambda text: words.content_words(text, "zh"),
     "names of files": questions.file_names,
     "a question without files": questions.excludes_files,
     "a value of a filter": comparisons.read,

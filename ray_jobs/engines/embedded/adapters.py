@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from ray_jobs.batching import BatchQueue
 from ray_jobs.engines.embedded.describer import EmbeddedDescriber
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
 from ray_jobs.engines.roles import DescribeRequest, Embedded
+from services.core.engines.config import MULTILINGUAL
 from services.core.media import SegmentDescription, Speech
 
 if TYPE_CHECKING:
@@ -80,11 +82,12 @@ class ThreadedTranscriber:
 
 
 class QueuedEmbedder:
-    dimensions = EmbeddedEmbedder.dimensions
+    """`model`: one of those that packages carry, as the configuration names it."""
 
-    def __init__(self) -> None:
-        self._engine = EmbeddedEmbedder()
-        self._queue: BatchQueue[Sequence[str], Embedded] = BatchQueue(
+    def __init__(self, model: str = MULTILINGUAL) -> None:
+        self._engine = MultilingualEmbedder() if model == MULTILINGUAL else EmbeddedEmbedder()
+        self.dimensions = self._engine.dimensions
+        self._queue: BatchQueue[tuple[bool, Sequence[str]], Embedded] = BatchQueue(
             "embed", self._together, max_batch=EMBED_CALLS, max_waiting=EMBED_WAITING
         )
 
@@ -98,12 +101,20 @@ class QueuedEmbedder:
     async def close(self) -> None:
         await self._queue.close()
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
-        return await self._queue.put(texts)
+    async def embed(self, texts: Sequence[str], *, queries: bool = False) -> Embedded:
+        return await self._queue.put((queries, texts))
 
-    def _together(self, calls: list[Sequence[str]]) -> list[Embedded]:
-        """One forward pass for all waiting calls; the tokens of the pass are shared out by length of text."""
-        vectors, tokens = self._engine.embed_counted([text for texts in calls for text in texts])
+    def _together(self, waiting: list[tuple[bool, Sequence[str]]]) -> list[Embedded]:
+        """One pass for all waiting calls of either kind."""
+        made: dict[int, Embedded] = {}
+        for kind in (False, True):
+            places = [place for place, (queries, _) in enumerate(waiting) if queries is kind]
+            made.update(zip(places, self._pass([waiting[place][1] for place in places], kind), strict=True))
+        return [made[place] for place in range(len(waiting))]
+
+    def _pass(self, calls: list[Sequence[str]], queries: bool) -> list[Embedded]:
+        """The tokens of the pass are shared out by length of text."""
+        vectors, tokens = self._engine.embed_counted([text for texts in calls for text in texts], queries=queries)
         lengths = [sum(map(len, texts)) for texts in calls]
         whole = sum(lengths) or 1
         answers, first = [], 0

@@ -44,12 +44,12 @@ class EmbeddedEmbedder:
         self._weights = load_file(folder / "model.safetensors")
         self._tokenizer = tokenizer
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> np.ndarray:
         """float32 [len(texts), 384], each row of unit length. A text over 256 tokens counts by its beginning."""
-        return self.embed_counted(texts)[0]
+        return self.embed_counted(texts, queries=queries)[0]
 
-    def embed_counted(self, texts: Sequence[str]) -> tuple[np.ndarray, int]:
-        """(vectors, tokens read), as `embed`."""
+    def embed_counted(self, texts: Sequence[str], *, queries: bool = False) -> tuple[np.ndarray, int]:
+        """(vectors, tokens read), as `embed`. This model reads queries as it reads all else."""
         import torch
 
         if self._tokenizer is None:

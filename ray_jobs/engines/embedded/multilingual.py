@@ -16,6 +16,7 @@ import numpy as np
 from services.core.errors import ArcusError, Reason
 
 DIMENSIONS = 384
+MAX_CHARACTERS = 2_000  # about the 512 tokens that the model reads; its tokenizer takes minutes over a long text
 _LOCK = Lock()  # the engine has one set of buffers
 
 
@@ -42,13 +43,13 @@ class MultilingualEmbedder:
         model()
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> np.ndarray:
-        """float32 [len(texts), 384], each row of unit length. A text over 512 tokens counts by its beginning."""
+        """float32 [len(texts), 384], each row of unit length. A text over MAX_CHARACTERS counts by its beginning."""
         return self.embed_counted(texts, queries=queries)[0]
 
     def embed_counted(self, texts: Sequence[str], *, queries: bool = False) -> tuple[np.ndarray, int]:
         """(vectors, tokens read): a token is counted for each four bytes, since the package tells none."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
-        readable = [text.encode(errors="replace").decode() for text in texts]
+        readable = [text[:MAX_CHARACTERS].encode(errors="replace").decode().replace("\0", " ") for text in texts]
         for row, text in enumerate(readable):
             with _LOCK:
                 vectors[row] = model().query(text) if queries else model().passage([text])[0]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.extractive import forms
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json, object_schema
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
-from services.core.questions import wants_all
+from services.core.errors import ArcusError
 
 OUTPUT_TOKENS = 1_500
 MAX_PARTS, MAX_QUERIES = 6, 4
@@ -37,12 +39,14 @@ log = structlog.get_logger()
 async def plan(model: LanguageModel, request: pb.PlanRequest) -> pb.PlanResponse:
     """Where the model makes no plan that can be used, the question is searched for as it is."""
     question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    if not request.decompose and not any(message.role == "assistant" for message in request.messages):
+        return await asyncio.to_thread(_as_it_is, question)
     prompt = _prompt(model, request, question)
     try:
         made = await answer_in_json(model, prompt)
     except UnusableAnswerError as error:
         log.warning("question_unplanned", request_id=request.request_id, problem=error.message)
-        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
+        return _as_it_is(question)
     if not request.decompose:
         return pb.PlanResponse(question=made["question"], parts=[made["question"]], broad=made["broad"])
     queries = [pb.Query(purpose=item["purpose"], sql=item["sql"]) for item in made.get("queries", ())]
@@ -54,6 +58,17 @@ async def plan(model: LanguageModel, request: pb.PlanRequest) -> pb.PlanResponse
         queries=queries,
         answered_by_queries=bool(queries) and made["answered_by_queries"],
     )
+
+
+def _as_it_is(question: str) -> pb.PlanResponse:
+    """Without a call to the model: what is asked for is told by the question's vector, where there is one to tell it by."""
+    made = pb.PlanResponse(question=question, parts=[question])
+    try:
+        read = forms.read(question)
+    except ArcusError:
+        return made
+    made.form, made.language, made.broad = read.form, read.language, read.form in ("whole", "each")
+    return made
 
 
 def _prompt(model: LanguageModel, request: pb.PlanRequest, question: str) -> Prompt:

@@ -33,7 +33,7 @@ class OpenaiEmbedder:
     async def close(self) -> None:
         await self._client.close()
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
+    async def embed(self, texts: Sequence[str], *, queries: bool = False) -> Embedded:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         tokens = 0
         for first in range(0, len(texts), TEXTS):

@@ -37,7 +37,7 @@ class VllmEmbedder:
     def running(self) -> int:
         return self._engine.running
 
-    async def embed(self, texts: Sequence[str], tenant_id: str = "") -> Embedded:
+    async def embed(self, texts: Sequence[str], tenant_id: str = "", *, queries: bool = False) -> Embedded:
         import numpy as np
 
         if not texts:

@@ -17,6 +17,7 @@ Role = Literal["describe", "transcribe", "embed", "nimbus-001", "nimbus-002-prev
 # What a model must be able to do to play a role: engines of one model play roles of one task.
 Task = Literal["language", "speech", "vectors"]
 ROLES: tuple[Role, ...] = get_args(Role)
+MULTILINGUAL, MINILM = "multilingual-e5-small", "all-MiniLM-L6-v2"
 MODELS: tuple[Role, ...] = ("nimbus-001", "nimbus-002-preview")  # the roles that a request names as its model
 TASKS: dict[Role, Task] = {
     "describe": "language",
@@ -39,6 +40,11 @@ class EmbeddedOptions(_Options):
     """The engines inside Arcus's own packages: no GPU, no downloads. It plays every role, each in its own way."""
 
     kind: Literal["embedded"] = "embedded"
+    embedder: Literal["", "multilingual-e5-small", "all-MiniLM-L6-v2"] = Field(
+        "",
+        description="In the role embed: the first knows a hundred languages, the second English, at a quarter of the cost. "
+        "None named: the one that made what is stored, the first for new data.",
+    )
 
 
 class ScriptedOptions(_Options):
@@ -126,7 +132,10 @@ KINDS: dict[str, type[_Options]] = {
     "openai": OpenaiOptions,
     "scripted": ScriptedOptions,
 }
-BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {"embedded": EmbeddedOptions(), "scripted": ScriptedOptions()}
+BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {
+    "embedded": EmbeddedOptions(embedder=""),
+    "scripted": ScriptedOptions(),
+}
 
 
 class EngineConfig(_Options):
@@ -140,6 +149,18 @@ class EngineConfig(_Options):
 
     def played_by(self, name: str) -> tuple[Role, ...]:
         return tuple(role for role in ROLES if self.roles[role] == name)
+
+    @property
+    def embedder(self) -> str:
+        """The model whose vectors are searched: those of two models can't be compared."""
+        options = self.engine("embed")
+        return options.embedder if isinstance(options, EmbeddedOptions) else getattr(options, "model", options.kind)
+
+    def embedding_with(self, model: str) -> EngineConfig:
+        """The same with this model in the embedded engine that plays the role embed."""
+        name = self.roles["embed"]
+        options = EmbeddedOptions.model_validate({"embedder": model})
+        return self.model_copy(update={"engines": {**self.engines, name: options}})
 
     @property
     def applications(self) -> dict[str, tuple[Role, ...]]:

@@ -245,6 +245,14 @@ embeddings = Table(
     Index("embeddings_by_segment", "description_id", "segment_id"),
 )
 
+# One row: the model that made the vectors above, where one of the packages' own did.
+embedder = Table(
+    "embedder",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("model", Text, nullable=False),
+)
+
 # The next number of each shard's log. Its row lock makes commit order and sequence order the same.
 shards = Table(
     "shards",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from services.nimbus.answers.moments import MAX_CLAIM
+
 # An unfinished marker at the end of a chunk: "[", "[1", "[1, 2". Longer ones are no markers.
 _OPEN = re.compile(r" ?\[[\d,; ]{0,24}$")
 _MARK = re.compile(r" ?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
@@ -13,19 +15,29 @@ _MARK = re.compile(r" ?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
 
 @dataclass(frozen=True)
 class Cited:
-    """A source is cited for the first time; its marker is in the text that comes next."""
+    """A moment of a source is cited for the first time; its marker is in the text that comes next."""
 
-    number: int  # as the engine was told
+    number: int  # of the source, as the engine was told
     index: int  # as the reader sees it, from 1
+    start_time: float = 0.0  # of the moment, seconds
 
 
 class CitationStream:
     """Text in, text and first citations out. Holds back at most one unfinished marker."""
 
-    def __init__(self, known: Callable[[int], bool], indexes: Mapping[int, int] = {}) -> None:
-        """`known`: whether a number is that of a source; `indexes`: numbers already cited, as the reader sees them."""
+    def __init__(
+        self,
+        known: Callable[[int], object],
+        indexes: Mapping[tuple[int, float], int] = {},
+        moment: Callable[[int, str], float] = lambda number, claim: 0.0,
+    ) -> None:
+        """`known`: whether a number is that of a source. `moment`: the start of what a claim, the text before a marker,
+        takes from a source. `indexes`: those (numbers, starts) that were cited already, as the reader sees them."""
         self._known = known
+        self._moment = moment
         self._held = ""
+        self._claim = ""
+        self._claim_ends = False
         self._indexes = dict(indexes)
 
     @property
@@ -38,6 +50,7 @@ class CitationStream:
             if text.endswith(" "):  # a marker may follow, and take the space with it if it is dropped
                 text, self._held = text[:-1], " "
             if text:
+                self._say(text)
                 yield text
             return
         text = self._held + text
@@ -54,21 +67,31 @@ class CitationStream:
         done = 0
         out = ""
         for match in _MARK.finditer(text):
+            self._say(text[done : match.start()])
             out += text[done : match.start()]
             done = match.end()
             indexes = []
             for number in (int(part) for part in re.split(r"[,;]", match.group(1))):
                 if not self._known(number):
                     continue
-                if number not in self._indexes:
-                    self._indexes[number] = len(self._indexes) + 1
+                cited = (number, self._moment(number, self._claim))
+                if cited not in self._indexes:
+                    self._indexes[cited] = len(self._indexes) + 1
                     if out:
                         yield out
                         out = ""
-                    yield Cited(number, self._indexes[number])
-                indexes.append(self._indexes[number])
+                    yield Cited(number, self._indexes[cited], cited[1])
+                indexes.append(self._indexes[cited])
             space = " " if match.group(0).startswith(" ") else ""
             out += space * bool(indexes) + "".join(f"[{index}]" for index in dict.fromkeys(indexes))
+            self._claim_ends = True
+        self._say(text[done:])
         out += text[done:]
         if out:
             yield out
+
+    def _say(self, text: str) -> None:
+        """What stands behind a marker begins the next claim; markers that follow each other share one."""
+        if self._claim_ends and any(map(str.isalnum, text)):
+            self._claim, self._claim_ends = "", False
+        self._claim = (self._claim + text)[-MAX_CLAIM:]

@@ -86,7 +86,7 @@ class EventLog:
         self._message_index = -1
         self._place: dict[str, Any] = {}
         self._item_id = ""
-        self.numbers: dict[int, int] = {}  # the engine's number of a source → the reader's
+        self.numbers: dict[tuple[int, float], int] = {}  # (the engine's number of a source, start) → the reader's
         self.next_number = 0
 
     @classmethod
@@ -165,7 +165,7 @@ class EventLog:
         if "type" in annotation:  # a chat's citations have neither type nor place
             annotation = annotation | {"index": sum(map(len, self._text))}  # where in the text its mark stands
         self._annotations.append(annotation)
-        self.numbers[number] = len(self._annotations)
+        self.numbers[number, annotation["start_time"]] = len(self._annotations)
         index = len(self._annotations) - 1
         fields = {**self._place, "annotation_index": index, "annotation": annotation}
         return "response.output_text.annotation.added", fields

@@ -11,6 +11,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.citations import CitationStream, Cited
 from services.nimbus.answers.events import Entry, EventLog
+from services.nimbus.answers.moments import Moments
 from services.nimbus.context.sources import Prepared
 from services.nimbus.engine.client import Chunks, EngineClient
 
@@ -34,7 +35,9 @@ class Generation:
         self._engine = engine
         self._prepared = prepared
         self._log = log
-        self._citations = CitationStream(prepared.annotations.__contains__, log.numbers)
+        self._moments = Moments(prepared.prompt)
+        self._cited: dict[tuple[int, float], float] = {}  # (number, start) -> end
+        self._citations = CitationStream(prepared.annotations.__contains__, log.numbers, self._moment)
         self._output_tokens = output_tokens
         self._input_tokens = 0
         self._finish_reason = ""
@@ -129,7 +132,14 @@ class Generation:
             if isinstance(piece, str):
                 yield piece
             else:
-                yield ["citation", piece.number, self._prepared.annotations[piece.number]]
+                end = self._cited[piece.number, piece.start_time]
+                annotation = self._prepared.annotations[piece.number]
+                yield ["citation", piece.number, annotation | {"start_time": piece.start_time, "end_time": end}]
+
+    def _moment(self, number: int, claim: str) -> float:
+        start, end = self._moments.of(number, claim)
+        self._cited[number, start] = end
+        return start
 
     def _message(self) -> list[Entry]:
         self._message_index = self._items

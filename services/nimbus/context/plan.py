@@ -19,7 +19,8 @@ class Plan:
     broad: bool = False  # about the whole of the videos rather than a fact in them
     queries: tuple[pb.Query, ...] = field(default=())
     answered_by_queries: bool = False
-    form: str = ""  # as PlanResponse tells it; "catalog" asks for what is known of the files
+    form: str = ""  # what kind of answer is asked for; empty: not told
+    language: str = "en"  # of the question, ISO 639-1
 
     @classmethod
     def from_message(cls, message: pb.PlanResponse) -> Plan:
@@ -30,5 +31,6 @@ class Plan:
             broad=message.broad,
             queries=tuple(message.queries),
             answered_by_queries=message.answered_by_queries,
-            form=getattr(message, "form", ""),
+            form=message.form,
+            language=message.language or "en",
         )

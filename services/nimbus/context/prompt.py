@@ -41,6 +41,7 @@ def build_prompt(
     max_output_tokens: int,
     context_tokens: int,
     conversation_tokens: int,
+    embedder: str = "",
 ) -> Prompt:
     """Numbers segments by first appearance; a segment found for two parts keeps its number.
 
@@ -75,6 +76,10 @@ def build_prompt(
         parts=[item.question for item in evidence],
         broad=plan.broad,
         per_file=plan.per_file,
+        question=plan.question,
+        embedder=embedder,
+        form=plan.form,
+        language=plan.language,
     )
     message.temperature = request.sampling_temperature
     if request.options.top_p is not None:

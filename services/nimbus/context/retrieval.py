@@ -134,17 +134,20 @@ class Retrieval:
             ids &= scope.file_ids
         return replace(scope, file_ids=frozenset(ids)) if ids else scope
 
-    async def find(self, tenant_id: str, scope: Scope, question: str, limit: int) -> list[FoundSegment]:
+    async def find(
+        self, tenant_id: str, scope: Scope, question: str, limit: int, *, language: str = "en"
+    ) -> list[FoundSegment]:
         """The best `limit` segments, best first. At once up to date with every segment that was written."""
         if scope.is_empty:
             return []
         ids = [collection.id for collection in scope.collections]
+        words = content_words(question, language)
         (vector,), text_hits = await asyncio.gather(
             self._engine.embed([question]),
             self._full_text.search(
                 tenant_id,
                 ids,
-                content_words(question),
+                words,
                 TEXT_LIMIT * 4,
                 file_ids=scope.file_ids,
                 segment_ids=scope.segment_ids,
@@ -168,7 +171,7 @@ class Retrieval:
             by_words.setdefault(key, len(by_words) + 1)
         candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
-        wanted = set(content_words(question))
+        wanted = set(words)
         # In a thread: every passage of up to some hundred segments is read word by word.
         shares = await asyncio.to_thread(lambda: [_coverage(wanted, item) for item in found])
         scores = {

@@ -59,12 +59,15 @@ class ContextBuilder:
         retrieval: Retrieval,
         entities: EntityKnowledge,
         catalog: FileCatalog,
+        embedder: str,
     ) -> None:
+        """`embedder`: the model whose vectors are searched, by which an engine reads their likeness."""
         self._settings = settings
         self._engine = engine
         self._retrieval = retrieval
         self._entities = entities
         self._catalog = catalog
+        self._embedder = embedder
 
     async def prepare(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Prepared:
         """Raises NOT_FOUND, INVALID_ARGUMENT (the knowledge base), ENGINE_UNAVAILABLE."""
@@ -87,6 +90,7 @@ class ContextBuilder:
             max_output_tokens=request.max_output_tokens or self._settings.max_output_tokens,
             context_tokens=self._settings.context_tokens,
             conversation_tokens=self._settings.conversation_tokens,
+            embedder=self._embedder,
         )
         rich = INCLUDE_MEDIA_DESCRIPTIONS in request.include
         annotations = {
@@ -157,25 +161,28 @@ class ContextBuilder:
 
     async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str) -> Evidence:
         scope = await self._retrieval.to_named_files(tenant_id, scope, part)
-        found = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_BROAD if plan.broad else SEGMENTS)
+        limit = SEGMENTS_BROAD if plan.broad else SEGMENTS
+        found = await self._retrieval.find(tenant_id, scope, part, limit, language=plan.language)
         if plan.per_file:
-            found = await self._each_file(tenant_id, scope, part, found)
+            found = await self._each_file(tenant_id, scope, part, found, plan.language)
         return Evidence(part, tuple(found))
 
     async def _each_file(
-        self, tenant_id: str, scope: Scope, part: str, found: Sequence[FoundSegment]
+        self, tenant_id: str, scope: Scope, part: str, found: Sequence[FoundSegment], language: str
     ) -> list[FoundSegment]:
         """Adds the best of every video, so that none is left out because another says more.
 
         Where there are too many videos, those that speak to the part are asked, and then the newest. The best of each
         comes first: a short budget leaves out what else they say.
         """
-        wide = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_WIDE)
+        wide = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_WIDE, language=language)
         newest = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
         files = list(dict.fromkeys([*(item.file.id for item in wide), *newest]))[:MAX_FILES]
         more = await asyncio.gather(
             *(
-                self._retrieval.find(tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE)
+                self._retrieval.find(
+                    tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE, language=language
+                )
                 for id in files
             )
         )

@@ -150,7 +150,7 @@ class Source(_message.Message):
     def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "top_p", "parts", "broad", "results", "tools", "tool_choice", "max_tool_calls", "written", "output_tokens_written", "tool_calls_written", "per_file")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "top_p", "parts", "broad", "results", "tools", "tool_choice", "max_tool_calls", "written", "output_tokens_written", "tool_calls_written", "per_file", "form", "language", "question", "embedder")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,10 @@ class GenerateRequest(_message.Message):
     OUTPUT_TOKENS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALLS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     PER_FILE_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDER_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     tenant_id: str
     model: str
@@ -189,7 +193,11 @@ class GenerateRequest(_message.Message):
     output_tokens_written: int
     tool_calls_written: _containers.RepeatedCompositeFieldContainer[ToolCall]
     per_file: bool
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., max_tool_calls: _Optional[int] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ...) -> None: ...
+    form: str
+    language: str
+    question: str
+    embedder: str
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., max_tool_calls: _Optional[int] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ..., form: _Optional[str] = ..., language: _Optional[str] = ..., question: _Optional[str] = ..., embedder: _Optional[str] = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
     __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call")
@@ -248,20 +256,24 @@ class PlanRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., decompose: bool = ..., tables: _Optional[_Iterable[_Union[EntityTable, _Mapping]]] = ..., tables_description: _Optional[str] = ...) -> None: ...
 
 class PlanResponse(_message.Message):
-    __slots__ = ("question", "parts", "per_file", "broad", "queries", "answered_by_queries")
+    __slots__ = ("question", "parts", "per_file", "broad", "queries", "answered_by_queries", "form", "language")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     PER_FILE_FIELD_NUMBER: _ClassVar[int]
     BROAD_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_BY_QUERIES_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     question: str
     parts: _containers.RepeatedScalarFieldContainer[str]
     per_file: bool
     broad: bool
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     answered_by_queries: bool
-    def __init__(self, question: _Optional[str] = ..., parts: _Optional[_Iterable[str]] = ..., per_file: bool = ..., broad: bool = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., answered_by_queries: bool = ...) -> None: ...
+    form: str
+    language: str
+    def __init__(self, question: _Optional[str] = ..., parts: _Optional[_Iterable[str]] = ..., per_file: bool = ..., broad: bool = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., answered_by_queries: bool = ..., form: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class Query(_message.Message):
     __slots__ = ("purpose", "sql")

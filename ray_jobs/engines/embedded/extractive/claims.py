@@ -16,14 +16,27 @@ MAX_HEADLINE = 60
 _FRAMES = {"speech": "said", "scene_text": "shown"}
 
 
-def phrase(point: Point, question: Question, style: Style, *, several_files: bool = False, short: str = "") -> str:
-    """ "**300 metres**: at 00:12–00:15 the speaker says “The tower is 300 metres tall.” [1]", in the question's language."""
+def phrase(
+    point: Point,
+    question: Question,
+    style: Style,
+    *,
+    several_files: bool = False,
+    short: str = "",
+    entire: bool = False,
+) -> str:
+    """ "**300 metres**: at 00:12–00:15 the speaker says “The tower is 300 metres tall.” [1]", in the question's language.
+
+    `entire`: all of the passage is quoted, where a list of what it holds is asked for.
+    """
     if short and style.terse:
         return f"{short} [{point.number}]"
     words = frames(style.language or question.language)
     where = place(point, question, style, several_files)
-    text = shortened(quoted(point, question, short), MAX_QUOTE)
-    line = words.say(_FRAMES.get(point.kind, "seen"), place=where, quote=words.quote(text), text=text)
+    between = " / " if point.kind == "scene_text" else " "
+    text = shortened(between.join(sentences(point.text)) if entire else quoted(point, question, short), MAX_QUOTE)
+    frame = "said_by" if point.speaker else _FRAMES.get(point.kind, "seen")
+    line = words.say(frame, place=where, quote=words.quote(text), text=text, speaker=point.speaker)
     if short:
         lead = short if style.plain else f"**{short}**"
         line = words.say("seen", place=lead, text=line)

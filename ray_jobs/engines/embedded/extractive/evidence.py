@@ -1,35 +1,60 @@
-"""Which retrieved passages answer a question, and which stand for a whole video."""
+"""Which retrieved passages answer a question: a likelihood for each, by likeness, words, names and what is asked for.
+
+The likelihood is a logistic regression over what can be measured of a question and a passage. `training/evidence.py` makes
+the weights, for each embedder its own, from questions with and without an answer.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.familiarity import anchored, knows, symbols
+from ray_jobs.engines.embedded.extractive.facts import facts
+from ray_jobs.engines.embedded.extractive.languages import language_of
+from ray_jobs.engines.embedded.extractive.question import Form, Question
+from ray_jobs.engines.embedded.extractive.short_answer import WANTED, short_answer
+from services.core.media import said_by
 from services.core.questions import without_file_names
 from services.core.search.tokens import pieces
-from services.core.words import Held, content_words
+from services.core.words import Held, content_words, is_stop_word
 
-# Likeness of MiniLM vectors, tuned by `make eval` on its answerable and unanswerable questions.
-SURE_SCORE = 0.42  # alike enough by meaning alone
-WORDED_SCORE = 0.20  # enough when the rarer words of the question are there too
-FOREIGN_COVERAGE = 0.4  # of the letters of a question in a language that the embedder does not know
-LEADS = ("scene_text", "speech", "visual_scene_description", "audio_description")
-MARGIN = 0.12  # how far below the best a further sentence may be
-
-_WORD = re.compile(r"[a-z0-9']+")
-_SIDES = {
-    "scene_text": re.compile(r"\b(?:slides?|screens?|written|text)\b", re.I),
-    "speech": re.compile(r"\b(?:speakers?|narrators?|says?|said|spoken|hears?|heard)\b", re.I),
-}
+WEIGHTS = Path(__file__).with_name("evidence.json")
+MAX_CHARACTERS = 2_000  # of a question that are read
+MAX_PASSAGES = 400  # that are measured for one question
+QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
+LIKENESS_MIDDLE, LIKENESS_SCALE = 0.82, 20.0  # of e5's likenesses, which lie close together
+FEATURES = (
+    "likeness_en",  # of the vectors, centred and scaled; by the language of the question, since each has its own level
+    "likeness_cjk",
+    "likeness_other",
+    "is_cjk",
+    "is_other",
+    "contrast",  # how far above the other retrieved passages, in their standard deviations
+    "words",  # the share of the question's words in the passage, the rarer ones counting more
+    "words_near",  # the same in all that is said and shown in the segment
+    "names",  # the share of its names and numbers in the segment
+    "has_names",
+    "foreign",  # whether question and passage are in different languages, so that no word can be shared
+    "asked_for",  # whether the passage holds what the form asks for: a number, a name, a date, a place
+    "asks_for",
+    "adds",  # whether it says anything beyond the words of the question: a title repeats them
+    "is_described",  # measured of picture or sound, not said or shown
+)
+_NEEDED: tuple[Form, ...] = ("number", "who")  # forms that nothing answers that does not hold what they ask for
+_PLACED: tuple[Form, ...] = ("yes_no", "moment", "which_file", "whole")  # that are answered by where something is
 
 
 @dataclass(frozen=True)
 class Point:
-    """One thing to say, with its source."""
+    """One thing to say, with its source. `score`: the likelihood that it answers. Times in seconds."""
 
     number: int
     part: int
@@ -40,108 +65,153 @@ class Point:
     score: float
     file_id: str = ""
     end_time: float = 0.0
+    speaker: str = ""  # whose voice it is, where voices were told apart
 
 
-def supported(question: str, sources: Iterable[pb.Source]) -> list[tuple[float, Point]]:
-    """(value, passage) of all that speak to the question, best first: alike by meaning, or by the question's own words and
-    some meaning."""
-    text = without_file_names(question)
-    wanted = set(content_words(text))
-    if not any(pieces(text)):
-        signs = symbols(text)
-        return [
-            (1.0, point_of(source, passage))
-            for source in sources
-            for passage in source.passages
-            if signs & symbols(passage.text)
-        ]
-    is_known = knows(text)
-    scored: list[tuple[float, Point]] = []
+def points(question: Question, sources: Iterable[pb.Source], embedder: str) -> list[Point]:
+    """Every passage that may be quoted, with its likelihood, the likeliest first."""
+    found = list(quotable(sources))[:MAX_PASSAGES]
+    if not found:
+        return []
+    likely = likelihoods(embedder, question, measured(question, found))
+    made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
+    return sorted(made, key=lambda point: -point.score)
+
+
+def quotable(sources: Iterable[pb.Source]) -> Iterator[tuple[pb.Source, pb.Passage]]:
+    """What is said and shown; what was measured of picture and sound where a segment has neither."""
     for source in sources:
-        # That someone speaks is no answer where it is known what is said.
-        skipped = {"summary"}
-        if any(passage.kind == "speech" for passage in source.passages):
-            skipped.add("audio_description")
-        for passage in source.passages:
-            if passage.kind in skipped:
-                continue
-            coverage = Held(passage.text).share(wanted)
-            if is_known:
-                speaks = passage.score >= SURE_SCORE or (coverage >= 0.5 and passage.score >= WORDED_SCORE)
-            else:
-                coverage = anchored(text, passage.text)
-                speaks = coverage >= FOREIGN_COVERAGE
-            if speaks:
-                value = passage.score + 0.25 * coverage if is_known else coverage
-                scored.append((value, point_of(source, passage)))
-    return sorted(scored, key=lambda item: -item[0])
+        told = [passage for passage in source.passages if passage.kind in ("speech", "scene_text")]
+        for passage in told or source.passages:
+            if passage.kind in QUOTED:
+                yield source, passage
 
 
-def point_of(source: pb.Source, passage: pb.Passage) -> Point:
+def point_of(source: pb.Source, passage: pb.Passage, score: float) -> Point:
+    speaker, text = said_by(passage.text) if passage.kind == "speech" else ("", passage.text)
     return Point(
         source.number,
         source.part,
         source.filename,
         passage.kind,
-        passage.text,
+        text,
         passage.start_time,
-        passage.score,
+        score,
         source.file_id,
         passage.end_time,
+        speaker,
     )
 
 
-def evidence(question: str, sources: Iterable[pb.Source], most: int) -> list[Point]:
-    """The passages that answer, best first: alike by meaning, or by the question's own words and some meaning."""
-    scored = supported(question, sources)
-    if not scored:
+def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) -> np.ndarray:
+    """float64 [len(found), len(FEATURES)]."""
+    text = without_file_names(question.text[:MAX_CHARACTERS])
+    words = content_words(text, question.language)
+    names = _names(text, question.language)
+    group = {"en": "en", "zh": "cjk", "ja": "cjk"}.get(question.language, "other")
+    held = [Held(passage.text) for _, passage in found]
+    near = {
+        source.segment_id: Held(" ".join([source.filename, *(passage.text for passage in source.passages)]))
+        for source, _ in found
+    }
+    weights = {word: math.log(1 + len(held) / (1 + sum(word in item for item in held))) for word in words}
+    scores = np.array([passage.score for _, passage in found])
+    contrast = (scores - scores.mean()) / (scores.std() + 0.01)
+    kind = WANTED.get(question.form)
+    asked = Held(text)
+    rows = np.zeros((len(found), len(FEATURES)))
+    for place, (source, passage) in enumerate(found):
+        around = near[source.segment_id]
+        is_foreign = bool(words) and language_of(passage.text) != question.language
+        row = {
+            f"likeness_{group}": (passage.score - LIKENESS_MIDDLE) * LIKENESS_SCALE,
+            f"is_{group}": 1.0,
+            "contrast": contrast[place],
+            "words": 0.0 if is_foreign else _share(weights, held[place]),
+            "words_near": 0.0 if is_foreign else _share(weights, around),
+            "names": around.share(names),
+            "has_names": float(bool(names)),
+            "foreign": float(is_foreign),
+            "asked_for": float(kind is not None and any(fact.kind == kind for fact in facts(passage.text))),
+            "asks_for": float(kind is not None),
+            "adds": float(any(word not in asked for word in content_words(passage.text, language_of(passage.text)))),
+            "is_described": float(passage.kind not in ("speech", "scene_text")),
+        }
+        rows[place] = [row.get(name, 0.0) for name in FEATURES]
+    return rows
+
+
+def possible(question: Question, rows: np.ndarray) -> np.ndarray:
+    """bool [n]: whether a passage can answer at all: it says something, and holds a number where one is asked for."""
+    made = np.ones(len(rows), bool)
+    if question.form not in _PLACED:
+        made &= rows[:, FEATURES.index("adds")] > 0
+    if question.form in _NEEDED:
+        made &= rows[:, FEATURES.index("asked_for")] > 0
+    return made
+
+
+def likelihoods(embedder: str, question: Question, rows: np.ndarray) -> np.ndarray:
+    """float64 [n] in [0, 1] of what `measured` gave."""
+    weights = _weights()
+    learned = weights.get(embedder) or weights["any"]
+    scores = rows @ np.array(learned["weights"]) + learned["bias"]
+    return possible(question, rows) / (1 + np.exp(-scores))
+
+
+def threshold(embedder: str) -> float:
+    """The likelihood from which a passage is quoted."""
+    weights = _weights()
+    return float((weights.get(embedder) or weights["any"])["threshold"])
+
+
+def told(question: Question, found: Sequence[Point], embedder: str, most: int) -> list[Point]:
+    """What answers: the best, and what is nearly as likely; nothing where nothing is likely."""
+    least = threshold(embedder)
+    likely = [point for point in found if point.score >= least]
+    if not likely:
         return []
-    best, first = scored[0]
-    kept: dict[str, Point] = {}
-    kinds: set[str] = set()
-    for value, point in scored:
-        # What is said and what is shown at the best place stand for each other where one was misheard or misread.
-        other_side = point.number == first.number and point.kind not in kinds
-        if (value >= best - MARGIN or other_side) and len(kept) < most:
-            kinds.add(point.kind)
-            kept.setdefault(" ".join(_WORD.findall(point.text.lower())), point)
-    return list(kept.values())
+    if question.form in WANTED:  # of those that are about as good, first what holds what is asked for
+        best = likely[0].score
+        likely.sort(key=lambda point: -(point.score + 0.2 * best * bool(short_answer(question, point.text))))
+    best = likely[0].score
+    unique: dict[str, Point] = {}
+    for point in likely:
+        if point.score >= best * (0.5 if question.form == "list" else 0.8):
+            unique.setdefault(" ".join(piece.text for piece in pieces(point.text)), point)
+    return list(unique.values())[:most]
 
 
-def asked_kind(question: str) -> str:
-    """The one kind of passage that a question about a whole video is about, if it names one: "What is on the slides?"."""
-    text = without_file_names(question)
-    return next((kind for kind, words in _SIDES.items() if words.search(text)), "")
-
-
-def overview(sources: Iterable[pb.Source], most: int, kind: str = "") -> list[Point]:
-    """One point for each segment, in order of time, file by file; spread over all of them when there are too many.
-
-    With `kind`, of the segments that have a passage of that kind.
-    """
-    points: dict[tuple[str, float], Point] = {}
-    for source in sources:
-        lead = lead_of(source, (kind,) if kind else LEADS)
-        if lead is not None:
-            points.setdefault((source.filename + source.file_id, source.start_time), lead)
-    ordered = [points[key] for key in sorted(points)]
-    unique = list({point.text: point for point in reversed(ordered)}.values())[::-1]
-    if len(unique) > most:
-        unique = [unique[round(index * (len(unique) - 1) / max(1, most - 1))] for index in range(most)]
-    return unique
-
-
-def lead_of(source: pb.Source, kinds: Sequence[str] = LEADS) -> Point | None:
-    """What stands for a segment: of the first of these kinds that it has."""
-    for kind in kinds:
-        said = [passage for passage in source.passages if passage.kind == kind and passage.text.strip()]
-        if said:
-            best = max(said, key=lambda passage: len(passage.text)) if kind == "speech" else said[0]
-            return point_of(source, best)
-    return None
-
-
-def in_order(points: list[Point]) -> list[Point]:
+def in_order(found: Iterable[Point]) -> list[Point]:
     """Of one file: in order of time. Of several: the best file first, each in order of time."""
-    order = {name: rank for rank, name in enumerate(dict.fromkeys(point.filename for point in points))}
-    return sorted(points, key=lambda point: (order[point.filename], point.start_time))
+    found = list(found)
+    order = {id: rank for rank, id in enumerate(dict.fromkeys(point.file_id for point in found))}
+    return sorted(found, key=lambda point: (order[point.file_id], point.start_time))
+
+
+def _share(weights: dict[str, float], held: Held) -> float:
+    whole = sum(weights.values())
+    return sum(weight for word, weight in weights.items() if word in held) / whole if whole else 0.0
+
+
+def _names(text: str, language: str) -> set[str]:
+    """What a question names: numbers, words with a capital inside the sentence (in German every noun has one), Latin words
+    within another script."""
+    found = set()
+    for place, word in enumerate(text.replace("?", " ").split()):
+        bare = word.strip(".,;:!¿¡\"'()“”«»")
+        if not bare or is_stop_word(bare, language):
+            continue
+        is_name = place > 0 and bare[:1].isupper() and (language != "de" or bare[1:].lower() != bare[1:])
+        if is_name or any(map(str.isdecimal, bare)):
+            found.add(bare)
+    if language in ("zh", "ja"):
+        found = {piece.text for piece in pieces(text) if piece.script in ("digits", "letters")}
+    return found
+
+
+@cache
+def _weights() -> dict[str, dict[str, Any]]:
+    """By embedder; "any" for one that none were learned for."""
+    weights: dict[str, dict[str, Any]] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return weights

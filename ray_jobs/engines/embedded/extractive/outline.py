@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -15,7 +15,7 @@ from ray_jobs.engines.embedded.extractive.question import Question
 from ray_jobs.engines.embedded.extractive.sentences import sentences
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.titles import shortened
-from services.core.media import timecode
+from services.core.media import said_by, timecode
 from services.core.search.tokens import folded
 
 MAX_LINES = 16
@@ -23,6 +23,7 @@ MAX_FILES = 24
 MAX_TOPICS = 4
 MAX_LINE = 160  # characters of what is told in a line
 MAX_HEADLINE = 90
+MIN_SECONDS = 2.0  # of a part
 MIN_WORDS = 4  # of a sentence that says something by itself
 MIN_CHARACTERS = 8  # of one in a script without spaces
 
@@ -77,22 +78,43 @@ def _videos(sources: Iterable[pb.Source]) -> list[tuple[str, list[_Part]]]:
     for source in sources:
         of_file.setdefault(source.file_id, {}).setdefault(source.start_time, source)
     return [
-        (next(iter(found.values())).filename, _told_once([_part(found[start]) for start in sorted(found)]))
+        (
+            next(iter(found.values())).filename,
+            _told_once([part for start in sorted(found) for part in _parts(found[start])]),
+        )
         for found in of_file.values()
     ]
 
 
-def _part(source: pb.Source) -> _Part:
+def _parts(source: pb.Source) -> Iterator[_Part]:
+    """Those of a segment: what is said and shown from where the screen changes, or where nothing does, from each utterance."""
+    shown = sorted({passage.start_time for passage in source.passages if passage.kind == "scene_text"})
+    said = sorted({passage.start_time for passage in source.passages if passage.kind == "speech"})
+    begins = shown if len(shown) > 1 else said or shown
+    begins = [source.start_time, *(time for time in begins[1:] if time - source.start_time >= MIN_SECONDS)]
+    for at, begin in enumerate(begins):
+        end = begins[at + 1] if at + 1 < len(begins) else source.end_time
+        within = [
+            passage
+            for passage in source.passages
+            if begin <= max(passage.start_time, source.start_time) < end or (at == 0 and passage.start_time < begin)
+        ]
+        if within:
+            yield _part(source.number, within, begin, end)
+
+
+def _part(number: int, passages: Iterable[pb.Passage], start_time: float, end_time: float) -> _Part:
     texts: dict[str, list[str]] = {}
-    for passage in source.passages:
-        texts.setdefault(passage.kind, []).append(passage.text)
+    for passage in passages:
+        text = said_by(passage.text)[1] if passage.kind == "speech" else passage.text
+        texts.setdefault(passage.kind, []).append(text)
     lines = [line for text in texts.get("scene_text", ()) for line in sentences(text)]
     headline = next((line for line in lines if _is_readable(line)), "")
     told = _first_telling(texts.get("speech", ()))
     if not (told or headline):
         # What is heard is told only of what can't be seen: that someone speaks says nothing.
-        told = _first_telling(texts.get("visual_scene_description") or texts.get("audio_description") or ())
-    return _Part(source.number, source.start_time, source.end_time, headline, told)
+        told = _first_telling(texts.get("visual_scene_description", []) or texts.get("audio_description", []))
+    return _Part(number, start_time, end_time, headline, told)
 
 
 def _told_once(parts: list[_Part]) -> list[_Part]:

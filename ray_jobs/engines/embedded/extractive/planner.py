@@ -1,4 +1,4 @@
-"""Plans a question without a language model: sub-questions, and whether each video is to be asked on its own."""
+"""Plans a question without a language model: what it asks for, and what to search for to answer it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,44 @@ import re
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.followups import standalone
-from ray_jobs.engines.embedded.extractive.languages import language_of
-from ray_jobs.engines.embedded.extractive.shapes import shape_of
+from ray_jobs.engines.embedded.extractive.conversation import standalone
+from ray_jobs.engines.embedded.extractive.sides import sides
 from ray_jobs.engines.embedded.extractive.slots.planner import queries as plan_queries
-from services.core.questions import wants_all
 
 MAX_PARTS = 6
-
-_SPLIT = re.compile(
-    r"\?\s+|;\s*|\.\s+(?=[A-Z])|,?\s+and (?=(?:what|when|where|who|why|how|which|is|are|does|do|did)\b)", re.I
-)
-_BLANK = re.compile(r"(\s)\s+")  # what looks for blanks tries a long run of them at each of its places
-_SENTENCES = re.compile(r"[?!]\s+\S")
+_SENTENCE = re.compile(r"[^?？!！。\n]*[?？!！。\n]?")
 
 
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
-    """Deterministic. At most MAX_PARTS parts, and every video by itself only for one or two of them."""
-    question = _BLANK.sub(r"\1", standalone(request.messages))
-    queries, answered = plan_queries(question, language_of(question), request.tables)
+    """Deterministic. At most MAX_PARTS parts. With `decompose`, every video is also searched by itself where that helps."""
+    question = standalone(request.messages)
+    made = pb.PlanResponse(
+        question=question.text, form=question.form, language=question.language, broad=question.form == "whole"
+    )
+    queries, answered = plan_queries(question.text, question.language, request.tables)
     if answered:
-        return pb.PlanResponse(question=question, parts=[question], queries=queries, answered_by_queries=True)
-    if not request.decompose:
-        return pb.PlanResponse(question=question, parts=[question], broad=wants_all(question))
-    shape = shape_of(question)
-    if shape.kind != "fact" and not _SENTENCES.search(question):
-        return pb.PlanResponse(
-            question=question, parts=shape.parts[:MAX_PARTS], per_file=shape.per_file, broad=shape.is_overview
-        )
-    broad = wants_all(question)
-    pieces = [piece.strip(" ?.!") for piece in _SPLIT.split(question)]
-    parts = list(dict.fromkeys(piece for piece in pieces if len(piece.split()) >= 2))[:MAX_PARTS]
-    if len(parts) < 2:
-        parts = [question.strip()]
-    return pb.PlanResponse(question=question, parts=parts, per_file=broad and len(parts) <= 2, broad=broad)
+        made.queries.extend(queries)
+        made.answered_by_queries, made.broad = True, False
+        made.parts.append(question.text)
+        return made
+    match question.form:
+        case "whole":
+            made.per_file = request.decompose
+        case "each":
+            made.per_file = True
+        case "compare":
+            made.parts.extend(sides(question.text, question.language))
+        case "which_file" | "list":
+            made.per_file = request.decompose
+        case _:
+            if request.decompose and not question.leans:
+                made.parts.extend(_sentences(question.text))
+    if not made.parts:
+        made.parts.append(question.text)
+    return made
+
+
+def _sentences(text: str) -> list[str]:
+    """The questions that a text is made of, where it is more than one."""
+    found = [sentence.strip() for sentence in _SENTENCE.findall(text)]
+    return list(dict.fromkeys(sentence for sentence in found if any(map(str.isalnum, sentence))))[:MAX_PARTS]

@@ -9,11 +9,12 @@ from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
-from ray_jobs.engines.embedded.extractive.sentences import content_terms, sentences
+from ray_jobs.engines.embedded.extractive.sentences import content_terms, sentences, telling
 from services.core.search.tokens import folded, is_unspaced
 from services.core.words import STOP_WORDS, Held
 
 WANTED: dict[Form, Kind] = {"number": "number", "who": "name", "when": "date", "where": "place"}
+AFFIRMING_SHARE = 0.6  # of the words of a question that a sentence which affirms or denies it holds
 MAX_LABELLED = 60  # characters of a line such as "Mon: 55" that is an answer as it is
 
 _LABELLED = re.compile(r"(?P<label>[^:：\d]{1,40}?)\s*[:：]\s*\S")
@@ -77,6 +78,20 @@ def _places(sentence: str, wanted: set[str]) -> Iterator[tuple[int, int]]:
     for term in wanted:
         if is_unspaced(term):
             yield from (match.span() for match in re.finditer(re.escape(term), sentence))
+
+
+def affirmed(question: Question, passage_text: str) -> str:
+    """Yes or no by a passage that is known to speak to the question: no where it denies what the question does not."""
+    language, text = question.language, _ASKING_END.sub("", question.text)
+    wanted = content_terms(text) - STOP_WORDS
+    if holds("alternative", language, text) or not wanted:
+        return ""
+    sentence = telling(text, passage_text)
+    spoken = language_of(sentence)
+    if Held(sentence).share(wanted) < AFFIRMING_SHARE or holds("doubt", spoken, sentence):
+        return ""
+    denied = holds("negation", spoken, sentence) != holds("negation", language, text)
+    return frames(language).templates["no" if denied else "yes"]
 
 
 def _yes_or_no(question: Question, passage_text: str) -> str:

@@ -1,0 +1,185 @@
+"""An answer from what was retrieved, by the form of its question."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import cast, get_args
+
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded.extractive.claims import phrase
+from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
+from ray_jobs.engines.embedded.extractive.frames import frames
+from ray_jobs.engines.embedded.extractive.outline import outline
+from ray_jobs.engines.embedded.extractive.question import Form, Question
+from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_answer
+from ray_jobs.engines.embedded.extractive.style import Style
+from ray_jobs.engines.embedded.titles import shortened
+from services.core.questions import excludes_files, file_names
+from services.core.words import content_words
+
+MAX_POINTS = 3
+MAX_LISTED = 12
+MAX_FILES = 12
+TABLE_LINES = 3  # of figures alone, from which a text on the screen is a table or a chart
+SURE = 0.7  # the likelihood from which a passage says yes or no
+FILE_SHARE = 0.4  # of the likelihood that a quote needs
+FILE_MARGIN = 0.85  # of the likelihood of the likeliest file
+POINTS_PER_SIDE = 2
+MAX_NAMED = 4  # files that nothing was found in; more are counted
+MAX_SIDE = 80  # characters of what is compared, as it is repeated
+
+
+def from_sources(request: pb.GenerateRequest) -> str:
+    """The answer with [n] behind each claim, in the language of the question."""
+    question = question_of(request)
+    style = Style.of(request.instructions, request.messages[-1].text if request.messages else "", question.language)
+    words = frames(style.language or question.language)
+    sources = _of_named_files(question.text, request.sources)
+    if not sources:
+        return words.say("nothing")
+    if request.broad:
+        return outline(_of_meant_files(question, sources, request.embedder), question, style) or words.say("nothing")
+    if question.form == "compare" and len(request.parts) > 1:
+        lead, lines = _sides(question, request, sources, style)
+    elif question.form in ("each", "which_file"):
+        lead, lines = _each_file(question, request, sources, style)
+        if question.form == "each" and not lines:
+            return outline(sources, question, style) or words.say("nothing")
+    else:
+        lead, lines = _found(question, request, sources, style)
+    return style.write(lines, lead) if lines else words.say("refusal")
+
+
+def question_of(request: pb.GenerateRequest) -> Question:
+    asked = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    form = cast(Form, request.form if request.form in get_args(Form) else "what")
+    return Question(request.question or asked, form, request.language or "en")
+
+
+def _found(
+    question: Question, request: pb.GenerateRequest, sources: Sequence[pb.Source], style: Style
+) -> tuple[str, list[str]]:
+    """What answers each part of the question, and the parts that nothing answers."""
+    most = style.max_points or (MAX_LISTED if question.form == "list" else MAX_POINTS)
+    several_files = len({source.file_id for source in sources}) > 1
+    parts = list(request.parts) or [question.text]
+    lines: list[str] = []
+    missed: list[str] = []
+    for number, part in enumerate(parts):
+        asked = replace(question, text=part)
+        theirs = [source for source in sources if source.part == number]
+        found = told(asked, points(asked, theirs, request.embedder), request.embedder, most)
+        if not found:
+            missed.append(part)
+        elif question.form == "list":
+            lines += [
+                phrase(point, asked, style, several_files=several_files, entire=True) for point in in_order(found)
+            ]
+        else:
+            lines += _answered(asked, found, style, several_files)
+    if not lines:
+        return "", []
+    words = frames(style.language or question.language)
+    lines += [words.say("nothing_on", quote=words.quote(shortened(part, MAX_SIDE))) for part in missed]
+    return "", list(dict.fromkeys(lines))
+
+
+def _answered(question: Question, found: Sequence[Point], style: Style, several_files: bool) -> list[str]:
+    """The answer in a word first, where the form has one; then what else speaks to it, in order of time."""
+    first, *others = found
+    short = "" if _is_table(first) else short_answer(question, first.text)
+    if question.form == "yes_no" and not short and first.score >= SURE:
+        short = affirmed(question, first.text)
+    more = [point for point in in_order(others) if point.number != first.number or point.kind != first.kind]
+    return [
+        phrase(first, question, style, several_files=several_files, short=short, entire=_is_table(first)),
+        *(phrase(point, question, style, several_files=several_files) for point in more),
+    ]
+
+
+def _is_table(point: Point) -> bool:
+    """Whether it is figures on a screen whose names are on other lines: which belongs to which can't be told."""
+    lines = point.text.splitlines() if point.kind == "scene_text" else []
+    return (
+        sum(not any(map(str.isalpha, line)) or (len(line.split()) <= 2 and line[:1].isdigit()) for line in lines)
+        >= TABLE_LINES
+    )
+
+
+def _each_file(
+    question: Question, request: pb.GenerateRequest, sources: Sequence[pb.Source], style: Style
+) -> tuple[str, list[str]]:
+    """The best of every video that speaks to what is asked; of each, which says nothing on it."""
+    found = points(question, sources, request.embedder)
+    best_of: dict[str, Point] = {}
+    for point in found:
+        best_of.setdefault(point.file_id, point)
+    # Which video is meant can be told with less than what it says.
+    least = threshold(request.embedder) * (FILE_SHARE if question.form == "which_file" else 1)
+    likely = [point for point in best_of.values() if point.score >= least]
+    if question.form == "which_file" and likely:
+        likely = [point for point in likely if point.score >= likely[0].score * FILE_MARGIN]
+    shown = likely[: style.max_points or MAX_FILES]
+    lines = [phrase(point, question, style, several_files=True) for point in shown]
+    if question.form == "each" and lines:
+        words = frames(style.language or question.language)
+        rest = sorted({source.filename for source in sources} - {point.filename for point in likely})
+        if rest:
+            listed = words.listed(rest)
+            lines.append(
+                words.say("nothing_in", files=listed)
+                if len(rest) <= 4
+                else words.say("nothing_in_others", count=len(rest))
+            )
+    return "", lines
+
+
+def _sides(
+    question: Question, request: pb.GenerateRequest, sources: Sequence[pb.Source], style: Style
+) -> tuple[str, list[str]]:
+    """What is said or shown of each side."""
+    words = frames(style.language or question.language)
+    several_files = len({source.file_id for source in sources}) > 1
+    lines: list[str] = []
+    missed: list[str] = []
+    for number, side in enumerate(request.parts):
+        asked = replace(question, text=side, form="what")
+        named = [source for source in sources if source.filename.casefold() == side.casefold()]
+        theirs = named or [source for source in sources if source.part == number]
+        found = points(asked, theirs, request.embedder)
+        kept = told(asked, found, request.embedder, POINTS_PER_SIDE) or (found[:POINTS_PER_SIDE] if named else [])
+        if not kept:
+            missed.append(side)
+            continue
+        first, *more = [phrase(point, asked, style, several_files=several_files) for point in in_order(kept)]
+        lines += [f"{words.say('side', side=shortened(side, MAX_SIDE))} {first}", *more]
+    if not lines:
+        return "", []
+    return "", lines + [words.say("nothing_on", quote=words.quote(shortened(side, MAX_SIDE))) for side in missed]
+
+
+def _of_meant_files(question: Question, sources: Sequence[pb.Source], embedder: str) -> Sequence[pb.Source]:
+    """Where a request about whole videos says which it means ("the video about pruning"), those; else all."""
+    if not content_words(question.text[:MAX_CHARACTERS], question.language):
+        return sources
+    best: dict[str, float] = {}
+    for point in points(question, sources, embedder):
+        best[point.file_id] = max(best.get(point.file_id, 0.0), point.score)
+    highest = max(best.values(), default=0.0)
+    if highest < threshold(embedder) * FILE_SHARE:
+        return sources
+    meant = {id for id, score in best.items() if score >= highest * FILE_MARGIN}
+    return [source for source in sources if source.file_id in meant]
+
+
+def _of_named_files(question: str, sources: Iterable[pb.Source]) -> list[pb.Source]:
+    """Where the question names files that were retrieved, only theirs; where it excludes one, all but that."""
+    sources = list(sources)
+    named = {name.lower() for name in file_names(question)}
+    by_name: dict[bool, list[pb.Source]] = defaultdict(list)
+    for source in sources:
+        by_name[source.filename.lower() in named].append(source)
+    return by_name[False] if excludes_files(question) else by_name[True] or sources

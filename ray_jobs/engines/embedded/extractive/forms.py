@@ -1,0 +1,64 @@
+"""Tells the form of a question in any of seven languages, by its vector.
+
+The weights are a logistic regression over vectors of example questions; `training/forms.py` makes them and says how many
+unseen phrasings it tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from ray_jobs.engines.embedded import multilingual
+from ray_jobs.engines.embedded.extractive.question import Form, Question
+
+WEIGHTS = Path(__file__).with_name("forms.npz")
+MAX_CHARACTERS = 400  # that are read of a question
+WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
+LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja")  # of the examples, and of replies
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def question_vectors(texts: Sequence[str]) -> np.ndarray:
+    """float32 [len(texts), 384] of unit length."""
+    return multilingual.MultilingualEmbedder().embed([text[:MAX_CHARACTERS] for text in texts], queries=True)
+
+
+def read(text: str) -> Question:
+    """The question with its form and language. Raises ENGINE_UNAVAILABLE where there is no model to tell them by."""
+    asked = " ".join(text.split())[:MAX_CHARACTERS]
+    if not asked:
+        return Question(text)
+    vector = question_vectors([asked])[0] - _weights()["mean"]
+    likely = _told(vector, "forms")
+    form = "whole" if likely["whole"] >= WHOLE else max(likely, key=likely.__getitem__)
+    languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
+    language = language_by_script(asked) or max(languages, key=languages.__getitem__)
+    return Question(text, cast(Form, form), language, likely[form], leaning["True"] > leaning["False"])
+
+
+@lru_cache(maxsize=1)
+def _weights() -> dict[str, np.ndarray]:
+    with np.load(WEIGHTS, allow_pickle=False) as data:
+        return {name: data[name] for name in data.files}
+
+
+def _told(vector: np.ndarray, what: str) -> dict[str, float]:
+    """The probability of each class."""
+    weights = _weights()
+    scores = weights[f"{what}_weights"] @ vector + weights[f"{what}_bias"]
+    likelihood = np.exp(scores - scores.max())
+    return dict(zip(map(str, weights[what]), map(float, likelihood / likelihood.sum()), strict=True))
+
+
+def language_by_script(text: str) -> str:
+    """Japanese and Chinese are known by their letters; "" for the others."""
+    if _KANA.search(text):
+        return "ja"
+    return "zh" if _HAN.search(text) else ""
