@@ -134,7 +134,8 @@ class Generation:
             else:
                 end = self._cited[piece.number, piece.start_time]
                 annotation = self._prepared.annotations[piece.number]
-                yield ["citation", piece.number, annotation | {"start_time": piece.start_time, "end_time": end}]
+                moment = self._moments.narrowed(piece.number, piece.start_time, end, annotation)
+                yield ["citation", piece.number, moment]
 
     def _moment(self, number: int, claim: str) -> float:
         start, end = self._moments.of(number, claim)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.search.tokens import index_tokens
+from services.nimbus.context.sources import MEDIA_DESCRIPTIONS
 
 MAX_CLAIM = 1_000  # characters before a marker that are read
 MIN_SHARED = 2  # words; fewer are shared by chance
@@ -39,6 +41,25 @@ class Moments:
             weight = share * shared
             if is_telling and share >= MIN_SHARE and weight > best:
                 best, found = weight, passage
-        if found is None or not source.start_time <= found.start_time <= source.end_time:
+        if (
+            found is None
+            or found.end_time <= found.start_time
+            or not source.start_time <= found.start_time <= source.end_time
+        ):
             return source.start_time, source.end_time
-        return found.start_time, max(found.end_time, found.start_time)
+        return found.start_time, found.end_time
+
+    def narrowed(self, number: int, start: float, end: float, annotation: dict[str, Any]) -> dict[str, Any]:
+        """The annotation of a source as that of a moment in it: what it holds of the description is what is there then."""
+        made = annotation | {"start_time": start, "end_time": end}
+        for kind in MEDIA_DESCRIPTIONS:
+            if kind in annotation:
+                then = {
+                    passage.text
+                    for passage in self._sources[number].passages
+                    if passage.kind == kind and passage.start_time < end and passage.end_time >= start
+                }
+                made[kind] = [
+                    item for item in annotation[kind] if (item if isinstance(item, str) else item["text"]) in then
+                ]
+        return made
