@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 from tests.acceptance.doors.entity_scenarios import ENTITY_SCENARIOS, SCRIPTED_SCENARIOS
@@ -16,9 +17,18 @@ from tests.acceptance.live_front import Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
 
 
+class OfUnknownVectors(EmbeddedGenerator):
+    """The server's vectors are those of no model, so that a likeness is read beside the others alone."""
+
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        request.embedder = ""
+        async for chunk in super().generate(request):
+            yield chunk
+
+
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[EntityStage]]:
-    front = Front(front_settings(tmp_path_factory.mktemp("embedded")), ScriptedServer(EmbeddedGenerator())).start()
+    front = Front(front_settings(tmp_path_factory.mktemp("embedded")), ScriptedServer(OfUnknownVectors())).start()
     made = entity_stages(front)
     yield made
     for stage in made:

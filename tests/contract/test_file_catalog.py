@@ -107,7 +107,7 @@ async def test_an_answer_is_made_from_what_is_known_of_files(
         collections=store.collections, members=store.members, files=store.files, entities=store.entities, sql=sql
     )
     sources = ContextBuilder(
-        settings=load_settings(), engine=engine, retrieval=retrieval, entities=entities, catalog=catalog
+        settings=load_settings(), engine=engine, retrieval=retrieval, entities=entities, catalog=catalog, embedder=""
     )
     for number in range(3):
         await store.ready(f"{number}.mp4", size=100 + number)

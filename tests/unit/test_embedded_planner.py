@@ -48,6 +48,7 @@ def test_the_form_and_language_of_a_question_are_told(question: str, form: str, 
     [
         (("How tall is the dam?", "90 m", "And when was it finished?"), "How tall is the dam? And when was it finished?", "when"),
         (("Wer leitet das Labor?", "…", "Und seit wann?"), "Wer leitet das Labor? Und seit wann?", "when"),
+        (("What is said about copper?", "…", "And about brass?"), "And about brass?", "what"),
         (("How tall is the dam?", "90 m", "Who sings the second song?"), "Who sings the second song?", "who"),
     ],
 )  # fmt: skip
@@ -57,6 +58,15 @@ def test_a_question_that_leans_on_the_one_before_is_put_behind_it(
     made = planned(*turns)
     assert (made.question, made.form) == (question, form)
     assert list(made.parts) == [question]
+
+
+def test_a_value_of_a_table_takes_the_place_of_another() -> None:
+    column = pb.Column(name="country", type="VARCHAR", examples=["Peru", "Canada"])
+    table = pb.EntityTable(name="entities", columns=[pb.Column(name="filename", type="VARCHAR"), column])
+    texts = ("How many rivers are in Peru?", "3", "And in Canada?")
+    messages = [pb.Message(role=("user", "assistant")[place % 2], text=text) for place, text in enumerate(texts)]
+    made = plan(pb.PlanRequest(messages=messages, decompose=True, tables=[table]))
+    assert made.question == "How many rivers are in Canada?"
 
 
 def test_questions_in_one_message_are_searched_one_by_one_and_bounded() -> None:

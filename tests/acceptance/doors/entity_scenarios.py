@@ -125,7 +125,8 @@ def a_comparison_cites_every_video_it_needs(at: EntityStage) -> Any:
 def a_follow_up_is_searched_for_by_what_it_means(at: EntityStage) -> Any:
     root = at.door.ask(at.asks("What is said about chunked streaming?"))
     after = at.door.ask(at.asks("And about résumé parsing?", knowledge_base=None, previous_response_id=root["id"]))
-    assert "beats waiting" in text(root) and "splits a document" in text(after)
+    assert "beats waiting" in text(root), text(root)
+    assert "splits a document" in text(after), text(after)
     return root, after
 
 

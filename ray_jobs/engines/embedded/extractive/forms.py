@@ -19,6 +19,7 @@ from ray_jobs.engines.embedded.extractive.question import Form, Question
 
 WEIGHTS = Path(__file__).with_name("forms.npz")
 MAX_CHARACTERS = 400  # that are read of a question
+LEAST = 0.35  # probability of a form below which nothing is taken for granted
 WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja")  # of the examples, and of replies
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -38,6 +39,8 @@ def read(text: str) -> Question:
     vector = question_vectors([asked])[0] - _weights()["mean"]
     likely = _told(vector, "forms")
     form = "whole" if likely["whole"] >= WHOLE else max(likely, key=likely.__getitem__)
+    if likely[form] < LEAST:
+        form = "what"
     languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
     language = language_by_script(asked) or max(languages, key=languages.__getitem__)
     return Question(text, cast(Form, form), language, likely[form], leaning["True"] > leaning["False"])

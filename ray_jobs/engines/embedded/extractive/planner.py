@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"[^?？!！。\n]*[?？!！。\n]?")
 
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts. With `decompose`, every video is also searched by itself where that helps."""
-    question = standalone(request.messages)
+    question = standalone(request.messages, request.tables)
     made = pb.PlanResponse(
         question=question.text, form=question.form, language=question.language, broad=question.form == "whole"
     )
