@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +26,11 @@ class ScreenWatch:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=STEADY_LOOKS + 1)
-        self._last: np.ndarray | None = None
-        self._age: np.ndarray | None = None  # uint8 [h, w]: looks for which a pixel has stayed as it was
-        self._read: np.ndarray | None = None
-        self._read_edges: np.ndarray | None = None  # those that stood still when it was read
-        self._away: np.ndarray | None = None  # uint8: looks for which a pixel has differed from what was read
+        self._last: Any = None
+        self._age: Any = None  # uint8 [h, w]: looks for which a pixel has stayed as it was
+        self._read: Any = None
+        self._read_edges: Any = None  # those that stood still when it was read
+        self._away: Any = None  # uint8: looks for which a pixel has differed from what was read
 
     def look(self, frame: np.ndarray, time: float) -> tuple[float, int] | None:
         """For a picture that should be read, (since when it has shown what is new, pixels that are new or gone).
@@ -79,6 +80,5 @@ def _edges(picture: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel)) > EDGE_LEVELS
 
 
-def _counted(counts: np.ndarray | None, goes_on: np.ndarray) -> np.ndarray:
-    assert counts is not None
+def _counted(counts: np.ndarray, goes_on: np.ndarray) -> np.ndarray:
     return np.where(goes_on, np.minimum(counts, 250) + 1, 0).astype(np.uint8)
