@@ -127,6 +127,12 @@ async def test_what_the_database_knows_of_files(sql: EntitySql, language: str, q
         ("workshop", "en", "How many videos are about a lathe?", 2),
         ("workshop", "en", "How many videos have more than 2 defects?", 2),
         ("workshop", "en", "How many videos are not under warranty?", 2),
+        (
+            "workshop",
+            "en",
+            "Which videos under warranty have more than 1 defects?",
+            {"workshop_0.mp4", "workshop_3.mp4"},
+        ),
         ("workshop", "en", "What is the average number of defects?", 2.75),
         ("workshop", "en", "Which videos cost less than 150 euros?", {"workshop_1.mp4", "workshop_3.mp4"}),
         ("workshop", "de", "Wie viele Videos gibt es von Petra Voss?", 2),

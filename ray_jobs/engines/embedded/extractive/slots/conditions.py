@@ -73,7 +73,8 @@ class Conditions:
         if len(described) == 1:
             return described[0]
         name = _DIMENSIONS.get(dimension, dimension)
-        if dimension == "length" and any(column.unit is not None and column.unit[0] == "time" for column in numbers):
+        of_video = any("video" in other.roles for other in self.marks)
+        if dimension == "length" and not of_video and any((column.unit or ("",))[0] == "time" for column in numbers):
             return None  # the length of the video, or what the record says of a time?
         place = nearest(name, tuple(" ".join(column.words) for column in numbers)) if numbers else None
         if place is not None:
@@ -98,6 +99,9 @@ class Conditions:
         if len({column for column, _ in values}) != 1:
             return None
         column, value = values[0]
+        others = [other for other in self.columns if other != column and column.name != "collection_name"]
+        if any(all(map(other.describes, value.split())) for other in others):
+            return None  # "battery life" may be what was praised, or what is measured
         spelled = list(dict.fromkeys(value for _, value in values))
         mark.is_used = True
         tests = [_holds(column, value) for value in spelled]

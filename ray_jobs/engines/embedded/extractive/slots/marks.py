@@ -73,9 +73,9 @@ def read_marks(question: str, language: Lexicon, columns: Sequence[SlotColumn], 
         add(Mark(*match.span(), match[1], values=_whole_values(match[1], columns)))
     filename = next((column for column in columns if column.name == "filename"), None)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[\u3040-\u9fff])", " ", question)
-    for name in map(folded, file_names(spaced)) if filename is not None else ():
+    for name in map(folded, file_names(spaced)):
         start = text.find(name)
-        if start >= 0 and not any(taken[start : start + len(name)]):
+        if filename is not None and start >= 0 and not any(taken[start : start + len(name)]):
             known = [value for value in filename.examples if folded(value) == name]
             add(Mark(start, start + len(name), name, values=[(filename, (known or [name])[0])]))
     for match in _ISO.finditer(text):

@@ -25,7 +25,12 @@ _EXPLICIT = frozenset(
     "not or per often gt lt ge le eq between before after since until most least when who where".split()
 )
 _PREPOSITIONS = frozenset("per gt lt before after since until".split())
-_BY_WORD = {"sum", "average"}  # which no question asks for without a word of theirs
+# What no question asks for without a word that its examples have, and those of the others have not.
+_BY_WORD = {
+    "count": {"list"},
+    "sum": {"extreme", "list", "lookup", "common"},
+    "average": {"extreme", "list", "lookup", "common"},
+}
 
 
 def queries(
@@ -38,7 +43,7 @@ def queries(
     words = lexicon(language)
     today = today or datetime.now(UTC).date()
     named = [table.name for table in tables]
-    own = [name for name in ("entities", "segment_entities") if name in named] or ["files"]
+    own: list[str] = [name for name in ("entities", "segment_entities") if name in named] or ["files"]
     found: list[pb.Query] = []
     for table in own:
         columns = columns_of(tables, table)
@@ -89,7 +94,7 @@ class _Reader:
         return self._settled(ask)
 
     def _is_said(self, ask: Ask) -> bool:
-        """Marks what asks for a time, a person or a place by what is told; totals and averages must be asked for."""
+        """Marks what asks for a time, a person or a place by what is told; counts, totals and averages must be asked for."""
         for mark in self.marks:
             told = ask.target
             if told is not None and (
@@ -98,7 +103,7 @@ class _Reader:
                 mark.is_used = True
         if ask.intent not in _BY_WORD:
             return True
-        others = {"extreme", "list", "lookup", "common"}
+        others = _BY_WORD[ask.intent]
         carried = [self.words.carriers.get(mark.text, frozenset()) for mark in self.marks if not mark.is_used]
         return any(ask.intent in intents and not intents & others for intents in carried)
 
@@ -166,7 +171,11 @@ class _Reader:
         if left and not self.names_video and left[0].is_number and ask.conditions:
             ask.intent, ask.target = "lookup", left[0]
             return all(item.column.is_text for item in ask.conditions)
-        return self.names_video or bool(ask.conditions)
+        return self._asks_for_rows(ask)
+
+    def _asks_for_rows(self, ask: Ask) -> bool:
+        """ "How many laptops": what a row is stands for the row, one of several things noted in it does not."""
+        return self.names_video or any(not item.column.is_list for item in ask.conditions)
 
     def _list(self, ask: Ask) -> bool:
         left = self._left(ask)
@@ -174,7 +183,7 @@ class _Reader:
             ask.intent = "lookup"
             return self._lookup(ask)
         ask.target = left[0] if left else None
-        return ask.group is None and bool(ask.target or self.names_video or ask.conditions)
+        return ask.group is None and (ask.target is not None or self._asks_for_rows(ask))
 
     def _lookup(self, ask: Ask) -> bool:
         flags = [item for item in ask.conditions if item.column.is_flag]
