@@ -100,7 +100,7 @@ class SoftwareSession:
         import torch
 
         self.device = torch.device("cpu")
-        self._context = av.CodecContext.create(kind.codec, "r")
+        self._context: Any = av.CodecContext.create(kind.codec, "r")
 
     def working(self) -> AbstractContextManager[Any]:
         return nullcontext()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 UNSURE = "(not certain which value belongs to which label)"
 _VALUE = re.compile(r"[-+−~]?\s?[$€£¥]?\d[\d.,]*\s?(?:[%€£$¥]|°\s?[CF]?|[^\W\d]{1,4}\.?)?")
@@ -23,9 +23,12 @@ class Box(Protocol):
     height: float
 
 
-def rows_of(lines: Sequence[Box]) -> list[list[Box]]:
+AnyBox = TypeVar("AnyBox", bound=Box)
+
+
+def rows_of(lines: Sequence[AnyBox]) -> list[list[AnyBox]]:
     """Top to bottom, and left to right among lines of one row."""
-    rows: list[list[Box]] = []
+    rows: list[list[AnyBox]] = []
     for line in sorted(lines, key=lambda line: line.top):
         if rows and line.top < rows[-1][0].top + rows[-1][0].height / 2:
             rows[-1].append(line)
