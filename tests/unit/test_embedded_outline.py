@@ -93,3 +93,20 @@ def test_that_someone_speaks_and_letters_that_are_none_are_not_told() -> None:
 
 def test_of_nothing_there_is_no_outline() -> None:
     assert outline([source(1, 0)], ASKED, Style()) == ""
+
+
+def test_a_sentence_that_a_segment_cuts_in_two_is_told_once() -> None:
+    slide = {"kind": "scene_text", "text": "The Moon", "start_time": 0.0, "end_time": 40.0}
+    halves = [
+        pb.Source(
+            number=number,
+            file_id="a",
+            filename="a.mp4",
+            start_time=start,
+            end_time=start + 20,
+            passages=[pb.Passage(**slide), pb.Passage(kind="speech", text=text, start_time=start, end_time=start + 20)],
+        )
+        for number, start, text in ((1, 0.0, "The moon is far"), (2, 20.0, "away from the earth."))
+    ]
+    told = outline(halves, Question("Summarize."), Style())
+    assert "The moon is far away from the earth. [1][2]" in told and told.count("**The Moon**") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ MAX_FILES = 24
 MAX_TOPICS = 4
 MAX_LINE = 160  # characters of what is told in a line
 MAX_HEADLINE = 90
+_END = re.compile(r"[.!?…。！？][\"”’»」』)]*$")
 MIN_SECONDS = 2.0  # of a part
 MIN_WORDS = 4  # of a sentence that says something by itself
 MIN_CHARACTERS = 8  # of one in a script without spaces
@@ -37,6 +39,7 @@ class _Part:
     end_time: float
     headline: str
     told: str  # a sentence that is said, or what is seen where nothing is
+    others: tuple[int, ...] = ()  # sources of the rest of what is told
 
 
 def outline(sources: Sequence[pb.Source], question: Question, style: Style, most: int = MAX_LINES) -> str:
@@ -118,13 +121,27 @@ def _part(number: int, passages: Iterable[pb.Passage], start_time: float, end_ti
 
 
 def _told_once(parts: list[_Part]) -> list[_Part]:
-    """Without parts that tell nothing; neighbours with one headline and one text are one part."""
+    """Without parts that tell nothing. Neighbours under one headline are one part where they say the same, or where what is
+    said is cut in two by the end of a segment."""
     telling = [part for part in parts if part.headline or part.told]
     once = []
     for _, same in groupby(telling, key=lambda part: (folded(part.headline), folded(part.told))):
         first, *rest = same
         once.append(replace(first, end_time=rest[-1].end_time) if rest else first)
-    return once
+    whole: list[_Part] = []
+    for part in once:
+        before = whole[-1] if whole else None
+        if before and part.told and before.told and _END.search(before.told) is None and _is_under(part, before):
+            whole[-1] = replace(
+                before, told=f"{before.told} {part.told}", end_time=part.end_time, others=(*before.others, part.number)
+            )
+        else:
+            whole.append(part)
+    return whole
+
+
+def _is_under(part: _Part, before: _Part) -> bool:
+    return folded(part.headline) in ("", folded(before.headline))
 
 
 def _is_readable(line: str) -> bool:
@@ -154,7 +171,7 @@ def _line(group: Sequence[_Part], style: Style) -> str:
         (part,) = group
         headline = part.headline if style.plain or not part.told else part.headline and f"**{part.headline}**"
         told = ": ".join(filter(None, [headline, shortened(part.told, MAX_LINE)]))
-        return f"{time}{told} [{part.number}]"
+        return f"{time}{told} " + "".join(f"[{number}]" for number in dict.fromkeys((part.number, *part.others)))
     named: dict[str, _Part] = {}
     for part in sorted(group, key=lambda part: not part.headline):
         named.setdefault(part.headline or shortened(part.told, MAX_HEADLINE), part)
