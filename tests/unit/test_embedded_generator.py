@@ -168,3 +168,10 @@ async def test_the_answer_comes_word_by_word_and_ends_within_its_limit() -> None
     assert [chunk.output_tokens for chunk in chunks] == [1, 1, 1, 0]
     assert chunks[-1].finish_reason == "length"
     assert chunks[-1].input_tokens > 0
+
+
+def test_an_overview_of_everything_names_no_video() -> None:
+    bees = source(1, passage("Bees dance in the hive.", 0.8), filename="bees.mp4")
+    tides = source(2, passage("The tide rises twice a day.", 0.79), filename="tides.mp4")
+    answer = ask("Give me an overview of everything.", bees, tides, broad=True, form="whole")
+    assert "bees.mp4" in answer and "tides.mp4" in answer

@@ -18,7 +18,7 @@ from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_an
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import excludes_files, file_names
-from services.core.words import content_words
+from services.core.words import Held, content_words
 
 MAX_POINTS = 3
 MAX_LISTED = 12
@@ -163,16 +163,23 @@ def _sides(
 
 def _of_meant_files(question: Question, sources: Sequence[pb.Source], embedder: str) -> Sequence[pb.Source]:
     """Where a request about whole videos says which it means ("the video about pruning"), those; else all."""
-    if not content_words(question.text[:MAX_CHARACTERS], question.language):
+    words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
+    if not words:
         return sources
-    best: dict[str, float] = {}
-    for point in points(question, sources, embedder):
-        best[point.file_id] = max(best.get(point.file_id, 0.0), point.score)
-    highest = max(best.values(), default=0.0)
-    if highest < threshold(embedder) * FILE_SHARE:
+    texts: dict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        texts[source.file_id] += [source.filename.replace("_", " "), *(passage.text for passage in source.passages)]
+    meant = {id: Held(" ".join(found)).share(words) for id, found in texts.items()}
+    least = 0.0
+    if not any(meant.values()):  # named in another language, or not at all
+        meant = dict.fromkeys(texts, 0.0)
+        for point in points(question, sources, embedder):
+            meant[point.file_id] = max(meant[point.file_id], point.score)
+        least = threshold(embedder)
+    highest = max(meant.values())
+    if highest <= least:
         return sources
-    meant = {id for id, score in best.items() if score >= highest * FILE_MARGIN}
-    return [source for source in sources if source.file_id in meant]
+    return [source for source in sources if meant[source.file_id] >= highest * FILE_MARGIN]
 
 
 def _of_named_files(question: str, sources: Iterable[pb.Source]) -> list[pb.Source]:
