@@ -108,7 +108,7 @@ COLLECTION = [
     (entities(schema={"type": "array", "items": {"type": "string"}}), "extract_config.schema.type"),
     (entities(schema={"type": "object", "properties": {}}), "needs properties"),
     (wanted(a={"type": "strng"}), "extract_config.schema.properties.a.type"),
-    (wanted(a={"type": "string", "pattern": "a"}), "extract_config.schema.properties.a.pattern"),
+    (wanted(a={"type": "string", "pattern": "(?=a)a"}), "extract_config.schema.properties.a.pattern"),
     (wanted(a={"$ref": "https://example.com/a.json"}), "extract_config.schema.properties.a.$ref"),
     (wanted(a={"type": "string", "format": "colour"}), "extract_config.schema.properties.a.format"),
     (wanted(a={"type": "array"}), "extract_config.schema.properties.a"),

@@ -68,7 +68,7 @@ def test_the_cloudglue_sdk_reads_a_completion_into_its_models(asker: tuple[Accou
     (choice,) = made.choices
     assert choice.index == 0 and choice.message.content.startswith("It splits a document [1]. ")
     (citation,) = choice.citations
-    assert (citation.start_time.actual_instance, citation.end_time.actual_instance) == (20.0, 40.0)
+    assert (citation.start_time.actual_instance, citation.end_time.actual_instance) == (23.0, 26.0)
     (said,) = citation.speech
     assert (said.text, said.start_time, said.end_time) == ("résumé parsing splits a document", 23.0, 26.0)
     assert made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens > 0

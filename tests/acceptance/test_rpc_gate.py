@@ -104,6 +104,10 @@ def requests_for(at: Described) -> dict:
         "arcus.v1.ResponseService/Follow": (responses.FollowResponseRequest(response_id=at.response_id), NOT_FOUND),
         "arcus.v1.ResponseService/Cancel": (responses.CancelResponseRequest(response_id=at.response_id), NOT_FOUND),
         "arcus.v1.ResponseService/List": (responses.ListResponsesRequest(), OK),
+        "arcus.v1.ResponseService/ListInputItems": (
+            responses.ListInputItemsRequest(response_id=at.response_id),
+            NOT_FOUND,
+        ),
         "arcus.v1.ResponseService/Delete": (responses.DeleteResponseRequest(response_id=at.response_id), OK),
         "arcus.v1.ChatService/Create": (chats("What moves the tide?", at.collection_id), NOT_FOUND),
         "arcus.v1.ChatService/Stream": (chats("What moves the tide?", at.collection_id), NOT_FOUND),

@@ -22,7 +22,7 @@ BIRDS = Collection(
     "work",
     "Birds that were seen",
     {},
-    (Question("entities", ("How many owls were seen?",), facts=("7",)),),
+    (Question("entities", ("What is the total of owls?",), facts=("7",)),),
     schema={"type": "object", "properties": {"bird": {"type": "string"}, "owls": {"type": "integer"}}},
     records={"evening.mp4": {"bird": "owl", "owls": 7}},
 )

@@ -194,8 +194,16 @@ async def test_a_plan_is_made_of_the_model_s_answer() -> None:
     for words in ("How high?", "assistant: Yes.", '"speaker" VARCHAR'):
         assert words in shown(model.prompts[0])
     answer = {"question": "How high is the tide?", "broad": False}
-    planned = await LanguageGenerator(says(answer)).plan(pb.PlanRequest(**asked(("user", "How high?"))))
+    turns = (("user", "Tides?"), ("assistant", "Yes."), ("user", "How high?"))
+    planned = await LanguageGenerator(says(answer)).plan(pb.PlanRequest(**asked(*turns)))
     assert (planned.question, list(planned.parts)) == ("How high is the tide?", ["How high is the tide?"])
+
+
+async def test_the_model_plans_no_question_that_stands_alone() -> None:
+    model = says({})
+    planned = await LanguageGenerator(model).plan(pb.PlanRequest(**asked(("user", "Fasse das Video zusammen."))))
+    assert not model.prompts and list(planned.parts) == ["Fasse das Video zusammen."]
+    assert (planned.form, planned.language, planned.broad) == ("whole", "de", True)
 
 
 async def test_a_question_whose_plan_is_garbage_is_searched_for_as_it_is() -> None:

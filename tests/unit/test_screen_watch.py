@@ -53,11 +53,11 @@ def test_a_line_that_flashes_is_not() -> None:
     assert [since for _, since in seen([plain] * 10 + [more] * 2 + [plain] * 10)] == [0.0]
 
 
-def test_a_caption_in_front_of_what_moves_is_read_when_it_comes_and_goes() -> None:
+def test_a_caption_in_front_of_what_moves_is_read_when_it_comes_and_within_two_seconds_of_its_end() -> None:
     shown = moving(9.0)
     shown[12:20] = [captioned(picture, "Anna Berg, harbour master") for picture in shown[12:20]]
     times = [since for _, since in seen(shown)]
-    assert len(times) == 2 and abs(times[0] - 3.0) <= 0.25 and abs(times[1] - 5.0) <= 0.5
+    assert len(times) == 2 and abs(times[0] - 3.0) <= 0.25 and 0 <= times[1] - 5.0 <= 2.0
 
 
 def test_what_only_moves_is_not_read() -> None:

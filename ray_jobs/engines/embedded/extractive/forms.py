@@ -19,7 +19,7 @@ from ray_jobs.engines.embedded.extractive.question import Form, Question
 
 WEIGHTS = Path(__file__).with_name("forms.npz")
 MAX_CHARACTERS = 400  # that are read of a question
-LEAST = 0.35  # probability of a form below which nothing is taken for granted
+LEAST = 0.25  # probability of a form below which nothing is taken for granted
 WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja")  # of the examples, and of replies
 _KANA = re.compile(r"[\u3040-\u30ff]")

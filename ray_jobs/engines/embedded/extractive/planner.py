@@ -11,6 +11,7 @@ from ray_jobs.engines.embedded.extractive.sides import sides
 from ray_jobs.engines.embedded.extractive.slots.planner import queries as plan_queries
 
 MAX_PARTS = 6
+_OF_FILES = ("catalog", "number", "which_file", "list")  # forms of questions that the table of files may answer
 _SENTENCE = re.compile(r"[^?？!！。\n]*[?？!！。\n]?")
 
 
@@ -20,7 +21,9 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     made = pb.PlanResponse(
         question=question.text, form=question.form, language=question.language, broad=question.form == "whole"
     )
-    queries, answered = plan_queries(question.text, question.language, request.tables)
+    # What a video is called is no answer to what somebody in it is called: of files alone, only what asks of files is read.
+    tables = list(request.tables) if question.form in _OF_FILES or _has_records(request) else []
+    queries, answered = plan_queries(question.text, question.language, tables)
     if answered:
         made.queries.extend(queries)
         made.answered_by_queries, made.broad = True, False
@@ -41,6 +44,10 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     if not made.parts:
         made.parts.append(question.text)
     return made
+
+
+def _has_records(request: pb.PlanRequest) -> bool:
+    return any(table.name != "files" for table in request.tables)
 
 
 def _sentences(text: str) -> list[str]:
