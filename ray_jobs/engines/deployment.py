@@ -52,7 +52,8 @@ class EngineReplica:
         self._gate = Gate(settings.engine_secret.get_secret_value())
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):
-            config = config.embedding_with(await _stored_embedder(settings.database))
+            model = await _stored_embedder(settings.database)
+            config = config.embedding_with(model) if model else config
         self._engine = open_engine(config, name, roles)
         await self._engine.setup()
         if self._engine.embedder is not None and config.engines[name].kind != "embedded":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
@@ -10,6 +11,7 @@ from sqlalchemy import delete
 from services.core.engines.config import MINILM, MULTILINGUAL, parse_engine_config
 from services.core.errors import ArcusError
 from services.core.index.embedder import ensure_embedder, stored_embedder
+from services.core.store.database import Database
 from services.core.store.schema import embedder
 from tests.contract.store_steps import Store
 
@@ -47,3 +49,9 @@ async def test_stored_vectors_keep_the_model_that_made_them(store: Store) -> Non
     assert await ensure_embedder(store.database, DEFAULT) == MINILM
     with pytest.raises(ArcusError, match=f"vectors of {MINILM}"):
         await ensure_embedder(store.database, naming(MULTILINGUAL))
+
+
+async def test_an_engine_that_starts_before_any_front_waits_for_nothing(tmp_path: Path) -> None:
+    empty = Database(f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}")
+    assert await stored_embedder(empty) == ""
+    await empty.close()

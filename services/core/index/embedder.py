@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.core.engines.config import MINILM, MULTILINGUAL, EmbeddedOptions, EngineConfig
@@ -50,11 +50,16 @@ async def _ensured(database: Database, options: EmbeddedOptions) -> str:
 
 
 async def stored_embedder(database: Database) -> str:
-    """The model that `ensure_embedder` remembered; waits for it. Raises ENGINE_UNAVAILABLE after WAIT_SECONDS."""
+    """The model that `ensure_embedder` remembered, for which it waits; "" where the database is empty, so that nothing is stored.
+
+    Raises ENGINE_UNAVAILABLE after WAIT_SECONDS.
+    """
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
         try:
             async with database.read() as connection:
+                if not await connection.run_sync(lambda sync: inspect(sync).has_table(embeddings.name)):
+                    return ""
                 model = (await connection.execute(select(embedder.c.model))).scalar_one_or_none()
             if model is not None:
                 return str(model)
