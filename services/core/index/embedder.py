@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.core.engines.config import MINILM, MULTILINGUAL, EmbeddedOptions, EngineConfig
@@ -12,6 +12,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.database import Database
 from services.core.store.schema import embedder, embeddings
 
+_any = select(embeddings.c.id).limit(1)
 WAIT_SECONDS = 60.0  # of an engine, for the front that migrates the database
 POLL_SECONDS = 0.25
 
@@ -58,11 +59,13 @@ async def stored_embedder(database: Database) -> str:
     while True:
         try:
             async with database.read() as connection:
-                if not await connection.run_sync(lambda sync: inspect(sync).has_table(embeddings.name)):
+                has = {name: await connection.run_sync(_has_table, name) for name in (embeddings.name, embedder.name)}
+                if has[embedder.name]:
+                    model = (await connection.execute(select(embedder.c.model))).scalar_one_or_none()
+                    if model is not None:
+                        return str(model)
+                if not has[embeddings.name] or (await connection.execute(_any)).first() is None:
                     return ""
-                model = (await connection.execute(select(embedder.c.model))).scalar_one_or_none()
-            if model is not None:
-                return str(model)
             problem = "no front has opened it yet"
         except (ArcusError, DBAPIError) as error:
             problem = str(error).splitlines()[0]
@@ -72,3 +75,7 @@ async def stored_embedder(database: Database) -> str:
                 f"Which model made the stored vectors can't be read from the database: {problem}.",
             )
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return inspect(connection).has_table(name)
