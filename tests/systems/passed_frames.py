@@ -54,6 +54,7 @@ class Witness:
         return {
             "count": len(frames),
             "bytes": frames.images.nbytes,
+            "moment_bytes": frames.moments.images.nbytes,
             "sum": total,
             "is_own": frames.images.flags.owndata,
             "is_writeable": frames.images.flags.writeable,

@@ -45,7 +45,7 @@ def test_the_store_holds_one_copy_of_each_segments_frames_and_lets_go_of_it(pass
     objects, held_bytes = np.subtract(passed["during"], passed["before"])
     assert len(seen) <= objects <= len(seen) + 2  # Serve may keep something small of its own
     # The counter is in whole MiB, and an object has a little beside its pictures: much less than one more copy.
-    assert abs(held_bytes - sum(frames["bytes"] for frames in seen)) < 2 * 2**20
+    assert abs(held_bytes - sum(frames["bytes"] + frames["moment_bytes"] for frames in seen)) < 2 * 2**20
     assert passed["after"][1] <= passed["before"][1]
 
 
