@@ -155,7 +155,7 @@ async def measure(system: System, segments: int, callers: int, count: int) -> di
         said = [f"Nothing in particular, part {number}." for number in range(segments)]
         for place, query in zip(places, queries, strict=True):
             said[place] = query
-        tenant_id = await backend.keys.authenticate(system.key)
+        tenant_id = (await backend.keys.authenticate(system.key)).tenant_id
         collection: Collection = await backend.collections.create(
             tenant_id, name="library", collection_type="media-descriptions"
         )

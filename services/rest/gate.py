@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import MAX_BODY_BYTES
-from services.core.tenants.keys import Keys
+from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limits import Place, TenantLimit
 from services.core.tenants.strangers import Strangers
 from services.rest.bodies import too_large, whole_body
@@ -73,9 +73,9 @@ class Gate:
         try:
             path = clean_path(scope)
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
-                tenant_id = await self._authenticate(scope)
-                scope.setdefault("state", {})["tenant_id"] = tenant_id
-                await self._admitted(scope, receive, watched_send, tenant_id)
+                caller = await self._authenticate(scope)
+                scope.setdefault("state", {})["caller"] = caller
+                await self._admitted(scope, receive, watched_send, caller.tenant_id)
             else:
                 await self._app(scope, receive, watched_send)
         except ClientDisconnect:
@@ -105,7 +105,7 @@ class Gate:
         with self._limit.admit(tenant_id):
             await self._app(scope, receive, send)
 
-    async def _authenticate(self, scope: Scope) -> str:
+    async def _authenticate(self, scope: Scope) -> Caller:
         given = Headers(scope=scope).getlist("authorization")
         if len(given) > 1:
             raise ArcusError(Reason.UNAUTHENTICATED, "Send one Authorization header, not several.")
@@ -146,12 +146,17 @@ def clean_path(scope: Scope) -> str:
     return path
 
 
-async def tenant(request: Request, _key: object = Depends(bearer)) -> str:
-    """The tenant that the gate found for the key."""
-    tenant_id = request.scope.get("state", {}).get("tenant_id")
-    if tenant_id is None:
+def caller(scope: Scope) -> Caller:
+    """Whom the gate found for the key."""
+    found = scope.get("state", {}).get("caller")
+    if found is None:
         raise ArcusError(Reason.UNAUTHENTICATED)
-    return tenant_id
+    return found
+
+
+async def tenant(request: Request, _key: object = Depends(bearer)) -> str:
+    """The tenant of the request that is being handled."""
+    return caller(request.scope).tenant_id
 
 
 Tenant = Annotated[str, Depends(tenant)]

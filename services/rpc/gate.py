@@ -17,7 +17,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import ArcusError, Reason, invalid
-from services.core.tenants.keys import Keys
+from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limits import LatestCalls, Place, TenantLimit
 from services.core.tenants.strangers import Strangers, TrustedProxies
 from services.rpc.errors import status_of
@@ -31,12 +31,17 @@ PUBLIC_SECONDS = 60.0
 MAX_WAITING = 1024  # calls whose message is not there yet
 MAX_PUBLIC = 256  # calls without a key
 MAX_WATCHES = 64  # of health, which last
-_tenant_id: ContextVar[str] = ContextVar("tenant_id")
+_caller: ContextVar[Caller] = ContextVar("caller")
+
+
+def caller() -> Caller:
+    """Who made the call that is being handled."""
+    return _caller.get()
 
 
 def tenant() -> str:
     """The tenant of the call that is being handled."""
-    return _tenant_id.get()
+    return caller().tenant_id
 
 
 class Gate(grpc.aio.ServerInterceptor):
@@ -83,15 +88,16 @@ class Gate(grpc.aio.ServerInterceptor):
         max_bytes = self._max_question_bytes if method.startswith(QUESTIONS) else None
 
         async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
-            tenant_id = await self._authenticate(context)
+            found = await self._authenticate(context)
+            tenant_id = found.tenant_id
             if handler.request_streaming:
                 with self._limit.admit(tenant_id, Place.UPLOAD):
-                    _tenant_id.set(tenant_id)
+                    _caller.set(found)
                     return await handle(requests, context)
             with self._limit.admit(tenant_id, Place.ARRIVING):
                 request = await self._message(requests)
             with self._limit.admit(tenant_id):
-                _tenant_id.set(tenant_id)
+                _caller.set(found)
                 if isinstance(request, Message):
                     check_size(request, max_bytes)
                     check_texts(request)
@@ -127,7 +133,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 Reason.DEADLINE_EXCEEDED, f"The message did not come within {self._message_seconds:g} seconds."
             ) from None
 
-    async def _authenticate(self, context: grpc.aio.ServicerContext) -> str:
+    async def _authenticate(self, context: grpc.aio.ServicerContext) -> Caller:
         metadata = [(name.lower(), str(value)) for name, value in context.invocation_metadata() or ()]
         given = [value for name, value in metadata if name == "authorization"]
         if len(given) > 1:

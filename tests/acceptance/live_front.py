@@ -76,7 +76,7 @@ class Front:
     def account(self) -> Account:
         tenant = f"tenant-{uuid4().hex[:8]}"
         key = self.call(self.backend.keys.create(tenant))
-        return Account(self, key, self.call(self.backend.keys.authenticate(key)))
+        return Account(self, key, self.call(self.backend.keys.authenticate(key)).tenant_id)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the front has it

@@ -185,7 +185,7 @@ async def open_front(folder: Path) -> AsyncIterator[RpcFront]:
                 clients = []
                 for tenant in ("first", "second"):
                     key = await backend.keys.create(tenant)
-                    clients.append(Client(channel, key, await backend.keys.authenticate(key)))
+                    clients.append(Client(channel, key, (await backend.keys.authenticate(key)).tenant_id))
                 yield RpcFront(backend, server, port, engine.engine, folder, *clients)
             await server.stop(0)
     finally:

@@ -69,7 +69,7 @@ async def store(database: Database, tmp_path: Path) -> Store:
     folder = tmp_path / "objects"
     objects = Objects(f"file://{folder}")
     keys = Keys(database)
-    tenants = [await keys.authenticate(await keys.create(name)) for name in ("first", "second")]
+    tenants = [(await keys.authenticate(await keys.create(name))).tenant_id for name in ("first", "second")]
     return Store(
         database=database,
         folder=folder,

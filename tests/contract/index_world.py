@@ -134,7 +134,7 @@ class World:
         self.shard_count = shard_count
         await ensure_shards(self.database, shard_count)
         keys = Keys(self.database)
-        self.tenants = [await keys.authenticate(await keys.create(str(uuid4()))) for _ in range(2)]
+        self.tenants = [(await keys.authenticate(await keys.create(str(uuid4())))).tenant_id for _ in range(2)]
 
     async def close(self) -> None:
         for place in list(self.replicas):

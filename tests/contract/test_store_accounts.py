@@ -41,6 +41,16 @@ async def test_a_revoked_key_is_refused_by_a_front_that_has_not_seen_it(store):
     assert caught.value.reason is Reason.NOT_FOUND
 
 
+async def test_a_key_tells_its_tenant_and_itself(store):
+    keys = [await store.keys.create(tenant) for tenant in ("third", "third", "fourth")]
+    callers = [await store.keys.authenticate(key) for key in keys]
+    listed = {entry.id: entry for entry in await store.keys.list()}
+    assert [listed[caller.key_id].tenant for caller in callers] == ["third", "third", "fourth"]
+    assert [listed[caller.key_id].tenant_id for caller in callers] == [caller.tenant_id for caller in callers]
+    assert len({caller.key_id for caller in callers}) == 3
+    assert [await store.keys.authenticate(key) for key in keys] == callers  # from memory
+
+
 async def test_a_wrong_key_is_refused(store):
     for key in ("", "cg-wrong", "x" * 10_000, "cg-\0"):
         with pytest.raises(ArcusError) as caught:

@@ -7,6 +7,7 @@ import math
 import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import bindparam, insert, select, update
@@ -16,11 +17,22 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.store.database import Database
 from services.core.store.schema import api_keys, tenants
 
+Answer = TypeVar("Answer")
 MIN_CHARACTERS = 16
 MIN_BITS = 50.0  # that its characters tell, taken one by one: 16 random hexadecimal digits have a little more
 CACHE_MS = 2_000
 CACHE_KEYS = 10_000  # of each of the two memories: those that are valid, and those that are not
-_tenant_of = select(api_keys.c.tenant_id).where(api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None))
+_caller_of = select(api_keys.c.tenant_id, api_keys.c.id).where(
+    api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None)
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request: a tenant, by one of its keys."""
+
+    tenant_id: str
+    key_id: str
 
 
 @dataclass(frozen=True)
@@ -33,21 +45,21 @@ class ApiKey:
     revoked_at: int | None
 
 
-class RecentAnswers:
+class RecentAnswers(Generic[Answer]):
     """What was found of the last keys, by their hashes, for CACHE_MS; where there are too many, the least recent goes."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._found: OrderedDict[str, tuple[Answer, int]] = OrderedDict()
 
-    def get(self, digest: str, now: int) -> str | None:
+    def get(self, digest: str, now: int) -> Answer | None:
         found = self._found.get(digest)
         if found is None or found[1] <= now:
             return None
         self._found.move_to_end(digest)
         return found[0]
 
-    def put(self, digest: str, tenant_id: str, now: int) -> None:
-        self._found[digest] = (tenant_id, now + CACHE_MS)
+    def put(self, digest: str, answer: Answer, now: int) -> None:
+        self._found[digest] = (answer, now + CACHE_MS)
         self._found.move_to_end(digest)
         if len(self._found) > CACHE_KEYS:
             self._found.popitem(last=False)
@@ -61,7 +73,7 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._valid, self._unknown = RecentAnswers(), RecentAnswers()
+        self._valid, self._unknown = RecentAnswers[Caller](), RecentAnswers[bool]()
 
     async def create(self, tenant: str, key: str | None = None) -> str:
         """Makes a key for a tenant, and the tenant if it is new. The key itself can't be read again. Idempotent by key."""
@@ -94,18 +106,19 @@ class Keys:
         self._unknown.forget(_hash(key))
         return key
 
-    async def authenticate(self, key: str) -> str:
-        """The tenant of a key. A revoked key is refused within two seconds. Raises UNAUTHENTICATED."""
+    async def authenticate(self, key: str) -> Caller:
+        """Whose key it is. A revoked key is refused within two seconds. Raises UNAUTHENTICATED."""
         digest, now = _hash(key), now_ms()
         known = self._valid.get(digest, now)
         if known is not None:
             return known
         if self._unknown.get(digest, now) is None:
-            rows = await self._database.fetch(_tenant_of, {"digest": digest})
+            rows = await self._database.fetch(_caller_of, {"digest": digest})
             if rows:
-                self._valid.put(digest, rows[0].tenant_id, now)
-                return rows[0].tenant_id
-            self._unknown.put(digest, "", now)
+                caller = Caller(rows[0].tenant_id, rows[0].id)
+                self._valid.put(digest, caller, now)
+                return caller
+            self._unknown.put(digest, True, now)
         raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
 
     async def list(self) -> list[ApiKey]:
