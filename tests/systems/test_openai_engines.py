@@ -98,7 +98,8 @@ def test_a_video_is_understood_found_and_answered_from_by_the_server_alone(serve
                 "knowledge_base": {"source": "collections", "collections": [collection_id]},
             }
             response = client.post("/responses", json=body).raise_for_status().json()
-            content = response["output"][-1]["content"][0]
+            message = next(item for item in response["output"] if item["type"] == "message")
+            content = message["content"][0]
             assert content["text"] == "The tide rises sixteen metres [1]."
             assert content["annotations"][0]["file_id"] == file["id"]
             assert response["usage"]["input_tokens"] > 0
