@@ -63,7 +63,11 @@ class IngestWorker:
         self._turn_segments = turn_segments
         self._retries = retries
         self._pipeline = pipeline
-        self._database = Database(settings.database)
+        self._database = Database(
+            settings.database,
+            pool_size=settings.database_connections,
+            statement_seconds=settings.database_statement_seconds,
+        )
         self._objects = Objects(settings.objects, min_free_bytes=0)
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
         self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)

@@ -42,7 +42,11 @@ class IndexReplica:
         configure_logs()
         self._gate = Gate(settings.engine_secret.get_secret_value())
         self._dimensions = await vector_dimensions(load_engine_config(settings))
-        database = Database(settings.database)
+        database = Database(
+            settings.database,
+            pool_size=settings.database_connections,
+            statement_seconds=settings.database_statement_seconds,
+        )
         self._replica = ShardReplica(
             number,
             EmbeddingLog(database),

@@ -21,6 +21,18 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".arcus"), description="Folder of the database and the objects on one machine.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite inside the data folder.")
+    database_connections: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Connections to PostgreSQL that a process keeps; while all are in use, as many more.",
+    )
+    database_statement_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Longest that a statement of PostgreSQL runs, waits for a lock, or its transaction stands still; "
+        "0 means no end.",
+    )
     objects_url: str = Field(
         "", description="Object store URL (file, s3, gs, az); empty means a folder in the data folder."
     )

@@ -75,7 +75,12 @@ class Backend:
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """Migrates the database, connects, and closes all of it at the end."""
-    database = Database(settings.database, min_free_bytes=settings.min_free_bytes)
+    database = Database(
+        settings.database,
+        pool_size=settings.database_connections,
+        statement_seconds=settings.database_statement_seconds,
+        min_free_bytes=settings.min_free_bytes,
+    )
     config = load_engine_config(settings)
     engine = EngineClient(
         settings.engine_address,

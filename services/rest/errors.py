@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, routing
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
@@ -16,6 +15,8 @@ from starlette.routing import compile_path
 from services.core.errors import WIRE, ArcusError, Reason, invalid
 
 BY_STATUS = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
+# vLLM wants a FastAPI of before 0.137, whose routers' routes are the application's.
+every_route = getattr(routing, "iter_route_contexts", iter)
 CODES: dict[tuple[Reason, str | None], str] = {  # where OpenAI is more exact than the reason
     (Reason.INVALID_ARGUMENT, "model"): "model_not_found",
     (Reason.NOT_FOUND, "previous_response_id"): "previous_response_not_found",
@@ -57,7 +58,7 @@ def _body(asked: Headers, message: str, type: str, code: str | None, param: str 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
     """Those that a path takes."""
-    routes = [route for route in iter_route_contexts(app.routes) if compile_path(route.path or "")[0].match(path)]
+    routes = [route for route in every_route(app.routes) if compile_path(route.path or "")[0].match(path)]
     return sorted({method for route in routes for method in route.methods or ()})
 
 

@@ -12,6 +12,7 @@ from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import created_range, plain_page
 from services.rest.render import Links, list_reply
+from services.rest.responses import while_connected
 from services.rest.schemas import search as schemas
 
 
@@ -27,7 +28,7 @@ def search_routes(backend: Backend) -> APIRouter:
     async def search(tenant_id: Tenant, request: Request) -> Response:
         """The search is kept, to be read again by its id."""
         asked = parse_search(await read_json(request))
-        return reply(await backend.search.run(tenant_id, asked, Links(backend, request).of))
+        return reply(await while_connected(request, backend.search.run(tenant_id, asked, Links(backend, request).of)))
 
     @router.get("", summary="List past searches", response_model=schemas.SearchList)
     async def list_searches(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from arcus.v1 import responses_pb2_grpc
+from arcus.v1 import responses_pb2_grpc, search_pb2, search_pb2_grpc
 
 from services.nimbus.context.plan import MAX_PARTS
 from tests.acceptance.doors.door import Json, Refused
@@ -148,3 +148,33 @@ def test_a_plan_of_many_parts_is_searched_for_only_so_many(doors: list[Stage], a
     parts = [f"parsing {number}" for number in range(100)]
     body = at.door.ask(at.asks(model="nimbus-002-preview", parts=parts, messages=1))
     assert body["status"] == "completed" and engine.searched - before == MAX_PARTS
+
+
+@contextmanager
+def searched_over_http(at: Stage) -> Iterator[None]:
+    with asked_over_http(
+        at, {"scope": "segment", "query": "a lecture", "collections": [at.collection_id]}, "/v1/search"
+    ):
+        yield
+
+
+@contextmanager
+def searched_over_grpc(at: Stage) -> Iterator[None]:
+    with at.account.channel() as channel:
+        asked = search_pb2.SearchRequest(scope="segment", query="a lecture", collections=[at.collection_id])
+        call = search_pb2_grpc.SearchServiceStub(channel).Search.future(asked, metadata=at.account.metadata)
+        yield
+        call.cancel()
+
+
+@pytest.mark.parametrize("searched", [searched_over_http, searched_over_grpc], ids=["http", "grpc"])
+def test_a_client_that_goes_away_stops_its_search(doors: list[Stage], answering: Front, searched: Any):
+    at, engine = doors[0], answering.engine
+    assert engine is not None
+    engine.search_seconds = 30.0
+    try:
+        with searched(at):
+            until(lambda: engine.searches, "the engine searches")
+        until(lambda: engine.searches == 0, "the engine stops", STOPPED_SECONDS)
+    finally:
+        engine.search_seconds = 0.0

@@ -36,13 +36,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
+from services.core.store.pool_pings import ping_after_pause
 
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
 MIGRATIONS = Path(__file__).parent / "migrations"
 SETUP_LOCK = 7146725  # any number, the same in every process
+POOL_SIZE = 5
+STATEMENT_SECONDS = 60.0
 Result = TypeVar("Result")
-UNAVAILABLE = ("locked", "connect", "deadlock", "starting up", "shutting down", "too many clients", "unable to open")
+UNAVAILABLE = (
+    "locked",
+    "connect",
+    "deadlock",
+    "starting up",
+    "shutting down",
+    "too many clients",
+    "unable to open",
+    "timeout",
+)
 DAMAGED = ("malformed", "not a database", "invalid page", "could not read block")
 
 
@@ -58,12 +70,23 @@ class DamagedDatabaseError(ArcusError):
 class Database:
     """Hands out connections. Each statement of a `read()` sees the newest commit; a `write()` is one transaction."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, min_free_bytes: int = 0) -> None:
-        """`min_free_bytes`: what `check_space` keeps free on SQLite's disk."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = POOL_SIZE,
+        statement_seconds: float = STATEMENT_SECONDS,
+        min_free_bytes: int = 0,
+    ) -> None:
+        """`min_free_bytes`: what `check_space` keeps free on SQLite's disk.
+
+        `pool_size`: connections kept open; as many more are made while they are all in use. PostgreSQL ends a statement
+        after `statement_seconds`, one that waits for a lock and a transaction that stands still too; 0 means never.
+        """
         self.is_sqlite = url.startswith("sqlite")
         self._space: FreeSpace | None = None
         self._damage: Path | None = None  # where any process notes that it found the file damaged, for all to see
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30}
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 30}
         if self.is_sqlite:
             path = Path(url.split("///", 1)[1])
             try:
@@ -76,7 +99,12 @@ class Database:
             self._damage = path.with_name(path.name + ".damaged")
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
-            options["pool_pre_ping"] = True
+            options["pool_use_lifo"] = True  # what was used last is the least likely to have died meanwhile
+            milliseconds = str(int(statement_seconds * 1000))
+            limits = dict.fromkeys(
+                ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), milliseconds
+            )
+            options["connect_args"] = {"server_settings": {"application_name": "arcus", **limits}}
         self._engine = create_async_engine(url, **options)
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
@@ -88,9 +116,13 @@ class Database:
         self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
         self._writing = asyncio.Lock()
         self._writer = self._engine.execution_options(arcus_write=True)
+        self._reader = self._engine
         if self.is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        else:  # a read is one round trip: no BEGIN before it, no ROLLBACK after, and no ping but after a pause
+            self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            ping_after_pause(self._engine.sync_engine)
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -100,7 +132,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         with _mapped(self._damage):
-            async with self._engine.connect() as connection:
+            async with self._reader.connect() as connection:
                 yield connection
 
     async def fetch(self, query: Executable, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
@@ -165,6 +197,9 @@ class Database:
     async def migrate(self) -> None:
         """Brings the tables to the newest version. Safe to run from several processes at once."""
         async with self.write() as connection:
+            if not self.is_sqlite:  # others may migrate meanwhile, and a version may have much to do
+                await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                await connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             await self.lock(connection)
             await connection.run_sync(_upgrade)
         await self._look_at_damage()

@@ -1,0 +1,88 @@
+"""What a statement costs on PostgreSQL, how long it may take, and what becomes of connections that died unused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from services.core.errors import ArcusError, Reason
+from services.core.store.database import Database
+from services.core.store.pool_pings import IDLE_SINCE
+
+ONE = text("SELECT 1")
+
+
+@pytest.fixture
+async def postgres_database(postgres: Any) -> AsyncIterator[Database]:
+    await postgres.create("connections")
+    database = Database(postgres.url("connections"), statement_seconds=0.3)
+    yield database
+    await database.close()
+    await postgres.drop("connections")
+
+
+def url_of(database: Database) -> str:
+    return database.engines[0].url.render_as_string(hide_password=False)
+
+
+async def test_a_read_opens_no_transaction_and_a_write_is_one(postgres_database: Database):
+    began = text("SELECT now()")  # when its transaction did
+    for opened, times in ((postgres_database.read, 2), (postgres_database.write, 1)):
+        async with opened() as connection:
+            assert len({(await connection.execute(began)).scalar() for _ in range(2)}) == times
+
+
+async def test_a_write_that_fails_leaves_nothing_though_reads_have_no_transaction(postgres_database: Database):
+    async with postgres_database.write() as connection:
+        await connection.execute(text("CREATE TABLE numbers (number int)"))
+    await postgres_database.fetch(ONE)
+    with pytest.raises(RuntimeError):
+        async with postgres_database.write() as connection:
+            await connection.execute(text("INSERT INTO numbers VALUES (1)"))
+            raise RuntimeError
+    assert await postgres_database.fetch(text("SELECT * FROM numbers")) == []
+
+
+@pytest.mark.parametrize("kind", ["statement", "lock"])
+async def test_what_takes_too_long_is_ended_and_the_next_one_runs(postgres_database: Database, kind: str):
+    async with postgres_database.write() as connection:
+        await connection.execute(text("CREATE TABLE numbers (number int)"))
+    patient = Database(url_of(postgres_database), statement_seconds=0)
+    async with patient.write() as holding:
+        if kind == "lock":
+            await holding.execute(text("LOCK TABLE numbers"))
+        with pytest.raises(ArcusError) as refused:
+            await postgres_database.fetch(
+                text("SELECT pg_sleep(60)" if kind == "statement" else "SELECT * FROM numbers")
+            )
+        assert refused.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert (await postgres_database.fetch(ONE))[0][0] == 1
+    await patient.close()
+
+
+@pytest.mark.parametrize("idle_seconds", [0, 60])
+async def test_connections_that_were_cut_while_they_lay_unused_are_made_anew(
+    postgres_database: Database, idle_seconds: int
+):
+    def as_if_time_went_by(_connection: Any, record: Any) -> None:
+        record.info[IDLE_SINCE] -= idle_seconds
+
+    event.listen(postgres_database.engines[0], "checkin", as_if_time_went_by)
+    async with postgres_database.read() as one, postgres_database.read() as other:
+        await one.execute(ONE)
+        await other.execute(ONE)
+        async with postgres_database.read() as third:
+            own = (await third.execute(text("SELECT pg_backend_pid()"))).scalar()
+            ended = text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            mine = [(await each.execute(text("SELECT pg_backend_pid()"))).scalar() for each in (one, other)]
+    cut = Database(url_of(postgres_database))
+    await cut.fetch(text(f"{ended} AND pid <> pg_backend_pid()"))
+    await cut.close()
+    assert len({own, *mine}) == 3
+    for _ in range(4):
+        assert (await postgres_database.fetch(ONE))[0][0] == 1
