@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.administration import keys_app
 from services.cli.terminal import visible
 from services.core.errors import ArcusError
 from services.core.logs import configure_logs
@@ -17,7 +18,6 @@ from services.core.logs import configure_logs
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Video understanding."
 )
-keys_app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
 app.add_typer(keys_app, name="keys")
 
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
@@ -153,36 +153,6 @@ def demo(
     from services.cli.demo import run_demo
 
     raise typer.Exit(run_demo(video, question))
-
-
-@keys_app.command("create")
-def create_key(
-    tenant: Annotated[str, typer.Option(help="Name; made if absent.")], data_dir: DataDir = Path(".arcus")
-) -> None:
-    """Make a key for a tenant and print it: it cannot be shown again."""
-    from services.cli.credentials import with_keys
-
-    print(with_keys(data_dir, lambda keys: keys.create(tenant)))
-
-
-@keys_app.command("list")
-def list_keys(data_dir: DataDir = Path(".arcus")) -> None:
-    """List keys: id, tenant, first characters, state."""
-    from services.cli.credentials import with_keys
-
-    for key in with_keys(data_dir, lambda keys: keys.list()):
-        print(f"{key.id}  {key.tenant}  {key.hint}  {'revoked' if key.revoked_at else 'active'}")
-
-
-@keys_app.command("revoke")
-def revoke_key(
-    key: Annotated[str, typer.Argument(help="A key or its id.")], data_dir: DataDir = Path(".arcus")
-) -> None:
-    """Revoke a key; running fronts refuse it within two seconds."""
-    from services.cli.credentials import with_keys
-
-    with_keys(data_dir, lambda keys: keys.revoke(key))
-    print("revoked")
 
 
 def main() -> None:

@@ -154,7 +154,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             foreground=foreground,
             background=background,
         )
+        keys = Keys(database)
         loops = (
+            asyncio.create_task(keys.run(), name="key-uses"),
             asyncio.create_task(writer.run(), name="log-writer"),
             asyncio.create_task(background.run(), name="background-responses"),
         )
@@ -162,7 +164,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             yield Backend(
                 settings=settings,
                 database=database,
-                keys=Keys(database),
+                keys=keys,
                 files=files,
                 collections=collections,
                 members=members,

@@ -24,6 +24,7 @@ from services.core.tenants.limits import Place, TenantLimit
 from services.core.tenants.strangers import Strangers
 from services.rest.bodies import too_large, whole_body
 from services.rest.errors import error_reply
+from services.rest.scopes import scope_of
 
 log = structlog.get_logger(__name__)
 SLASHES = re.compile("//+")
@@ -74,6 +75,7 @@ class Gate:
             path = clean_path(scope)
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
                 caller = await self._authenticate(scope)
+                caller.require(scope_of(scope["method"], path))
                 scope.setdefault("state", {})["caller"] = caller
                 await self._admitted(scope, receive, watched_send, caller.tenant_id)
             else:

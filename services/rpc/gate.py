@@ -21,6 +21,7 @@ from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limits import LatestCalls, Place, TenantLimit
 from services.core.tenants.strangers import Strangers, TrustedProxies
 from services.rpc.errors import status_of
+from services.rpc.scopes import SCOPES
 from services.rpc.values import check_size, check_texts
 
 log = structlog.get_logger(__name__)
@@ -89,6 +90,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
             found = await self._authenticate(context)
+            found.require(SCOPES.get(method))
             tenant_id = found.tenant_id
             if handler.request_streaming:
                 with self._limit.admit(tenant_id, Place.UPLOAD):

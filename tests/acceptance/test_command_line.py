@@ -17,13 +17,14 @@ from tests.running_system import ROOT, RunningSystem
 QUESTION = "How many turbines are in the dam in France?"
 
 
-def arcus(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def arcus(*arguments: object, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs it to its end. Whatever happens, nobody is shown a traceback."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     result = subprocess.run(
         [sys.executable, "-m", "services.cli.main", *map(str, arguments)],
         env={**inherited, "COLUMNS": "200", "NO_COLOR": "1", **environment},
         cwd=ROOT,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=240,
@@ -77,19 +78,35 @@ def test_keys_are_made_listed_and_revoked_with_nothing_running(tmp_path: Path) -
     assert all(key.startswith("cg-") and key.endswith("\n") and len(key) > 40 for key in made) and len(set(made)) == 3
     listed = arcus("keys", "list", *folder).stdout.splitlines()
     assert [line.split()[1:] for line in listed] == [
-        [tenant, key[:7] + "…", "active"] for tenant, key in zip(("acme", "acme", "zeta"), made, strict=True)
+        [tenant, key[:7] + "…", "read,ask,ingest", "active"]
+        for tenant, key in zip(("acme", "acme", "zeta"), made, strict=True)
     ]
     assert not any(key.strip() in "\n".join(listed) for key in made), "keys are not shown again"
-    assert arcus("keys", "revoke", made[0].strip(), *folder).stdout == "revoked\n"
+    assert arcus("keys", "revoke", "-", *folder, typed=made[0]).stdout == "revoked\n"
     assert arcus("keys", "revoke", listed[2].split()[0], *folder).returncode == 0
     states = [line.split()[-1] for line in arcus("keys", "list", *folder).stdout.splitlines()]
     assert states == ["revoked", "active", "revoked"]
+    id = listed[1].split()[0]
+    assert arcus("keys", "block", id, *folder).stdout == "blocked\n"
+    assert arcus("keys", "unblock", id, *folder).stdout == "unblocked\n"
+    scopes = ("--scope", "read", "--scope", "ask", "--name", "robot", "--expires-in", "90d")
+    assert arcus("keys", "create", "--tenant", "acme", *scopes, *folder).stdout.startswith("cg-")
+    robot = arcus("keys", "list", *folder).stdout.splitlines()[-1]
+    assert robot.split()[3:] == ["robot", "read,ask", "active"]
+    assert arcus("keys", "rotate", robot.split()[0], "--overlap", "0s", *folder).stdout.startswith("cg-")
+    rotated = [line.split()[3:] for line in arcus("keys", "list", *folder).stdout.splitlines()[-2:]]
+    assert sorted(rotated) == [["robot", "read,ask", "active"], ["robot", "read,ask", "expired"]]
 
 
 def test_keys_that_can_not_be_made_or_revoked_are_told(tmp_path: Path) -> None:
     folder = ("--data-dir", tmp_path / "data")
     check_failed(arcus("keys", "create", "--tenant", " ", *folder), "tenant")
-    check_failed(arcus("keys", "revoke", "cg-of-nobody", *folder), "API key not found")
+    check_failed(arcus("keys", "revoke", "-", *folder, typed="cg-of-nobody\n"), "API key not found")
+    check_failed(arcus("keys", "revoke", "cg-of-nobody", *folder), "give its id, or -")
+    check_failed(arcus("keys", "block", "nothing", *folder), "API key not found")
+    check_failed(arcus("keys", "create", "--tenant", "a", "--scope", "admin", *folder), "read, ask, ingest")
+    check_failed(arcus("keys", "create", "--tenant", "a", "--expires-in", "soon", *folder), "--expires-in", "90d")
+    check_failed(arcus("keys", "rotate", "nothing", "--overlap", "1y", *folder), "--overlap", "90d")
     (tmp_path / "file").write_text("not a folder")
     check_failed(arcus("keys", "list", "--data-dir", tmp_path / "file"))
 
@@ -99,7 +116,7 @@ def test_a_running_system_takes_new_keys_and_drops_revoked_ones(system: RunningS
     with system.client(key) as client:
         assert client.get("/files").json()["total"] == 0
         assert "typed" in arcus("keys", "list", **of(system)).stdout
-        assert arcus("keys", "revoke", key, **of(system)).returncode == 0
+        assert arcus("keys", "revoke", "-", **of(system), typed=key).returncode == 0
         deadline = time.monotonic() + 60
         while client.get("/files").status_code != 401:
             assert time.monotonic() < deadline

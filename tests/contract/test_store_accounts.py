@@ -11,7 +11,8 @@ from services.core.search.filters import SearchFilter
 from services.core.search.searches import SearchHit
 from services.core.store.pages import Page
 from services.core.store.schema import api_keys
-from services.core.tenants.keys import CACHE_KEYS, CACHE_MS, Keys, RecentAnswers
+from services.core.tenants.keys import Keys
+from services.core.tenants.known_keys import CACHE_KEYS, CACHE_MS, RecentAnswers
 from tests.contract.store_steps import WORKER
 
 
@@ -25,7 +26,7 @@ async def test_a_key_is_kept_as_a_hash_only(store):
     async with store.database.read() as connection:
         rows = (await connection.execute(select(api_keys))).all()
     assert all(key not in str(row) and key[7:20] not in str(row) for row in rows)
-    assert [entry.tenant for entry in await store.keys.list()] == ["first", "second", "third"]
+    assert [entry.tenant for entry in (await store.keys.list()).items] == ["first", "second", "third"]
 
 
 async def test_a_revoked_key_is_refused_by_a_front_that_has_not_seen_it(store):
@@ -44,7 +45,7 @@ async def test_a_revoked_key_is_refused_by_a_front_that_has_not_seen_it(store):
 async def test_a_key_tells_its_tenant_and_itself(store):
     keys = [await store.keys.create(tenant) for tenant in ("third", "third", "fourth")]
     callers = [await store.keys.authenticate(key) for key in keys]
-    listed = {entry.id: entry for entry in await store.keys.list()}
+    listed = {entry.id: entry for entry in (await store.keys.list()).items}
     assert [listed[caller.key_id].tenant for caller in callers] == ["third", "third", "fourth"]
     assert [listed[caller.key_id].tenant_id for caller in callers] == [caller.tenant_id for caller in callers]
     assert len({caller.key_id for caller in callers}) == 3
@@ -71,7 +72,7 @@ async def test_a_wrong_key_is_asked_for_once_and_works_as_soon_as_it_is_made_her
 async def test_a_key_that_is_revoked_here_is_refused_at_once(store):
     key = await store.keys.create("third")
     await store.keys.authenticate(key)
-    (id,) = (entry.id for entry in await store.keys.list() if entry.tenant == "third")
+    (id,) = (entry.id for entry in (await store.keys.list()).items if entry.tenant == "third")
     await store.keys.revoke(id)
     with pytest.raises(ArcusError):
         await store.keys.authenticate(key)
@@ -91,9 +92,9 @@ def test_what_was_asked_for_longest_ago_is_forgotten_first_and_everything_in_tim
 async def test_fronts_that_start_at_once_make_one_tenant_and_one_key(store):
     key = "cg-chosen-by-the-operator"
     await asyncio.gather(*(Keys(store.database).create("default", key) for _ in range(5)))
-    assert [entry.tenant for entry in await store.keys.list()].count("default") == 1
+    assert [entry.tenant for entry in (await store.keys.list()).items].count("default") == 1
     await store.keys.create("default")
-    assert len({entry.tenant_id for entry in await store.keys.list() if entry.tenant == "default"}) == 1
+    assert len({entry.tenant_id for entry in (await store.keys.list()).items if entry.tenant == "default"}) == 1
     with pytest.raises(ArcusError, match="another tenant"):
         await store.keys.create("other", key)
 

@@ -31,9 +31,9 @@ from ray_jobs.stages.describe import describe_request, read
 from ray_jobs.stages.extract import ExtractRequest, Passage
 from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.sampling import Sampling, sample_segments
+from services.core.coalescing import Coalescer
 from services.core.media import DescribeConfig, Span, Speech
 from services.core.store.objects import Objects
-from services.nimbus.engine.coalescing import Coalescer
 from services.nimbus.entities.sql import EntitySql, SqlTable
 from tests.contract.s3_server import S3Server
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.nimbus.engine.coalescing import Coalescer
+from services.core.coalescing import Coalescer
 
 
 class Doubler:

@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from services.core.errors import ArcusError
-from services.core.tenants.keys import check_strength
+from services.core.tenants.known_keys import check_strength
 
 
 @pytest.mark.parametrize("key", ["cg-short-key", "a" * 64, "cg-aaaaaaaaaaaaaaaa", "12121212121212121212"])

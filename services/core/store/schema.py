@@ -42,6 +42,7 @@ tenants = Table(
     _id(),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("suspended_at", BigInteger),
 )
 
 api_keys = Table(
@@ -51,7 +52,12 @@ api_keys = Table(
     _tenant(),
     Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the key
     Column("hint", String(16), nullable=False),
+    Column("name", String(200), nullable=False, server_default=""),
+    Column("scopes", String(64), nullable=False, server_default="read ask ingest"),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("blocked_at", BigInteger),
     Column("revoked_at", BigInteger),
     Index("api_keys_by_tenant", "tenant_id"),
 )

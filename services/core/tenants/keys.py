@@ -1,30 +1,66 @@
-"""Tenants and their API keys, which are stored only as hashes."""
+"""API keys of tenants, which are stored only as hashes."""
 
 from __future__ import annotations
 
-import hashlib
-import math
+import asyncio
+import contextlib
 import secrets
-from collections import Counter, OrderedDict
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, insert, select, update
+import structlog
+from sqlalchemy import Row, RowMapping, Select, bindparam, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.store.database import Database
+from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import api_keys, tenants
+from services.core.tenants.audit import LOCAL, Action, Actor, record
+from services.core.tenants.known_keys import KnownKeys, Refusal, check_strength, hash_of
+from services.core.tenants.scopes import ALL_SCOPES, Scope, scopes_of, scopes_text
+from services.core.tenants.tenants import check_name, ensure_tenant
 
-Answer = TypeVar("Answer")
-MIN_CHARACTERS = 16
-MIN_BITS = 50.0  # that its characters tell, taken one by one: 16 random hexadecimal digits have a little more
-CACHE_MS = 2_000
-CACHE_KEYS = 10_000  # of each of the two memories: those that are valid, and those that are not
-_caller_of = select(api_keys.c.tenant_id, api_keys.c.id).where(
-    api_keys.c.hash == bindparam("digest"), api_keys.c.revoked_at.is_(None)
+MAX_OVERLAP_MS = 30 * 86_400_000
+USE_MS = 60_000  # how often it is noted that a key is used
+UNKNOWN = Refusal(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
+REVOKED = Refusal(Reason.UNAUTHENTICATED, "The API key was revoked; make another with 'arcus keys create'.")
+EXPIRED = Refusal(Reason.UNAUTHENTICATED, "The API key has expired; make another with 'arcus keys create'.")
+BLOCKED = Refusal(Reason.PERMISSION_DENIED, "The API key is blocked; 'arcus keys unblock' lets it in again.")
+SUSPENDED = Refusal(
+    Reason.PERMISSION_DENIED, "The tenant of this API key is suspended; 'arcus tenants resume' lets it in again."
 )
+_columns = (
+    *(column for column in api_keys.c if column.name in ("id", "tenant_id", "name", "hint", "scopes")),
+    *(column for column in api_keys.c if column.name.endswith("_at")),
+)
+_owners = (
+    select(
+        api_keys.c.hash,
+        api_keys.c.tenant_id,
+        api_keys.c.id,
+        api_keys.c.scopes,
+        api_keys.c.expires_at,
+        api_keys.c.blocked_at,
+        api_keys.c.revoked_at,
+        tenants.c.suspended_at,
+    )
+    .join(tenants)
+    .where(api_keys.c.hash.in_(bindparam("digests", expanding=True)))
+)
+_used = (
+    update(api_keys)
+    .where(
+        api_keys.c.id == bindparam("key_id"),
+        or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= bindparam("used_before")),
+    )
+    .values(last_used_at=bindparam("used_at"))
+)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,138 +69,262 @@ class Caller:
 
     tenant_id: str
     key_id: str
+    scopes: frozenset[Scope] = ALL_SCOPES
+    expires_at: int | None = None
+
+    def require(self, scope: Scope | None) -> None:
+        """None: all of them. Raises PERMISSION_DENIED."""
+        wanted = ALL_SCOPES if scope is None else {scope}
+        if not wanted <= self.scopes:
+            raise ArcusError(
+                Reason.PERMISSION_DENIED,
+                f"This needs a key with the scope {scope or scopes_text(ALL_SCOPES)}; this one has: "
+                f"{scopes_text(self.scopes)}.",
+            )
 
 
 @dataclass(frozen=True)
 class ApiKey:
+    """Times in Unix milliseconds."""
+
     id: str
     tenant_id: str
     tenant: str
+    name: str
     hint: str
+    scopes: str
     created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    blocked_at: int | None
     revoked_at: int | None
 
+    @classmethod
+    def from_row(cls, row: RowMapping) -> ApiKey:
+        return cls(**row)
 
-class RecentAnswers(Generic[Answer]):
-    """What was found of the last keys, by their hashes, for CACHE_MS; where there are too many, the least recent goes."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[str, tuple[Answer, int]] = OrderedDict()
-
-    def get(self, digest: str, now: int) -> Answer | None:
-        found = self._found.get(digest)
-        if found is None or found[1] <= now:
-            return None
-        self._found.move_to_end(digest)
-        return found[0]
-
-    def put(self, digest: str, answer: Answer, now: int) -> None:
-        self._found[digest] = (answer, now + CACHE_MS)
-        self._found.move_to_end(digest)
-        if len(self._found) > CACHE_KEYS:
-            self._found.popitem(last=False)
-
-    def forget(self, digest: str) -> None:
-        self._found.pop(digest, None)
+    def state(self, now: int) -> str:
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "active" if self.blocked_at is None else "blocked"
 
 
 class Keys:
-    """A key that was made or revoked here counts at once; elsewhere within CACHE_MS."""
+    """What is changed here counts at once; elsewhere within CACHE_MS. Each change leaves a row in the audit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], int] = now_ms) -> None:
         self._database = database
-        self._valid, self._unknown = RecentAnswers[Caller](), RecentAnswers[bool]()
+        self._clock = clock
+        self._known: KnownKeys[Caller] = KnownKeys(self._find, UNKNOWN, name="keys")
+        self._uses: dict[str, int] = {}  # of keys that are valid, when last used
 
-    async def create(self, tenant: str, key: str | None = None) -> str:
+    async def create(
+        self,
+        tenant: str,
+        key: str | None = None,
+        *,
+        name: str = "",
+        scopes: frozenset[Scope] = ALL_SCOPES,
+        expires_at: int | None = None,
+        actor: Actor = LOCAL,
+    ) -> str:
         """Makes a key for a tenant, and the tenant if it is new. The key itself can't be read again. Idempotent by key."""
-        if not tenant.strip() or len(tenant) > 200:
-            raise invalid("A tenant's name has 1 to 200 characters.", field="tenant")
-        is_chosen = key is not None
-        key = key or f"cg-{secrets.token_urlsafe(32)}"
-        now = now_ms()
         async with self._database.write() as connection:
             await self._database.lock(connection)
-            row = (await connection.execute(select(tenants.c.id).where(tenants.c.name == tenant))).first()
-            tenant_id = row.id if row else str(uuid4())
-            if row is None:
-                await connection.execute(insert(tenants).values(id=tenant_id, name=tenant, created_at=now))
-            known = (await connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key)))).mappings().first()
+            tenant_id = await ensure_tenant(connection, tenant, actor)
+            known = await _of_hash(connection, hash_of(key)) if key else None
             if known is None:
-                if is_chosen:
-                    check_strength(key)
-                await connection.execute(
-                    insert(api_keys).values(
-                        id=str(uuid4()),
-                        tenant_id=tenant_id,
-                        hash=_hash(key),
-                        hint=key[:7] + "…",
-                        created_at=now,
-                    )
-                )
-            elif known["tenant_id"] != tenant_id or known["revoked_at"] is not None:
+                key, _ = await self._make(connection, tenant_id, key, name, scopes, expires_at, actor)
+            elif known.tenant_id != tenant_id or known.revoked_at is not None:
                 raise invalid("That API key was revoked or belongs to another tenant; choose another.", field="api_key")
-        self._unknown.forget(_hash(key))
+        assert key is not None
+        self._known.forget(hash_of(key))
         return key
 
-    async def authenticate(self, key: str) -> Caller:
-        """Whose key it is. A revoked key is refused within two seconds. Raises UNAUTHENTICATED."""
-        digest, now = _hash(key), now_ms()
-        known = self._valid.get(digest, now)
-        if known is not None:
-            return known
-        if self._unknown.get(digest, now) is None:
-            rows = await self._database.fetch(_caller_of, {"digest": digest})
-            if rows:
-                caller = Caller(rows[0].tenant_id, rows[0].id)
-                self._valid.put(digest, caller, now)
-                return caller
-            self._unknown.put(digest, True, now)
-        raise ArcusError(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
-
-    async def list(self) -> list[ApiKey]:
-        query = select(api_keys, tenants.c.name).join(tenants).order_by(api_keys.c.created_at)
-        async with self._database.read() as connection:
-            return [
-                ApiKey(
-                    row["id"],
-                    row["tenant_id"],
-                    row["name"],
-                    row["hint"],
-                    row["created_at"],
-                    row["revoked_at"],
-                )
-                for row in (await connection.execute(query)).mappings()
-            ]
-
-    async def revoke(self, key_or_id: str) -> None:
-        """Revokes a key, given by its id or by itself."""
+    async def issue(
+        self,
+        tenant_id: str,
+        *,
+        name: str = "",
+        scopes: frozenset[Scope] = ALL_SCOPES,
+        expires_at: int | None = None,
+        actor: Actor = LOCAL,
+    ) -> tuple[str, ApiKey]:
+        """A new key of a tenant that is there: itself, which can't be read again, and what is kept of it."""
         async with self._database.write() as connection:
-            revoked = await connection.execute(
-                update(api_keys)
-                .where((api_keys.c.id == key_or_id) | (api_keys.c.hash == _hash(key_or_id)))
-                .values(revoked_at=now_ms())
-                .returning(api_keys.c.hash)
+            if (await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id))).first() is None:
+                raise not_found("Tenant", tenant_id)
+            return await self._make(connection, tenant_id, None, name, scopes, expires_at, actor)
+
+    async def rotate(self, id: str, *, overlap_ms: int, actor: Actor = LOCAL) -> tuple[str, ApiKey]:
+        """A new key like another, which expires once the overlap is over. The new one lasts as long as that one was to."""
+        if not 0 <= overlap_ms <= MAX_OVERLAP_MS:
+            raise invalid(f"The overlap is from 0 to {MAX_OVERLAP_MS // 86_400_000} days.", field="overlap")
+        now = self._clock()
+        async with self._database.write() as connection:
+            old, digest = await _locked(connection, api_keys.c.id == id, id)
+            if old.state(now) != "active":
+                raise invalid(f"The key is {old.state(now)}; make a new one instead.", field="key_id")
+            until = now + old.expires_at - old.created_at if old.expires_at else None
+            scopes = scopes_of(old.scopes.split())
+            made = await self._make(connection, old.tenant_id, None, old.name, scopes, until, actor)
+            ends = min(now + overlap_ms, old.expires_at or now + overlap_ms)
+            await self._change(connection, old, Action.KEY_ROTATE, actor, expires_at=ends)
+        self._known.forget(digest)
+        return made
+
+    async def authenticate(self, key: str) -> Caller:
+        """Whose key it is. One that was revoked or blocked is refused within two seconds, one that has expired at once.
+
+        Raises UNAUTHENTICATED, and PERMISSION_DENIED for keys and tenants that may come to be let in again.
+        """
+        caller = await self._known.owner(key)
+        now = self._clock()
+        if caller.expires_at is not None and caller.expires_at <= now:
+            raise EXPIRED.error()
+        self._uses[caller.key_id] = now
+        return caller
+
+    async def list(self, page: Page = Page(sort="asc"), *, tenant_id: str | None = None) -> Listing[ApiKey]:
+        query = _described()
+        if tenant_id is not None:
+            query = query.where(api_keys.c.tenant_id == tenant_id)
+        return await list_page(
+            self._database,
+            query,
+            page,
+            orders={"created_at": api_keys.c.created_at},
+            tie=api_keys.c.id,
+            build=ApiKey.from_row,
+        )
+
+    async def get(self, id: str) -> ApiKey:
+        async with self._database.read() as connection:
+            row = (await connection.execute(_described().where(api_keys.c.id == id))).mappings().first()
+        if row is None:
+            raise not_found("API key", id)
+        return ApiKey.from_row(row)
+
+    async def revoke(self, key_or_id: str, actor: Actor = LOCAL) -> ApiKey:
+        """Revokes a key, given by its id or by itself. For ever."""
+        given = or_(api_keys.c.id == key_or_id, api_keys.c.hash == hash_of(key_or_id))
+        async with self._changing(given, key_or_id[:8]) as (connection, key):
+            revoked_at = key.revoked_at or self._clock()
+            return await self._change(connection, key, Action.KEY_REVOKE, actor, revoked_at=revoked_at)
+
+    async def block(self, id: str, actor: Actor = LOCAL) -> ApiKey:
+        async with self._changing(api_keys.c.id == id, id) as (connection, key):
+            blocked_at = key.blocked_at or self._clock()
+            return await self._change(connection, key, Action.KEY_BLOCK, actor, blocked_at=blocked_at)
+
+    async def unblock(self, id: str, actor: Actor = LOCAL) -> ApiKey:
+        async with self._changing(api_keys.c.id == id, id) as (connection, key):
+            return await self._change(connection, key, Action.KEY_UNBLOCK, actor, blocked_at=None)
+
+    def forget(self) -> None:
+        """After a change to a tenant, which all its keys must follow."""
+        self._known.forget()
+
+    async def run(self) -> None:
+        """Until cancelled: notes now and then which keys were used, off the path of requests."""
+        try:
+            while True:
+                await asyncio.sleep(USE_MS / 1000)
+                with contextlib.suppress(ArcusError):  # the database is away: the next round tells of these uses too
+                    await self.note_uses()
+        finally:
+            with contextlib.suppress(ArcusError):
+                await asyncio.shield(self.note_uses())
+
+    async def note_uses(self) -> None:
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            await self._database.store(
+                _used, [{"key_id": id, "used_at": at, "used_before": at - USE_MS} for id, at in sorted(uses.items())]
             )
-            digest = revoked.scalar()
-        if digest is None:
-            raise not_found("API key", key_or_id[:8])
-        self._valid.forget(digest)
+        except ArcusError:
+            self._uses = uses | self._uses
+            raise
+
+    async def _find(self, digests: Sequence[str]) -> Mapping[str, Caller | Refusal]:
+        return {row.hash: _verdict(row) for row in await self._database.fetch(_owners, {"digests": digests})}
+
+    async def _make(
+        self,
+        connection: AsyncConnection,
+        tenant_id: str,
+        key: str | None,
+        name: str,
+        scopes: frozenset[Scope],
+        expires_at: int | None,
+        actor: Actor,
+    ) -> tuple[str, ApiKey]:
+        now = self._clock()
+        if name:
+            check_name(name, "A key", field="name")
+        if expires_at is not None and expires_at <= now:
+            raise invalid("expires_at is in the past; give a later time.", field="expires_at")
+        if key is not None:
+            check_strength(key)
+        key = key or f"cg-{secrets.token_urlsafe(32)}"
+        id = str(uuid4())
+        row = {
+            "id": id,
+            "tenant_id": tenant_id,
+            "name": name,
+            "hash": hash_of(key),
+            "hint": key[:7] + "…",
+            "scopes": scopes_text(scopes),
+            "created_at": now,
+            "expires_at": expires_at,
+        }
+        await connection.execute(insert(api_keys).values(row))
+        made, _ = await _locked(connection, api_keys.c.id == id, id)
+        await record(connection, actor, Action.KEY_CREATE, made.id, after=asdict(made))
+        return key, made
+
+    @contextlib.asynccontextmanager
+    async def _changing(self, which: Any, told: str) -> AsyncIterator[tuple[AsyncConnection, ApiKey]]:
+        async with self._database.write() as connection:
+            key, digest = await _locked(connection, which, told)
+            yield connection, key
+        self._known.forget(digest)
+
+    async def _change(
+        self, connection: AsyncConnection, key: ApiKey, action: Action, actor: Actor, **values: Any
+    ) -> ApiKey:
+        await connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(values))
+        changed = ApiKey(**{**asdict(key), **values})
+        await record(connection, actor, action, key.id, before=asdict(key), after=asdict(changed))
+        return changed
 
 
-def check_strength(key: str) -> None:
-    """Raises INVALID_ARGUMENT for a key that somebody chose and others may guess."""
-    if len(key) < MIN_CHARACTERS:
-        raise invalid(
-            f"An API key has at least {MIN_CHARACTERS} characters; leave it out to have one made.", field="api_key"
-        )
-    counts = Counter(key)
-    bits = sum(count * math.log2(len(key) / count) for count in counts.values())
-    if bits < MIN_BITS:
-        raise invalid(
-            "The API key repeats too few characters to be safe; leave it out to have one made.", field="api_key"
-        )
+def _verdict(row: Row) -> Caller | Refusal:
+    if row.revoked_at is not None:
+        return REVOKED
+    if row.blocked_at is not None:
+        return BLOCKED
+    if row.suspended_at is not None:
+        return SUSPENDED
+    return Caller(row.tenant_id, row.id, scopes_of(row.scopes.split()), row.expires_at)
 
 
-def _hash(key: str) -> str:
-    # A key is 256 random bits: a plain hash can't be searched, and costs nothing on each request.
-    return hashlib.sha256(key.encode()).hexdigest()
+def _described() -> Select:
+    return select(*_columns, tenants.c.name.label("tenant")).join(tenants)
+
+
+async def _locked(connection: AsyncConnection, which: Any, told: str) -> tuple[ApiKey, str]:
+    """A key and its hash, for who changes it. Raises NOT_FOUND."""
+    query = _described().add_columns(api_keys.c.hash).where(which).with_for_update(of=api_keys)
+    row = (await connection.execute(query)).mappings().first()
+    if row is None:
+        raise not_found("API key", told)
+    return ApiKey.from_row({name: value for name, value in row.items() if name != "hash"}), row["hash"]  # type: ignore[arg-type]
+
+
+async def _of_hash(connection: AsyncConnection, digest: str) -> Row | None:
+    return (await connection.execute(select(api_keys).where(api_keys.c.hash == digest))).first()

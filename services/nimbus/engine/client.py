@@ -15,9 +15,9 @@ import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
+from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
-from services.nimbus.engine.coalescing import Coalescer
 
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
 # embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
