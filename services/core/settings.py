@@ -86,6 +86,7 @@ class Settings(BaseSettings):
         50_000, ge=0, description="Changes after which a shard stores a snapshot of itself; 0 means never."
     )
 
+    plans: str = Field("", description="YAML file of plans, by name, and what each allows; empty means no limits.")
     max_question_bytes: int = Field(
         1024**2, ge=64 * 1024, le=64 * 1024**2, description="Largest request for an answer, in bytes."
     )

@@ -29,7 +29,9 @@ from services.core.settings import Settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.tenants.keys import Keys
+from services.core.tenants.limiter import Limiter
 from services.core.tenants.limits import TenantLimit
+from services.core.tenants.plans import Plans, load_plans
 from services.core.tenants.strangers import Strangers
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
@@ -66,7 +68,8 @@ class Backend:
     search: Searcher
     answers: Answers
     chat_completions: ChatCompletions
-    tenant_limit: TenantLimit  # shared by both transports, as are
+    limiter: Limiter  # over all fronts
+    tenant_limit: TenantLimit  # in this front, shared by both transports, as are
     strangers: Strangers
     # They run as long as the backend is open: whoever serves it ends when one of them does.
     loops: tuple[asyncio.Task[None], ...]
@@ -82,6 +85,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         min_free_bytes=settings.min_free_bytes,
     )
     config = load_engine_config(settings)
+    plans = Plans(database, load_plans(settings.plans))
     engine = EngineClient(
         settings.engine_address,
         settings.engine_secret.get_secret_value(),
@@ -124,6 +128,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             catalog=FileCatalog(Catalog(database), entity_sql),
             embedder=embedder,
         )
+        limiter = Limiter(database, plans)
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)
         writer = LogWriter(response_log)
@@ -159,6 +164,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             asyncio.create_task(keys.run(), name="key-uses"),
             asyncio.create_task(writer.run(), name="log-writer"),
             asyncio.create_task(background.run(), name="background-responses"),
+            asyncio.create_task(limiter.run(), name="limiter"),
         )
         try:
             yield Backend(
@@ -191,12 +197,14 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 ),
                 answers=answers,
                 chat_completions=ChatCompletions(answers=answers, chats=Chats(database)),
+                limiter=limiter,
                 tenant_limit=tenant_limit,
                 strangers=Strangers(),
                 loops=loops,
             )
         finally:
             await background.close()
+            await limiter.close()
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)

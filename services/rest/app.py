@@ -21,6 +21,7 @@ from services.rest.files import file_routes
 from services.rest.gate import Gate
 from services.rest.members import member_routes
 from services.rest.operations import operation_routes
+from services.rest.rate_headers import NAMES as RATE_HEADERS
 from services.rest.responses import model_routes, response_routes
 from services.rest.schemas.chat import CreateChatCompletion
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
@@ -49,7 +50,10 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     409: {"model": Error, "description": "It exists already."},
     413: {"model": Error, "description": "The upload or the body is too large."},
     415: {"model": Error, "description": "This kind of file is not supported."},
-    429: {"model": Error, "description": "Too many requests in progress; see Retry-After."},
+    429: {
+        "model": Error,
+        "description": "Too many requests in progress, or requests or tokens a minute; see Retry-After.",
+    },
     500: {"model": Error, "description": "Something went wrong on the server."},
     503: {"model": Error, "description": "Storage or the engine is not available; see Retry-After."},
     507: {"model": Error, "description": "There is no space left; see Retry-After."},
@@ -69,6 +73,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.add_middleware(
         Gate,
         keys=backend.keys,
+        limiter=backend.limiter,
         limit=backend.tenant_limit,
         strangers=backend.strangers,
         max_question_bytes=backend.settings.max_question_bytes,
@@ -80,7 +85,7 @@ def create_app(backend: Backend) -> FastAPI:
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", *RATE_HEADERS],
         )
     routers = (
         search_routes(backend),  # first, as they are looked for in this order

@@ -20,10 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import MAX_BODY_BYTES
 from services.core.tenants.keys import Caller, Keys
+from services.core.tenants.limiter import NO_LIMITS, Limiter, RefusedError, current
 from services.core.tenants.limits import Place, TenantLimit
 from services.core.tenants.strangers import Strangers
 from services.rest.bodies import too_large, whole_body
 from services.rest.errors import error_reply
+from services.rest.rate_headers import rate_headers
 from services.rest.scopes import scope_of
 
 log = structlog.get_logger(__name__)
@@ -40,14 +42,23 @@ bearer = HTTPBearer(auto_error=False, description="An API key, as 'Authorization
 class Gate:
     """Plain ASGI, so that nothing between a route and the socket buffers.
 
-    The key is checked before the body is read, and a request takes one of its tenant's places once its body is whole.
+    The key and the limits over all fronts are looked at before the body is read, and a request takes one of its tenant's
+    places in this front once its body is whole.
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys, limit: TenantLimit, strangers: Strangers, max_question_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        limiter: Limiter,
+        limit: TenantLimit,
+        strangers: Strangers,
+        max_question_bytes: int,
     ) -> None:
         self._app = app
         self._keys = keys
+        self._limiter = limiter
         self._limit = limit
         self._strangers = strangers
         self._max_question_bytes = max_question_bytes
@@ -57,6 +68,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = False
+        admission = NO_LIMITS
         request_id = f"req_{uuid4().hex}"
 
         async def watched_send(message: Message) -> None:
@@ -67,8 +79,11 @@ class Gate:
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"content-security-policy", PAGE_POLICY if scope["path"].startswith("/docs") else POLICY),
+                    *rate_headers(admission.standings),
                 ]
                 started = True
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                await admission.end()  # first: who is allowed one request at a time may send the next at once
             await send(message)
 
         try:
@@ -77,7 +92,10 @@ class Gate:
                 caller = await self._authenticate(scope)
                 caller.require(scope_of(scope["method"], path))
                 scope.setdefault("state", {})["caller"] = caller
-                await self._admitted(scope, receive, watched_send, caller.tenant_id)
+                reads = scope["method"] in ("GET", "HEAD")
+                async with await self._limiter.admit(caller.tenant_id, caller.key_id, reads=reads) as admission:
+                    current.set(admission)
+                    await self._admitted(scope, receive, watched_send, caller.tenant_id)
             else:
                 await self._app(scope, receive, watched_send)
         except ClientDisconnect:
@@ -88,7 +106,9 @@ class Gate:
                 log.exception("request failed", request_id=request_id, method=scope["method"], path=scope["path"])
             if started:  # nothing can be taken back: only cutting the connection tells the client
                 raise
+            headers = rate_headers(known.standings) if isinstance(known, RefusedError) else ()
             failure = error_reply(known or ArcusError(Reason.INTERNAL), Headers(scope=scope))
+            failure.raw_headers.extend(headers)
             await failure(scope, receive, watched_send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, tenant_id: str) -> None:

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.tenants.keys import Caller, Keys
+from services.core.tenants.limiter import NO_LIMITS, Admission, Limiter, current
 from services.core.tenants.limits import LatestCalls, Place, TenantLimit
 from services.core.tenants.strangers import Strangers, TrustedProxies
 from services.rpc.errors import status_of
@@ -27,6 +28,7 @@ from services.rpc.values import check_size, check_texts
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 QUESTIONS = ("/arcus.v1.ResponseService/", "/arcus.v1.ChatService/")
+READS = ("Get", "List", "Follow")
 MESSAGE_SECONDS = 20.0
 PUBLIC_SECONDS = 60.0
 MAX_WAITING = 1024  # calls whose message is not there yet
@@ -53,6 +55,7 @@ class Gate(grpc.aio.ServerInterceptor):
         keys: Keys,
         limit: TenantLimit,
         *,
+        limiter: Limiter | None = None,
         strangers: Strangers | None = None,
         proxies: TrustedProxies | None = None,
         max_question_bytes: int = 1024**2,
@@ -60,6 +63,7 @@ class Gate(grpc.aio.ServerInterceptor):
     ) -> None:
         self._keys = keys
         self._limit = limit
+        self._limiter = limiter
         self._strangers = strangers or Strangers()
         self._proxies = proxies or TrustedProxies("")
         self._max_question_bytes = max_question_bytes
@@ -91,21 +95,30 @@ class Gate(grpc.aio.ServerInterceptor):
         async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
             found = await self._authenticate(context)
             found.require(SCOPES.get(method))
-            tenant_id = found.tenant_id
+            async with await self._let_in(found, method) as admission:
+                current.set(admission)
+                _caller.set(found)
+                return await admitted(requests, context, found.tenant_id)
+
+        async def admitted(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext, tenant_id: str) -> Any:
             if handler.request_streaming:
                 with self._limit.admit(tenant_id, Place.UPLOAD):
-                    _caller.set(found)
                     return await handle(requests, context)
             with self._limit.admit(tenant_id, Place.ARRIVING):
                 request = await self._message(requests)
             with self._limit.admit(tenant_id):
-                _caller.set(found)
                 if isinstance(request, Message):
                     check_size(request, max_bytes)
                     check_texts(request)
                 return await handle(request, context)
 
         return guarded
+
+    async def _let_in(self, found: Caller, method: str) -> Admission:
+        if self._limiter is None:
+            return NO_LIMITS
+        reads = method.rpartition("/")[2].startswith(READS)
+        return await self._limiter.admit(found.tenant_id, found.key_id, reads=reads)
 
     def _open(self, handler: Any, method: str) -> Any:
         """A call that needs no key: so many at once, and only for so long."""

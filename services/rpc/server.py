@@ -81,6 +81,7 @@ def create_server(
             Gate(
                 backend.keys,
                 backend.tenant_limit,
+                limiter=backend.limiter,
                 strangers=backend.strangers,
                 proxies=TrustedProxies(backend.settings.trusted_proxies),
                 max_question_bytes=backend.settings.max_question_bytes,

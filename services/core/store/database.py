@@ -160,6 +160,15 @@ class Database:
             async with self._turn():
                 return await asyncio.get_running_loop().run_in_executor(self._threads, _write, self._direct, work)
 
+    async def charge(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
+        """One statement that writes, as a transaction of its own, in one round trip; its rows, if it returns any."""
+
+        def work(connection: Connection) -> Sequence[Row]:
+            result = connection.execute(statement, values)
+            return result.all() if result.returns_rows else []
+
+        return await (self.writing(work) if self.is_sqlite else self.reading(work))
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         with _mapped(self._damage):

@@ -43,6 +43,8 @@ tenants = Table(
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("suspended_at", BigInteger),
+    Column("plan", String(64)),
+    Column("limits", JSON(none_as_null=True)),  # where they differ from the plan's
 )
 
 api_keys = Table(
@@ -59,6 +61,7 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("blocked_at", BigInteger),
     Column("revoked_at", BigInteger),
+    Column("limits", JSON(none_as_null=True)),  # of its own, within the tenant's
     Index("api_keys_by_tenant", "tenant_id"),
 )
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason, not_found
+from services.core.tenants.limiter import current
 from services.nimbus.answers.answer import Answer
 from services.nimbus.answers.background import BackgroundResponses, ended_body
 from services.nimbus.answers.conversation import continued
@@ -95,9 +96,12 @@ class Answers:
         body = opening_body(request, str(uuid4()), int(time.time()))
         lease = Lease(body["id"], self._running.owner, 1)
         stored = Stored(tenant_id, "in_progress", True, request.sent, body, None, [], "", 0)
+        admission = current.get()
         with self._background.places(tenant_id) as places:
+            await admission.reserve(self._sources.most_tokens(request))
             await keep_row(self._responses, tenant_id, request, body, lease)
-            self._background.start(lease, stored, places.pop_all())
+            admission.is_handed_over = True
+            self._background.start(lease, stored, places.pop_all(), admission)
         return body
 
 

@@ -11,6 +11,7 @@ import structlog
 from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
+from services.core.tenants.limiter import NO_LIMITS, Admission
 from services.core.tenants.limits import TenantLimit
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import EventLog, failure_entry
@@ -57,9 +58,12 @@ class BackgroundResponses:
             stack.enter_context(self._running.place())
             return stack.pop_all()
 
-    def start(self, lease: Lease, stored: Stored, places: contextlib.ExitStack) -> None:
-        """Goes on with a response that this front holds, in a task of its own that closes `places` at its end."""
-        task = asyncio.create_task(self._work(lease, stored, places), name=f"response-{lease.response_id}")
+    def start(
+        self, lease: Lease, stored: Stored, places: contextlib.ExitStack, admission: Admission = NO_LIMITS
+    ) -> None:
+        """Goes on with a response that this front holds, in a task of its own that closes the others at its end."""
+        work = self._work(lease, stored, places, admission)
+        task = asyncio.create_task(work, name=f"response-{lease.response_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -106,7 +110,7 @@ class BackgroundResponses:
         for tenant_id, id in await self._log.abandoned():
             await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
 
-    async def _work(self, lease: Lease, stored: Stored, places: contextlib.ExitStack) -> None:
+    async def _work(self, lease: Lease, stored: Stored, places: contextlib.ExitStack, admission: Admission) -> None:
         running = Running(lease)
         events = EventLog.replayed(stored.body, stored.entries)
         with places, self._running.listed(running):
@@ -125,6 +129,8 @@ class BackgroundResponses:
                     await self._writer.written(lease)
             finally:
                 self._writer.forget(lease)
+                await admission.spend(running.used_tokens)
+                await admission.close()
 
     async def _write(self, running: Running, stored: Stored, events: EventLog) -> None:
         written, output_tokens = [stored.engine_text], stored.output_tokens

@@ -12,6 +12,7 @@ from uuid import uuid4
 from services.core.answers.log import Lease, ResponseLog
 from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason
+from services.core.tenants.limiter import current
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import Event, EventLog, failure_entry, opening_body
 from services.nimbus.answers.foreground_log import ForegroundLog
@@ -46,7 +47,9 @@ class ForegroundResponses:
         body = opening_body(request, str(uuid4()), int(time.time()))
         running = Running(Lease(body["id"], self._running.owner, 1))
         foreground = ForegroundLog(EventLog(body), running.lease, self._writer if request.store else None)
+        admission = current.get()
         with self._running.place(), ExitStack() as listing:
+            await admission.reserve(self._sources.most_tokens(request))
             # Written while sources are found and the engine begins; it is there before anyone is told its id.
             row = keep_row(self._responses, tenant_id, request, body, running.lease)
             storing = asyncio.create_task(row, name=f"store-{body['id']}")
@@ -68,6 +71,7 @@ class ForegroundResponses:
                 if not foreground.is_over:
                     await asyncio.shield(self._abandon(tenant_id, foreground, storing))
                 self._writer.forget(running.lease)
+                await admission.spend(running.used_tokens)
 
     async def _prepare(self, tenant_id: str, request: ResponseRequest, running: Running) -> Prepared:
         """Planning may take a language model long. Raises InterruptedWorkError when the response is stopped meanwhile."""

@@ -12,6 +12,7 @@ from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.citations import CitationStream, Cited
 from services.nimbus.answers.events import Entry, EventLog
 from services.nimbus.answers.moments import Moments
+from services.nimbus.context.prompt import CHARACTERS_PER_TOKEN
 from services.nimbus.context.sources import Prepared
 from services.nimbus.engine.client import Chunks, EngineClient
 
@@ -57,6 +58,13 @@ class Generation:
     @property
     def is_stopped(self) -> bool:
         return self._stopped
+
+    @property
+    def used_tokens(self) -> int:
+        """Of input and output, as the engine counted. What was cut off before it told of its input, counts by its length."""
+        if self._chunks is None:
+            return 0
+        return (self._input_tokens or self._request.ByteSize() // CHARACTERS_PER_TOKEN) + self._output_tokens
 
     def stop(self) -> None:
         """Ends the engine's work; `steps` then ends by itself, with is_stopped."""

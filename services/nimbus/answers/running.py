@@ -31,6 +31,10 @@ class Running:
             generation.stop()
         return generation
 
+    @property
+    def used_tokens(self) -> int:
+        return self.generation.used_tokens if self.generation is not None else 0
+
     def stop(self) -> None:
         self.stopped.set()
         if self.generation is not None:

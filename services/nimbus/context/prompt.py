@@ -17,6 +17,10 @@ from services.nimbus.requests.responses import Message, ResponseRequest
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
 
 
+def tokens_in(*texts: str) -> int:
+    return -(-sum(map(len, texts)) // CHARACTERS_PER_TOKEN)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What was found for one part of a question, best first."""

@@ -13,7 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.errors import invalid
 from services.core.settings import Settings
 from services.nimbus.context.plan import Plan
-from services.nimbus.context.prompt import Evidence, build_prompt, check_length, conversation
+from services.nimbus.context.prompt import Evidence, build_prompt, check_length, conversation, tokens_in
 from services.nimbus.context.retrieval import FoundSegment, Passage, Retrieval, Scope
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.entities.catalog import FileCatalog, empty_catalog
@@ -103,6 +103,14 @@ class ContextBuilder:
         if asked is not None and not calls and not annotations:
             prompt.request.results.append(no_query())
         return Prepared(prompt.request, annotations, tuple(call.item for call in calls))
+
+    def most_tokens(self, request: ResponseRequest) -> int:
+        """What an answer takes of input and output at most, by the rule of thumb that prompts are cut by."""
+        conversation = self._settings.conversation_tokens
+        if request.previous_response_id is None:
+            conversation = min(conversation, tokens_in(*(message.text for message in request.messages)))
+        output = request.max_output_tokens or self._settings.max_output_tokens
+        return tokens_in(request.guidance) + conversation + self._settings.context_tokens + output
 
     async def check(self, tenant_id: str, request: ResponseRequest) -> Scope:
         """What may be searched. Raises NOT_FOUND, INVALID_ARGUMENT."""
