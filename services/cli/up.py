@@ -50,7 +50,7 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Program:
-    """A child to keep running. Its first line on stdout, a JSON object, says that it is ready."""
+    """A child to keep running. The first line on its stdout that is a JSON object says that it is ready."""
 
     name: str
     command: Callable[[Path], list[str]]
@@ -171,7 +171,7 @@ class Supervisor:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _relay(self, program: Program, pid: int, output: int) -> None:
-        """Takes the ready line and passes later ones on. Kills a program that is not ready in time."""
+        """Takes the ready line and passes all others on. Kills a program that is not ready in time."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", 0)
@@ -179,15 +179,14 @@ class Supervisor:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._start_seconds):
-                line = await reader.readline()
-            if not line:
+                fields = await _ready_line(reader)
+            if fields is None:
                 return
             self._ready[program.name].set()
-            seconds = round(time.monotonic() - started, 1)
-            log.info("process is ready", process=program.name, pid=pid, seconds=seconds, **_fields(line))
+            told = {"process": program.name, "pid": pid, "seconds": round(time.monotonic() - started, 1)}
+            log.info("process is ready", **(fields | told))
             while text := await reader.read(2**16):
-                sys.stderr.write(text.decode(errors="replace"))
-                sys.stderr.flush()
+                _pass_on(text)
         except TimeoutError:
             log.error("process is not ready in time", process=program.name, seconds=self._start_seconds)
             await processes.end(processes.tree(pid), grace_seconds=0)
@@ -320,12 +319,26 @@ def _environment(settings: Settings) -> dict[str, str]:
     return values
 
 
-def _fields(line: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(line)
-    except ValueError:
-        return {"line": line.decode(errors="replace").rstrip()}
-    return {name: value for name, value in fields.items() if name != "seconds"} if isinstance(fields, dict) else {}
+async def _ready_line(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """What the first line says that is a JSON object; None at the end. What engines log before it is passed on."""
+    while True:
+        try:
+            line = await reader.readuntil()
+        except asyncio.IncompleteReadError as ended:
+            _pass_on(ended.partial)
+            return None
+        except asyncio.LimitOverrunError as long:
+            _pass_on(await reader.readexactly(long.consumed))
+            continue
+        with contextlib.suppress(ValueError):
+            if isinstance(fields := json.loads(line), dict):
+                return fields
+        _pass_on(line)
+
+
+def _pass_on(text: bytes) -> None:
+    sys.stderr.write(text.decode(errors="replace"))
+    sys.stderr.flush()
 
 
 def _open_standard_streams() -> None:

@@ -32,6 +32,18 @@ open(f"{folder}/{name}-{os.getpid()}", "w").close()
 print('{"port": 1}', flush=True)
 time.sleep(1000)
 """
+# Says much before it is ready, as engines do that load: lines, one of them longer than a reader holds, and values.
+TALKING = """
+import os, sys, time
+folder, name = sys.argv[1:]
+print("(replica) loading", flush=True)
+print("x" * 300_000)
+print("[1]", '"text"', flush=True)
+while not os.path.exists(f"{folder}/go"):
+    time.sleep(0.01)
+print('{"port": 1}', flush=True)
+time.sleep(1000)
+"""
 FAILING = "raise SystemExit(3)"
 
 
@@ -81,6 +93,29 @@ async def test_a_killed_child_is_cleaned_up_and_started_again_while_the_other_st
     await async_until(lambda: len(pids(tmp_path, "engines-")) == 2, "the engines are started anew")
     assert not alive({engines, daemon})
     assert alive({front}) == {front}
+
+
+async def test_what_a_child_says_before_its_ready_line_is_passed_on_and_not_taken_for_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = Supervisor(Settings(data_dir=tmp_path), (program("engines", TALKING, tmp_path),))
+    task = asyncio.create_task(supervisor.run())
+    ready = asyncio.create_task(supervisor.ready())
+    said = ""
+
+    def all_was_passed_on() -> bool:
+        nonlocal said
+        said += capfd.readouterr().err
+        return "[1] " in said
+
+    try:
+        await async_until(all_was_passed_on, "what it says is passed on")
+        assert not ready.done() and "(replica) loading" in said and "x" * 300_000 in said
+        (tmp_path / "go").touch()
+        await ready
+    finally:
+        supervisor.stop()
+        await task
 
 
 async def test_a_child_that_never_starts_ends_the_supervisor_with_a_reason(tmp_path: Path) -> None:
