@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import random
 import socket
@@ -79,6 +80,7 @@ class IngestWorker:
 
     async def run(self) -> None:
         try:
+            await self._database.await_schema(math.inf)
             async with asyncio.TaskGroup() as group:
                 for number in range(self._settings.ingest_concurrency):
                     group.create_task(self._work(KINDS), name=f"ingest-{number}")

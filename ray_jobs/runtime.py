@@ -45,6 +45,7 @@ MIN_OBJECT_STORE_BYTES, MAX_OBJECT_STORE_SHARE = 1024**3, 0.3
 BAD_CONFIGURATION = 78
 WATCH_SECONDS = 0.5
 INGEST = "ingest"
+SCHEMA_WAIT_SECONDS = 120.0  # for who migrates the database, where this process does not
 REPLICA_PORTS = 200
 MAX_CONNECTIONS = 4096  # of HAProxy, which opens two files for each
 OTHER_FILES = 512
@@ -279,7 +280,7 @@ async def _prepare_data(settings: Settings, config: EngineConfig) -> None:
     """Index replicas read the log as they start: its tables must be there, whether or not a front ran before."""
     database = Database(settings.database)
     try:
-        await database.migrate()
+        await database.prepare(migrate=settings.migrate_on_start, wait_seconds=SCHEMA_WAIT_SECONDS)
         await ensure_shards(database, settings.index_shards)
         if config.engine("embed").kind == "embedded":  # another engine tells once it runs
             await EmbeddingLog(database).check_dimensions(EmbeddedEmbedder.dimensions, config.roles["embed"])

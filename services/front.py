@@ -19,9 +19,11 @@ from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
 from services.core.open_files import raise_open_files
 from services.core.settings import Settings, load_settings
+from services.core.store.database import Database
 from services.nimbus.backend import open_backend
 from services.rest.app import create_app
 from services.rest.connections import http_server, listen
+from services.rest.waiting import wait_until_ready
 from services.rpc.server import create_server
 
 BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
@@ -29,20 +31,24 @@ GRACE_SECONDS = 5.0
 MIN_OPEN_FILES = 512
 OTHER_FILES = 256  # of the database, of objects, of engine calls
 MAX_CONNECTIONS = 10_000  # of each transport
+FIRST = asyncio.FIRST_COMPLETED
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until told to stop, then takes nothing new and lets running requests end, up to ARCUS_DRAIN_SECONDS.
-
-    Told again, it ends at once.
+    """Serves until told to stop, then says so for ARCUS_DRAIN_DELAY_SECONDS, takes nothing new and lets running requests end,
+    up to ARCUS_DRAIN_SECONDS. Told again, it ends at once.
     """
     max_connections = connections_of(raise_open_files(MIN_OPEN_FILES))
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: (again if stop.is_set() else stop).set())
+    listener = listen(settings.host, settings.http_port)
+    if not settings.migrate_on_start:
+        await _await_database(settings, listener, stop)
+        if stop.is_set():
+            return
     async with open_backend(settings) as backend:
-        listener = listen(settings.host, settings.http_port)
         http = http_server(
             create_app(backend),
             max_connections=max_connections,
@@ -60,17 +66,28 @@ async def serve(settings: Settings) -> None:
         print(json.dumps({"http_port": listener.getsockname()[1], "grpc_port": grpc_port}), flush=True)
         stopping = asyncio.create_task(stop.wait(), name="stop")
         # A loop that dies takes the process down: whoever runs it starts it anew.
-        await asyncio.wait({stopping, http_task, *backend.loops}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, http_task, *backend.loops}, return_when=FIRST)
+        hurrying = asyncio.create_task(again.wait(), name="hurry")
+        backend.draining.set()
+        if stop.is_set():
+            await asyncio.wait({hurrying, http_task}, timeout=settings.drain_delay_seconds, return_when=FIRST)
         grace_seconds = settings.drain_seconds if stop.is_set() else GRACE_SECONDS
         http.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
         http.should_exit = True
-        hurrying = asyncio.create_task(again.wait(), name="hurry")
         ending = {http_task, asyncio.create_task(rpc.stop(grace_seconds), name="rpc")}
         while ending and not hurrying.done():
-            _, ending = await asyncio.wait({*ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            _, ending = await asyncio.wait({*ending, hurrying}, return_when=FIRST)
             ending = ending - {hurrying}
         http.force_exit = True
         await asyncio.gather(rpc.stop(0), http_task)
+
+
+async def _await_database(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+    database = Database(settings.database)
+    try:
+        await wait_until_ready(database, listener, stop)
+    finally:
+        await database.close()
 
 
 def connections_of(open_files: int) -> int:

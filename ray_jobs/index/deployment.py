@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class IndexReplica:
             pool_size=settings.database_connections,
             statement_seconds=settings.database_statement_seconds,
         )
+        await database.await_schema(math.inf)
         self._replica = ShardReplica(
             number,
             EmbeddingLog(database),

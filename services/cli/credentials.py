@@ -17,9 +17,10 @@ T = TypeVar("T")
 
 def with_keys(data_dir: Path, use: Callable[[Keys], Awaitable[T]]) -> T:
     async def run() -> T:
-        database = Database(load_settings(data_dir=data_dir).database)
+        settings = load_settings(data_dir=data_dir)
+        database = Database(settings.database)
         try:
-            await database.migrate()
+            await database.prepare(migrate=settings.migrate_on_start)
             return await use(Keys(database))
         finally:
             await database.close()
@@ -35,7 +36,7 @@ async def start_key(settings: Settings) -> str:
         given = path.read_text().strip()
     database = Database(settings.database)
     try:
-        await database.migrate()
+        await database.prepare(migrate=settings.migrate_on_start)
         key = await Keys(database).create("default", given or None)
     finally:
         await database.close()

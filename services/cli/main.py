@@ -66,6 +66,39 @@ def up(
 
 
 @app.command()
+def front() -> None:
+    """Run one front, HTTP and gRPC, by the settings; the engines are elsewhere (ARCUS_ENGINE_ADDRESS)."""
+    from services.front import main as serve
+
+    serve()
+
+
+@app.command()
+def engines(
+    address: Annotated[
+        str, typer.Option(help="Ray's dashboard, as http://HEAD:8265; empty prints what it would get.")
+    ] = "",
+    wait: Annotated[float, typer.Option(min=0, help="Seconds that the applications may take until they run.")] = 1800.0,
+) -> None:
+    """Deploy engines, index shards and ingest to a running Ray, and wait until they run."""
+    arguments = [sys.executable, "-P", "-m", "ray_jobs.cluster", "--address", address, "--wait", str(wait)]
+    os.execv(sys.executable, arguments)
+
+
+@app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look; exit status 1 where the tables are older.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the database, or for the tables.")] = 0.0,
+) -> None:
+    """Bring the database's tables to the version that this Arcus needs."""
+    from services.cli.migrate import migrate as bring
+
+    print(asyncio.run(bring(check=check, wait_seconds=wait)))
+
+
+@app.command()
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.")],
     collection: Annotated[str, typer.Option(help="Name of the collection; made if it is absent.")],

@@ -16,7 +16,7 @@ async def spread(data_dir: Path, shard_count: int) -> int:
     settings = load_settings(data_dir=data_dir)
     database = Database(settings.database)
     try:
-        await database.migrate()
+        await database.prepare(migrate=settings.migrate_on_start)
         with Console(stderr=True).status("0 files moved") as status:
             return await reshard(
                 database,

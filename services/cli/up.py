@@ -83,7 +83,7 @@ class Supervisor:
         self._spawning = asyncio.Lock()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._drain_seconds = settings.drain_seconds
+        self._drain_seconds = settings.drain_delay_seconds + settings.drain_seconds
         self._ready: dict[str, asyncio.Event] = {program.name: asyncio.Event() for program in programs}
 
     def stop(self) -> None:

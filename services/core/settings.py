@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         description="Longest that a statement of PostgreSQL runs, waits for a lock, or its transaction stands still; "
         "0 means no end.",
     )
+    migrate_on_start: bool = Field(
+        True,
+        description="Whether what starts brings the database's tables to its version; false where `arcus migrate` does, for "
+        "which it then waits.",
+    )
     objects_url: str = Field(
         "", description="Object store URL (file, s3, gs, az); empty means a folder in the data folder."
     )
@@ -108,6 +113,13 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(
         30.0, ge=0, le=3600, description="Longest that running requests get to end when the server is told to stop."
+    )
+    drain_delay_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="How long a server that is told to stop says so by /readyz and still takes requests, so that those who "
+        "send them hear of it.",
     )
     lease_seconds: float = Field(15.0, gt=0, description="A job whose worker is silent this long is taken over.")
     max_attempts: int = Field(3, ge=1, description="Times a job is tried before it fails.")

@@ -71,13 +71,14 @@ class Backend:
     limiter: Limiter  # over all fronts
     tenant_limit: TenantLimit  # in this front, shared by both transports, as are
     strangers: Strangers
+    draining: asyncio.Event  # set once this process is told to stop
     # They run as long as the backend is open: whoever serves it ends when one of them does.
     loops: tuple[asyncio.Task[None], ...]
 
 
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
-    """Migrates the database, connects, and closes all of it at the end."""
+    """Migrates the database where the settings say so, connects, and closes all of it at the end."""
     database = Database(
         settings.database,
         pool_size=settings.database_connections,
@@ -95,7 +96,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     )
     entity_sql = EntitySql()
     try:
-        await database.migrate()
+        await database.prepare(migrate=settings.migrate_on_start)
         await ensure_shards(database, settings.index_shards)
         embedder = await ensure_embedder(database, config)
         objects = Objects(settings.objects, min_free_bytes=settings.min_free_bytes)
@@ -200,6 +201,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 limiter=limiter,
                 tenant_limit=tenant_limit,
                 strangers=Strangers(),
+                draining=asyncio.Event(),
                 loops=loops,
             )
         finally:

@@ -7,7 +7,8 @@ from typing import Literal
 from fastapi import APIRouter, Query, Response
 
 from services.core.errors import ArcusError
-from services.core.store.database import DamagedDatabaseError
+from services.core.store.database import DamagedDatabaseError, Database
+from services.core.store.migration import NEEDED
 from services.nimbus.backend import Backend
 from services.rest.errors import reply
 from services.rest.schemas.shared import Error, Reply
@@ -26,8 +27,13 @@ class Health(Reply):
 
 
 class Readiness(Reply):
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "unavailable", "draining"]
     database: Literal["ok", "unavailable", "damaged"]
+    schema_needed: str
+    schema_found: str
+
+
+class Status(Readiness):
     engine: Literal["ok", "unavailable"]
 
 
@@ -41,15 +47,26 @@ def operation_routes(backend: Backend) -> APIRouter:
     @router.get(
         "/readyz",
         tags=["operations"],
-        summary="Tell whether the database can be used; the engine is told of",
+        summary="Tell whether this front takes requests",
         response_model=Readiness,
-        responses={503: {"model": Readiness, "description": "The database does not answer, or is damaged."}},
+        responses={
+            503: {"model": Readiness, "description": "The database can't be used, or the front is told to stop."}
+        },
     )
     async def readyz() -> Response:
-        parts = {"database": await _database(backend), "engine": await _engine(backend)}
+        ready = await readiness(backend.database, draining=backend.draining.is_set())
+        return reply(ready, 200 if ready["status"] == "ok" else 503)
+
+    @router.get(
+        "/status",
+        tags=["operations"],
+        summary="Tell of this front and of what it needs, the engines among it",
+        response_model=Status,
+    )
+    async def status() -> Response:
         # Without engines, uploads and lists work: a front that is taken out for them would take these away too.
-        status = "ok" if parts["database"] == "ok" else "unavailable"
-        return reply({"status": status, **parts}, 200 if status == "ok" else 503)
+        ready = await readiness(backend.database, draining=backend.draining.is_set())
+        return reply({**ready, "engine": await _engine(backend)})
 
     @router.get(
         "/v1/thumbnails/{thumbnail_id}.jpg",
@@ -67,14 +84,19 @@ def operation_routes(backend: Backend) -> APIRouter:
     return router
 
 
-async def _database(backend: Backend) -> str:
+async def readiness(database: Database, *, draining: bool = False) -> dict[str, str]:
+    """What `/readyz` says; ready where its status is ok."""
+    found = ""
     try:
-        await backend.database.check()
+        await database.check()
+        found = await database.schema()
+        state = "ok"
     except DamagedDatabaseError:
-        return "damaged"
+        state = "damaged"
     except ArcusError:
-        return "unavailable"
-    return "ok"
+        state = "unavailable"
+    status = "draining" if draining else "ok" if state == "ok" and found >= NEEDED else "unavailable"
+    return {"status": status, "database": state, "schema_needed": NEEDED, "schema_found": found}
 
 
 async def _engine(backend: Backend) -> str:

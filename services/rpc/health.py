@@ -1,8 +1,9 @@
-"""grpc.health.v1: serving while the database answers and is whole."""
+"""grpc.health.v1: serving while the database answers and is whole, until the process is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import grpc
 from grpc.aio import ServicerContext as Context
@@ -16,8 +17,9 @@ CHECK_SECONDS = 5.0
 
 
 class HealthService(health_pb2_grpc.HealthServicer):
-    def __init__(self, database: Database, services: tuple[str, ...]) -> None:
+    def __init__(self, database: Database, draining: asyncio.Event, services: tuple[str, ...]) -> None:
         self._database = database
+        self._draining = draining
         self._services = ("", *services)
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> HealthCheckResponse:
@@ -34,9 +36,14 @@ class HealthService(health_pb2_grpc.HealthServicer):
             if status != told:
                 await context.write(HealthCheckResponse(status=status))
                 told = status
-            await asyncio.sleep(CHECK_SECONDS)
+            if self._draining.is_set():
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), CHECK_SECONDS)
 
     async def _status(self) -> HealthCheckResponse.ServingStatus:
+        if self._draining.is_set():
+            return HealthCheckResponse.NOT_SERVING
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._database.check()

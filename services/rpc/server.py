@@ -114,7 +114,7 @@ def create_server(
     chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(backend), server)
     search_pb2_grpc.add_SearchServiceServicer_to_server(SearchService(backend), server)
     segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)
-    health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, SERVICES), server)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, backend.draining, SERVICES), server)
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     add_reflection((*SERVICES, health), server)
     try:

@@ -47,7 +47,7 @@ def check_failed(result: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_help_names_every_command() -> None:
     shown = arcus("--help").stdout
-    for command in ("up", "ingest", "ask", "doctor", "plan", "demo", "reshard", "keys"):
+    for command in ("up", "ingest", "ask", "doctor", "plan", "demo", "front", "engines", "migrate", "reshard", "keys"):
         assert command in shown
     assert {arcus(command, "--help").returncode for command in ("up", "ingest", "ask", "keys")} == {0}
 

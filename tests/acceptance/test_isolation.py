@@ -17,7 +17,7 @@ from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front
 
 MODEL = "nimbus-001"
-OPEN = {"GET /healthz", "GET /readyz", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
+OPEN = {"GET /healthz", "GET /readyz", "GET /status", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
 SECRETS = (*SPEECH, "A talk", "On parsing and streaming", "SLIDE", "secret.mp4", "of the first")
 FACTS = {"type": "object", "properties": {"mentions_parsing": {"type": "boolean"}, "quote": {"type": "string"}}}
 Json = dict[str, Any]
@@ -366,7 +366,7 @@ def test_every_route_refuses_a_request_without_a_valid_key(routes: list[str], fi
 
 
 def test_what_needs_no_key_is_just_that(answering: Front):
-    for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+    for path in ("/healthz", "/readyz", "/status", "/docs", "/openapi.json"):
         assert httpx.get(answering.url + path).status_code == 200
 
 

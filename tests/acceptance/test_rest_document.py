@@ -29,7 +29,7 @@ from tests.acceptance.live_front import Account, Front
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
-OPEN = {"/healthz", "/readyz", "/v1/thumbnails/{thumbnail_id}.jpg"}
+OPEN = {"/healthz", "/readyz", "/status", "/v1/thumbnails/{thumbnail_id}.jpg"}
 
 
 @pytest.fixture(scope="module")

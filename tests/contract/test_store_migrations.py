@@ -11,7 +11,8 @@ from sqlalchemy import Connection, UniqueConstraint, inspect, select
 
 from services.core.errors import ArcusError
 from services.core.index.shards import ensure_shards
-from services.core.store.database import MIGRATIONS, Database
+from services.core.store.database import Database
+from services.core.store.migration import MIGRATIONS
 from services.core.store.schema import collection_files, collection_shards, metadata
 from tests.contract.store_steps import SHARDS
 

@@ -28,7 +28,7 @@ HEAVY = {
     "scipy",
 }
 # Where something is wrapped as an actor, or one is called.
-DEPLOYED = {"deploy.py", "deployment.py", "handles.py", "runtime.py", "serve_pipeline.py", "ingress.py"}
+DEPLOYED = {"cluster.py", "deploy.py", "deployment.py", "handles.py", "runtime.py", "serve_pipeline.py", "ingress.py"}
 
 
 def modules(package: str) -> Iterator[Path]:

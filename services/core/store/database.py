@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    inspect,
     make_url,
     select,
 )
@@ -34,13 +34,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.store import migration
 from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
 from services.core.store.pool_pings import ping_after_pause
 
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
-MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMA_POLL_SECONDS = 0.5
 SETUP_LOCK = 7146725  # any number, the same in every process
 POOL_SIZE = 5
 STATEMENT_SECONDS = 60.0
@@ -56,6 +57,8 @@ UNAVAILABLE = (
     "timeout",
 )
 DAMAGED = ("malformed", "not a database", "invalid page", "could not read block")
+
+log = structlog.get_logger(__name__)
 
 
 class DamagedDatabaseError(ArcusError):
@@ -105,6 +108,7 @@ class Database:
                 ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), milliseconds
             )
             options["connect_args"] = {"server_settings": {"application_name": "arcus", **limits}}
+        self._url = url
         self._engine = create_async_engine(url, **options)
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
@@ -205,13 +209,53 @@ class Database:
 
     async def migrate(self) -> None:
         """Brings the tables to the newest version. Safe to run from several processes at once."""
-        async with self.write() as connection:
-            if not self.is_sqlite:  # others may migrate meanwhile, and a version may have much to do
-                await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-                await connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
-            await self.lock(connection)
-            await connection.run_sync(_upgrade)
+        if await self.schema() != migration.NEEDED:
+            if self.is_sqlite:
+                while await self._upgrade_one():
+                    pass
+            else:
+                with _mapped(None):
+                    await migration.upgrade_postgres(self._url)
         await self._look_at_damage()
+
+    async def _upgrade_one(self) -> bool:
+        async with self.write() as connection:
+            return await connection.run_sync(migration.upgrade_one)
+
+    async def schema(self) -> str:
+        """The version of the tables; empty in a new database."""
+        return await self.reading(migration.found)
+
+    async def await_schema(self, seconds: float = 0.0) -> None:
+        """Returns when the tables are what this program needs, or newer: what a version adds, older programs don't miss.
+
+        Raises STORAGE_UNAVAILABLE where they are not after so long.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        told = ""
+        while True:
+            try:
+                version = await self.schema()
+                if version >= migration.NEEDED:
+                    return await self._look_at_damage()
+                problem = f"its tables have version {version or 'none'}, and {migration.NEEDED} is needed: run `arcus migrate`"
+            except DamagedDatabaseError:
+                raise
+            except ArcusError as error:
+                problem = error.message
+            if asyncio.get_running_loop().time() >= deadline:
+                raise ArcusError(Reason.STORAGE_UNAVAILABLE, f"The database can't be used yet: {problem}")
+            if problem != told:
+                told = problem
+                log.warning("waits_for_the_database", problem=problem)
+            await asyncio.sleep(SCHEMA_POLL_SECONDS)
+
+    async def prepare(self, *, migrate: bool, wait_seconds: float = 0.0) -> None:
+        """At the start of what uses the tables: migrates, or waits until somebody has."""
+        if migrate:
+            await self.migrate()
+        else:
+            await self.await_schema(wait_seconds)
 
     async def _look_at_damage(self) -> None:
         """What was found damaged may have been restored before this start."""
@@ -230,7 +274,7 @@ class Database:
             raise DamagedDatabaseError
 
     async def lock(self, connection: AsyncConnection) -> None:
-        """Keeps other set-up (migrations, shards, keys) out until the transaction ends; SQLite's writer is alone anyway."""
+        """Keeps other set-up (shards, keys) out until the transaction ends; SQLite's writer is alone anyway."""
         if not self.is_sqlite:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
 
@@ -249,31 +293,6 @@ def _read(engine: Engine, work: Callable[[Connection], Result]) -> Result:
 def _write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     with engine.execution_options(arcus_write=True).begin() as connection:
         return work(connection)
-
-
-def _upgrade(connection: Connection) -> None:
-    version, newest = _version(connection), max(path.stem[:4] for path in (MIGRATIONS / "versions").glob("*.py"))
-    if version == newest:
-        return
-    if version > newest:
-        raise invalid(
-            f"The database is of a newer Arcus: its tables have version {version}, and this one knows up to {newest}. "
-            "Run that Arcus, or restore a copy from before it."
-        )
-    from alembic import command  # a quarter of a second, which every process would take that opens a database
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _version(connection: Connection) -> str:
-    """That alembic noted; empty in a new database."""
-    if not inspect(connection).has_table("alembic_version"):
-        return ""
-    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
