@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
+from services.core.tenants.admin_keys import AdminKeys
 from services.core.tenants.keys import Keys
 
 T = TypeVar("T")
@@ -29,18 +32,38 @@ def with_keys(data_dir: Path, use: Callable[[Keys], Awaitable[T]]) -> T:
 
 
 async def start_key(settings: Settings) -> str:
-    """The key that `arcus up` prints: that of ARCUS_API_KEY, or one made once and kept in the data folder, mode 0600."""
-    given = settings.api_key.get_secret_value()
-    path = settings.data_dir / "api_key"
-    if not given and path.exists():
-        given = path.read_text().strip()
+    """The key that `arcus up` prints: that of ARCUS_API_KEY, or one made once and kept in the data folder, mode 0600.
+
+    An admin key is kept there too, or taken from ARCUS_ADMIN_KEY. It is not printed.
+    """
     database = Database(settings.database)
     try:
         await database.prepare(migrate=settings.migrate_on_start)
+        given, kept = _given(settings.api_key, settings.data_dir / "api_key")
         key = await Keys(database).create("default", given or None)
+        if not kept:
+            _keep(settings.data_dir / "api_key", key)
+        admin_keys = AdminKeys(database)
+        given, kept = _given(settings.admin_key, settings.data_dir / "admin_key")
+        if given:
+            await admin_keys.ensure(given, "start")
+        else:
+            given, _ = await admin_keys.create("start")
+        if not kept:
+            _keep(settings.data_dir / "admin_key", given)
     finally:
         await database.close()
-    if not settings.api_key.get_secret_value() and not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key + "\n")
     return key
+
+
+def _given(setting: SecretStr, path: Path) -> tuple[str, bool]:
+    """A key from the settings or from its file, empty if there is neither; and whether it is not to be written."""
+    given = setting.get_secret_value()
+    if given:
+        return given, True
+    return (path.read_text().strip(), True) if path.exists() else ("", False)
+
+
+def _keep(path: Path, key: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key + "\n")

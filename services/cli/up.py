@@ -36,7 +36,7 @@ FAILED_STARTS = 3
 CHILD_GRACE_SECONDS = 6.0
 ORPHAN_GRACE_SECONDS = 1.0
 
-API_KEY = "ARCUS_API_KEY"  # only the command needs it: fronts know keys from the database
+KEYS = ("ARCUS_API_KEY", "ARCUS_ADMIN_KEY")  # only the command needs them: fronts know keys from the database
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ class Supervisor:
         start_seconds: float = START_SECONDS,
     ) -> None:
         self._start_seconds = start_seconds
-        inherited = {name: value for name, value in os.environ.items() if name != API_KEY}
+        inherited = {name: value for name, value in os.environ.items() if name not in KEYS}
         self._environment = {**inherited, **_environment(settings)}
         self._programs = programs
         self._pids: set[int] = set()
@@ -313,7 +313,7 @@ def _locked(folder: Path) -> Any:
 
 def _environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
-    for name in type(settings).model_fields.keys() - {"api_key"}:
+    for name in type(settings).model_fields.keys() - {"api_key", "admin_key"}:
         value = getattr(settings, name)
         values[f"ARCUS_{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     return values

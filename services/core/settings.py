@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         "", description="Origins of web pages that may call the API, separated by commas; * means any, empty none."
     )
     api_key: SecretStr = Field(SecretStr(""), description="Key of the tenant 'default' made at start; empty makes one.")
+    admin_key: SecretStr = Field(
+        SecretStr(""),
+        description="An admin key, for /admin/v1; empty means one that `arcus up` keeps in the data folder.",
+    )
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
     engine_secret: SecretStr = Field(SecretStr(""), description="Shared secret of the front and the engine replicas.")

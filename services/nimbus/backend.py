@@ -28,11 +28,14 @@ from services.core.search.searches import Searches
 from services.core.settings import Settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
+from services.core.tenants.admin_keys import AdminKeys
+from services.core.tenants.audit import Audit
 from services.core.tenants.keys import Keys
 from services.core.tenants.limiter import Limiter
 from services.core.tenants.limits import TenantLimit
 from services.core.tenants.plans import Plans, load_plans
 from services.core.tenants.strangers import Strangers
+from services.core.tenants.tenants import Tenants
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
@@ -54,6 +57,9 @@ class Backend:
     settings: Settings
     database: Database
     keys: Keys
+    admin_keys: AdminKeys
+    tenants: Tenants
+    audit: Audit
     files: Files
     collections: Collections
     members: Members
@@ -160,7 +166,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             foreground=foreground,
             background=background,
         )
-        keys = Keys(database)
+        keys, admin_keys = Keys(database), AdminKeys(database)
+        if settings.admin_key.get_secret_value():
+            await admin_keys.ensure(settings.admin_key.get_secret_value(), "ARCUS_ADMIN_KEY")
         loops = (
             asyncio.create_task(keys.run(), name="key-uses"),
             asyncio.create_task(writer.run(), name="log-writer"),
@@ -172,6 +180,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 settings=settings,
                 database=database,
                 keys=keys,
+                admin_keys=admin_keys,
+                tenants=Tenants(database),
+                audit=Audit(database),
                 files=files,
                 collections=collections,
                 members=members,

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from services.nimbus.backend import Backend
+from services.rest.admin import admin_routes
 from services.rest.chat import chat_routes
 from services.rest.collections import collection_routes
 from services.rest.descriptions import description_routes
@@ -23,6 +24,7 @@ from services.rest.members import member_routes
 from services.rest.operations import operation_routes
 from services.rest.rate_headers import NAMES as RATE_HEADERS
 from services.rest.responses import model_routes, response_routes
+from services.rest.schemas.admin import KeyRotation, NewAdminKey, NewKey, NewTenant
 from services.rest.schemas.chat import CreateChatCompletion
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
 from services.rest.schemas.files import FileUpdate
@@ -39,13 +41,18 @@ BODIES: tuple[type[BaseModel], ...] = (
     CreateChatCompletion,
     CreateResponse,
     FileUpdate,
+    KeyRotation,
+    NewAdminKey,
     NewCollection,
+    NewKey,
+    NewTenant,
     SearchRequest,
     UpdateFileSegment,
 )
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is not valid; the error names the field."},
     401: {"model": Error, "description": "The API key is missing or not valid."},
+    403: {"model": Error, "description": "The key is blocked or lacks the scope, or its tenant is suspended."},
     404: {"model": Error, "description": "There is no such thing in this account."},
     409: {"model": Error, "description": "It exists already."},
     413: {"model": Error, "description": "The upload or the body is too large."},
@@ -74,6 +81,7 @@ def create_app(backend: Backend) -> FastAPI:
         Gate,
         keys=backend.keys,
         limiter=backend.limiter,
+        admin_keys=backend.admin_keys,
         limit=backend.tenant_limit,
         strangers=backend.strangers,
         max_question_bytes=backend.settings.max_question_bytes,
@@ -103,6 +111,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.include_router(operation_routes(backend), responses={400: FAILURES[400]})
     for router in routers:
         app.include_router(router, prefix="/v1", responses=FAILURES)
+    app.include_router(admin_routes(backend), prefix="/admin/v1", responses=FAILURES)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -6,7 +6,8 @@ Every reply carries X-Request-Id, under which the log tells of a failure.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import MAX_BODY_BYTES
+from services.core.tenants.admin_keys import AdminKeys
+from services.core.tenants.audit import Actor
 from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limiter import NO_LIMITS, Limiter, RefusedError, current
 from services.core.tenants.limits import Place, TenantLimit
@@ -28,9 +31,11 @@ from services.rest.errors import error_reply
 from services.rest.rate_headers import rate_headers
 from services.rest.scopes import scope_of
 
+Who = TypeVar("Who")
 log = structlog.get_logger(__name__)
 SLASHES = re.compile("//+")
 PUBLIC = ("/v1/thumbnails/",)  # the signature in the link is the permission
+ADMIN = "/admin/"
 QUESTIONS = ("/v1/responses", "/v1/chat/completions")
 UPLOADS = "/v1/files"
 # What users sent reaches the replies: no browser may take it for a page, or run any of it.
@@ -52,6 +57,7 @@ class Gate:
         *,
         keys: Keys,
         limiter: Limiter,
+        admin_keys: AdminKeys,
         limit: TenantLimit,
         strangers: Strangers,
         max_question_bytes: int,
@@ -59,6 +65,7 @@ class Gate:
         self._app = app
         self._keys = keys
         self._limiter = limiter
+        self._admin_keys = admin_keys
         self._limit = limit
         self._strangers = strangers
         self._max_question_bytes = max_question_bytes
@@ -89,13 +96,17 @@ class Gate:
         try:
             path = clean_path(scope)
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
-                caller = await self._authenticate(scope)
+                caller: Caller = await self._authenticate(scope, self._keys.authenticate)
                 caller.require(scope_of(scope["method"], path))
                 scope.setdefault("state", {})["caller"] = caller
                 reads = scope["method"] in ("GET", "HEAD")
                 async with await self._limiter.admit(caller.tenant_id, caller.key_id, reads=reads) as admission:
                     current.set(admission)
                     await self._admitted(scope, receive, watched_send, caller.tenant_id)
+            elif path.startswith(ADMIN):
+                key_id = await self._authenticate(scope, self._admin_keys.authenticate)
+                scope.setdefault("state", {})["actor"] = Actor(key_id, (scope["client"] or ("",))[0], request_id)
+                await self._admitted(scope, receive, watched_send, key_id)
             else:
                 await self._app(scope, receive, watched_send)
         except ClientDisconnect:
@@ -112,6 +123,7 @@ class Gate:
             await failure(scope, receive, watched_send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, tenant_id: str) -> None:
+        """An admin key has the places that a tenant has."""
         if scope["method"] == "POST" and scope["path"] == UPLOADS:
             with self._limit.admit(tenant_id, Place.UPLOAD):
                 await self._app(scope, receive, send)
@@ -127,7 +139,7 @@ class Gate:
         with self._limit.admit(tenant_id):
             await self._app(scope, receive, send)
 
-    async def _authenticate(self, scope: Scope) -> Caller:
+    async def _authenticate(self, scope: Scope, owner: Callable[[str], Awaitable[Who]]) -> Who:
         given = Headers(scope=scope).getlist("authorization")
         if len(given) > 1:
             raise ArcusError(Reason.UNAUTHENTICATED, "Send one Authorization header, not several.")
@@ -135,7 +147,7 @@ class Gate:
         if scheme.lower() != "bearer" or not key.strip():
             raise ArcusError(Reason.UNAUTHENTICATED)
         try:
-            return await self._keys.authenticate(key.strip())
+            return await owner(key.strip())
         except ArcusError as error:
             if error.reason is Reason.UNAUTHENTICATED:
                 await self._strangers.slow((scope["client"] or ("",))[0])

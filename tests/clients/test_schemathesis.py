@@ -22,6 +22,7 @@ def test_the_document_and_the_server_say_the_same(account: Account, tmp_path: Pa
     httpx.get(f"{account.front.url}/openapi.json", timeout=120)  # it is made at the first request
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run"]
     command += ["--phases", "coverage", "--header", f"Authorization: Bearer {account.key}", "--warnings", "off"]
+    command += ["--exclude-path-regex", "^/admin/"]  # which a tenant's key does not open
     command += ["--max-failures", "50", "--continue-on-failure", "--no-color", "--report-json-path", "report.json"]
     command += [f"{account.front.url}/openapi.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=SECONDS)

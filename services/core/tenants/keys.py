@@ -24,6 +24,7 @@ from services.core.tenants.known_keys import KnownKeys, Refusal, check_strength,
 from services.core.tenants.scopes import ALL_SCOPES, Scope, scopes_of, scopes_text
 from services.core.tenants.tenants import check_name, ensure_tenant
 
+MAX_LIFE_MS = 100 * 365 * 86_400_000
 MAX_OVERLAP_MS = 30 * 86_400_000
 USE_MS = 60_000  # how often it is noted that a key is used
 UNKNOWN = Refusal(Reason.UNAUTHENTICATED, "The API key is not valid; make one with 'arcus keys create'.")
@@ -268,6 +269,8 @@ class Keys:
             check_name(name, "A key", field="name")
         if expires_at is not None and expires_at <= now:
             raise invalid("expires_at is in the past; give a later time.", field="expires_at")
+        if expires_at is not None and expires_at > now + MAX_LIFE_MS:
+            raise invalid("expires_at is more than 100 years ahead; give Unix milliseconds.", field="expires_at")
         if key is not None:
             check_strength(key)
         key = key or f"cg-{secrets.token_urlsafe(32)}"

@@ -1,0 +1,103 @@
+"""What the administration takes and tells. Times are Unix milliseconds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from services.core.tenants.scopes import Scope
+from services.rest.schemas.shared import Body, ListReply, Reply, told
+
+NAME = told(minLength=1, maxLength=200)
+
+
+class NewTenant(Body):
+    name: str = Field(json_schema_extra=NAME)
+
+
+class NewKey(Body):
+    name: str = Field("", description="What the key is for.", json_schema_extra=told(maxLength=200))
+    scopes: list[str] | None = Field(
+        None,
+        description="All of them when absent.",
+        json_schema_extra=told(items={"enum": [scope.value for scope in Scope]}, minItems=1),
+    )
+    expires_at: int | None = Field(None, description="Unix milliseconds; never when absent.")
+
+
+class KeyRotation(Body):
+    overlap_seconds: int = Field(
+        3600,
+        description="How long the old key stays valid.",
+        json_schema_extra=told(minimum=0, maximum=30 * 86_400),
+    )
+
+
+class NewAdminKey(Body):
+    name: str = Field(description="Whose it is.", json_schema_extra=NAME)
+
+
+class Tenant(Reply):
+    object: Literal["tenant"]
+    id: str
+    name: str
+    created_at: int
+    suspended_at: int | None
+
+
+class Key(Reply):
+    object: Literal["key"]
+    id: str
+    tenant_id: str
+    tenant: str
+    name: str
+    hint: str = Field(description="The first characters of the key.")
+    scopes: list[Scope]
+    state: Literal["active", "blocked", "expired", "revoked"]
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None = Field(description="Noted once a minute.")
+    blocked_at: int | None
+    revoked_at: int | None
+    key: str | None = Field(None, description="The key itself, in the reply that makes it and in no other.")
+
+
+class AdminKey(Reply):
+    object: Literal["admin_key"]
+    id: str
+    name: str
+    hint: str
+    created_at: int
+    revoked_at: int | None
+    key: str | None = Field(None, description="The key itself, in the reply that makes it and in no other.")
+
+
+class AuditRecord(Reply):
+    object: Literal["audit_record"]
+    id: int
+    at: int
+    actor_key_id: str | None = Field(description="An admin key; null for the command line beside the database.")
+    action: str
+    target_type: str
+    target_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    address: str
+    request_id: str
+
+
+class TenantList(ListReply):
+    data: list[Tenant]
+
+
+class KeyList(ListReply):
+    data: list[Key]
+
+
+class AdminKeyList(ListReply):
+    data: list[AdminKey]
+
+
+class AuditRecordList(ListReply):
+    data: list[AuditRecord]
