@@ -14,7 +14,7 @@ from grpc.aio import ServicerContext as Context
 from services.nimbus.backend import Backend
 from services.nimbus.requests.chats import ChatRequest, parse_chat
 from services.rpc.gate import tenant
-from services.rpc.responses import options_json
+from services.rpc.responses import format_json, options_json
 from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
 from services.rpc.writing import write_all
 
@@ -53,6 +53,7 @@ def asked(request: pb.CreateChatCompletionRequest) -> ChatRequest:
         "max_completion_tokens": optional(request, "max_completion_tokens"),
         **options_json(request),
         "verbosity": request.verbosity or None,
+        "response_format": _format(request),
         "metadata": struct_json(request, "metadata"),
         "store": optional(request, "store"),
         "include_citations": optional(request, "include_citations"),
@@ -61,6 +62,11 @@ def asked(request: pb.CreateChatCompletionRequest) -> ChatRequest:
     if request.HasField("filter"):
         body["filter"] = filter_json(request.filter)
     return parse_chat(body)
+
+
+def _format(request: pb.CreateChatCompletionRequest) -> dict[str, Any] | None:
+    given = format_json(request)
+    return given and {"type": given["type"], "json_schema": given}
 
 
 def _message(item: pb.ChatMessage) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def event_message(event: dict[str, Any]) -> pb.ResponseEvent:
             delta=event["delta"],
         )
     fields: dict[str, Any] = {name: event[name] for name in PLAIN if name in event}
+    if "refusal" in event:
+        fields["text"] = event["refusal"]
     if "annotation" in event:
         fields["annotation"] = _citation(event["annotation"])
     if "part" in event:
@@ -78,12 +80,26 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
     """What was asked for and used; responses that an earlier version kept may lack some of it."""
     choice = body.get("tool_choice") or ""
     fields = {name: body[name] for name in USED if body.get(name) is not None}
-    fields["verbosity"] = (body.get("text") or {}).get("verbosity", "")
+    text = body.get("text") or {}
+    fields["verbosity"] = text.get("verbosity", "")
+    fields["text_format"] = _format(text.get("format") or {"type": "text"})
     fields["tools"] = [_tool(tool) for tool in body.get("tools") or ()]
     if isinstance(choice, dict) and choice["type"] == "allowed_tools":
         fields["allowed_tools"] = [tool["name"] for tool in choice["tools"]]
     fields["tool_choice"] = choice if isinstance(choice, str) else choice.get("mode") or choice["name"]
     return fields
+
+
+def _format(told: dict[str, Any]) -> pb.TextFormat:
+    if told["type"] != "json_schema":
+        return pb.TextFormat(type=told["type"])
+    return pb.TextFormat(
+        type=told["type"],
+        name=told["name"],
+        description=told["description"] or "",
+        schema=struct_of(told["schema"]),
+        strict=told["strict"],
+    )
 
 
 def _tool(tool: dict[str, Any]) -> pb.Tool:
@@ -116,6 +132,8 @@ def _item(item: dict[str, Any]) -> pb.OutputItem:
 
 
 def _part(part: dict[str, Any]) -> pb.ContentPart:
+    if part["type"] == "refusal":
+        return pb.ContentPart(type="refusal", text=part["refusal"])
     return pb.ContentPart(
         type=part["type"], text=part["text"], annotations=[_citation(item) for item in part["annotations"]]
     )

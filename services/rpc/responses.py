@@ -10,6 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from grpc.aio import ServicerContext as Context
 
+from services.nimbus.answers.conversation import part_text
 from services.nimbus.backend import Backend
 from services.nimbus.requests.input_items import input_items, items_page
 from services.nimbus.requests.options import LABELS
@@ -96,7 +97,7 @@ def asked(request: pb.CreateResponseRequest) -> ResponseRequest:
         "background": request.background,
         "previous_response_id": request.previous_response_id or None,
         **options_json(request),
-        "text": {"verbosity": request.verbosity or None},
+        "text": {"verbosity": request.verbosity or None, "format": format_json(request)},
     }
     if request.HasField("knowledge_base"):
         body["knowledge_base"] = _knowledge_base(request.knowledge_base)
@@ -130,7 +131,7 @@ def _input_item(item: dict[str, Any]) -> pb.InputItem:
 def _text(value: str | list[dict[str, Any]]) -> str:
     if isinstance(value, str):
         return value
-    return "\n".join(part["refusal" if part["type"] == "refusal" else "text"] for part in value)
+    return "\n".join(map(part_text, value))
 
 
 def options_json(request: Any) -> dict[str, Any]:
@@ -140,6 +141,20 @@ def options_json(request: Any) -> dict[str, Any]:
         "tool_choice": _tool_choice(request),
         **{name: optional(request, name) for name in ("top_p", "parallel_tool_calls", "max_tool_calls")},
         **{name: getattr(request, name) or None for name in ("truncation", *LABELS)},
+    }
+
+
+def format_json(request: Any) -> dict[str, Any] | None:
+    """The form of the answer, as the HTTP API's responses have it."""
+    if not request.HasField("text_format"):
+        return None
+    given = request.text_format
+    return {
+        "type": given.type,
+        "name": given.name,
+        "description": given.description or None,
+        "schema": struct_json(given, "schema"),
+        "strict": optional(given, "strict"),
     }
 
 

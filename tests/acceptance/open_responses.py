@@ -137,7 +137,7 @@ REFUSED = (  # what a server of text answers may refuse, and the field that it m
             "json-schema",
             {"input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}},
         ),
-        "text.format",
+        "text.format.schema",
     ),
     (Case("item-reference", {"input": [{"type": "item_reference", "id": "msg_1"}]}), "input[0].id"),
     (Case("penalty", {"input": "x", "presence_penalty": 1}), "presence_penalty"),

@@ -34,6 +34,7 @@ async def test_options_are_honoured_and_told_again(front: RpcFront):
         "safety_identifier": "s",
         "prompt_cache_key": "k",
         "store": True,
+        "text_format": pb.TextFormat(type="text"),
     }
     asked = asks("What moves the tide?", at.collection_id, **fields)
     response = await front.client.responses("Create", asked)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
-from ray_jobs.engines.language.extractor import bounded
+from ray_jobs.engines.language.guides import bounded
 from ray_jobs.engines.language.scripted import example
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
 from services.core.entities.schemas import misfit, parse_schema

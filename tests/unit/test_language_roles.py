@@ -11,8 +11,9 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.language.describer import MAX_SCENES, LanguageDescriber
-from ray_jobs.engines.language.extractor import MAX_STRING, LanguageExtractor, bounded, joined
+from ray_jobs.engines.language.extractor import LanguageExtractor, joined
 from ray_jobs.engines.language.generator import LanguageGenerator
+from ray_jobs.engines.language.guides import MAX_STRING, bounded
 from ray_jobs.engines.language.model import Prompt
 from ray_jobs.engines.language.scripted import ScriptedModel, pieces
 from ray_jobs.engines.roles import DescribeRequest

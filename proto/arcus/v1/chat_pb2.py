@@ -28,43 +28,43 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61rcus/v1/chat.proto\x12\x08\x61rcus.v1\x1a\x14\x61rcus/v1/lists.proto\x1a\x18\x61rcus/v1/responses.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\"|\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\ntool_calls\x18\x04 \x03(\x0b\x32\x16.arcus.v1.ChatToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\"\x97\x01\n\x0c\x43hatToolCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x31\n\x08\x66unction\x18\x04 \x01(\x0b\x32\x1f.arcus.v1.ChatToolCall.Function\x1a+\n\x08\x46unction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\"\xcd\x05\n\x1b\x43reateChatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x08messages\x18\x02 \x03(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x13\n\x0b\x63ollections\x18\x03 \x03(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15max_completion_tokens\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x05tools\x18\x07 \x03(\x0b\x32\x0e.arcus.v1.Tool\x12\x13\n\x0btool_choice\x18\x08 \x01(\t\x12)\n\x08metadata\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\x05store\x18\n \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11include_citations\x18\x0b \x01(\x08H\x03\x88\x01\x01\x12\x15\n\rinclude_usage\x18\x0c \x01(\x08\x12\x15\n\rallowed_tools\x18\r \x03(\t\x12 \n\x13parallel_tool_calls\x18\x0e \x01(\x08H\x04\x88\x01\x01\x12\x1b\n\x0emax_tool_calls\x18\x0f \x01(\rH\x05\x88\x01\x01\x12\x12\n\x05top_p\x18\x10 \x01(\x01H\x06\x88\x01\x01\x12\x12\n\ntruncation\x18\x11 \x01(\t\x12\x11\n\tverbosity\x18\x12 \x01(\t\x12\x0c\n\x04user\x18\x13 \x01(\t\x12\x19\n\x11safety_identifier\x18\x14 \x01(\t\x12\x18\n\x10prompt_cache_key\x18\x15 \x01(\tB\x0e\n\x0c_temperatureB\x18\n\x16_max_completion_tokensB\x08\n\x06_storeB\x14\n\x12_include_citationsB\x16\n\x14_parallel_tool_callsB\x11\n\x0f_max_tool_callsB\x08\n\x06_top_p\"\xaa\x04\n\x0c\x43hatCitation\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x06 \x01(\t\x12?\n\x10relevant_sources\x18\x07 \x03(\x0b\x32%.arcus.v1.ChatCitation.RelevantSource\x12H\n\x18visual_scene_description\x18\x08 \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12:\n\nscene_text\x18\t \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12\x36\n\x06speech\x18\n \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12\x41\n\x11\x61udio_description\x18\x0b \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x1a\x1e\n\x0eRelevantSource\x12\x0c\n\x04text\x18\x01 \x01(\t\x1a\x45\n\x0f\x44\x65scriptionPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nstart_time\x18\x02 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x03 \x01(\x01\"S\n\tChatUsage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x04\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x04\"\x9d\x01\n\x0b\x43hatPayload\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12&\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12\x13\n\x0b\x63ollections\x18\x04 \x03(\tB\x0e\n\x0c_temperature\"\xa0\x02\n\x0e\x43hatCompletion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12&\n\x07message\x18\x04 \x01(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x15\n\rfinish_reason\x18\x05 \x01(\t\x12)\n\tcitations\x18\x06 \x03(\x0b\x32\x16.arcus.v1.ChatCitation\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.arcus.v1.ChatUsage\x12&\n\x07payload\x18\x08 \x01(\x0b\x32\x15.arcus.v1.ChatPayload\x12)\n\x08metadata\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"\xf5\x01\n\x13\x43hatCompletionChunk\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12$\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x15.arcus.v1.ChatMessage\x12)\n\tcitations\x18\x05 \x03(\x0b\x32\x16.arcus.v1.ChatCitation\x12\x15\n\rfinish_reason\x18\x06 \x01(\t\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.arcus.v1.ChatUsage\x12&\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x17.arcus.v1.ResponseError\"+\n\x18GetChatCompletionRequest\x12\x0f\n\x07\x63hat_id\x18\x01 \x01(\t\"o\n\x1aListChatCompletionsRequest\x12\x1c\n\x04page\x18\x01 \x01(\x0b\x32\x0e.arcus.v1.Page\x12$\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x13.arcus.v1.TimeRange\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"[\n\x1bListChatCompletionsResponse\x12-\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32\x18.arcus.v1.ChatCompletion\x12\r\n\x05total\x18\x02 \x01(\r\".\n\x1b\x44\x65leteChatCompletionRequest\x12\x0f\n\x07\x63hat_id\x18\x01 \x01(\t2\x8d\x03\n\x0b\x43hatService\x12I\n\x06\x43reate\x12%.arcus.v1.CreateChatCompletionRequest\x1a\x18.arcus.v1.ChatCompletion\x12P\n\x06Stream\x12%.arcus.v1.CreateChatCompletionRequest\x1a\x1d.arcus.v1.ChatCompletionChunk0\x01\x12\x43\n\x03Get\x12\".arcus.v1.GetChatCompletionRequest\x1a\x18.arcus.v1.ChatCompletion\x12S\n\x04List\x12$.arcus.v1.ListChatCompletionsRequest\x1a%.arcus.v1.ListChatCompletionsResponse\x12G\n\x06\x44\x65lete\x12%.arcus.v1.DeleteChatCompletionRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61rcus/v1/chat.proto\x12\x08\x61rcus.v1\x1a\x14\x61rcus/v1/lists.proto\x1a\x18\x61rcus/v1/responses.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x8d\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\ntool_calls\x18\x04 \x03(\x0b\x32\x16.arcus.v1.ChatToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\x0f\n\x07refusal\x18\x06 \x01(\t\"\x97\x01\n\x0c\x43hatToolCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x31\n\x08\x66unction\x18\x04 \x01(\x0b\x32\x1f.arcus.v1.ChatToolCall.Function\x1a+\n\x08\x46unction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\"\xf8\x05\n\x1b\x43reateChatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x08messages\x18\x02 \x03(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x13\n\x0b\x63ollections\x18\x03 \x03(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15max_completion_tokens\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x1d\n\x05tools\x18\x07 \x03(\x0b\x32\x0e.arcus.v1.Tool\x12\x13\n\x0btool_choice\x18\x08 \x01(\t\x12)\n\x08metadata\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\x05store\x18\n \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11include_citations\x18\x0b \x01(\x08H\x03\x88\x01\x01\x12\x15\n\rinclude_usage\x18\x0c \x01(\x08\x12\x15\n\rallowed_tools\x18\r \x03(\t\x12 \n\x13parallel_tool_calls\x18\x0e \x01(\x08H\x04\x88\x01\x01\x12\x1b\n\x0emax_tool_calls\x18\x0f \x01(\rH\x05\x88\x01\x01\x12\x12\n\x05top_p\x18\x10 \x01(\x01H\x06\x88\x01\x01\x12\x12\n\ntruncation\x18\x11 \x01(\t\x12\x11\n\tverbosity\x18\x12 \x01(\t\x12\x0c\n\x04user\x18\x13 \x01(\t\x12\x19\n\x11safety_identifier\x18\x14 \x01(\t\x12\x18\n\x10prompt_cache_key\x18\x15 \x01(\t\x12)\n\x0btext_format\x18\x16 \x01(\x0b\x32\x14.arcus.v1.TextFormatB\x0e\n\x0c_temperatureB\x18\n\x16_max_completion_tokensB\x08\n\x06_storeB\x14\n\x12_include_citationsB\x16\n\x14_parallel_tool_callsB\x11\n\x0f_max_tool_callsB\x08\n\x06_top_p\"\xaa\x04\n\x0c\x43hatCitation\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x06 \x01(\t\x12?\n\x10relevant_sources\x18\x07 \x03(\x0b\x32%.arcus.v1.ChatCitation.RelevantSource\x12H\n\x18visual_scene_description\x18\x08 \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12:\n\nscene_text\x18\t \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12\x36\n\x06speech\x18\n \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x12\x41\n\x11\x61udio_description\x18\x0b \x03(\x0b\x32&.arcus.v1.ChatCitation.DescriptionPart\x1a\x1e\n\x0eRelevantSource\x12\x0c\n\x04text\x18\x01 \x01(\t\x1a\x45\n\x0f\x44\x65scriptionPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nstart_time\x18\x02 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x03 \x01(\x01\"S\n\tChatUsage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x04\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x04\"\x9d\x01\n\x0b\x43hatPayload\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12&\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x16.arcus.v1.SearchFilter\x12\x13\n\x0b\x63ollections\x18\x04 \x03(\tB\x0e\n\x0c_temperature\"\xa0\x02\n\x0e\x43hatCompletion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12&\n\x07message\x18\x04 \x01(\x0b\x32\x15.arcus.v1.ChatMessage\x12\x15\n\rfinish_reason\x18\x05 \x01(\t\x12)\n\tcitations\x18\x06 \x03(\x0b\x32\x16.arcus.v1.ChatCitation\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.arcus.v1.ChatUsage\x12&\n\x07payload\x18\x08 \x01(\x0b\x32\x15.arcus.v1.ChatPayload\x12)\n\x08metadata\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"\xf5\x01\n\x13\x43hatCompletionChunk\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12$\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x15.arcus.v1.ChatMessage\x12)\n\tcitations\x18\x05 \x03(\x0b\x32\x16.arcus.v1.ChatCitation\x12\x15\n\rfinish_reason\x18\x06 \x01(\t\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.arcus.v1.ChatUsage\x12&\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x17.arcus.v1.ResponseError\"+\n\x18GetChatCompletionRequest\x12\x0f\n\x07\x63hat_id\x18\x01 \x01(\t\"o\n\x1aListChatCompletionsRequest\x12\x1c\n\x04page\x18\x01 \x01(\x0b\x32\x0e.arcus.v1.Page\x12$\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x13.arcus.v1.TimeRange\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"[\n\x1bListChatCompletionsResponse\x12-\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32\x18.arcus.v1.ChatCompletion\x12\r\n\x05total\x18\x02 \x01(\r\".\n\x1b\x44\x65leteChatCompletionRequest\x12\x0f\n\x07\x63hat_id\x18\x01 \x01(\t2\x8d\x03\n\x0b\x43hatService\x12I\n\x06\x43reate\x12%.arcus.v1.CreateChatCompletionRequest\x1a\x18.arcus.v1.ChatCompletion\x12P\n\x06Stream\x12%.arcus.v1.CreateChatCompletionRequest\x1a\x1d.arcus.v1.ChatCompletionChunk0\x01\x12\x43\n\x03Get\x12\".arcus.v1.GetChatCompletionRequest\x1a\x18.arcus.v1.ChatCompletion\x12S\n\x04List\x12$.arcus.v1.ListChatCompletionsRequest\x1a%.arcus.v1.ListChatCompletionsResponse\x12G\n\x06\x44\x65lete\x12%.arcus.v1.DeleteChatCompletionRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'arcus.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATMESSAGE']._serialized_start=140
-  _globals['_CHATMESSAGE']._serialized_end=264
-  _globals['_CHATTOOLCALL']._serialized_start=267
-  _globals['_CHATTOOLCALL']._serialized_end=418
-  _globals['_CHATTOOLCALL_FUNCTION']._serialized_start=375
-  _globals['_CHATTOOLCALL_FUNCTION']._serialized_end=418
-  _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_start=421
-  _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_end=1138
-  _globals['_CHATCITATION']._serialized_start=1141
-  _globals['_CHATCITATION']._serialized_end=1695
-  _globals['_CHATCITATION_RELEVANTSOURCE']._serialized_start=1594
-  _globals['_CHATCITATION_RELEVANTSOURCE']._serialized_end=1624
-  _globals['_CHATCITATION_DESCRIPTIONPART']._serialized_start=1626
-  _globals['_CHATCITATION_DESCRIPTIONPART']._serialized_end=1695
-  _globals['_CHATUSAGE']._serialized_start=1697
-  _globals['_CHATUSAGE']._serialized_end=1780
-  _globals['_CHATPAYLOAD']._serialized_start=1783
-  _globals['_CHATPAYLOAD']._serialized_end=1940
-  _globals['_CHATCOMPLETION']._serialized_start=1943
-  _globals['_CHATCOMPLETION']._serialized_end=2231
-  _globals['_CHATCOMPLETIONCHUNK']._serialized_start=2234
-  _globals['_CHATCOMPLETIONCHUNK']._serialized_end=2479
-  _globals['_GETCHATCOMPLETIONREQUEST']._serialized_start=2481
-  _globals['_GETCHATCOMPLETIONREQUEST']._serialized_end=2524
-  _globals['_LISTCHATCOMPLETIONSREQUEST']._serialized_start=2526
-  _globals['_LISTCHATCOMPLETIONSREQUEST']._serialized_end=2637
-  _globals['_LISTCHATCOMPLETIONSRESPONSE']._serialized_start=2639
-  _globals['_LISTCHATCOMPLETIONSRESPONSE']._serialized_end=2730
-  _globals['_DELETECHATCOMPLETIONREQUEST']._serialized_start=2732
-  _globals['_DELETECHATCOMPLETIONREQUEST']._serialized_end=2778
-  _globals['_CHATSERVICE']._serialized_start=2781
-  _globals['_CHATSERVICE']._serialized_end=3178
+  _globals['_CHATMESSAGE']._serialized_start=141
+  _globals['_CHATMESSAGE']._serialized_end=282
+  _globals['_CHATTOOLCALL']._serialized_start=285
+  _globals['_CHATTOOLCALL']._serialized_end=436
+  _globals['_CHATTOOLCALL_FUNCTION']._serialized_start=393
+  _globals['_CHATTOOLCALL_FUNCTION']._serialized_end=436
+  _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_start=439
+  _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_end=1199
+  _globals['_CHATCITATION']._serialized_start=1202
+  _globals['_CHATCITATION']._serialized_end=1756
+  _globals['_CHATCITATION_RELEVANTSOURCE']._serialized_start=1655
+  _globals['_CHATCITATION_RELEVANTSOURCE']._serialized_end=1685
+  _globals['_CHATCITATION_DESCRIPTIONPART']._serialized_start=1687
+  _globals['_CHATCITATION_DESCRIPTIONPART']._serialized_end=1756
+  _globals['_CHATUSAGE']._serialized_start=1758
+  _globals['_CHATUSAGE']._serialized_end=1841
+  _globals['_CHATPAYLOAD']._serialized_start=1844
+  _globals['_CHATPAYLOAD']._serialized_end=2001
+  _globals['_CHATCOMPLETION']._serialized_start=2004
+  _globals['_CHATCOMPLETION']._serialized_end=2292
+  _globals['_CHATCOMPLETIONCHUNK']._serialized_start=2295
+  _globals['_CHATCOMPLETIONCHUNK']._serialized_end=2540
+  _globals['_GETCHATCOMPLETIONREQUEST']._serialized_start=2542
+  _globals['_GETCHATCOMPLETIONREQUEST']._serialized_end=2585
+  _globals['_LISTCHATCOMPLETIONSREQUEST']._serialized_start=2587
+  _globals['_LISTCHATCOMPLETIONSREQUEST']._serialized_end=2698
+  _globals['_LISTCHATCOMPLETIONSRESPONSE']._serialized_start=2700
+  _globals['_LISTCHATCOMPLETIONSRESPONSE']._serialized_end=2791
+  _globals['_DELETECHATCOMPLETIONREQUEST']._serialized_start=2793
+  _globals['_DELETECHATCOMPLETIONREQUEST']._serialized_end=2839
+  _globals['_CHATSERVICE']._serialized_start=2842
+  _globals['_CHATSERVICE']._serialized_end=3239
 # @@protoc_insertion_point(module_scope)

@@ -10,18 +10,20 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ChatMessage(_message.Message):
-    __slots__ = ("role", "content", "name", "tool_calls", "tool_call_id")
+    __slots__ = ("role", "content", "name", "tool_calls", "tool_call_id", "refusal")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     role: str
     content: str
     name: str
     tool_calls: _containers.RepeatedCompositeFieldContainer[ChatToolCall]
     tool_call_id: str
-    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., name: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ChatToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+    refusal: str
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., name: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ChatToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ..., refusal: _Optional[str] = ...) -> None: ...
 
 class ChatToolCall(_message.Message):
     __slots__ = ("index", "id", "type", "function")
@@ -43,7 +45,7 @@ class ChatToolCall(_message.Message):
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., type: _Optional[str] = ..., function: _Optional[_Union[ChatToolCall.Function, _Mapping]] = ...) -> None: ...
 
 class CreateChatCompletionRequest(_message.Message):
-    __slots__ = ("model", "messages", "collections", "filter", "temperature", "max_completion_tokens", "tools", "tool_choice", "metadata", "store", "include_citations", "include_usage", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "top_p", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key")
+    __slots__ = ("model", "messages", "collections", "filter", "temperature", "max_completion_tokens", "tools", "tool_choice", "metadata", "store", "include_citations", "include_usage", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "top_p", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key", "text_format")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +67,7 @@ class CreateChatCompletionRequest(_message.Message):
     USER_FIELD_NUMBER: _ClassVar[int]
     SAFETY_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     collections: _containers.RepeatedScalarFieldContainer[str]
@@ -86,7 +89,8 @@ class CreateChatCompletionRequest(_message.Message):
     user: str
     safety_identifier: str
     prompt_cache_key: str
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ..., temperature: _Optional[float] = ..., max_completion_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_responses_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., include_citations: bool = ..., include_usage: bool = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., top_p: _Optional[float] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ...) -> None: ...
+    text_format: _responses_pb2.TextFormat
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ..., temperature: _Optional[float] = ..., max_completion_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_responses_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., include_citations: bool = ..., include_usage: bool = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., top_p: _Optional[float] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., text_format: _Optional[_Union[_responses_pb2.TextFormat, _Mapping]] = ...) -> None: ...
 
 class ChatCitation(_message.Message):
     __slots__ = ("file_id", "collection_id", "segment_id", "start_time", "end_time", "context", "relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")

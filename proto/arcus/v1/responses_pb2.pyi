@@ -121,7 +121,7 @@ class EntityCollection(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class CreateResponseRequest(_message.Message):
-    __slots__ = ("model", "messages", "instructions", "temperature", "max_output_tokens", "knowledge_base", "include", "metadata", "store", "background", "previous_response_id", "tools", "tool_choice", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "top_p", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key")
+    __slots__ = ("model", "messages", "instructions", "temperature", "max_output_tokens", "knowledge_base", "include", "metadata", "store", "background", "previous_response_id", "tools", "tool_choice", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "top_p", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key", "text_format")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +144,7 @@ class CreateResponseRequest(_message.Message):
     USER_FIELD_NUMBER: _ClassVar[int]
     SAFETY_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[InputMessage]
     instructions: str
@@ -166,7 +167,22 @@ class CreateResponseRequest(_message.Message):
     user: str
     safety_identifier: str
     prompt_cache_key: str
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[InputMessage, _Mapping]]] = ..., instructions: _Optional[str] = ..., temperature: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., knowledge_base: _Optional[_Union[KnowledgeBase, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., background: bool = ..., previous_response_id: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., top_p: _Optional[float] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ...) -> None: ...
+    text_format: TextFormat
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[InputMessage, _Mapping]]] = ..., instructions: _Optional[str] = ..., temperature: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., knowledge_base: _Optional[_Union[KnowledgeBase, _Mapping]] = ..., include: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., store: bool = ..., background: bool = ..., previous_response_id: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., top_p: _Optional[float] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., text_format: _Optional[_Union[TextFormat, _Mapping]] = ...) -> None: ...
+
+class TextFormat(_message.Message):
+    __slots__ = ("type", "name", "description", "schema", "strict")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    name: str
+    description: str
+    schema: _struct_pb2.Struct
+    strict: bool
+    def __init__(self, type: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., strict: bool = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("file_id", "collection_id", "segment_id", "start_time", "end_time", "context", "relevant_sources", "visual_scene_description", "scene_text", "speech", "audio_description")
@@ -257,7 +273,7 @@ class ResponseError(_message.Message):
     def __init__(self, message: _Optional[str] = ..., type: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class Response(_message.Message):
-    __slots__ = ("id", "status", "created_at", "model", "instructions", "output", "usage", "error", "incomplete_reason", "metadata", "previous_response_id", "background", "completed_at", "store", "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key")
+    __slots__ = ("id", "status", "created_at", "model", "instructions", "output", "usage", "error", "incomplete_reason", "metadata", "previous_response_id", "background", "completed_at", "store", "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "allowed_tools", "parallel_tool_calls", "max_tool_calls", "truncation", "verbosity", "user", "safety_identifier", "prompt_cache_key", "text_format")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -285,6 +301,7 @@ class Response(_message.Message):
     USER_FIELD_NUMBER: _ClassVar[int]
     SAFETY_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     id: str
     status: ResponseStatus
     created_at: int
@@ -312,7 +329,8 @@ class Response(_message.Message):
     user: str
     safety_identifier: str
     prompt_cache_key: str
-    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[ResponseStatus, str]] = ..., created_at: _Optional[int] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., output: _Optional[_Iterable[_Union[OutputItem, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ..., incomplete_reason: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., previous_response_id: _Optional[str] = ..., background: bool = ..., completed_at: _Optional[int] = ..., store: bool = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ...) -> None: ...
+    text_format: TextFormat
+    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[ResponseStatus, str]] = ..., created_at: _Optional[int] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., output: _Optional[_Iterable[_Union[OutputItem, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[ResponseError, _Mapping]] = ..., incomplete_reason: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., previous_response_id: _Optional[str] = ..., background: bool = ..., completed_at: _Optional[int] = ..., store: bool = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., allowed_tools: _Optional[_Iterable[str]] = ..., parallel_tool_calls: bool = ..., max_tool_calls: _Optional[int] = ..., truncation: _Optional[str] = ..., verbosity: _Optional[str] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., text_format: _Optional[_Union[TextFormat, _Mapping]] = ...) -> None: ...
 
 class ResponseEvent(_message.Message):
     __slots__ = ("type", "sequence_number", "item_id", "output_index", "content_index", "delta", "text", "annotation_index", "annotation", "part", "item", "response", "error", "arguments")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.fences import Fence, one_line
+from ray_jobs.engines.language.guides import bounded
 from ray_jobs.engines.language.json_answers import UnusableAnswerError, answer_in_json
 from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
 from ray_jobs.stages.extract import Extracted, ExtractRequest, Passage
@@ -17,10 +18,7 @@ from services.core.media import timecode
 
 OUTPUT_TOKENS = 4_000
 MAX_READINGS = 16  # parts that a long file is read in
-MAX_STRING, MAX_ITEMS = 400, 50  # where the schema sets no bounds: an answer that never ends is none
 MAX_SOURCES = 200
-GUIDES = {"oneOf": "anyOf"}
-CHECKED = ("propertyNames", "minProperties", "maxProperties")
 RULES = (
     "You fill a record from what was said and shown in a video, given line by line with its time. Take only what stands "
     "there, in its words; where a value is not there, leave it out, or null, or empty. If nothing fits the record, answer "
@@ -79,31 +77,6 @@ class LanguageExtractor:
 
 
 _KINDS = {"speech": "said", "scene_text": "on screen", "visual": "seen"}
-
-
-def bounded(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with an end to every string and list, so that a guided answer has one.
-
-    What guided decoding does not know is left out: the record is checked by the whole schema.
-    """
-    made = {GUIDES.get(name, name): _bounded_part(name, value) for name, value in schema.items() if name not in CHECKED}
-    kinds = made.get("type")
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    if "string" in kinds and not made.keys() & {"enum", "const", "maxLength"}:
-        made["maxLength"] = MAX_STRING
-    if "array" in kinds and "maxItems" not in made:
-        made["maxItems"] = MAX_ITEMS
-    return made
-
-
-def _bounded_part(name: str, value: Any) -> Any:
-    if name == "properties":
-        return {key: bounded(item) for key, item in value.items()}
-    if name in ("items", "additionalProperties") and isinstance(value, dict):
-        return bounded(value)
-    if name in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        return [bounded(item) for item in value]
-    return value
 
 
 def joined(first: Any, second: Any) -> Any:

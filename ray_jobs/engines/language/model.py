@@ -38,8 +38,9 @@ class Tool:
 class Prompt:
     """`images`: each uint8 [height, width, 3] RGB, shown in order before the text of the last user's turn.
 
-    `schema`: the answer is JSON that fits it, with no whitespace between its parts. `tool_choice`: auto, none, required,
-    or the name of a tool. `written`: the beginning of the answer, as the model made it before: it goes on right behind.
+    `schema`: the answer is JSON that fits it, with no whitespace between its parts, or a call where tools are offered.
+    `tool_choice`: auto, none, required, or the name of a tool. `written`: the beginning of the answer, as the model made it
+    before: it goes on right behind.
     `tenant_id` salts caches, so that no tenant can tell what another asked.
     """
 

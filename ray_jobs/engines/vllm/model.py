@@ -112,12 +112,12 @@ class VllmModel:
                 f"The prompt has {len(rendered['prompt_token_ids'])} tokens; the model takes {self.context_tokens - 1}."
             )
         structure = None
-        if prompt.schema is not None:
-            structure = StructuredOutputsParams(json=prompt.schema)
-        elif prompt.tools and prompt.tool_choice != "none":
+        if prompt.tools and prompt.tool_choice != "none":
             structure = StructuredOutputsParams(
-                **guidance(prompt.tools, prompt.tool_choice, is_token=OPEN in self._added)
+                **guidance(prompt.tools, prompt.tool_choice, is_token=OPEN in self._added, schema=prompt.schema)
             )
+        elif prompt.schema is not None:
+            structure = StructuredOutputsParams(json=prompt.schema)
         sampling = dict(self._sampling)
         if prompt.temperature is not None:
             sampling["temperature"] = prompt.temperature

@@ -40,16 +40,22 @@ def explanation(tools: Sequence[Tool]) -> str:
     )
 
 
-def guidance(tools: Sequence[Tool], choice: str, *, is_token: bool = False) -> dict[str, Any]:
+def guidance(
+    tools: Sequence[Tool], choice: str, *, is_token: bool = False, schema: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Arguments of vLLM's StructuredOutputsParams: a grammar in llguidance's Lark (its docs/syntax.md).
 
     auto: any text, with calls in it that fit their schemas; else exactly one call, of any tool or of the one named.
+    With a schema, auto is either one call or JSON that fits it.
     `is_token`: the model has a token of its own that opens a call.
     """
     chosen = [tool for tool in tools if choice in ("auto", "required", tool.name)]
     opening = OPEN if is_token else json.dumps(OPEN)
     lines = ["%llguidance {}"]
-    if choice == "auto":
+    if choice == "auto" and schema is not None:
+        lines += ["start: open body | answer", "open: " + opening]
+        lines.append(f"answer: %json {json.dumps(schema | _COMPACT)}")
+    elif choice == "auto":
         # Lazy: text ends at the first opening. One with a token ends there by itself.
         lines += ["start: call* TEXT", "TEXT: /(.|\\n)*/", "call: open body"]
         lines += ["open: TEXT " + opening] if is_token else ["open[lazy]: TEXT " + opening]

@@ -93,12 +93,14 @@ def parse_schema(schema: Any, *, field: str = "extract_config.schema") -> Place:
         raise invalid(f"{field} is nested too deeply", field=field) from None
     place = _Reader(schema, field).read(schema, field, depth=1, references=())
     if place.kind != "object" or place.is_nullable or place.others:
-        raise invalid(f"{field}.type must be object: each file or segment yields one record", field=f"{field}.type")
+        raise invalid(f"{field}.type must be object: what is made by it is one record", field=f"{field}.type")
     return place
 
 
 def misfit(schema: Json, record: Any) -> str:
-    """Where and why a record does not fit a schema that parse_schema accepted; empty when it fits."""
+    """Where and why a record does not fit a schema that parse_schema accepted, or {}; empty when it fits."""
+    if not schema:
+        return "" if isinstance(record, dict) else "$: it is no object"
     error = best_match(_validator(_resolved(json.dumps(schema))).iter_errors(record))
     return "" if error is None else f"{error.json_path}: {error.message[:300]}"
 

@@ -96,6 +96,9 @@ def _completion(request: ChatRequest, response: dict[str, Any], created_at: int)
     for item in response["output"]:
         if item["type"] == "message":
             for part in item["content"]:
+                if part["type"] == "refusal":
+                    message |= {"content": None, "refusal": part["refusal"]}
+                    continue
                 message["content"] += part["text"]
                 citations += part["annotations"]
         elif item["type"] == "function_call":
@@ -143,6 +146,8 @@ class _Chunks:
         match event["type"]:
             case "response.output_text.delta":
                 yield self._chunk({"content": event["delta"]})
+            case "response.refusal.delta":
+                yield self._chunk({"refusal": event["delta"]})
             case "response.created":
                 self._head["id"] = event["response"]["id"]
                 yield self._chunk({"role": "assistant", "content": ""})

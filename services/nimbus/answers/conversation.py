@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from services.core.answers.responses import Response, Responses
 from services.core.errors import ArcusError, Reason, invalid
@@ -49,11 +50,16 @@ async def continued(responses: Responses, tenant_id: str, request: ResponseReque
     return replace(request, messages=messages, knowledge_base=knowledge_base or request.knowledge_base)
 
 
+def part_text(part: dict[str, Any]) -> str:
+    """Of a message's content: its words, or why it has none."""
+    return part["refusal" if part["type"] == "refusal" else "text"]
+
+
 def _answered(response: Response) -> list[Message]:
     turns = []
     for item in response.body["output"] or ():
         if item["type"] == "message":
-            turns.append(Message("assistant", "\n".join(part["text"] for part in item["content"])))
+            turns.append(Message("assistant", "\n".join(map(part_text, item["content"]))))
         elif item["type"] == "function_call":
             turns.append(Message("assistant", "", (FunctionCall(item["call_id"], item["name"], item["arguments"]),)))
     return turns

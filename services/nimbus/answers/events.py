@@ -5,6 +5,7 @@ here. An entry is a piece of the message's text, or a list of a name and its arg
 
     ["created"] ["in_progress"]                            the response begins
     ["message"] ["part"] text… ["text_done"] ["part_done"] the message
+    ["message"] ["part", "refusal"] …                      or why there is none in the form that was asked for
     ["citation", number, annotation]                       a source is cited first; number is what the engine calls it
     ["item", item]                                         a query call or function call begins
     ["arguments", index, text] ["arguments_done", index]   what a function is called with
@@ -84,6 +85,7 @@ class EventLog:
         self._text: list[str] = []
         self._annotations: list[dict[str, Any]] = []
         self._message_index = -1
+        self._part_type = "output_text"
         self._place: dict[str, Any] = {}
         self._item_id = ""
         self.numbers: dict[tuple[int, float], int] = {}  # (the engine's number of a source, start) → the reader's
@@ -116,6 +118,15 @@ class EventLog:
         return self._message_index if self._message_index >= 0 else None
 
     @property
+    def text(self) -> str:
+        """What the message says so far, or its refusal."""
+        return "".join(self._text)
+
+    @property
+    def is_refused(self) -> bool:
+        return self._part_type == "refusal"
+
+    @property
     def item_count(self) -> int:
         return len(self._items)
 
@@ -129,6 +140,13 @@ class EventLog:
         self.next_number = number + 1
         if isinstance(entry, str):
             self._text.append(entry)
+            if self.is_refused:
+                return {
+                    "type": "response.refusal.delta",
+                    "sequence_number": number,
+                    **self._place,
+                    "delta": entry,
+                }
             return {
                 "type": "response.output_text.delta",
                 "sequence_number": number,
@@ -157,9 +175,9 @@ class EventLog:
         self._items.append(item)
         return "response.output_item.added", {"output_index": self._message_index, "item": dict(item)}
 
-    def _part(self) -> tuple[str, Event]:
-        part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
-        return "response.content_part.added", {**self._place, "part": part}
+    def _part(self, type: str = "output_text") -> tuple[str, Event]:
+        self._part_type = type
+        return "response.content_part.added", {**self._place, "part": self._content()}
 
     def _citation(self, number: int, annotation: dict[str, Any]) -> tuple[str, Event]:
         if "type" in annotation:  # a chat's citations have neither type nor place
@@ -171,7 +189,9 @@ class EventLog:
         return "response.output_text.annotation.added", fields
 
     def _text_done(self) -> tuple[str, Event]:
-        return "response.output_text.done", {**self._place, "text": "".join(self._text), "logprobs": []}
+        if self.is_refused:
+            return "response.refusal.done", {**self._place, "refusal": self.text}
+        return "response.output_text.done", {**self._place, "text": self.text, "logprobs": []}
 
     def _part_done(self) -> tuple[str, Event]:
         return "response.content_part.done", {**self._place, "part": self._content()}
@@ -223,7 +243,9 @@ class EventLog:
         return "response.cancelled", {"response": self.body}
 
     def _content(self) -> dict[str, Any]:
-        return {"type": "output_text", "text": "".join(self._text), "annotations": list(self._annotations)}
+        if self.is_refused:
+            return {"type": "refusal", "refusal": self.text}
+        return {"type": "output_text", "text": self.text, "annotations": list(self._annotations)}
 
     def _output(self) -> list[dict[str, Any]]:
         return [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from services.core.entities.schemas import misfit
 from services.core.errors import ArcusError, Reason
 from services.nimbus.answers.citations import CitationStream, Cited
 from services.nimbus.answers.events import Entry, EventLog
@@ -95,8 +97,10 @@ class Generation:
         if not self._finish_reason:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
         entries = list(self._told(self._citations.end()))
-        if not self._items:
+        if self._message_index is None and not self._calls:
             entries += self._message()
+        if self._finish_reason != "length":
+            self._check_json()
         if self._message_index is not None:
             entries += [["text_done"], ["part_done"], ["item_done", self._message_index]]
         for index in self._calls.values():
@@ -107,7 +111,8 @@ class Generation:
 
     def _opening(self) -> list[Entry]:
         entries: list[Entry] = [["created"], ["in_progress"]]
-        if self._prepared.items or not self._request.tools:  # where functions are offered, there may be no message
+        # Where functions are offered there may be no message, and where JSON is asked for a refusal instead.
+        if not self._request.json_schema and (self._prepared.items or not self._request.tools):
             entries += [["message"], ["part"]]
             self._message_index = 0
         for index, item in enumerate(self._prepared.items, start=1):
@@ -124,11 +129,21 @@ class Generation:
             self._finish_reason, self._input_tokens = chunk.finish_reason, chunk.input_tokens
         entries: list[Entry] = []
         passed = ""
-        if chunk.text:
+        if chunk.refusal:
+            passed = chunk.refusal.replace("\0", "")
+            entries += self._begun("refusal")
+            entries.append(passed)
+        elif chunk.text and self._request.json_schema:  # [1] is a list there
+            passed = chunk.text.replace("\0", "")
+            entries += self._begun("output_text")
+            entries.append(passed)
+        elif chunk.text:
             text = chunk.text.replace("\0", "")  # which PostgreSQL does not store
             whole = self._citations.held + text
             entries += self._told(self._citations.feed(text))
             passed = whole[: len(whole) - len(self._citations.held)]
+        for citation in chunk.citations:
+            entries += self._supported(citation)
         if chunk.HasField("tool_call"):
             entries += self._called(chunk.tool_call)
         return Step(entries, passed, chunk.output_tokens)
@@ -137,23 +152,44 @@ class Generation:
         for piece in pieces:
             if self._message_index is None:
                 yield from self._message()
-            if isinstance(piece, str):
-                yield piece
-            else:
-                end = self._cited[piece.number, piece.start_time]
-                annotation = self._prepared.annotations[piece.number]
-                moment = self._moments.narrowed(piece.number, piece.start_time, end, annotation)
-                yield ["citation", piece.number, moment]
+            yield piece if isinstance(piece, str) else self._citation(piece.number, piece.start_time)
+
+    def _supported(self, citation: pb.Citation) -> Iterator[Entry]:
+        """The first citation of a moment that an answer in JSON rests on."""
+        if citation.number not in self._prepared.annotations or self._message_index is None:
+            return
+        start, end = self._moments.of(citation.number, citation.claim)
+        if (citation.number, start) not in self._cited.keys() | self._log.numbers.keys():
+            self._cited[citation.number, start] = end
+            yield self._citation(citation.number, start)
+
+    def _citation(self, number: int, start: float) -> Entry:
+        end = self._cited[number, start]
+        return ["citation", number, self._moments.narrowed(number, start, end, self._prepared.annotations[number])]
+
+    def _check_json(self) -> None:
+        """Raises INTERNAL where a whole answer does not fit its schema; calls or a refusal may stand in its place."""
+        if not self._request.json_schema or self._log.is_refused or (self._calls and not self._log.text):
+            return
+        try:
+            problem = misfit(json.loads(self._request.json_schema), json.loads(self._log.text))
+        except (ValueError, RecursionError) as error:
+            problem = f"it is no JSON ({error})"
+        if problem:
+            raise ArcusError(Reason.INTERNAL, f"The answer does not have the form that was asked for: {problem}")
 
     def _moment(self, number: int, claim: str) -> float:
         start, end = self._moments.of(number, claim)
         self._cited[number, start] = end
         return start
 
-    def _message(self) -> list[Entry]:
+    def _message(self, part: str = "output_text") -> list[Entry]:
         self._message_index = self._items
         self._items += 1
-        return [["message"], ["part"]]
+        return [["message"], ["part"] if part == "output_text" else ["part", part]]
+
+    def _begun(self, part: str) -> list[Entry]:
+        return self._message(part) if self._message_index is None else []
 
     def _called(self, call: pb.ToolCall) -> Iterator[Entry]:
         if call.id not in self._calls:

@@ -84,6 +84,7 @@ def build_prompt(
         embedder=embedder,
         form=plan.form,
         language=plan.language,
+        json_schema=request.options.format.engine_schema,
     )
     message.temperature = request.sampling_temperature
     if request.options.top_p is not None:

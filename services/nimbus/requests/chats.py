@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.core.errors import invalid
 from services.core.search.filters import SearchFilter
 from services.core.store.plain_json import check_plain
+from services.nimbus.requests.answer_format import read_chat_format
 from services.nimbus.requests.knowledge_base import KnowledgeBase
 from services.nimbus.requests.options import VERBOSITIES, Options
 from services.nimbus.requests.responses import (
@@ -32,7 +33,6 @@ REFUSED: tuple[tuple[str, tuple[Any, ...], str], ...] = (
     ("n", (1,), "n must be 1: one answer is given to a request"),
     ("stop", ([],), "stop is not offered; leave it out"),
     ("logprobs", (False,), "logprobs are not offered; leave logprobs out"),
-    ("response_format", ({"type": "text"},), "response_format must be of type text"),
     ("modalities", (["text"],), "modalities must be text alone"),
     ("audio", (), "audio is not offered; leave it out"),
     ("logit_bias", ({},), "logit_bias is not offered; leave it out"),
@@ -91,7 +91,10 @@ def parse_chat(body: Any) -> ChatRequest:
         stream=read_typed(body, "stream", bool) or False,
         store=False,
         chat_citations=True,
-        options=Options.from_json({**body, "text": {"verbosity": verbosity}}),
+        options=replace(
+            Options.from_json({**body, "text": {"verbosity": verbosity}}),
+            format=read_chat_format(body.get("response_format")),
+        ),
     )
     payload = {
         "messages": [

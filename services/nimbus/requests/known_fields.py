@@ -27,7 +27,7 @@ REQUEST = _named(
     input=[_ITEM],
     tools=[_named("type", *TOOL_FIELDS)],
     tool_choice=_named("type", "name", "mode", tools=[_named("type", "name")]),
-    text=_named("verbosity"),
+    text=_named("verbosity", format=_named("type", "name", "description", "schema", "strict")),
     knowledge_base=_named(
         *("type", "source", "collections", "files"),
         filter={kind: [_CRITERION] for kind in KINDS},

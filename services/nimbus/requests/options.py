@@ -6,10 +6,11 @@ can't do is refused by its name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.core.errors import invalid
+from services.nimbus.requests.answer_format import AnswerFormat, read_format
 
 LABELS = {"user": 512, "safety_identifier": 64, "prompt_cache_key": 64}  # the most characters of each
 VERBOSITIES = {"low": "Be brief.", "medium": "", "high": "Answer in detail."}
@@ -31,6 +32,7 @@ class Options:
     top_p: float | None = None
     truncation: str = "auto"  # a conversation that is too long is cut; disabled: it is refused
     verbosity: str | None = None
+    format: AnswerFormat = field(default_factory=AnswerFormat)
     parallel_tool_calls: bool = True
     max_tool_calls: int | None = None
     user: str | None = None
@@ -48,7 +50,7 @@ class Options:
                 raise invalid(f"{name} is not supported by this server: leave it at 0", field=name)
         if _integer(body, "top_logprobs", 0, 20):
             raise invalid("top_logprobs is not supported by this server: leave it at 0", field="top_logprobs")
-        reasoning = _object(body, "reasoning")
+        reasoning, text = _object(body, "reasoning"), _object(body, "text")
         _one_of(reasoning, "effort", EFFORTS, within="reasoning.")
         _one_of(reasoning, "summary", SUMMARIES, within="reasoning.")
         _one_of(body, "service_tier", TIERS)
@@ -58,7 +60,8 @@ class Options:
         return cls(
             top_p=_number(body, "top_p", 0, 1),
             truncation=_one_of(body, "truncation", ("auto", "disabled")) or "auto",
-            verbosity=_verbosity(_object(body, "text")),
+            verbosity=_one_of(text, "verbosity", tuple(VERBOSITIES), within="text."),
+            format=read_format(text.get("format")),
             parallel_tool_calls=parallel is not False,
             max_tool_calls=_integer(body, "max_tool_calls", 1, MAX_TOOL_CALLS),
             **{name: _label(body, name, limit) for name, limit in LABELS.items()},
@@ -78,7 +81,7 @@ class Options:
         return {
             "top_p": 1.0 if self.top_p is None else self.top_p,
             "truncation": self.truncation,
-            "text": {"format": {"type": "text"}, "verbosity": self.verbosity or "medium"},
+            "text": {"format": self.format.told(), "verbosity": self.verbosity or "medium"},
             "parallel_tool_calls": self.parallel_tool_calls,
             "max_tool_calls": self.max_tool_calls,
             "reasoning": {"effort": None, "summary": None},
@@ -90,13 +93,6 @@ class Options:
             "safety_identifier": self.safety_identifier,
             "prompt_cache_key": self.prompt_cache_key,
         }
-
-
-def _verbosity(text: dict[str, Any]) -> str | None:
-    format = text.get("format")
-    if format is not None and (not isinstance(format, dict) or format.get("type") != "text"):
-        raise invalid("text.format: this server answers in text alone: use {'type': 'text'}", field="text.format")
-    return _one_of(text, "verbosity", tuple(VERBOSITIES), within="text.")
 
 
 def _object(body: dict[str, Any], name: str) -> dict[str, Any]:

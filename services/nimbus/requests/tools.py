@@ -33,6 +33,8 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
 def read_tool_choice(value: Any, tools: tuple[dict[str, Any], ...]) -> str | dict[str, Any]:
     if value is None:
         return "auto"
+    if value == "required" and not tools:
+        raise invalid("tool_choice: required needs tools to call", field="tool_choice")
     if value in ("auto", "none", "required"):
         return value
     known = {tool["name"] for tool in tools}

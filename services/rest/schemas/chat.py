@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from services.nimbus.requests.answer_format import MAX_DESCRIPTION
 from services.nimbus.requests.responses import MAX_MESSAGES
 from services.rest.schemas.descriptions import DescribeOutputPart, SpeechOutputPart
+from services.rest.schemas.responses import TextFormat
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter, told
 
 
@@ -47,6 +49,20 @@ class ChatInputMessage(Body):
     tool_call_id: str | None = Field(None, description="Of a tool's message.")
 
 
+class NamedSchema(Body):
+    name: str = Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
+    record_schema: dict[str, Any] = Field(
+        alias="schema", description="JSON Schema, as text.format of responses has it."
+    )
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(Body):
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
 class StreamOptions(Body):
     include_usage: bool | None = Field(False, description="A last chunk tells the usage.")
 
@@ -67,6 +83,7 @@ class CreateChatCompletion(Body):
     stream_options: StreamOptions | None = None
     tools: list[ChatTool] | None = None
     tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = "auto"
+    response_format: TextFormat | JsonSchemaFormat | None = None
     metadata: dict[str, Any] | None = None
     store: bool | None = True
     include_citations: bool | None = True
@@ -75,7 +92,8 @@ class CreateChatCompletion(Body):
 
 class ChatMessage(Reply):
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: str | None = Field(description="null where a refusal stands instead.")
+    refusal: str | None = Field(None, description="Why there is no answer in the form that response_format asks for.")
     name: str | None = None
     tool_calls: list[ChatToolCall] | None = None
 

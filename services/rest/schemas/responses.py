@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from services.nimbus.requests.answer_format import MAX_DESCRIPTION
 from services.nimbus.requests.options import LABELS, MAX_TOOL_CALLS, TIERS
 from services.nimbus.requests.responses import MAX_INPUT_CHARACTERS, MAX_MESSAGES
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, told
@@ -85,11 +86,23 @@ class Tool(Body):
 
 
 class TextFormat(Body):
-    type: Literal["text"]
+    type: Literal["text", "json_object"]
+
+
+class SchemaFormat(Body):
+    """The answer is JSON that fits the schema, or a refusal that says why not."""
+
+    type: Literal["json_schema"]
+    name: str = Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
+    record_schema: dict[str, Any] = Field(
+        alias="schema", description="JSON Schema of an object, of what extract_config offers."
+    )
+    strict: bool | None = None
 
 
 class TextOptions(Body):
-    format: TextFormat | None = None
+    format: TextFormat | SchemaFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
@@ -175,12 +188,19 @@ class OutputText(Reply):
     annotations: list[Citation]
 
 
+class Refusal(Reply):
+    """Instead of a text where JSON was asked for: why there is none."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
 class OutputMessage(Reply):
     type: Literal["message"]
     id: str
     status: ItemStatus
     role: Literal["assistant"]
-    content: list[OutputText]
+    content: list[OutputText | Refusal]
 
 
 class FunctionCall(Reply):

@@ -26,11 +26,19 @@ _THING = set("name item label title what key place location subject entity produ
 
 
 @dataclass(frozen=True)
-class _Filled:
-    """A value and where it and its parts were found; `sources` is empty where nothing of it was."""
+class Support:
+    """The line that a value at a path of a record was taken from."""
+
+    path: str
+    line: Line
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A value and what supports it and its parts; `sources` is empty where nothing of it was found."""
 
     value: Any
-    sources: tuple[ValueSource, ...] = ()
+    sources: tuple[Support, ...] = ()
 
 
 class EmbeddedExtractor:
@@ -41,16 +49,32 @@ class EmbeddedExtractor:
 
     def extract_now(self, request: ExtractRequest) -> Extracted:
         place = parse_schema(request.schema)
-        filled = _object(place, lines_of(request.passages), "")
+        filled = record(place, lines_of(request.passages))
         if filled is None or not place.fits(filled.value):
             return Extracted(None)
-        return Extracted(filled.value, filled.sources)
+        times = [(one.path, one.line.start_time, one.line.end_time) for one in filled.sources]
+        return Extracted(filled.value, tuple(ValueSource(*one) for one in times))
 
 
-def _object(place: Place, lines: Sequence[Line], path: str, *, is_alone: bool = False) -> _Filled | None:
+def record(place: Place, lines: Sequence[Line], *, is_alone: bool = False) -> Filled | None:
+    """What the lines tell of an object; None where something that it must have is missing. It may not fit all rules.
+
+    `is_alone`: they are one line that tells of nothing else.
+    """
+    return _object(place, lines, "", is_alone=is_alone)
+
+
+def missing(place: Place, lines: Sequence[Line]) -> list[str]:
+    """Names of the properties that an object must have, and that the lines don't support."""
+    needed = {item.name: item for item in place.properties if item.is_required and not item.place.is_nullable}
+    made = {name: _property(item, lines, name, False) for name, item in needed.items()}
+    return [name for name, filled in made.items() if filled is None or not filled.sources]
+
+
+def _object(place: Place, lines: Sequence[Line], path: str, *, is_alone: bool = False) -> Filled | None:
     """None where something required has no support."""
     record: dict[str, Any] = {}
-    sources: list[ValueSource] = []
+    sources: list[Support] = []
     for item in place.properties:
         filled = _property(item, lines, f"{path}.{item.name}" if path else item.name, is_alone)
         if filled is not None:
@@ -62,10 +86,10 @@ def _object(place: Place, lines: Sequence[Line], path: str, *, is_alone: bool = 
             if item.place.kind != "array" or not item.place.fits([]):
                 return None
             record[item.name] = []
-    return _Filled(record, tuple(sources))
+    return Filled(record, tuple(sources))
 
 
-def _property(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+def _property(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> Filled | None:
     """Of a union, the first of its places that the text supports."""
     for place in (item.place, *item.place.others):
         filled = _of_place(replace(item, place=place), lines, path, is_alone)
@@ -74,7 +98,7 @@ def _property(item: Property, lines: Sequence[Line], path: str, is_alone: bool) 
     return None
 
 
-def _of_place(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+def _of_place(item: Property, lines: Sequence[Line], path: str, is_alone: bool) -> Filled | None:
     place = item.place
     if place.kind == "object" and place.values is not None and not place.properties:
         return _map(place, place.values, lines, path)
@@ -91,11 +115,11 @@ def _of_place(item: Property, lines: Sequence[Line], path: str, is_alone: bool) 
         line = presence_line(presence(item.name, place), lines)
         if not place.fits(line is not None):
             return None
-        return _Filled(False) if line is None else _Filled(True, (_source(path, line),))
+        return Filled(False) if line is None else Filled(True, (Support(path, line),))
     wanted = want(item.name, place)
     found = _thing(item.name, wanted, place, lines[0]) if is_alone and lines else []
     found = found or values(wanted, place, lines, is_list=False, is_alone=is_alone)
-    return _Filled(found[0].value, (_source(path, found[0].line),)) if found else None
+    return Filled(found[0].value, (Support(path, found[0].line),)) if found else None
 
 
 def _thing(name: str, wanted: Want, place: Place, line: Line) -> list[Found]:
@@ -111,44 +135,44 @@ def _thing(name: str, wanted: Want, place: Place, line: Line) -> list[Found]:
     return []
 
 
-def _map(place: Place, values: Place, lines: Sequence[Line], path: str) -> _Filled | None:
+def _map(place: Place, values: Place, lines: Sequence[Line], path: str) -> Filled | None:
     """What stands before the colons of lines, and what of the rest of each is such a value."""
     record: dict[str, Any] = {}
-    sources: list[ValueSource] = []
+    sources: list[Support] = []
     for line in lines:
         name, rest = (part.strip() for part in line.label)
         if not name or len(name) > MAX_NAME or name in record:
             continue
         if values.kind == "string" and not values.format and not values.choices:
-            filled = _Filled(rest, (_source("", line),)) if rest and values.fits(rest) else None
+            filled = Filled(rest, (Support("", line),)) if rest and values.fits(rest) else None
         else:
             filled = _property(Property("", values, True), [line], "", True)
         if filled is not None and filled.sources:
             record[name] = filled.value
-            sources += [_source(f"{path}.{name}" if path else name, line)]
+            sources += [Support(f"{path}.{name}" if path else name, line)]
         if len(record) == MAX_ITEMS:
             break
-    return _Filled(record, tuple(sources)) if record and place.fits(record) else None
+    return Filled(record, tuple(sources)) if record and place.fits(record) else None
 
 
-def _tuple(name: str, place: Place, lines: Sequence[Line], path: str, is_alone: bool) -> _Filled | None:
+def _tuple(name: str, place: Place, lines: Sequence[Line], path: str, is_alone: bool) -> Filled | None:
     """Its elements in their order; none where one that can't be null has no support."""
     value: list[Any] = []
-    sources: list[ValueSource] = []
+    sources: list[Support] = []
     for number, inner in enumerate(place.prefix):
         filled = _property(Property(name, inner, True), lines, f"{path}[{number}]", is_alone)
         if filled is None and not inner.is_nullable:
             return None
         value.append(filled.value if filled else None)
         sources += filled.sources if filled else ()
-    return _Filled(value, tuple(sources)) if sources and place.fits(value) else None
+    return Filled(value, tuple(sources)) if sources and place.fits(value) else None
 
 
-def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
+def _array(item: Property, lines: Sequence[Line], path: str) -> Filled | None:
     place, items = item.place, item.place.items
     assert items is not None
     limit = MAX_ITEMS if place.max_items is None else min(MAX_ITEMS, place.max_items)
-    found: list[tuple[Any, tuple[ValueSource, ...]]] = []
+    found: list[tuple[Any, tuple[Support, ...]]] = []
     if items.kind == "object":
         found = _objects(items, lines)
     elif items.prefix:
@@ -157,23 +181,23 @@ def _array(item: Property, lines: Sequence[Line], path: str) -> _Filled | None:
     elif items.kind in ("string", "integer", "number"):
         # The elements of a list are what the list is described as.
         wanted = want(item.name, items if items.description else replace(items, description=place.description))
-        found = [(one.value, (_source("", one.line),)) for one in values(wanted, items, lines, is_list=True)]
+        found = [(one.value, (Support("", one.line),)) for one in values(wanted, items, lines, is_list=True)]
     found = found[:limit]
     value = [one for one, _ in found]
     if not value or not place.fits(value):
         return None
     sources = [
-        ValueSource(f"{path}[{number}]{_inner(source.path)}", source.start_time, source.end_time)
+        Support(f"{path}[{number}]{_inner(source.path)}", source.line)
         for number, (_, parts) in enumerate(found)
         for source in parts
     ]
-    return _Filled(value, tuple(sources))
+    return Filled(value, tuple(sources))
 
 
-def _objects(place: Place, lines: Sequence[Line]) -> list[tuple[Any, tuple[ValueSource, ...]]]:
+def _objects(place: Place, lines: Sequence[Line]) -> list[tuple[Any, tuple[Support, ...]]]:
     """One object for each line that tells more than half of its properties, booleans not counted."""
     asked = [item for item in place.properties if item.place.kind != "boolean"] or list(place.properties)
-    found: list[tuple[Any, tuple[ValueSource, ...]]] = []
+    found: list[tuple[Any, tuple[Support, ...]]] = []
     for line in lines:
         filled = _object(place, [line], "", is_alone=True)
         if filled is None:
@@ -190,7 +214,3 @@ def _objects(place: Place, lines: Sequence[Line]) -> list[tuple[Any, tuple[Value
 
 def _inner(path: str) -> str:
     return path if path.startswith("[") or not path else f".{path}"
-
-
-def _source(path: str, line: Line) -> ValueSource:
-    return ValueSource(path, line.start_time, line.end_time)

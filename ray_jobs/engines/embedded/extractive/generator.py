@@ -11,6 +11,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.compose import from_sources
 from ray_jobs.engines.embedded.extractive.planner import plan
+from ray_jobs.engines.embedded.extractive.records import Record, filled
 from ray_jobs.engines.embedded.extractive.slots.results import sentences
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.quoting import inert
@@ -19,6 +20,10 @@ _TOKEN = re.compile(r"\s*\S+")
 NO_CALLS = (
     "tool_choice: the embedded engine calls no functions; leave it at auto, or let an engine of kind vllm or openai play this "
     "model"
+)
+NO_SCHEMA = (
+    "text.format: the embedded engine makes JSON by a schema alone; send json_schema, or let an engine of kind vllm or openai "
+    "play this model"
 )
 
 
@@ -48,23 +53,32 @@ class EmbeddedGenerator:
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         """The answer word by word. The last chunk carries finish_reason and the count of input tokens.
 
-        Raises INVALID_ARGUMENT where a function must be called.
+        Raises INVALID_ARGUMENT where a function must be called, or JSON is asked for without a schema.
         """
         if request.tool_choice not in ("", "auto", "none"):
             raise invalid(NO_CALLS)
-        answer = await asyncio.get_running_loop().run_in_executor(self._thread, compose, request)
+        if request.json_schema == "{}":
+            raise invalid(NO_SCHEMA)
+        made = await asyncio.get_running_loop().run_in_executor(self._thread, _made, request)
+        answer = made.text
         if not answer.startswith(request.written):
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The answer that was begun can't be continued; ask again.")
         limit = (request.max_output_tokens or 1_000_000) - request.output_tokens_written
         words = _TOKEN.findall(answer[len(request.written) :])
         for word in words[:limit]:
-            yield pb.GenerateChunk(text=word, output_tokens=1)
+            yield pb.GenerateChunk(**{"refusal" if made.is_refusal else "text": word}, output_tokens=1)
         read = sum(len(passage.text.split()) for source in request.sources for passage in source.passages)
         asked = sum(len(message.text.split()) for message in request.messages)
         yield pb.GenerateChunk(
             finish_reason="length" if len(words) > limit else "stop",
             input_tokens=read + asked + len(request.instructions.split()),
+            citations=made.citations,
         )
+
+
+def _made(request: pb.GenerateRequest) -> Record:
+    answer = compose(request)
+    return filled(request, answer) if request.json_schema else Record(answer)
 
 
 def compose(request: pb.GenerateRequest) -> str:
