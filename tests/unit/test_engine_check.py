@@ -74,7 +74,9 @@ def test_every_ready_made_file_is_loaded_and_runs_where_it_says(path: Path) -> N
 
 
 def test_there_is_a_file_for_each_size() -> None:
-    assert [path.name for path in CONFIGS] == ["eight-gpus.yaml", "laptop.yaml", "one-gpu.yaml", "own-endpoint.yaml"]
+    names = ["eight-gpus.yaml", "laptop.yaml", "ollama.yaml", "one-gpu.yaml", "own-endpoint.yaml"]
+    assert [path.name for path in CONFIGS] == names
+    assert "arcus up --config configs/ollama.yaml" in (ROOT / "README.md").read_text()
     assert "arcus up --config configs/one-gpu.yaml" in (ROOT / "README.md").read_text()
 
 
