@@ -35,6 +35,8 @@ from services.core.settings import Settings
 from services.core.store.database import DamagedDatabaseError, Database
 from services.core.store.deletions import sweep
 from services.core.store.objects import Objects
+from services.core.tenants.plans import Plans, load_plans
+from services.core.tenants.totals import Totals
 
 IDLE_SECONDS = 0.3
 MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
@@ -71,7 +73,10 @@ class IngestWorker:
         )
         self._objects = Objects(settings.objects, min_free_bytes=0)
         self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
-        self._files = Files(self._database, self._objects, max_upload_bytes=settings.max_upload_bytes)
+        self._totals = Totals(self._database, Plans(self._database, load_plans(settings.plans)))
+        self._files = Files(
+            self._database, self._objects, max_upload_bytes=settings.max_upload_bytes, totals=self._totals
+        )
         self._descriptions = Descriptions(self._database)
         self._places = Places()
         self._extraction = ExtractionWork(self._database, pipeline)
@@ -211,7 +216,8 @@ class IngestWorker:
         await self._files.set_processing(file.id)
         await self._check_object(file)
         async with self._objects.local_path(file.object_key) as path:
-            info = await asyncio.to_thread(probe, path, self._limits)
+            most = (await self._totals.limits(file.tenant_id)).file_seconds
+            info = await asyncio.to_thread(probe, path, self._limits.within(most))
             if info.media_type == "image":
                 raise MediaError("This is a picture; upload a video or an audio file.")
             thumbnail = await self._default_thumbnail(file, path, info)

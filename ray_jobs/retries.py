@@ -8,7 +8,10 @@ from services.core.errors import ArcusError, Reason
 
 MOST_LOST = 2  # times that a worker or stage is lost with a job: beside others, then with the job alone
 TRANSIENT = (Reason.ENGINE_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.LIMIT_EXCEEDED)
-PERMANENT = (Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE, Reason.NOT_FOUND)
+PERMANENT = (
+    *(Reason.UNSUPPORTED_MEDIA, Reason.INVALID_ARGUMENT, Reason.TOO_LARGE, Reason.NOT_FOUND),
+    *(Reason.QUOTA_EXHAUSTED, Reason.BUDGET_EXHAUSTED),
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,12 @@ class ProbeLimits:
     min_duration_seconds: float = 0
     max_duration_seconds: float = 7200
     max_pixels: int = MAX_PIXELS
+
+    def within(self, seconds: float | None) -> ProbeLimits:
+        """These, and no longer than that."""
+        if seconds is None:
+            return self
+        return replace(self, max_duration_seconds=min(seconds, self.max_duration_seconds))
 
 
 def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
     ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
     STORAGE_FULL = "STORAGE_FULL"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
@@ -46,7 +48,7 @@ class Wire:
 # Trailers of an engine's failed call.
 REASON_HEADER, RETRY_HEADER = "x-arcus-reason", "x-arcus-retry-after-seconds"
 
-SERVER = "server_error"
+SERVER, QUOTA = "server_error", "insufficient_quota"
 WIRE: dict[Reason, Wire] = {
     Reason.INVALID_ARGUMENT: Wire(400, "INVALID_ARGUMENT", "The request is not valid.", "invalid_value"),
     Reason.UNAUTHENTICATED: Wire(
@@ -62,6 +64,13 @@ WIRE: dict[Reason, Wire] = {
     Reason.UNSUPPORTED_MEDIA: Wire(415, "INVALID_ARGUMENT", "This kind of file is not supported.", "unsupported_file"),
     Reason.LIMIT_EXCEEDED: Wire(
         429, "RESOURCE_EXHAUSTED", "Too many requests; try again later.", "rate_limit_exceeded", "requests", 1
+    ),
+    # As Cloudglue tells of spent credits, and of the jobs of a period; OpenAI's clients know both as one.
+    Reason.BUDGET_EXHAUSTED: Wire(
+        402, "RESOURCE_EXHAUSTED", "The budget is spent; delete something, or ask for more.", QUOTA, QUOTA
+    ),
+    Reason.QUOTA_EXHAUSTED: Wire(
+        509, "RESOURCE_EXHAUSTED", "The quota of this period is spent; try again in the next.", QUOTA, QUOTA
     ),
     Reason.ENGINE_UNAVAILABLE: Wire(
         503, "UNAVAILABLE", "The engine is not available; try again shortly.", "engine_unavailable", SERVER, 2

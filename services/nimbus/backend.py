@@ -36,6 +36,7 @@ from services.core.tenants.limits import TenantLimit
 from services.core.tenants.plans import Plans, load_plans
 from services.core.tenants.strangers import Strangers
 from services.core.tenants.tenants import Tenants
+from services.core.tenants.totals import Totals
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
@@ -74,7 +75,8 @@ class Backend:
     search: Searcher
     answers: Answers
     chat_completions: ChatCompletions
-    limiter: Limiter  # over all fronts
+    limiter: Limiter  # over all fronts, as are
+    totals: Totals
     tenant_limit: TenantLimit  # in this front, shared by both transports, as are
     strangers: Strangers
     draining: asyncio.Event  # set once this process is told to stop
@@ -106,10 +108,11 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         await ensure_shards(database, settings.index_shards)
         embedder = await ensure_embedder(database, config)
         objects = Objects(settings.objects, min_free_bytes=settings.min_free_bytes)
-        files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes)
+        totals = Totals(database, plans)
+        files = Files(database, objects, max_upload_bytes=settings.max_upload_bytes, totals=totals)
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
-        members = Members(database, spread_vectors=settings.index_spread_vectors)
+        members = Members(database, spread_vectors=settings.index_spread_vectors, totals=totals)
         thumbnails = Thumbnails(database, objects, secret=link_secret(settings))
         responses = Responses(database)
         segments = Segments(database)
@@ -210,6 +213,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 answers=answers,
                 chat_completions=ChatCompletions(answers=answers, chats=Chats(database)),
                 limiter=limiter,
+                totals=totals,
                 tenant_limit=tenant_limit,
                 strangers=Strangers(),
                 draining=asyncio.Event(),

@@ -52,6 +52,7 @@ BODIES: tuple[type[BaseModel], ...] = (
 FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is not valid; the error names the field."},
     401: {"model": Error, "description": "The API key is missing or not valid."},
+    402: {"model": Error, "description": "The budget of the plan is spent."},
     403: {"model": Error, "description": "The key is blocked or lacks the scope, or its tenant is suspended."},
     404: {"model": Error, "description": "There is no such thing in this account."},
     409: {"model": Error, "description": "It exists already."},
@@ -64,6 +65,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     500: {"model": Error, "description": "Something went wrong on the server."},
     503: {"model": Error, "description": "Storage or the engine is not available; see Retry-After."},
     507: {"model": Error, "description": "There is no space left; see Retry-After."},
+    509: {"model": Error, "description": "The quota of the day is spent; see Retry-After."},
 }
 
 

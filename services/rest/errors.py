@@ -38,6 +38,8 @@ def error_reply(error: ArcusError, asked: Headers, headers: Mapping[str, str] | 
     extra = dict(headers or {})
     if error.retry_after_seconds is not None:
         extra["Retry-After"] = str(error.retry_after_seconds)
+    if error.reason in (Reason.BUDGET_EXHAUSTED, Reason.QUOTA_EXHAUSTED):
+        extra["X-Should-Retry"] = "false"  # OpenAI's clients try again at once whatever begins with 5
     if error.reason is Reason.UNAUTHENTICATED:
         extra["WWW-Authenticate"] = "Bearer"
     code = CODES.get((error.reason, error.field), error.wire.code)

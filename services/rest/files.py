@@ -40,6 +40,7 @@ def file_routes(backend: Backend) -> APIRouter:
     async def upload(tenant_id: Tenant, request: Request) -> Response:
         """Streams the file to storage and queues its probe; poll GET /files/{file_id} until it is completed or failed."""
         form = UploadForm(request, max_upload_bytes=backend.settings.max_upload_bytes)
+        await backend.totals.check_upload(tenant_id, form.least_bytes)
         filename = await form.open_file()
         before = form.fields
         file = await backend.files.upload(tenant_id, filename, form.pieces(), **before)

@@ -30,7 +30,8 @@ class UploadForm:
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise invalid("Send multipart/form-data with a part named 'file'.", field="file")
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > max_upload_bytes + FORM_OVERHEAD_BYTES:
+        self.least_bytes = max(0, int(length) - FORM_OVERHEAD_BYTES) if length.isdecimal() else 0  # of the file
+        if self.least_bytes > max_upload_bytes:
             raise ArcusError(
                 Reason.TOO_LARGE,
                 f"The upload is larger than the limit of {max_upload_bytes} bytes; send a smaller file.",

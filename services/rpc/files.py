@@ -37,6 +37,7 @@ class FileService(files_pb2_grpc.FileServiceServicer):
                 f"The upload is larger than the limit of {self._backend.settings.max_upload_bytes} bytes; "
                 "send a smaller file.",
             )
+        await self._backend.totals.check_upload(tenant(), optional(header, "size_bytes"))
         file = await self._backend.files.upload(
             tenant(),
             header.filename,

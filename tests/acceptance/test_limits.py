@@ -11,6 +11,7 @@ import grpc
 import openai
 import pytest
 from arcus.v1 import files_pb2, files_pb2_grpc, responses_pb2_grpc
+from cloudglue.client.resources.base import CloudglueError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy import select, update
@@ -20,6 +21,7 @@ from services.core.store.schema import tenants
 from services.core.tenants.plans import CACHE_SECONDS
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.rpc_front import asks
+from tests.running_system import LECTURE
 from tests.waiting import until
 
 ASK = {"model": "nimbus-001", "input": "What is said of tides?"}
@@ -195,3 +197,28 @@ def test_limits_that_are_changed_hold_within_seconds(limited):
 
         account.front.call(limit())
         until(lambda: http.get("/v1/files").status_code == 429, "it is refused", 30 + CACHE_SECONDS)
+
+
+@pytest.mark.parametrize(("limit", "status"), [("stored_bytes", 402), ("video_seconds_per_day", 509)])
+def test_what_is_used_up_is_told_to_every_client_in_its_words_before_the_body(limited, limit: str, status: int):
+    account = limited(**{limit: 0})
+    with pytest.raises(CloudglueError) as told:
+        account.sdk.files.upload(str(LECTURE), wait_until_finish=False)
+    assert told.value.status_code == status and "This tenant may" in str(told.value)
+    client = openai.OpenAI(api_key=account.key, base_url=f"{account.front.url}/v1", max_retries=2)
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.files.create(file=LECTURE, purpose="user_data")
+    assert (caught.value.status_code, caught.value.code, caught.value.type) == (status, *["insufficient_quota"] * 2)
+    assert ("retry-after" in caught.value.response.headers) == (status == 509)
+    lines = ["POST /v1/files HTTP/1.1", "Host: x", f"Authorization: Bearer {account.key}"]
+    lines += ["Content-Type: multipart/form-data; boundary=x", "Content-Length: 1000000", "", ""]
+    with socket.create_connection(("127.0.0.1", account.front.port), timeout=20) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 %d" % status)
+    with account.channel() as channel:
+        header = files_pb2.UploadRequest(header=files_pb2.UploadHeader(filename="a.mp4"))
+        with pytest.raises(grpc.RpcError) as refused:
+            files_pb2_grpc.FileServiceStub(channel).Upload(iter([header]), metadata=account.metadata)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    with account.http as http:
+        assert http.get("/v1/files").json()["total"] == 0

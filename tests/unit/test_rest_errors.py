@@ -11,7 +11,7 @@ from services.core.errors import ArcusError, Reason
 from services.rest.errors import error_reply
 
 CLOUDGLUE = Headers({"x-sdk-client": "cloudglue-python"})
-TYPES = ("invalid_request_error", "requests", "server_error")  # what OpenAI's clients know
+TYPES = ("invalid_request_error", "requests", "insufficient_quota", "server_error")  # what OpenAI's clients know
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -22,7 +22,10 @@ def test_every_reason_is_told_in_both_forms(reason: Reason) -> None:
     body = json.loads(told.body)["error"]
     assert body == {"message": "It can't be.", "type": body["type"], "param": "input[0].role", "code": body["code"]}
     assert body["type"] in TYPES and body["code"]
-    assert (body["type"] == "server_error") == (error.wire.http >= 500)
+    if body["type"] != "insufficient_quota":
+        assert (body["type"] == "server_error") == (error.wire.http >= 500)
+    else:
+        assert error.wire.http in (402, 509) and told.headers["x-should-retry"] == "false"
     assert text.status_code == told.status_code == error.wire.http
     assert text.headers.get("retry-after") == told.headers.get("retry-after")
     assert ("retry-after" in told.headers) == (error.retry_after_seconds is not None)

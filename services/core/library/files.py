@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 
 from services.core import jobs
 from services.core.clock import now_ms
-from services.core.errors import invalid, not_found
+from services.core.errors import ArcusError, invalid, not_found
 from services.core.library import members
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import MediaInfo
@@ -21,6 +21,8 @@ from services.core.store.objects import Objects
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.plain_json import check_metadata
 from services.core.store.schema import descriptions, files, object_deletions, thumbnails
+from services.core.tenants.plans import Plans
+from services.core.tenants.totals import Totals, full
 
 DAY_MS = 24 * 3600 * 1000
 STATUSES = ("pending", "processing", "completed", "failed", "not_applicable")
@@ -57,8 +59,12 @@ MAX_NAME_CHARACTERS = 255
 
 
 class Files:
-    def __init__(self, database: Database, objects: Objects, *, max_upload_bytes: int) -> None:
+    def __init__(
+        self, database: Database, objects: Objects, *, max_upload_bytes: int, totals: Totals | None = None
+    ) -> None:
+        """`totals`: those that hold the limits of plans; without them, a tenant's own hold alone."""
         self._database = database
+        self._totals = totals or Totals(database, Plans(database, {}))
         self._objects = objects
         self._max_upload_bytes = max_upload_bytes
 
@@ -73,7 +79,8 @@ class Files:
     ) -> File:
         """Streams an upload to the object store and queues its probe. Nothing is left behind unless all of it arrived.
 
-        Raises TOO_LARGE, STORAGE_FULL, INVALID_ARGUMENT (no name, no bytes).
+        Raises TOO_LARGE, STORAGE_FULL, INVALID_ARGUMENT (no name, no bytes), BUDGET_EXHAUSTED (no more may be stored),
+        QUOTA_EXHAUSTED (no more today), LIMIT_EXCEEDED (too many jobs wait).
         """
         filename = short_name(filename.replace("\\", "/").rsplit("/", 1)[-1])
         if not filename:
@@ -81,12 +88,15 @@ class Files:
         id = str(uuid4())
         check_metadata(metadata)
         self._database.check_space()
+        room = await self._totals.check_upload(tenant_id)
         prefix = f"tenants/{tenant_id}/files/{id}"
         key = f"{prefix}/original"
         now = now_ms()
         async with self._database.write() as connection:
             await connection.execute(insert(object_deletions).values(prefix=prefix, not_before=now + DAY_MS))
         try:
+            if room is not None and room < self._max_upload_bytes:
+                chunks = at_most(chunks, room, full(await self._totals.limits(tenant_id), room))
             stored = await self._objects.put_stream(key, chunks, max_bytes=self._max_upload_bytes)
             if stored.size_bytes == 0:
                 raise invalid("The upload is empty; send the file's bytes.", field="file")
@@ -106,6 +116,7 @@ class Files:
                 created_at=now_ms(),
             )
             async with self._database.write() as connection:
+                await self._totals.store(connection, tenant_id, stored.size_bytes)
                 await connection.execute(insert(files).values(**{**file.__dict__, "media_info": None}))
                 await connection.execute(delete(object_deletions).where(object_deletions.c.prefix == prefix))
                 await jobs.enqueue(connection, tenant_id, "probe", id)
@@ -187,6 +198,7 @@ class Files:
             gone = await connection.execute(delete(files).where(files.c.id == id, files.c.tenant_id == tenant_id))
             if gone.rowcount == 0:
                 raise not_found("File", id)
+            await self._totals.forget(connection, tenant_id, file.size_bytes)
             await connection.execute(
                 insert(object_deletions).values(prefix=file.object_key.rsplit("/", 1)[0], not_before=now_ms())
             )
@@ -206,11 +218,16 @@ class Files:
             )
 
     async def set_probed(self, id: str, info: MediaInfo, thumbnail: NewThumbnail | None = None) -> None:
-        """The file can be used: descriptions that waited for it are queued, in the same transaction."""
+        """The file can be used: descriptions that waited for it are queued, in the same transaction.
+
+        Raises QUOTA_EXHAUSTED where no more video of its tenant may be taken in today.
+        """
         async with self._database.write() as connection:
             row = (await connection.execute(select(files).where(files.c.id == id).with_for_update())).first()
             if row is None:
                 return
+            if row.status != "completed":
+                await self._totals.take_in(connection, row.tenant_id, info.duration_seconds)
             await connection.execute(
                 update(files).where(files.c.id == id).values(status="completed", error=None, media_info=info.to_json())
             )
@@ -231,6 +248,15 @@ class Files:
                 .where(descriptions.c.file_id == id, descriptions.c.status == "pending")
                 .values(status="failed", error=error)
             )
+
+
+async def at_most(chunks: AsyncIterator[bytes], most: int, error: ArcusError) -> AsyncIterator[bytes]:
+    """The chunks; raises the error in place of the one with which they have more bytes than `most`."""
+    async for chunk in chunks:
+        most -= len(chunk)
+        if most < 0:
+            raise error
+        yield chunk
 
 
 def short_name(name: str) -> str:

@@ -30,6 +30,8 @@ from services.core.store.schema import (
     files,
     segmentations,
 )
+from services.core.tenants.plans import Plans
+from services.core.tenants.totals import Totals
 
 MAX_NAMED = 100
 
@@ -80,8 +82,11 @@ _members = (
 
 
 class Members:
-    def __init__(self, database: Database, *, spread_vectors: int = SPREAD_VECTORS) -> None:
+    def __init__(
+        self, database: Database, *, spread_vectors: int = SPREAD_VECTORS, totals: Totals | None = None
+    ) -> None:
         self._database = database
+        self._totals = totals or Totals(database, Plans(database, {}))
         self._spread_vectors = spread_vectors
 
     async def add(
@@ -113,15 +118,12 @@ class Members:
                     raise invalid("That segmentation belongs to another file", field="segmentation_id")
                 given = segmentation.config
             config = given or canonical(parse_segmentation(collection.segmentation_config))
-            member = (
-                await connection.execute(
-                    select(collection_files).where(
-                        collection_files.c.collection_id == collection_id,
-                        collection_files.c.file_id == file_id,
-                    )
-                )
-            ).first()
+            query = select(collection_files).where(
+                collection_files.c.collection_id == collection_id, collection_files.c.file_id == file_id
+            )
+            member = (await connection.execute(query)).first()
             if member is None:
+                await self._totals.check_queue(connection, tenant_id)
                 pictures = file.segment_thumbnails and collection.thumbnails_config["enable_segment_thumbnails"]
                 wanted = pictures if segment_thumbnails is None else segment_thumbnails
                 await _join(connection, collection, file, config, wanted, spread_vectors=self._spread_vectors)

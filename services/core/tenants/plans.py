@@ -37,16 +37,20 @@ class Rates(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    requests_in_progress: int | None = Field(None, ge=1, le=10**6, description="Requests at a time, over all fronts.")
-    requests_per_minute: int | None = Field(None, ge=1, le=10**9, description="Requests a minute, spread evenly.")
+    requests_in_progress: int | None = Field(
+        default=None, ge=1, le=10**6, description="Requests at a time, over all fronts."
+    )
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, le=10**9, description="Requests a minute, spread evenly."
+    )
     requests_burst: int | None = Field(
-        None, ge=1, le=10**9, description="Requests at once after a rest; none means those of a minute."
+        default=None, ge=1, le=10**9, description="Requests at once after a rest; none means those of a minute."
     )
     tokens_per_minute: int | None = Field(
-        None, ge=1, le=10**9, description="Tokens a minute, of input and output, spread evenly."
+        default=None, ge=1, le=10**9, description="Tokens a minute, of input and output, spread evenly."
     )
     tokens_burst: int | None = Field(
-        None, ge=1, le=10**9, description="Tokens at once after a rest; none means those of a minute."
+        default=None, ge=1, le=10**9, description="Tokens at once after a rest; none means those of a minute."
     )
 
     @property
@@ -58,12 +62,12 @@ class Limits(Rates):
     """Of a tenant."""
 
     video_seconds_per_day: float | None = Field(
-        None, ge=0, le=10**9, description="Seconds of video taken in on one day, in UTC."
+        default=None, ge=0, le=10**9, description="Seconds of video taken in on one day, in UTC."
     )
-    stored_bytes: int | None = Field(None, ge=0, le=2**60, description="Bytes of all files that are there.")
-    queued_jobs: int | None = Field(None, ge=1, le=10**6, description="Jobs that wait or run.")
-    file_seconds: float | None = Field(None, gt=0, le=10**7, description="Length of one video, in seconds.")
-    shadow: bool = Field(False, description="Count what would be refused, and refuse nothing.")
+    stored_bytes: int | None = Field(default=None, ge=0, le=2**60, description="Bytes of all files that are there.")
+    queued_jobs: int | None = Field(default=None, ge=1, le=10**6, description="Jobs that wait or run.")
+    file_seconds: float | None = Field(default=None, gt=0, le=10**7, description="Length of one video, in seconds.")
+    shadow: bool = Field(default=False, description="Count what would be refused, and refuse nothing.")
 
 
 @dataclass(frozen=True)
