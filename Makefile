@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media lint faults eval bench bench-gpu-small bench-index docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -93,6 +93,10 @@ bench: setup
 # The measurement of a GPU with sizes that a CPU does in a minute: shows that its rows run.
 bench-gpu-small: setup-vllm
 	$(VLLM) loadtests/gpu.py --cpu --small --seconds 3600
+
+# Users' journeys on a system of its own with the scripted engine, each answer checked; a verdict for each scenario.
+load: setup
+	$(PY) -m loadtests.load loadtests/scenarios/*.yaml
 
 bench-index: setup
 	$(PY) -m loadtests.index

@@ -1,0 +1,222 @@
+"""What a user does, one function each; each looks at what comes as closely as at when it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import grpc
+from arcus.v1 import responses_pb2, responses_pb2_grpc
+
+from loadtests.load.generator import Clock, RefusedError, WrongAnswerError
+from loadtests.load.outcomes import Outcome
+from loadtests.load.scenario import Order, Scenario, Script
+from loadtests.load.target import Target, Tenant, upload
+
+DELTA, LAST = "response.output_text.delta", ("response.completed", "response.failed", "response.incomplete")
+CUT_AFTER = 5  # events, of a stream that is taken up again
+TOKENS_PER_MESSAGE = 2
+REFUSED = (402, 429, 503, 509)
+
+
+class Journeys:
+    """`start` begins the journey of an order. Each answer's words are its own: what is another's is seen."""
+
+    def __init__(self, scenario: Scenario, target: Target, session: aiohttp.ClientSession) -> None:
+        self._scenario = scenario
+        self._target = target
+        self._session = session
+        self._channel = grpc.aio.insecure_channel(target.grpc) if target.grpc else None
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def start(self, order: Order, outcome: Outcome, clock: Clock) -> None:
+        tenant = self._target.tenants[order.tenant]
+        await getattr(self, f"_{order.journey}")(order, tenant, outcome, clock)
+
+    async def _answer(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        heard = _Heard(outcome, clock)
+        async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
+            async for event in _events(reply):
+                heard.take(event)
+        heard.check(self._words(order))
+
+    async def _answer_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        if self._channel is None:
+            raise RuntimeError("the target has no gRPC door")
+        asked = self._question(order)
+        request = responses_pb2.CreateResponseRequest(
+            model=asked["model"],
+            messages=[responses_pb2.InputMessage(role=responses_pb2.ROLE_USER, text=asked["input"])],
+            instructions=asked["instructions"],
+            max_output_tokens=asked["max_output_tokens"],
+        )
+        heard = _Heard(outcome, clock)
+        call = responses_pb2_grpc.ResponseServiceStub(self._channel).Stream(
+            request, metadata=(("authorization", f"Bearer {tenant.key}"),)
+        )
+        try:
+            async for event in call:
+                heard.take({"type": event.type, "sequence_number": event.sequence_number, "delta": event.delta})
+        except grpc.aio.AioRpcError as error:
+            if error.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
+                raise RefusedError(f"{error.code().name}: {error.details()}") from error
+            raise
+        finally:
+            call.cancel()
+        heard.check(self._words(order))
+
+    async def _resume(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A stream in the background that is cut off, and taken up after the last event that came."""
+        heard = _Heard(outcome, clock)
+        id = ""
+        body = self._question(order) | {"stream": True, "background": True}
+        async with self._post(tenant, "/responses", body) as reply:
+            async for event in _events(reply):
+                id = id or event["response"]["id"]
+                heard.take(event)
+                if heard.count == CUT_AFTER:
+                    break
+        path = f"{self._target.http}/responses/{id}"
+        after = {"stream": "true", "starting_after": str(heard.count - 1)}
+        async with self._session.get(path, params=after, headers=tenant.headers) as reply:
+            await _check_status(reply)
+            async for event in _events(reply):
+                heard.take(event)
+        heard.check(self._words(order))
+
+    async def _cancel(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        async with self._post(tenant, "/responses", self._question(order) | {"background": True}) as reply:
+            id = (await reply.json())["id"]
+        outcome.first_event_seconds = clock()
+        async with self._session.post(f"{self._target.http}/responses/{id}/cancel", headers=tenant.headers) as reply:
+            await _check_status(reply)
+            body = await reply.json()
+        if body["id"] != id or body["status"] not in ("cancelled", "completed"):
+            raise WrongAnswerError(f"a cancelled response is {body['status']}")
+
+    async def _search(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        body = {"scope": "segment", "query": "what is said", "collections": [tenant.collection_id], "limit": 5}
+        async with self._post(tenant, "/search", body) as reply:
+            found = (await reply.json())["results"]
+        outcome.first_event_seconds = clock()
+        if not found:
+            raise WrongAnswerError("a search finds nothing of what was stored")
+        if strange := {item["file_id"] for item in found} - tenant.file_ids:
+            raise WrongAnswerError(f"a search shows files that are not the tenant's: {sorted(strange)}")
+
+    async def _list(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """Of its collection: what other journeys upload meanwhile is not in it."""
+        path = f"{self._target.http}/collections/{tenant.collection_id}/media"
+        async with self._session.get(path, headers=tenant.headers) as reply:
+            await _check_status(reply)
+            listed = {item["file_id"] for item in (await reply.json())["data"]}
+        outcome.first_event_seconds = clock()
+        if not listed or not listed <= tenant.file_ids:
+            raise WrongAnswerError(f"a list holds {sorted(listed)}")
+
+    async def _upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A file from its first byte until it is read, and gone again."""
+        id = await upload(self._session, self._target.http, tenant.headers, self._target.clip)
+        outcome.first_event_seconds, outcome.bytes = clock(), len(self._target.clip.data)
+        path = f"{self._target.http}/files/{id}"
+        async with self._session.delete(path, headers=tenant.headers) as reply:
+            await _check_status(reply)
+        async with self._session.get(path, headers=tenant.headers) as reply:
+            if reply.status != 404:
+                raise WrongAnswerError(f"a deleted file is told with {reply.status}")
+
+    def _question(self, order: Order) -> dict[str, Any]:
+        script: Script = self._scenario.script
+        told = {"messages": script.messages, "interval_seconds": script.interval_seconds, "word": f"w{order.number}"}
+        return {
+            "model": "nimbus-001",
+            "input": "What is said?",
+            "instructions": json.dumps(told | {"tokens_per_message": TOKENS_PER_MESSAGE}),
+            "max_output_tokens": 1 + script.messages * TOKENS_PER_MESSAGE,
+        }
+
+    def _words(self, order: Order) -> list[str]:
+        return [f"w{order.number}"] * (self._scenario.script.messages * TOKENS_PER_MESSAGE)
+
+    def _post(self, tenant: Tenant, path: str, body: dict[str, Any]) -> _Checked:
+        return _Checked(self._session.post(f"{self._target.http}{path}", json=body, headers=tenant.headers))
+
+
+class _Heard:
+    """What has come of an answer: numbers without a gap or a repeat, one last event, and the words that were asked for."""
+
+    def __init__(self, outcome: Outcome, clock: Clock) -> None:
+        self._outcome = outcome
+        self._clock = clock
+        self._texts: list[str] = []
+        self._last = ""
+        self._token_at: float | None = None
+        self.count = 0
+
+    def take(self, event: dict[str, Any]) -> None:
+        now = self._clock()
+        if self._outcome.first_event_seconds is None:
+            self._outcome.first_event_seconds = now
+        if event["sequence_number"] != self.count:
+            raise WrongAnswerError(f"event {event['sequence_number']} comes where {self.count} is due")
+        if self._last:
+            raise WrongAnswerError(f"{event['type']} comes after {self._last}")
+        self.count += 1
+        if event["type"] == DELTA:
+            self._texts.append(event["delta"])
+            if self._token_at is None:
+                self._outcome.first_token_seconds = now
+            else:
+                self._outcome.gaps.append(now - self._token_at)
+            self._token_at = now
+        elif event["type"] in LAST:
+            self._last = event["type"]
+
+    def check(self, words: list[str]) -> None:
+        if self._last != "response.completed":
+            raise RuntimeError(f"the answer ended with {self._last or 'no last event'} after {self.count} events")
+        told = [word for word in "".join(self._texts).split() if not word.startswith("[")]
+        self._outcome.tokens = len(told)
+        if told != words:
+            raise WrongAnswerError(
+                f"{len(told)} words of {len(words)}, {sum(word != words[0] for word in told)} of others"
+            )
+
+
+class _Checked:
+    """A request whose status is looked at as its reply comes."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        reply = await self._request.__aenter__()
+        try:
+            await _check_status(reply)
+        except BaseException as error:
+            await self._request.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return reply
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._request.__aexit__(*error)
+
+
+async def _check_status(reply: aiohttp.ClientResponse) -> None:
+    if reply.status < 400:
+        return
+    text = (await reply.text())[:300]
+    if reply.status in REFUSED:
+        raise RefusedError(f"{reply.status}: {text}")
+    raise RuntimeError(f"{reply.status}: {text}")
+
+
+async def _events(reply: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    async for line in reply.content:
+        if line.startswith(b"data: {"):
+            yield json.loads(line[6:])

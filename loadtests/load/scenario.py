@@ -1,0 +1,174 @@
+"""A scenario file: who asks for what, how often, and what must hold. The same seed gives the same schedule."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from services.core.errors import ArcusError, invalid
+
+JourneyName = Literal["answer", "answer_grpc", "resume", "cancel", "search", "list", "upload"]
+MAX_ORDERS = 1_000_000
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arrivals(_Closed):
+    """When journeys start: at a steady beat, as independent users come (Poisson), or in bursts (gamma).
+
+    `burstiness` is the square of the gaps' coefficient of variation: 1 is Poisson, more comes in bursts. `replay` takes the
+    first column of a CSV file, seconds from the start, `rate_factor` times as fast.
+    """
+
+    law: Literal["constant", "poisson", "gamma", "replay"] = "poisson"
+    per_second: float = Field(1.0, gt=0, le=100_000)
+    burstiness: float = Field(1.0, gt=0, le=100)
+    trace: str = ""
+    rate_factor: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_its_trace(self) -> Arrivals:
+        if (self.law == "replay") != bool(self.trace):
+            raise ValueError("law: replay takes a trace, a CSV file of seconds, and no other law does")
+        return self
+
+
+class Script(_Closed):
+    """What the scripted engine writes for each answer."""
+
+    messages: int = Field(40, ge=1, le=100_000)
+    interval_seconds: float = Field(0.05, ge=0, le=60)
+
+
+class Objective(_Closed):
+    """At most (or at least) so much of a measure: a percentile of seconds, or a share of journeys."""
+
+    measure: str
+    journey: JourneyName | None = None  # none: of all
+    percentile: float | None = Field(None, gt=0, lt=100)
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Objective:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("an objective has one of at_most and at_least")
+        return self
+
+
+class Scenario(_Closed):
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
+    seed: int = 1
+    arrivals: Arrivals = Field(default_factory=lambda: Arrivals.model_validate({}))
+    duration_seconds: float = Field(gt=0, le=86_400)
+    warmup_seconds: float = Field(0, ge=0)
+    journeys: dict[JourneyName, Annotated[float, Field(gt=0)]] = Field(min_length=1)  # shares
+    tenants: dict[str, Annotated[float, Field(gt=0)]] = Field({"first": 1.0}, min_length=1)  # shares
+    script: Script = Field(default_factory=lambda: Script.model_validate({}))
+    timeout_seconds: float = Field(60, gt=0)
+    objectives: tuple[Objective, ...] = ()
+    folder: Path = Path()  # of the file, from which its trace is named
+
+    @field_validator("objectives")
+    @classmethod
+    def _are_of_known_measures(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        for objective in objectives:
+            shares, seconds = objective.measure in SHARES, objective.measure in SECONDS
+            if not (shares or seconds):
+                raise ValueError(f"no measure {objective.measure!r}; there are {', '.join(SECONDS + SHARES)}")
+            if seconds == (objective.percentile is None):
+                raise ValueError(f"{objective.measure} {'needs a' if seconds else 'has no'} percentile")
+        return objectives
+
+
+SECONDS = ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds")
+SHARES = ("completed", "goodput", "refused", "failed")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One journey to make."""
+
+    number: int
+    at_seconds: float  # from the start
+    tenant: str
+    journey: JourneyName
+    counts: bool  # not of the warm-up
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Raises INVALID_ARGUMENT that names the field."""
+    try:
+        given = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise invalid(f"{path}: {error}") from error
+    if not isinstance(given, dict):
+        raise invalid(f"{path}: a scenario is a mapping of names to values.")
+    try:
+        return Scenario(**{**given, "folder": path.parent})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise invalid(f"{path}: {place or 'the scenario'}: {problem['msg']}") from error
+
+
+def schedule(scenario: Scenario) -> list[Order]:
+    """Warm-up first, at the same rate; times rise. Raises INVALID_ARGUMENT where it would be too much, or a bad trace."""
+    lot = random.Random(scenario.seed)
+    end = scenario.warmup_seconds + scenario.duration_seconds
+    journeys, tenants = list(scenario.journeys), list(scenario.tenants)
+    journey_shares, tenant_shares = list(scenario.journeys.values()), list(scenario.tenants.values())
+    orders: list[Order] = []
+    for at in _times(scenario, lot):
+        if at >= end:
+            break
+        if len(orders) == MAX_ORDERS:
+            raise invalid(f"{scenario.name}: more than {MAX_ORDERS} journeys; lower arrivals.per_second.")
+        (tenant,) = lot.choices(tenants, tenant_shares)
+        (journey,) = lot.choices(journeys, journey_shares)
+        orders.append(Order(len(orders), at, tenant, journey, at >= scenario.warmup_seconds))
+    return orders
+
+
+def _times(scenario: Scenario, lot: random.Random) -> Iterator[float]:
+    arrivals = scenario.arrivals
+    if arrivals.law == "replay":
+        yield from (at / arrivals.rate_factor for at in _trace(scenario.folder / arrivals.trace))
+        return
+    mean, at = 1 / arrivals.per_second, 0.0
+    while True:
+        if arrivals.law == "constant":
+            at += mean
+        elif arrivals.law == "poisson":
+            at += lot.expovariate(arrivals.per_second)
+        else:  # a gamma of shape k has the squared coefficient of variation 1 / k
+            at += lot.gammavariate(1 / arrivals.burstiness, mean * arrivals.burstiness)
+        yield at
+
+
+def _trace(path: Path) -> Iterator[float]:
+    before = 0.0
+    try:
+        with path.open(newline="") as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                try:
+                    at = float(row[0])
+                except (IndexError, ValueError):
+                    if number == 1:  # its head
+                        continue
+                    raise invalid(f"{path}, line {number}: the first column must be seconds.") from None
+                if at < before:
+                    raise invalid(f"{path}, line {number}: {at} comes after {before}; sort the trace.")
+                before = at
+                yield at
+    except OSError as error:
+        raise ArcusError(invalid("").reason, f"{path}: {error.strerror}") from error

@@ -1,0 +1,149 @@
+"""Whether a run passed, failed, or says nothing."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from loadtests.load.generator import Run
+from loadtests.load.outcomes import Outcome
+from loadtests.load.scenario import Objective, Scenario
+
+MOST_DELAY_SECONDS = 0.010  # median: later than that, the generator measured itself
+MOST_CPU_SHARE = 0.80
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """INVALID outranks FAIL: what a bad measurement shows is neither good nor bad. What is wrong fails at any speed."""
+
+    word: Literal["PASS", "FAIL", "INVALID"]
+    reasons: list[str]
+    measures: dict[str, Any] = field(default_factory=dict)
+
+
+def judge(scenario: Scenario, run: Run) -> Verdict:
+    counted = [outcome for outcome in run.outcomes if outcome.order.counts]
+    invalid, failed = [], []
+    delay = statistics.median(outcome.delay_seconds for outcome in run.outcomes) if run.outcomes else 0.0
+    if not counted:
+        invalid.append("no journey was counted")
+    if delay > MOST_DELAY_SECONDS:
+        invalid.append(
+            f"journeys started {1000 * delay:.1f} ms late (median), more than {1000 * MOST_DELAY_SECONDS:g} ms"
+        )
+    if run.cpu_share > MOST_CPU_SHARE:
+        invalid.append(f"the generator used {run.cpu_share:.0%} of its core, more than {MOST_CPU_SHARE:.0%}")
+    wrong = [outcome for outcome in run.outcomes if outcome.result == "wrong"]  # of the warm-up too
+    if wrong:
+        failed.append(f"{len(wrong)} wrong answers, first: journey {wrong[0].order.number}: {wrong[0].problem}")
+    for objective in scenario.objectives:
+        problem, is_valid = _against(objective, counted, scenario)
+        if problem:
+            (failed if is_valid else invalid).append(problem)
+    word: Literal["PASS", "FAIL", "INVALID"] = "INVALID" if invalid else "FAIL" if failed else "PASS"
+    return Verdict(word, invalid + failed, measures(scenario, run))
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Nearest rank, which is a value that was measured."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100).__int__() - 1)]
+
+
+def least_samples(percent: float) -> int:
+    """As many that at least one lies beyond the percentile: 100 for p99."""
+    return round(100 / (100 - percent))
+
+
+def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
+    counted = [outcome for outcome in run.outcomes if outcome.order.counts]
+    seconds = max(run.seconds - scenario.warmup_seconds, 1e-9)
+    done = [outcome for outcome in counted if outcome.result == "completed"]
+    return {
+        "journeys": len(counted),
+        **{
+            result: sum(outcome.result == result for outcome in counted)
+            for result in ("completed", "refused", "failed", "wrong")
+        },
+        "problems": dict(Counter(outcome.problem for outcome in counted if outcome.problem).most_common(10)),
+        "seconds": round(run.seconds, 3),
+        "offered_per_second": round(len(counted) / scenario.duration_seconds, 3),
+        "completed_per_second": round(len(done) / seconds, 3),
+        "good_per_second": round(sum(is_good(outcome, scenario) for outcome in counted) / seconds, 3),
+        "tokens_per_second": round(sum(outcome.tokens for outcome in counted) / seconds, 1),
+        "uploaded_bytes_per_second": round(sum(outcome.bytes for outcome in counted) / seconds),
+        "generator_delay_seconds": _spread([outcome.delay_seconds for outcome in run.outcomes]),
+        "generator_cpu_share": round(run.cpu_share, 3),
+        "fairness": jain(scenario, done),
+        "by_journey": {
+            name: {
+                measure: _spread(_seconds(measure, [outcome for outcome in done if outcome.order.journey == name]))
+                for measure in ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds")
+            }
+            for name in scenario.journeys
+        },
+    }
+
+
+def jain(scenario: Scenario, done: Sequence[Outcome]) -> float | None:
+    """Jain's index over what tenants got by their shares: 1 is fair, 1/n is all for one. None: one tenant alone."""
+    if len(scenario.tenants) < 2:
+        return None
+    counts = Counter(outcome.order.tenant for outcome in done)
+    got = [counts[tenant] / share for tenant, share in scenario.tenants.items()]
+    squares = sum(value * value for value in got)
+    return round(sum(got) ** 2 / (len(got) * squares), 4) if squares else None
+
+
+def is_good(outcome: Outcome, scenario: Scenario) -> bool:
+    """Completed, and within each time that the scenario sets for a journey like it, whatever share of them it asks."""
+    if outcome.result != "completed":
+        return False
+    for objective in scenario.objectives:
+        if objective.percentile is None or objective.at_most is None:
+            continue
+        if objective.journey in (None, outcome.order.journey):
+            if any(value > objective.at_most for value in _seconds(objective.measure, [outcome])):
+                return False
+    return True
+
+
+def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenario) -> tuple[str, bool]:
+    """(what is wrong, whether the measurement is valid)"""
+    asked = [outcome for outcome in counted if objective.journey in (None, outcome.order.journey)]
+    name = f"{objective.measure}{f' of {objective.journey}' if objective.journey else ''}"
+    if objective.percentile is None:
+        if not asked:
+            return f"{name}: no journey", False
+        if objective.measure == "goodput":
+            value = sum(is_good(outcome, scenario) for outcome in asked) / len(asked)
+        else:
+            value = sum(outcome.result == objective.measure for outcome in asked) / len(asked)
+    else:
+        name = f"p{objective.percentile:g} {name}"
+        values = _seconds(objective.measure, asked)
+        if len(values) < least_samples(objective.percentile):
+            return f"{name}: {len(values)} samples, of {least_samples(objective.percentile)} that it takes", False
+        value = percentile(values, objective.percentile)
+    if objective.at_most is not None and value > objective.at_most:
+        return f"{name} is {value:.4g}, more than {objective.at_most:g}", True
+    if objective.at_least is not None and value < objective.at_least:
+        return f"{name} is {value:.4g}, less than {objective.at_least:g}", True
+    return "", True
+
+
+def _seconds(measure: str, outcomes: Sequence[Outcome]) -> list[float]:
+    if measure == "token_gap_seconds":
+        return [gap for outcome in outcomes for gap in outcome.gaps]
+    return [value for outcome in outcomes if (value := getattr(outcome, measure)) is not None]
+
+
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    shown = {f"p{percent}": round(percentile(values, percent), 5) for percent in (50, 95, 99)}
+    return {"samples": len(values), **shown, "most": round(max(values), 5)}

@@ -1,0 +1,208 @@
+"""Load tests that can be trusted: the same seed, laws that hold, and verdicts that tell a bad measurement from a bad system."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtests.load.generator import Clock, RefusedError, Run, WrongAnswerError, generate
+from loadtests.load.journeys import _Heard
+from loadtests.load.outcomes import Outcome, Result
+from loadtests.load.scenario import Objective, Order, Scenario, load_scenario, schedule
+from loadtests.load.verdict import judge, least_samples, percentile
+from services.core.errors import ArcusError
+
+SCENARIOS = sorted((Path(__file__).parents[2] / "loadtests/scenarios").glob("*.yaml"))
+
+
+def scenario(**values: object) -> Scenario:
+    return Scenario(**{"name": "test", "duration_seconds": 100, "journeys": {"answer": 1}, **values})  # type: ignore[arg-type]
+
+
+def order(number: int = 0, tenant: str = "first", at: float = 0.0) -> Order:
+    return Order(number, at, tenant, "answer", True)
+
+
+def run_of(*outcomes: Outcome, cpu: float = 0.1) -> Run:
+    return Run(list(outcomes), 10.0, cpu)
+
+
+def done(seconds: float = 0.1, result: Result = "completed", tenant: str = "first", delay: float = 0.0) -> Outcome:
+    return Outcome(order(tenant=tenant), delay, result, first_token_seconds=seconds, last_seconds=seconds)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_each_scenario_can_be_read_and_scheduled(path: Path):
+    read = load_scenario(path)
+    assert read.name == path.stem and len(schedule(read)) > 20
+
+
+@pytest.mark.parametrize("law", ["constant", "poisson", "gamma"])
+def test_the_same_seed_gives_the_same_schedule_and_another_another(law: str):
+    arrivals = {"law": law, "per_second": 20, "burstiness": 4}
+    tenants, journeys = {"one": 1, "two": 3}, {"answer": 1, "list": 1}
+    first, again, other = (
+        schedule(scenario(arrivals=arrivals, tenants=tenants, journeys=journeys, seed=seed)) for seed in (5, 5, 6)
+    )
+    assert first == again != other
+    assert [made.at_seconds for made in first] == sorted(made.at_seconds for made in first)
+
+
+@pytest.mark.parametrize(("law", "variation"), [("constant", 0), ("poisson", 1), ("gamma", 2)])
+def test_gaps_have_the_mean_and_the_variation_of_their_law(law: str, variation: float):
+    made = schedule(scenario(arrivals={"law": law, "per_second": 50, "burstiness": 4}, duration_seconds=400))
+    gaps = [after.at_seconds - before.at_seconds for before, after in itertools.pairwise(made)]
+    assert statistics.mean(gaps) == pytest.approx(1 / 50, rel=0.05)
+    assert statistics.pstdev(gaps) / statistics.mean(gaps) == pytest.approx(variation, rel=0.1, abs=1e-6)
+
+
+def test_shares_come_out_and_the_warm_up_is_not_counted():
+    made = schedule(scenario(arrivals={"per_second": 100}, tenants={"one": 1, "two": 3}, warmup_seconds=10))
+    assert sum(each.tenant == "two" for each in made) / len(made) == pytest.approx(0.75, abs=0.02)
+    assert all(each.counts == (each.at_seconds >= 10) for each in made) and made[-1].at_seconds > 100
+
+
+def test_a_trace_is_replayed_at_its_rate(tmp_path: Path):
+    (tmp_path / "trace.csv").write_text("TIMESTAMP,tokens\n0,1\n1.5,2\n4,3\n900,4\n")
+    arrivals = {"law": "replay", "trace": "trace.csv", "rate_factor": 2}
+    assert [each.at_seconds for each in schedule(scenario(arrivals=arrivals, folder=tmp_path))] == [0, 0.75, 2]
+    (tmp_path / "trace.csv").write_text("2\n1\n")
+    with pytest.raises(ArcusError, match=r"line 2: 1\.0 comes after 2\.0"):
+        schedule(scenario(arrivals=arrivals, folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nane: x", "name: Field required"),
+        ("name: x\nduration_seconds: 1\njourneys: {ask: 1}", "journeys"),
+        ("name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {rate: 2}", "arrivals.rate: Extra inputs"),
+        (
+            "name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {law: replay}",
+            "arrivals: Value error, law: replay",
+        ),
+        (
+            "name: x\nduration_seconds: 1\njourneys: {answer: 1}\nobjectives: [{measure: speed, at_most: 1}]",
+            "no measure 'speed'",
+        ),
+        ("[1]", "a scenario is a mapping"),
+    ],
+)
+def test_a_scenario_with_a_mistake_is_refused_with_its_place(tmp_path: Path, text: str, told: str):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(ArcusError) as refused:
+        load_scenario(tmp_path / "s.yaml")
+    assert told in refused.value.message
+
+
+async def test_a_late_generator_makes_a_run_invalid():
+    async def journey(order: Order, outcome: Outcome, clock: Clock) -> None:
+        time.sleep(0.03)  # noqa: ASYNC251  the generator's own loop stands still
+
+    orders = [order(number, at=number * 0.005) for number in range(40)]
+    verdict = judge(scenario(), await generate(orders, journey, timeout_seconds=30))
+    assert verdict.word == "INVALID" and "ms late (median)" in verdict.reasons[0]
+
+
+async def test_a_server_that_stands_still_is_seen_whole_by_all_who_came_meanwhile():
+    """Users who come while it does wait as long as it takes: none is left out because an earlier one still waits."""
+    stands_until = asyncio.get_running_loop().time() + 0.6
+
+    async def journey(order: Order, outcome: Outcome, clock: Clock) -> None:
+        await asyncio.sleep(max(0.0, stands_until - asyncio.get_running_loop().time()))
+        outcome.first_token_seconds = clock()
+
+    orders = [order(number, at=number * 0.01) for number in range(120)]
+    made = await generate(orders, journey, timeout_seconds=30)
+    waited = sorted(outcome.first_token_seconds or 0 for outcome in made.outcomes)
+    assert len(waited) == 120 and percentile(waited, 99) > 0.5 and sum(seconds > 0.3 for seconds in waited) >= 25
+
+
+async def test_each_end_of_a_journey_is_told_as_what_it_is():
+    ends = [RefusedError("429"), WrongAnswerError("lost"), RuntimeError("cut"), None]
+
+    async def journey(order: Order, outcome: Outcome, clock: Clock) -> None:
+        if order.number == 4:
+            await asyncio.sleep(60)
+        if (end := ends[order.number]) is not None:
+            raise end
+
+    made = await generate([order(number) for number in range(5)], journey, timeout_seconds=0.3)
+    assert [each.result for each in made.outcomes] == ["refused", "wrong", "failed", "completed", "failed"]
+    assert made.outcomes[4].problem == "not done within 0.3 s"
+
+
+def test_a_busy_generator_and_too_few_samples_make_a_run_invalid():
+    assert judge(scenario(), run_of(done(), cpu=0.9)).word == "INVALID"
+    asked = scenario(objectives=[Objective(measure="first_token_seconds", percentile=99, at_most=1)])
+    assert least_samples(99) == 100
+    few, enough = (judge(asked, run_of(*(done() for _ in range(count)))) for count in (99, 100))
+    assert few.word == "INVALID" and "99 samples, of 100" in few.reasons[0]
+    assert enough.word == "PASS"
+
+
+def test_a_missed_objective_fails_with_its_measure_and_by_how_much():
+    asked = scenario(
+        objectives=[
+            Objective(measure="first_token_seconds", percentile=90, at_most=0.5),
+            Objective(measure="completed", at_least=0.95),
+            Objective(measure="goodput", at_least=0.8),
+        ]
+    )
+    slow = [done(0.1) for _ in range(70)] + [done(0.9) for _ in range(20)] + [done(result="refused")] * 10
+    verdict = judge(asked, run_of(*slow))
+    assert verdict.word == "FAIL"
+    assert verdict.reasons == [
+        "p90 first_token_seconds is 0.9, more than 0.5",
+        "completed is 0.9, less than 0.95",
+        "goodput is 0.7, less than 0.8",
+    ]
+
+
+def test_a_wrong_answer_fails_at_any_speed_and_in_the_warm_up_too():
+    warm = Outcome(Order(0, 0.0, "first", "answer", False), result="wrong", problem="event 4 comes where 3 is due")
+    verdict = judge(scenario(), run_of(warm, *(done() for _ in range(9))))
+    assert verdict.word == "FAIL" and "event 4 comes where 3 is due" in verdict.reasons[0]
+
+
+def test_fairness_is_jains_index_over_shares():
+    shared = scenario(tenants={"one": 1, "two": 3})
+    fair = [done(tenant="one")] + [done(tenant="two")] * 3
+    assert judge(shared, run_of(*fair)).measures["fairness"] == 1
+    assert judge(shared, run_of(*[done(tenant="one")] * 4)).measures["fairness"] == 0.5
+
+
+def heard(*events: dict) -> Outcome:
+    outcome = Outcome(order())
+    listening = _Heard(outcome, lambda: 1.0)
+    for number, event in enumerate(events):
+        listening.take({"sequence_number": number, "type": "response.output_text.delta", "delta": ""} | event)
+    listening.check(["w0", "w0"])
+    return outcome
+
+
+LAST = {"type": "response.completed"}
+
+
+def test_an_answer_is_heard_event_by_event():
+    assert heard({"type": "response.created"}, {"delta": "w0 "}, {"delta": "w0 [1]"}, LAST).tokens == 2
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (({"delta": "w0"}, {"sequence_number": 2}), "event 2 comes where 1 is due"),
+        (({"delta": "w0"}, {"sequence_number": 0}), "event 0 comes where 1 is due"),
+        (({"delta": "w0 "}, LAST), "1 words of 2"),
+        (({"delta": "w0 w7"}, LAST), "1 of others"),
+        (({"delta": "w0 w0"}, LAST, {"delta": "w0"}), "comes after response.completed"),
+    ],
+)
+def test_what_is_lost_mixed_up_or_told_twice_is_wrong(events: tuple[dict, ...], told: str):
+    with pytest.raises(WrongAnswerError, match=told):
+        heard(*events)
