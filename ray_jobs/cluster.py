@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -24,26 +24,44 @@ from services.core.settings import Settings, load_settings
 
 HTTP_PORT, GRPC_PORT = 8000, 9000
 WAIT_SECONDS = 1800.0  # of engines that may fetch and load large models
+ANSWER_SECONDS = 600.0  # of the longest answer
 POLL_SECONDS = 1.0
 
 
-def serve_config(settings: Settings, config: EngineConfig) -> dict[str, Any]:
-    """Every application, by import path and arguments, as Serve's schema has them."""
-    builders: list[tuple[str, str, dict[str, Any]]] = [
-        *((name, "engine", {"application": name}) for name in config.applications),
-        *((f"index-{number}", "index", {"shard": number}) for number in range(settings.index_shards)),
-        ("ingest", "ingest", {}),
+def serve_config(settings: Settings, config: EngineConfig, *, answer_seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
+    """Every application, by import path and arguments, as Serve's schema has them.
+
+    A replica of an engine that is told to end has `answer_seconds` for its answers.
+    """
+    applications = [
+        *(
+            _application(
+                name, "engine", {"application": name}, [{"name": name, "graceful_shutdown_timeout_s": answer_seconds}]
+            )
+            for name in config.applications
+        ),
+        *(_application(f"index-{number}", "index", {"shard": number}) for number in range(settings.index_shards)),
+        _application("ingest", "ingest", {}),
     ]
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": HTTP_PORT},
         "grpc_options": {"port": GRPC_PORT, "enable_reflection": False, "grpc_servicer_functions": SERVICERS},
         "logging_config": {"encoding": "JSON", "log_level": "WARNING", "enable_access_log": False},
-        "applications": [
-            {"name": name, "route_prefix": f"/{name}", "import_path": f"ray_jobs.deploy:{builder}", "args": arguments}
-            for name, builder, arguments in builders
-        ],
+        "applications": applications,
     }
+
+
+def _application(
+    name: str, builder: str, arguments: Mapping[str, Any], deployments: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": name,
+        "route_prefix": f"/{name}",
+        "import_path": f"ray_jobs.deploy:{builder}",
+        "args": dict(arguments),
+    }
+    return {**made, "deployments": list(deployments)} if deployments else made
 
 
 def deploy(address: str, config: Mapping[str, Any], *, wait_seconds: float, say: Callable[[str], None]) -> None:
