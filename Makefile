@@ -109,6 +109,11 @@ load: setup
 bench-index: setup
 	$(PY) -m loadtests.index
 
+# What hot paths cost with much stored, on SQLite and PostgreSQL.
+.PHONY: bench-scale
+bench-scale: setup
+	$(PY) -m loadtests.scale
+
 # vLLM for the CPU wants other versions of three packages, so it has an environment of its own: the pins of
 # constraints-vllm.txt, and for the rest those of constraints.txt. The lists are whole, so nothing needs resolving; what
 # they leave out of vLLM's wishes (torchvision, torchaudio, torchcodec) is not used.

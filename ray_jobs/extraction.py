@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ray_jobs.engines.roles import Extractor
 from ray_jobs.stages.extract import Extracted, ExtractRequest, passages
+from ray_jobs.turns import Turn
 from services.core.jobs import Job
 from services.core.library.descriptions import DescribedSegment, Descriptions
 from services.core.library.entities import Entities, Extraction
+from services.core.media import Span
 from services.core.store.database import Database
 
 SEGMENTS_AT_ONCE = 100  # whose descriptions are read together
@@ -20,8 +22,11 @@ class ExtractionWork:
         self._descriptions = Descriptions(database)
         self._extractor = extractor
 
-    async def run(self, job: Job, owner: str) -> None:
-        """Goes on at the first segment that has no record. Raises what the engine raises."""
+    async def run(self, job: Job, owner: str, begin: Callable[[Sequence[Span]], Turn] | None = None) -> None:
+        """Goes on at the first segment that has no record. Raises what the engine raises, and TurnOverError.
+
+        begin: gives the turn for what is left to do; without it the job is worked on to its end.
+        """
         extraction = await self._entities.find(job.subject_id)
         if extraction is None or extraction.status == "completed":
             return
@@ -33,9 +38,14 @@ class ExtractionWork:
                 job, owner, extraction, made.entities, made.sources, segments_done=len(described)
             )
         else:
+            turn = begin([segment.span for segment in missing]) if begin is not None else None
             for first in range(0, len(missing), SEGMENTS_AT_ONCE):
                 ids = [segment.id for segment in missing[first : first + SEGMENTS_AT_ONCE]]
                 for item in await self._descriptions.described(extraction.description_id, ids):
+                    if turn is not None:
+                        if await turn.is_over():
+                            raise turn.end()
+                        turn.begin(item.segment.span)
                     made = await self._extract(extraction, [item])
                     await self._entities.write_segment(
                         job, owner, extraction, item.segment.id, made.entities, made.sources

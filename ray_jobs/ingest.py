@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import math
 import os
@@ -23,8 +24,9 @@ from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
 from ray_jobs.stages.texts import full_text, pieces
 from ray_jobs.stages.thumbnails import thumbnail_jpeg, thumbnail_size
+from ray_jobs.turns import Turn, TurnOverError
 from services.core.errors import ArcusError, MediaError, Reason
-from services.core.jobs import KINDS, Job, JobKind, Jobs, LeaseLostError
+from services.core.jobs import KINDS, TURN_SECONDS, Job, JobKind, Jobs, LeaseLostError
 from services.core.library.descriptions import Description, Descriptions, NewEmbedding
 from services.core.library.files import File, Files
 from services.core.library.segmentations import parse_segmentation
@@ -41,14 +43,9 @@ from services.core.tenants.totals import Totals
 IDLE_SECONDS = 0.3
 MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
 SWEEP_SECONDS = 5.0
-TURN_SEGMENTS = 16  # of one description, then another tenant that waits has its turn; each takes seconds
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
 log = structlog.get_logger()
-
-
-class _TurnOverError(Exception):
-    """A job gave its place to another tenant's: it goes on at its first missing segment when its turn comes."""
 
 
 class IngestWorker:
@@ -60,10 +57,9 @@ class IngestWorker:
         pipeline: Pipeline,
         *,
         retries: Retries = Retries(),
-        turn_segments: int = TURN_SEGMENTS,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self._settings = settings
-        self._turn_segments = turn_segments
         self._retries = retries
         self._pipeline = pipeline
         self._database = Database(
@@ -72,7 +68,7 @@ class IngestWorker:
             statement_seconds=settings.database_statement_seconds,
         )
         self._objects = Objects(settings.objects, min_free_bytes=0)
-        self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds)
+        self._jobs = Jobs(self._database, lease_seconds=settings.lease_seconds, turn_seconds=turn_seconds)
         self._totals = Totals(self._database, Plans(self._database, load_plans(settings.plans)))
         self._files = Files(
             self._database, self._objects, max_upload_bytes=settings.max_upload_bytes, totals=self._totals
@@ -117,9 +113,10 @@ class IngestWorker:
         try:
             await work
             await self._jobs.finish(job, self.owner)
-        except _TurnOverError:
+        except TurnOverError as turn:
+            left, owed = turn.seconds_left, turn.seconds_owed
             try:
-                await self._jobs.yield_turn(job, self.owner)
+                await self._jobs.yield_turn(job, self.owner, seconds_left=left, seconds_owed=owed)
             except ArcusError:  # its lease runs out
                 log.info("job_dropped", job_id=job.id)
         except LeaseLostError:
@@ -199,15 +196,9 @@ class IngestWorker:
             if job.kind == "probe":
                 await self._probe(job)
             elif job.kind == "extract":
-                await self._extraction.run(job, self.owner)
+                await self._extraction.run(job, self.owner, functools.partial(Turn, self._jobs, job, self._places))
             else:
                 await self._describe(job)
-
-    async def _is_turn_over(self, job: Job, segments: int) -> bool:
-        """`segments`: begun in this turn. One segment of a job that is alone shows that it does not end its worker."""
-        if self._places.is_alone_wanted:
-            return segments > 0
-        return segments >= self._turn_segments and await self._jobs.another_waits(job)
 
     async def _probe(self, job: Job) -> None:
         file = await self._files.find(job.subject_id)
@@ -269,12 +260,13 @@ class IngestWorker:
         pictures = await self._descriptions.wants_pictures(description.id)
         vectors: dict[str, bytes] = {}
         places = asyncio.Semaphore(self._settings.segments_in_flight)
+        turn = Turn(self._jobs, job, self._places, [segment.span for segment in missing])
         is_over = False
         async with _first_error(), asyncio.TaskGroup() as group:
-            for count, segment in enumerate(missing):
-                if await self._is_turn_over(job, count):
-                    is_over = True
+            for segment in missing:
+                if is_over := await turn.is_over():
                     break
+                turn.begin(segment.span)
                 await places.acquire()
                 config = description.describe_config
                 work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
@@ -282,7 +274,7 @@ class IngestWorker:
                 task.add_done_callback(lambda _: places.release())
         await self._check_object(file)  # what was cut short meanwhile may have read as shorter
         if is_over:
-            raise _TurnOverError
+            raise turn.end()
         await self._descriptions.set_stage(job, self.owner, "summarise")
         title = summary = ""
         if description.describe_config.enable_summary:

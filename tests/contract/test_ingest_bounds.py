@@ -19,7 +19,7 @@ from ray_jobs.stages.segmentation import MAX_SEGMENTS
 from services.core.errors import ArcusError, Reason
 from services.core.media import SegmentDescription, Span
 from services.core.settings import Settings
-from services.core.store.schema import jobs
+from services.core.store.job_schema import jobs
 from tests.contract.store_steps import WORKER, Store
 from tests.waiting import async_until
 

@@ -42,7 +42,7 @@ async def test_a_long_description_gives_its_place_to_another_tenant_and_is_finis
     await store.members.add(store.tenant, mine.id, long.id)
     short = await store.ready("short.mp4", tenant=store.other, duration=20.0)
     pipeline: Any = HeldPipeline()
-    async with working(IngestWorker(settings(store, database_url, 1), pipeline, turn_segments=4)):
+    async with working(IngestWorker(settings(store, database_url, 1), pipeline, turn_seconds=80.0)):
         await async_until(lambda: pipeline.now == 1, "the long file has the place")
         await store.members.add(store.other, theirs.id, short.id)
         pipeline.let_go.set()

@@ -1,4 +1,6 @@
 import asyncio
+import importlib
+import pkgutil
 from collections.abc import Callable
 
 import pytest
@@ -9,12 +11,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, UniqueConstraint, inspect, select
 
+from services.core import store
 from services.core.errors import ArcusError
 from services.core.index.shards import ensure_shards
 from services.core.store.database import Database
 from services.core.store.migration import MIGRATIONS
 from services.core.store.schema import collection_files, collection_shards, metadata
 from tests.contract.store_steps import SHARDS
+
+for module in pkgutil.iter_modules(store.__path__):  # a table is known once its module is imported
+    importlib.import_module(f"{store.__name__}.{module.name}")
 
 # Full text differs between the two databases and lives in the migration alone.
 FULL_TEXT = ("segment_text", "segment_words", "text_vector")

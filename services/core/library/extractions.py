@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
 from services.core.jobs import enqueue
-from services.core.store.schema import collection_files, extractions
+from services.core.store.schema import collection_files, extractions, files
 
 is_member = and_(
     collection_files.c.collection_id == extractions.c.collection_id,
@@ -38,10 +38,11 @@ async def queue_extractions(connection: AsyncConnection, description_id: str) ->
     The caller holds the description's row lock: a file that is added meanwhile comes before or after, and is not missed.
     """
     waiting = (
-        select(extractions.c.id, extractions.c.tenant_id)
+        select(extractions.c.id, extractions.c.tenant_id, files.c.media_info)
         .join(collection_files, is_member)
+        .join(files, files.c.id == extractions.c.file_id)
         .where(collection_files.c.description_id == description_id, extractions.c.status == "pending")
         .order_by(extractions.c.id)
     )
     for row in (await connection.execute(waiting)).all():
-        await enqueue(connection, row.tenant_id, "extract", row.id)
+        await enqueue(connection, row.tenant_id, "extract", row.id, video_seconds=row.media_info["duration_seconds"])

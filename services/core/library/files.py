@@ -119,7 +119,7 @@ class Files:
                 await self._totals.store(connection, tenant_id, stored.size_bytes)
                 await connection.execute(insert(files).values(**{**file.__dict__, "media_info": None}))
                 await connection.execute(delete(object_deletions).where(object_deletions.c.prefix == prefix))
-                await jobs.enqueue(connection, tenant_id, "probe", id)
+                await jobs.enqueue(connection, tenant_id, "probe", id, video_seconds=jobs.PROBE_SECONDS)
         except BaseException:
             await self._objects.delete_prefix(prefix)
             async with self._database.write() as connection:
@@ -238,7 +238,9 @@ class Files:
                 await connection.execute(insert(thumbnails).values(**values))
             waiting = select(descriptions.c.id).where(descriptions.c.file_id == id, descriptions.c.status == "pending")
             for description_id in (await connection.execute(waiting)).scalars().all():
-                await jobs.enqueue(connection, row.tenant_id, "describe", description_id)
+                await jobs.enqueue(
+                    connection, row.tenant_id, "describe", description_id, video_seconds=info.duration_seconds
+                )
 
     async def set_failed(self, id: str, error: str) -> None:
         async with self._database.write() as connection:

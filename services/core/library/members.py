@@ -285,20 +285,16 @@ async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) 
     for start in range(0, len(description_ids), 500):
         some = description_ids[start : start + 500]
         used = select(collection_files.c.description_id).where(collection_files.c.description_id.in_(some))
-        await connection.execute(
-            delete(descriptions).where(
-                descriptions.c.id.in_(some),
-                descriptions.c.id.not_in(used),
-                descriptions.c.status != "completed",
-            )
-        )
+        unused = (descriptions.c.id.in_(some), descriptions.c.id.not_in(used), descriptions.c.status != "completed")
+        await connection.execute(delete(descriptions).where(*unused))
 
 
 async def _want_pictures(connection: AsyncConnection, file: Row, member: Row, wanted: bool) -> None:
     place = (collection_files.c.collection_id == member.collection_id) & (collection_files.c.file_id == file.id)
     await connection.execute(update(collection_files).where(place).values(segment_thumbnails=wanted))
     if wanted and file.status == "completed":
-        await jobs.enqueue(connection, file.tenant_id, "describe", member.description_id)
+        seconds = file.media_info["duration_seconds"]
+        await jobs.enqueue(connection, file.tenant_id, "describe", member.description_id, video_seconds=seconds)
 
 
 async def _join(
@@ -371,7 +367,8 @@ async def _join(
             update(descriptions).where(descriptions.c.id == description_id).values(status="pending", error=None)
         )
     if (description.status in ("pending", "failed") or needs_pictures) and file.status == "completed":
-        await jobs.enqueue(connection, tenant_id, "describe", description_id)
+        seconds = file.media_info["duration_seconds"]
+        await jobs.enqueue(connection, tenant_id, "describe", description_id, video_seconds=seconds)
     if description.status == "completed":
         await queue_extractions(connection, description_id)
 

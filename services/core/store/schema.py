@@ -308,27 +308,6 @@ index_log = Table(
     Index("index_log_by_collection", "collection_id", "file_id"),
 )
 
-jobs = Table(
-    "jobs",
-    metadata,
-    _id(),
-    _tenant(),
-    Column("kind", String(16), nullable=False),  # probe, describe, extract
-    Column("subject_id", String(36), nullable=False),  # a file, a description or an extraction
-    Column("state", String(16), nullable=False),  # queued, running, completed, failed
-    Column("attempts", Integer, nullable=False),
-    Column("postponed", Integer, nullable=False, server_default="0"),  # times in a row
-    Column("useful_attempts", Integer, nullable=False, server_default="0"),  # up to the one that last got on
-    Column("owner", String(64)),
-    Column("lease_until", BigInteger),
-    Column("run_after", BigInteger, nullable=False),
-    Column("error", Text),
-    Column("created_at", BigInteger, nullable=False),
-    Index("jobs_to_claim", "state", "run_after"),
-    Index("jobs_by_subject", "subject_id"),
-    Index("jobs_by_tenant", "tenant_id"),
-)
-
 # Folders of objects to delete once their time has come: those of deleted rows at once, those of an upload under
 # way a day from its start, unless it ends well and takes its line back. A crash at any point leaves no orphan.
 object_deletions = Table(

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.core.clock import now_ms
 from services.core.errors import ArcusError, Reason
 from services.core.store.database import Database
+from services.core.store.job_schema import jobs
 from services.core.store.limit_tables import tenant_totals
-from services.core.store.schema import jobs
 from services.core.tenants.plans import Limits, Plans
 
 DAY_MS = 24 * 3600 * 1000
