@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     )
 
     plans: str = Field("", description="YAML file of plans, by name, and what each allows; empty means no limits.")
+    kept_days: float = Field(
+        30.0, ge=0, description="Days that responses, searches and chat completions are kept; 0 keeps them."
+    )
     max_question_bytes: int = Field(
         1024**2, ge=64 * 1024, le=64 * 1024**2, description="Largest request for an answer, in bytes."
     )

@@ -34,6 +34,7 @@ from services.core.tenants.keys import Keys
 from services.core.tenants.limiter import Limiter
 from services.core.tenants.limits import TenantLimit
 from services.core.tenants.plans import Plans, load_plans
+from services.core.tenants.retention import Retention
 from services.core.tenants.strangers import Strangers
 from services.core.tenants.tenants import Tenants
 from services.core.tenants.totals import Totals
@@ -177,6 +178,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             asyncio.create_task(writer.run(), name="log-writer"),
             asyncio.create_task(background.run(), name="background-responses"),
             asyncio.create_task(limiter.run(), name="limiter"),
+            asyncio.create_task(Retention(database, plans, days=settings.kept_days).run(), name="retention"),
         )
         try:
             yield Backend(

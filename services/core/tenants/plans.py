@@ -67,6 +67,12 @@ class Limits(Rates):
     stored_bytes: int | None = Field(default=None, ge=0, le=2**60, description="Bytes of all files that are there.")
     queued_jobs: int | None = Field(default=None, ge=1, le=10**6, description="Jobs that wait or run.")
     file_seconds: float | None = Field(default=None, gt=0, le=10**7, description="Length of one video, in seconds.")
+    kept_days: float | None = Field(
+        default=None,
+        ge=0,
+        le=36500,
+        description="Days that responses, searches and chat completions are kept; 0 keeps them, none means ARCUS_KEPT_DAYS.",
+    )
     shadow: bool = Field(default=False, description="Count what would be refused, and refuse nothing.")
 
 
