@@ -35,12 +35,12 @@ def tokenizer(request: pytest.FixtureRequest, models: dict[str, Path]) -> Any:
     return loaded
 
 
-def taken(tokenizer: Any, choice: str, text: str) -> tuple[bool, bool]:
+def taken(tokenizer: Any, choice: str, text: str, schema: dict[str, Any] | None = None) -> tuple[bool, bool]:
     """Whether the grammar lets the text be written, and whether the answer may end there."""
     import llguidance  # only the environment with vLLM has it
     import llguidance.hf
 
-    grammar = guidance(TOOLS, choice, is_token=OPEN in tokenizer.get_added_vocab())["grammar"]
+    grammar = guidance(TOOLS, choice, is_token=OPEN in tokenizer.get_added_vocab(), schema=schema)["grammar"]
     assert not llguidance.LLMatcher.validate_grammar(llguidance.grammar_from("grammar", grammar), None)
     known = llguidance.hf.from_tokenizer(tokenizer, len(tokenizer))
     matcher = llguidance.LLMatcher(known, llguidance.grammar_from("grammar", grammar), log_level=0)
@@ -63,3 +63,11 @@ def test_where_a_call_must_be_made_nothing_else_can_be_written(tokenizer: Any, c
     assert taken(tokenizer, choice, GOOD) == (True, True)
     assert taken(tokenizer, choice, "Well.") == (False, False)
     assert taken(tokenizer, choice, written(Call("", "mail", "{}"))) == ((choice == "required",) * 2)
+
+
+def test_where_json_is_asked_for_it_or_one_call_is_written(tokenizer: Any) -> None:
+    assert taken(tokenizer, "auto", '{"days":2}', SCHEMA) == (True, True)
+    assert taken(tokenizer, "auto", GOOD, SCHEMA) == (True, True)
+    for wrong in ('{"days":3}', "Well.", f'{{"days":2}}{GOOD}', GOOD.replace("1", "3")):
+        assert taken(tokenizer, "auto", wrong, SCHEMA) == (False, False)
+    assert taken(tokenizer, "required", '{"days":2}', SCHEMA) == (False, False)
