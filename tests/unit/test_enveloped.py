@@ -103,9 +103,16 @@ async def test_a_model_may_call_a_function_instead() -> None:
     assert chunks[0].tool_call.name == "look" and not any(chunk.text for chunk in chunks)
 
 
+async def test_where_a_call_must_be_made_the_schema_is_of_no_answer() -> None:
+    tool = pb.Tool(name="look", parameters='{"type": "object"}')
+    model = ScriptedModel()
+    chunks = await told(model, request(tools=[tool], tool_choice="look"))
+    assert chunks[0].tool_call.name == "look" and model.prompts[0].schema is None
+
+
 async def test_a_model_that_makes_no_call_where_it_must_fails() -> None:
     tool = pb.Tool(name="look", parameters='{"type": "object"}')
     asked = pb.GenerateRequest(messages=[pb.Message(role="user", text="?")], tools=[tool], tool_choice="look")
     with pytest.raises(ArcusError) as caught:
         await told(ScriptedModel(lambda _: pieces("Sixteen metres.")), asked)
-    assert caught.value.reason is Reason.INTERNAL and "tool_choice" in caught.value.message
+    assert caught.value.reason is Reason.INVALID_ARGUMENT and "tool_choice" in caught.value.message

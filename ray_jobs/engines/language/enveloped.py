@@ -18,8 +18,9 @@ _HEAD = re.compile(r'\s*\{\s*"answer"\s*:\s*(?=\{)')
 def envelope(schema: dict[str, Any], numbers: Iterable[int]) -> dict[str, Any]:
     """JSON schema of {"answer": …, "sources": […]}. `schema`: of an object, with references resolved, or {} for any."""
     answer = guide(schema) if schema else {"type": "object"}
-    cited = {"type": "array", "items": {"enum": sorted(set(numbers))}, "maxItems": MAX_CITED}
-    return object_schema(answer=answer, **({"sources": cited} if cited["items"]["enum"] else {}))
+    known = sorted(set(numbers))
+    cited = {"type": "array", "items": {"enum": known}, "maxItems": MAX_CITED}
+    return object_schema(answer=answer, **({"sources": cited} if known else {}))
 
 
 class EnvelopeReader:

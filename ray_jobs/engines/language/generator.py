@@ -18,7 +18,7 @@ from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import MAX_BLANKS
 from ray_jobs.engines.language.model import Call, LanguageModel, Piece, Prompt, Tool, Turn
 from services.core.entities.schemas import parse_schema
-from services.core.errors import ArcusError, Reason
+from services.core.errors import ArcusError, Reason, invalid
 from services.core.media import timecode
 from services.core.quoting import unmarked
 
@@ -46,6 +46,10 @@ JSON_RULES = (
     )
     + MATERIAL
 )
+NO_CALL = (
+    "tool_choice: the model made no call, and its server holds it to none; leave it at auto, or let an engine of kind vllm play "
+    "this model"
+)
 PER_FILE = " Speak of each video that the sources fit, one after the other."
 NO_SOURCES = "There are no sources: nothing in the videos fits the question."
 KINDS = {
@@ -68,7 +72,8 @@ class LanguageGenerator:
         return await planner.plan(self._model, request)
 
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-        """Raises INTERNAL where the model ends without a word or the call it must make, or writes nothing but blanks."""
+        """Raises INTERNAL where the model ends without a word or writes nothing but blanks, INVALID_ARGUMENT where it makes
+        no call and must."""
         if request.tool_calls_written:  # in the middle of its arguments
             raise ArcusError(
                 Reason.ENGINE_UNAVAILABLE, "The function call that was begun can't be continued; ask again."
@@ -78,21 +83,22 @@ class LanguageGenerator:
         written = bool(request.written)
         called = False
         blanks = 0
-        envelope = EnvelopeReader() if request.json_schema else None
+        must_call = _must_call(request)
+        reader = EnvelopeReader() if request.json_schema and not must_call else None
         async with aclosing(cast(Any, self._model.stream(self.prompt(request)))) as pieces:
             async for piece in pieces:
                 chunk = _chunk(piece)
                 called = called or piece.tool_call is not None
-                if envelope is not None:
-                    chunk.text = envelope.read(chunk.text)
+                if reader is not None:
+                    chunk.text = reader.read(chunk.text)
                     if piece.finish_reason:
-                        chunk.citations.extend(_cited(envelope))
+                        chunk.citations.extend(_cited(reader))
                 blanks = blanks + len(chunk.text) if not chunk.text.strip() else 0
                 written = written or bool(chunk.text.strip()) or piece.tool_call is not None
                 if blanks > MAX_BLANKS:
                     raise ArcusError(Reason.INTERNAL, "The model wrote nothing but blanks; ask again.")
-                if piece.finish_reason == "stop" and not called and request.tool_choice not in ("", "auto", "none"):
-                    raise ArcusError(Reason.INTERNAL, "The model made no call, which tool_choice asks for; ask again.")
+                if piece.finish_reason == "stop" and must_call and not called:
+                    raise invalid(NO_CALL)
                 if piece.finish_reason and not written:
                     raise ArcusError(Reason.INTERNAL, "The model ended without an answer; ask again.")
                 yield chunk
@@ -102,7 +108,7 @@ class LanguageGenerator:
 
         Raises INVALID_ARGUMENT where even the question does not fit.
         """
-        schema = json.loads(request.json_schema) if request.json_schema else None
+        schema = json.loads(request.json_schema) if request.json_schema and not _must_call(request) else None
         rules = (RULES if schema is None else JSON_RULES) + (PER_FILE if request.per_file else "")
         if schema:
             rules += f"\nThe schema of answer: {request.json_schema}"
@@ -159,15 +165,20 @@ class LanguageGenerator:
         return turns
 
 
+def _must_call(request: pb.GenerateRequest) -> bool:
+    """Then no answer is written, of whatever form."""
+    return request.tool_choice not in ("", "auto", "none")
+
+
 def _envelope(schema: dict[str, Any], request: pb.GenerateRequest) -> dict[str, Any]:
     numbers = {source.number for source in request.sources}
     return envelope(parse_schema(schema, field="text.format.schema").schema if schema else {}, numbers)
 
 
-def _cited(answer: EnvelopeReader) -> Iterator[pb.Citation]:
+def _cited(reader: EnvelopeReader) -> Iterator[pb.Citation]:
     """What the whole answer says is the claim: which of its values a source is for is not told."""
-    claim = " ".join(re.findall(r"[\w.:%-]+", answer.answer))
-    for number in dict.fromkeys(answer.sources()):
+    claim = " ".join(re.findall(r"[\w.:%-]+", reader.answer))
+    for number in dict.fromkeys(reader.sources()):
         yield pb.Citation(number=number, claim=claim)
 
 

@@ -63,10 +63,10 @@ def guidance(
         lines += ["start: open body", "open: " + opening]
     lines.append("body: " + " | ".join(f"body{number}" for number in range(len(chosen))))
     for number, tool in enumerate(chosen):
-        schema = json.dumps(tool.parameters | _COMPACT)
+        arguments = json.dumps(tool.parameters | _COMPACT)
         head = json.dumps(begin(tool.name).removeprefix(OPEN))
         lines.append(f"body{number}: {head} arguments{number} {json.dumps(END)}")
-        lines.append(f"arguments{number}: %json {schema}")
+        lines.append(f"arguments{number}: %json {arguments}")
     return {"grammar": "\n".join(lines)}
 
 
