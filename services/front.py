@@ -12,19 +12,24 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
 
 import uvicorn
 
-from services.core.errors import ArcusError, Reason
+from services.core.errors import ArcusError, Reason, invalid
+from services.core.jobs import Jobs
 from services.core.logs import configure_logs
 from services.core.open_files import raise_open_files
 from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
-from services.nimbus.backend import open_backend
+from services.nimbus.backend import Backend, open_backend
 from services.rest.app import create_app
 from services.rest.connections import http_server, listen
 from services.rest.waiting import wait_until_ready
 from services.rpc.server import create_server
+from services.telemetry.loop_lag import measure_loop_lag
+from services.telemetry.page import metrics_page, serving
+from services.telemetry.readings import Readings
 
 BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 GRACE_SECONDS = 5.0
@@ -48,7 +53,7 @@ async def serve(settings: Settings) -> None:
         await _await_database(settings, listener, stop)
         if stop.is_set():
             return
-    async with open_backend(settings) as backend:
+    async with open_backend(settings) as backend, metrics_told(settings, backend):
         http = http_server(
             create_app(backend),
             max_connections=max_connections,
@@ -88,6 +93,32 @@ async def _await_database(settings: Settings, listener: socket.socket, stop: asy
         await wait_until_ready(database, listener, stop)
     finally:
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def metrics_told(settings: Settings, backend: Backend) -> AsyncIterator[None]:
+    """On their own port, where one is set."""
+    if not settings.metrics_port:
+        yield
+        return
+    readings = Readings(
+        backend.metrics,
+        database=backend.database,
+        jobs=Jobs(backend.database, lease_seconds=settings.lease_seconds),
+        check_engine=backend.engine.check,
+    )
+    try:
+        listener = listen(settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        address = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise invalid(f"Can't tell metrics on {address}; set ARCUS_METRICS_PORT to a free port.") from error
+    lag = asyncio.create_task(measure_loop_lag(backend.metrics), name="loop-lag")
+    try:
+        async with serving(metrics_page(backend.metrics.registry, readings.refresh), listener):
+            yield
+    finally:
+        lag.cancel()
+        await asyncio.gather(lag, return_exceptions=True)
 
 
 def connections_of(open_files: int) -> int:

@@ -34,6 +34,7 @@ from services.core.store.job_schema import jobs, tenant_shares
 
 JobKind = Literal["probe", "describe", "extract"]
 KINDS: tuple[JobKind, ...] = ("probe", "describe", "extract")
+STATES = ("queued", "running", "completed", "failed")
 PRIORITIES: dict[str, int] = {"probe": 0}  # it is short and someone waits for it; the others have 1
 PROBE_SECONDS = 1.0  # of video, that a probe counts as: it reads a file's ends
 TURN_SECONDS = 320.0  # of video: sixteen segments of the usual length, each takes seconds
@@ -290,6 +291,14 @@ class Jobs:
                 select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
             )
             return {(kind, state): count for kind, state, count in rows}
+
+    async def oldest_queued_seconds(self) -> dict[str, float]:
+        """By kind, how long the job has waited that could have run for longest."""
+        now = now_ms()
+        due = (jobs.c.state == "queued") & (jobs.c.run_after <= now)
+        query = select(jobs.c.kind, func.min(jobs.c.run_after)).where(due).group_by(jobs.c.kind)
+        async with self._database.read() as connection:
+            return {kind: (now - since) / 1000 for kind, since in await connection.execute(query)}
 
     async def forget_finished(self, *, older_than_seconds: float) -> None:
         """In short steps: nobody waits for long."""

@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the front listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="HTTP port; 0 picks a free one.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 picks a free one.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the front's Prometheus metrics; 0 means none.")
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address that metrics are told on; they ask for no key, so only scrapers may reach it."
+    )
+    metrics_tenants: int = Field(
+        20, ge=0, le=1000, description="Tenants that metrics name, those with most requests; all others count as one."
+    )
     public_url: str = Field("", description="Base URL put into links; empty means the address that was asked.")
     allowed_hosts: str = Field(
         "", description="Host names, separated by commas, that links may be built from beside this machine's own."

@@ -52,6 +52,7 @@ from services.nimbus.entities.catalog import FileCatalog
 from services.nimbus.entities.knowledge import EntityKnowledge
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.views.files import DescribedFiles
+from services.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Backend:
     tenant_limit: TenantLimit  # in this front, shared by both transports, as are
     strangers: Strangers
     draining: asyncio.Event  # set once this process is told to stop
+    metrics: Metrics
     # They run as long as the backend is open: whoever serves it ends when one of them does.
     loops: tuple[asyncio.Task[None], ...]
 
@@ -96,12 +98,14 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     )
     config = load_engine_config(settings)
     plans = Plans(database, load_plans(settings.plans))
+    metrics = Metrics(tenants=settings.metrics_tenants)
     engine = EngineClient(
         settings.engine_address,
         settings.engine_secret.get_secret_value(),
         timeout_seconds=settings.engine_timeout_seconds,
         config=config,
         index_replicas=settings.index_replicas,
+        metrics=metrics,
     )
     entity_sql = EntitySql()
     try:
@@ -144,6 +148,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         response_log = ResponseLog(database)
         writer = LogWriter(response_log)
         running = RunningResponses(settings.max_responses)
+        metrics.answers_running.set_function(lambda: running.count)
+        metrics.answers_limit.set(settings.max_responses)
         background = BackgroundResponses(
             engine=engine,
             sources=sources,
@@ -152,6 +158,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             writer=writer,
             running=running,
             tenant_limit=tenant_limit,
+            metrics=metrics,
         )
         foreground = ForegroundResponses(
             engine=engine,
@@ -160,6 +167,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             response_log=response_log,
             writer=writer,
             running=running,
+            metrics=metrics,
         )
         answers = Answers(
             sources=sources,
@@ -219,6 +227,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 tenant_limit=tenant_limit,
                 strangers=Strangers(),
                 draining=asyncio.Event(),
+                metrics=metrics,
                 loops=loops,
             )
         finally:

@@ -24,6 +24,7 @@ from services.rest.members import member_routes
 from services.rest.operations import operation_routes
 from services.rest.rate_headers import NAMES as RATE_HEADERS
 from services.rest.responses import model_routes, response_routes
+from services.rest.route_names import RouteNames
 from services.rest.schemas.admin import KeyRotation, NewAdminKey, NewKey, NewTenant
 from services.rest.schemas.chat import CreateChatCompletion
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
@@ -87,6 +88,8 @@ def create_app(backend: Backend) -> FastAPI:
         limit=backend.tenant_limit,
         strangers=backend.strangers,
         max_question_bytes=backend.settings.max_question_bytes,
+        metrics=backend.metrics,
+        route_of=RouteNames(app).of,
     )
     origins = backend.settings.cors_origin_list
     if origins:  # outside the gate: a browser asks before it sends a key, and reads refusals only with these headers

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
+from starlette.types import Scope
 
 from services.core.errors import WIRE, ArcusError, Reason, invalid
 
@@ -72,14 +73,23 @@ def first_problem(problems: Any) -> ArcusError:
     return invalid(f"{field or 'The request'}: {problem['msg']}", field=field or None)
 
 
+def told_reason(scope: Scope, reason: Reason) -> None:
+    """Notes why a request failed, for whoever counts it."""
+    scope.setdefault("state", {})["reason"] = reason
+
+
 def install_error_handlers(app: FastAPI) -> None:
+    def refused(request: Request, error: ArcusError, headers: Mapping[str, str] | None = None) -> Response:
+        told_reason(request.scope, error.reason)
+        return error_reply(error, request.headers, headers)
+
     async def on_arcus(request: Request, error: Exception) -> Response:
         assert isinstance(error, ArcusError)
-        return error_reply(error, request.headers)
+        return refused(request, error)
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_reply(first_problem(error.errors()), request.headers)
+        return refused(request, first_problem(error.errors()))
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -89,11 +99,9 @@ def install_error_handlers(app: FastAPI) -> None:
             body = _body(request.headers, str(error.detail), type, None, None)
             return reply(body, error.status_code, error.headers)
         if reason is Reason.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route, where a path has several
-            return error_reply(
-                ArcusError(reason), request.headers, {"Allow": ", ".join(_methods(app, request.url.path))}
-            )
+            return refused(request, ArcusError(reason), {"Allow": ", ".join(_methods(app, request.url.path))})
         route = f"{request.method} {request.url.path}"
-        return error_reply(ArcusError(reason, f"There is no route {route}; see /docs."), request.headers, error.headers)
+        return refused(request, ArcusError(reason, f"There is no route {route}; see /docs."), error.headers)
 
     app.add_exception_handler(ArcusError, on_arcus)
     app.add_exception_handler(RequestValidationError, on_validation)

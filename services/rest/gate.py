@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Annotated, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -27,9 +28,10 @@ from services.core.tenants.limiter import NO_LIMITS, Limiter, RefusedError, curr
 from services.core.tenants.limits import Place, TenantLimit
 from services.core.tenants.strangers import Strangers
 from services.rest.bodies import too_large, whole_body
-from services.rest.errors import error_reply
+from services.rest.errors import error_reply, told_reason
 from services.rest.rate_headers import rate_headers
 from services.rest.scopes import scope_of
+from services.telemetry.metrics import Metrics
 
 Who = TypeVar("Who")
 log = structlog.get_logger(__name__)
@@ -38,6 +40,7 @@ PUBLIC = ("/v1/thumbnails/",)  # the signature in the link is the permission
 ADMIN = "/admin/"
 QUESTIONS = ("/v1/responses", "/v1/chat/completions")
 UPLOADS = "/v1/files"
+CLIENT_WENT_AWAY = 499  # in metrics, as nginx has it
 # What users sent reaches the replies: no browser may take it for a page, or run any of it.
 POLICY = b"default-src 'none'; frame-ancestors 'none'; sandbox"
 PAGE_POLICY = b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"  # of /docs, our own
@@ -61,6 +64,8 @@ class Gate:
         limit: TenantLimit,
         strangers: Strangers,
         max_question_bytes: int,
+        metrics: Metrics,
+        route_of: Callable[[Scope], str],
     ) -> None:
         self._app = app
         self._keys = keys
@@ -69,18 +74,25 @@ class Gate:
         self._limit = limit
         self._strangers = strangers
         self._max_question_bytes = max_question_bytes
+        self._metrics = metrics
+        self._route_of = route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = is_stream = False
+        status, since = CLIENT_WENT_AWAY, perf_counter()
         admission = NO_LIMITS
         request_id = f"req_{uuid4().hex}"
 
         async def watched_send(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status, is_stream
             if not started:
+                status = message["status"]
+                is_stream = any(value.startswith(b"text/event-stream") for _, value in message["headers"])
+                if is_stream:
+                    self._metrics.streams.inc()
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -113,14 +125,28 @@ class Gate:
             log.info("client went away", request_id=request_id, path=scope["path"])
         except Exception as error:
             known = error if isinstance(error, ArcusError) else None
+            told_reason(scope, known.reason if known else Reason.INTERNAL)
             if known is None:
                 log.exception("request failed", request_id=request_id, method=scope["method"], path=scope["path"])
             if started:  # nothing can be taken back: only cutting the connection tells the client
+                status = 500
                 raise
             headers = rate_headers(known.standings) if isinstance(known, RefusedError) else ()
             failure = error_reply(known or ArcusError(Reason.INTERNAL), Headers(scope=scope))
             failure.raw_headers.extend(headers)
             await failure(scope, receive, watched_send)
+        finally:
+            if is_stream:
+                self._metrics.streams.dec()
+            state = scope.get("state", {})
+            who = state.get("caller")
+            self._metrics.request(
+                self._route_of(scope),
+                str(status),
+                perf_counter() - since,
+                reason=state.get("reason"),
+                tenant_id=who.tenant_id if who else None,
+            )
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, tenant_id: str) -> None:
         """An admin key has the places that a tenant has."""

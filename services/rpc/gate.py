@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +26,7 @@ from services.core.tenants.strangers import Strangers, TrustedProxies
 from services.rpc.errors import status_of
 from services.rpc.scopes import SCOPES
 from services.rpc.values import check_size, check_texts
+from services.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
@@ -60,6 +63,7 @@ class Gate(grpc.aio.ServerInterceptor):
         proxies: TrustedProxies | None = None,
         max_question_bytes: int = 1024**2,
         message_seconds: float = MESSAGE_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         self._keys = keys
         self._limit = limit
@@ -68,6 +72,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._proxies = proxies or TrustedProxies("")
         self._max_question_bytes = max_question_bytes
         self._message_seconds = message_seconds
+        self._metrics = metrics or Metrics()
         self._waiting = LatestCalls(MAX_WAITING)
         self._public = LatestCalls(MAX_PUBLIC)
         self._watches = LatestCalls(MAX_WATCHES)
@@ -84,9 +89,36 @@ class Gate(grpc.aio.ServerInterceptor):
         # Requests are read in `told`: grpcio tells of bytes that are no message as of a fault of its own.
         read, options = handler.request_deserializer, {"response_serializer": handler.response_serializer}
         call = self._open(handler, method) if method.startswith(PUBLIC) else self._guarded(handler, method)
+        told = self._counted(_told(call, method, read), method, is_stream=handler.response_streaming)
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(_told(call, method, read), **options)
-        return grpc.stream_unary_rpc_method_handler(_told(call, method, read), **options)
+            return grpc.stream_stream_rpc_method_handler(told, **options)
+        return grpc.stream_unary_rpc_method_handler(told, **options)
+
+    def _counted(self, call: Any, method: str, *, is_stream: bool) -> Any:
+        """A method is one that a service has: others were refused before they came here."""
+
+        async def counted(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+            since, outcome = perf_counter(), Outcome()
+            if is_stream:
+                self._metrics.streams.inc()
+            try:
+                return await call(requests, context, outcome)
+            except asyncio.CancelledError:
+                outcome.code = "CANCELLED"
+                raise
+            finally:
+                if is_stream:
+                    self._metrics.streams.dec()
+                who = _caller.get(None)
+                self._metrics.request(
+                    method.removeprefix("/"),
+                    outcome.code,
+                    perf_counter() - since,
+                    reason=outcome.reason,
+                    tenant_id=who.tenant_id if who else None,
+                )
+
+        return counted
 
     def _guarded(self, handler: Any, method: str) -> Any:
         handle = _function(handler)
@@ -175,10 +207,18 @@ def _function(handler: Any) -> Any:
     return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
 
+@dataclass
+class Outcome:
+    """How a call ended."""
+
+    code: str = "OK"
+    reason: Reason | None = None
+
+
 def _told(call: Any, method: str, read: Callable[[bytes], Message]) -> Any:
     """The call, whose failure is told as a status; to a client that has gone away, nothing."""
 
-    async def told(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+    async def told(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext, outcome: Outcome) -> Any:
         try:
             return await call(_messages(requests, read), context)
         except ArcusError as error:
@@ -190,10 +230,12 @@ def _told(call: Any, method: str, read: Callable[[bytes], Message]) -> Any:
         except Exception:
             if context.cancelled():
                 log.info("client went away", method=method)
+                outcome.code = "CANCELLED"
                 return None
             log.exception("rpc_failed", method=method)
             failure = ArcusError(Reason.INTERNAL)
         status = status_of(failure)
+        outcome.code, outcome.reason = status.code.name, failure.reason
         await context.abort(status.code, status.details, status.trailing_metadata)
 
     return told

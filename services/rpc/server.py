@@ -86,6 +86,7 @@ def create_server(
                 proxies=TrustedProxies(backend.settings.trusted_proxies),
                 max_question_bytes=backend.settings.max_question_bytes,
                 message_seconds=message_seconds,
+                metrics=backend.metrics,
             )
         ],
         maximum_concurrent_rpcs=MAX_CALLS,

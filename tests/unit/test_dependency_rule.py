@@ -76,7 +76,8 @@ def test_what_computes_imports_only_the_core_of_services() -> None:
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
-        ("services/core", ("services.nimbus", "services.rest", "services.rpc", "services.cli")),
+        ("services/core", ("services.telemetry", "services.nimbus", "services.rest", "services.rpc", "services.cli")),
+        ("services/telemetry", ("services.nimbus", "services.rest", "services.rpc", "services.cli")),
         ("services/nimbus", ("services.rest", "services.rpc", "services.cli")),
         ("services/rest", ("services.rpc", "services.cli")),
         ("services/rpc", ("services.rest", "services.cli")),

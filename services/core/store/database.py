@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -118,6 +118,8 @@ class Database:
             event.listen(self._direct, "connect", _prepare_sqlite)
             event.listen(self._direct, "begin", _begin_sqlite)
         self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
+        self._direct_calls = 0
+        self._connecting = 0
         self._writing = asyncio.Lock()
         self._writer = self._engine.execution_options(arcus_write=True)
         self._reader = self._engine
@@ -133,10 +135,17 @@ class Database:
         """All that statements go through, for who wants to watch them."""
         return [self._engine.sync_engine, *([self._direct] if self._direct is not None else [])]
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection, a thread or their turn to write."""
+        return self._connecting + max(0, self._direct_calls - DIRECT_THREADS)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         with _mapped(self._damage):
-            async with self._reader.connect() as connection:
+            async with AsyncExitStack() as stack:
+                with self._counted_waiting():
+                    connection = await stack.enter_async_context(self._reader.connect())
                 yield connection
 
     async def fetch(self, query: Executable, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Row]:
@@ -153,7 +162,7 @@ class Database:
             async with self.read() as connection:
                 return await connection.run_sync(work)
         with _mapped(self._damage):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _read, self._direct, work)
+            return await self._in_thread(_read, work)
 
     async def writing(self, work: Callable[[Connection], Result]) -> Result:
         """A `write()` in one trip: `work` is one transaction."""
@@ -162,7 +171,7 @@ class Database:
                 return await connection.run_sync(work)
         with _mapped(self._damage):
             async with self._turn():
-                return await asyncio.get_running_loop().run_in_executor(self._threads, _write, self._direct, work)
+                return await self._in_thread(_write, work)
 
     async def charge(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
         """One statement that writes, as a transaction of its own, in one round trip; its rows, if it returns any."""
@@ -176,8 +185,27 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         with _mapped(self._damage):
-            async with self._turn(), self._writer.begin() as connection:
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(self._turn())
+                with self._counted_waiting():
+                    connection = await stack.enter_async_context(self._writer.begin())
                 yield connection
+
+    async def _in_thread(self, run: Callable[[Engine, Callable[[Connection], Result]], Result], work: Any) -> Result:
+        assert self._direct is not None
+        self._direct_calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run, self._direct, work)
+        finally:
+            self._direct_calls -= 1
+
+    @contextmanager
+    def _counted_waiting(self) -> Iterator[None]:
+        self._connecting += 1
+        try:
+            yield
+        finally:
+            self._connecting -= 1
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -185,8 +213,9 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
-            await self._writing.acquire()
+        with self._counted_waiting():
+            async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+                await self._writing.acquire()
         try:
             yield
         finally:

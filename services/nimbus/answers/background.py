@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from services.nimbus.answers.running import InterruptedWorkError, Running, Runni
 from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import parse_request
+from services.telemetry.metrics import AnswerMeter, Metrics
 
 TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed
 RENEW_TICKS = 5
@@ -41,6 +43,7 @@ class BackgroundResponses:
         writer: LogWriter,
         running: RunningResponses,
         tenant_limit: TenantLimit,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._sources = sources
@@ -49,6 +52,7 @@ class BackgroundResponses:
         self._writer = writer
         self._running = running
         self._tenant_limit = tenant_limit
+        self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
 
     def places(self, tenant_id: str) -> contextlib.ExitStack:
@@ -133,14 +137,17 @@ class BackgroundResponses:
                 await admission.close()
 
     async def _write(self, running: Running, stored: Stored, events: EventLog) -> None:
+        started = perf_counter()
         written, output_tokens = [stored.engine_text], stored.output_tokens
         prepared = Prepared.from_bytes(stored.prompt) if stored.prompt else None
         for pause in (*ENGINE_PAUSES_SECONDS, None):
             try:
                 if prepared is None:
                     prepared = await cancel_on(running.stopped.wait(), self._prepare(running, stored))
+                meter = AnswerMeter(self._metrics, stored.tenant_id, prepared.prompt.model, started)
+                text = "".join(written)
                 generation = running.begin(
-                    Generation(self._engine, prepared, events, written="".join(written), output_tokens=output_tokens)
+                    Generation(self._engine, prepared, events, meter, written=text, output_tokens=output_tokens)
                 )
                 async with contextlib.aclosing(generation.steps()) as steps:
                     async for step in steps:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing, suppress
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from services.nimbus.answers.running import InterruptedWorkError, Running, Runni
 from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import ResponseRequest
+from services.telemetry.metrics import AnswerMeter, Metrics
 
 
 class ForegroundResponses:
@@ -34,6 +36,7 @@ class ForegroundResponses:
         response_log: ResponseLog,
         writer: LogWriter,
         running: RunningResponses,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._sources = sources
@@ -41,9 +44,11 @@ class ForegroundResponses:
         self._log = response_log
         self._writer = writer
         self._running = running
+        self._metrics = metrics
 
     async def events(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         """From the first to the last. Raises before the first what keeps it from being answered; closing them stops it."""
+        started = perf_counter()
         body = opening_body(request, str(uuid4()), int(time.time()))
         running = Running(Lease(body["id"], self._running.owner, 1))
         foreground = ForegroundLog(EventLog(body), running.lease, self._writer if request.store else None)
@@ -58,7 +63,8 @@ class ForegroundResponses:
             try:
                 request = await continued(self._responses, tenant_id, request)
                 prepared = await self._prepare(tenant_id, request, running)
-                generation = running.begin(Generation(self._engine, prepared, foreground.log))
+                meter = AnswerMeter(self._metrics, tenant_id, request.model, started)
+                generation = running.begin(Generation(self._engine, prepared, foreground.log, meter))
                 async with (
                     aclosing(generation.steps()) as steps,
                     aclosing(self._tell(tenant_id, foreground, steps, storing)) as events,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from arcus.engine.v1 import engine_pb2 as pb
@@ -17,6 +19,7 @@ from services.nimbus.answers.moments import Moments
 from services.nimbus.context.prompt import CHARACTERS_PER_TOKEN
 from services.nimbus.context.sources import Prepared
 from services.nimbus.engine.client import Chunks, EngineClient
+from services.telemetry.metrics import AnswerMeter
 
 
 @dataclass
@@ -32,12 +35,20 @@ class Generation:
     """One try at an answer. `steps` applies nothing: whoever takes a step applies its entries to `log` before the next."""
 
     def __init__(
-        self, engine: EngineClient, prepared: Prepared, log: EventLog, *, written: str = "", output_tokens: int = 0
+        self,
+        engine: EngineClient,
+        prepared: Prepared,
+        log: EventLog,
+        meter: AnswerMeter,
+        *,
+        written: str = "",
+        output_tokens: int = 0,
     ) -> None:
         """`log`: what earlier tries told; `written` and `output_tokens`: what the engine wrote for it."""
         self._engine = engine
         self._prepared = prepared
         self._log = log
+        self._meter = meter
         self._moments = Moments(prepared.prompt)
         self._cited: dict[tuple[int, float], float] = {}  # (number, start) -> end
         self._citations = CitationStream(prepared.annotations.__contains__, log.numbers, self._moment)
@@ -79,23 +90,40 @@ class Generation:
 
         Raises what the engine raises, unless it was stopped.
         """
-        async with self._engine.generate(self._request) as self._chunks:
-            if self._stopped:
-                return
-            yield Step(self._opening()[self._log.next_number :])
-            try:
-                async for chunk in self._chunks:
-                    step = self._step(chunk)
-                    if step.entries or step.engine_text:
-                        yield step
-            except Exception:
+        with self._metered():
+            async with self._engine.generate(self._request) as self._chunks:
                 if self._stopped:
                     return
-                raise
-        if self._stopped:
-            return
-        if not self._finish_reason:
-            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
+                yield Step(self._opening()[self._log.next_number :])
+                try:
+                    async for chunk in self._chunks:
+                        step = self._step(chunk)
+                        if step.entries or step.engine_text:
+                            yield step
+                except Exception:
+                    if self._stopped:
+                        return
+                    raise
+            if self._stopped:
+                return
+            if not self._finish_reason:
+                raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped before the end; ask again.")
+            entries = self._ending()
+            self._meter.ended("completed")
+            # One step: whoever takes over finds all of the end or none of it.
+            yield Step(entries)
+
+    @contextmanager
+    def _metered(self) -> Iterator[None]:
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError):
+            self._meter.ended("cancelled")
+            raise
+        finally:
+            self._meter.ended("cancelled" if self._stopped else "failed")
+
+    def _ending(self) -> list[Entry]:
         entries = list(self._told(self._citations.end()))
         if self._message_index is None and not self._calls:
             entries += self._message()
@@ -106,8 +134,7 @@ class Generation:
         for index in self._calls.values():
             entries += [["arguments_done", index], ["item_done", index]]
         usage = {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
-        # One step: whoever takes over finds all of the end or none of it.
-        yield Step([*entries, ["completed", usage, self._finish_reason == "length", int(time.time())]])
+        return [*entries, ["completed", usage, self._finish_reason == "length", int(time.time())]]
 
     def _opening(self) -> list[Entry]:
         entries: list[Entry] = [["created"], ["in_progress"]]
@@ -124,9 +151,12 @@ class Generation:
         return entries
 
     def _step(self, chunk: pb.GenerateChunk) -> Step:
-        self._output_tokens += chunk.output_tokens
+        if chunk.output_tokens:
+            self._meter.told(chunk.output_tokens)
+            self._output_tokens += chunk.output_tokens
         if chunk.finish_reason:
             self._finish_reason, self._input_tokens = chunk.finish_reason, chunk.input_tokens
+            self._meter.read(chunk.input_tokens)
         entries: list[Entry] = []
         passed = ""
         if chunk.refusal:

@@ -49,6 +49,10 @@ class RunningResponses:
         self._stored: dict[Lease, Running] = {}
 
     @property
+    def count(self) -> int:
+        return self._count
+
+    @property
     def is_full(self) -> bool:
         return self._count >= self._max_responses
 

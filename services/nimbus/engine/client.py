@@ -18,6 +18,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.telemetry.metrics import Metrics
 
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
 # embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
@@ -60,12 +61,20 @@ class MovedError(Exception):
 
 class EngineClient:
     def __init__(
-        self, address: str, secret: str, *, timeout_seconds: float, config: EngineConfig, index_replicas: int = 1
+        self,
+        address: str,
+        secret: str,
+        *,
+        timeout_seconds: float,
+        config: EngineConfig,
+        index_replicas: int = 1,
+        metrics: Metrics | None = None,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._secret = secret
-        self._embedder = self._metadata(config.application("embed"))
-        self._models: dict[str, Any] = {model: self._metadata(config.application(model)) for model in MODELS}
+        self._metrics = metrics or Metrics()
+        self._embedder = config.application("embed")
+        self._models: dict[str, str] = {model: config.application(model) for model in MODELS}
         options = [
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -89,11 +98,10 @@ class EngineClient:
         return list(await asyncio.gather(*map(self._embedding.put, texts)))
 
     async def _embed(self, texts: list[str]) -> Sequence[bytes]:
-        with _mapped():
+        with self._metrics.engine_call(self._embedder, "Embed"), _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            reply = await stub.Embed(
-                pb.EmbedRequest(texts=texts), metadata=self._embedder, timeout=self._timeout_seconds
-            )
+            metadata = self._metadata(self._embedder)
+            reply = await stub.Embed(pb.EmbedRequest(texts=texts), metadata=metadata, timeout=self._timeout_seconds)
         width = reply.dimensions * 4
         return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
 
@@ -125,23 +133,24 @@ class EngineClient:
             segment_ids=segment_ids,
             distinct=DISTINCT[distinct],
         )
-        if file_ids or segment_ids:  # which may be many, and share no pass
-            (reply,) = await self._search(shard, [request])
-        else:
-            if shard not in self._searching:
-                self._searching[shard] = Coalescer(
-                    f"search-{shard}",
-                    partial(self._search, shard),
-                    max_items=SEARCHES,
-                    max_calls=self._index_replicas,
-                )
-            reply = await self._searching[shard].put(request)
+        with self._metrics.search_seconds.labels(str(shard)).time():
+            if file_ids or segment_ids:  # which may be many, and share no pass
+                (reply,) = await self._search(shard, [request])
+            else:
+                if shard not in self._searching:
+                    self._searching[shard] = Coalescer(
+                        f"search-{shard}",
+                        partial(self._search, shard),
+                        max_items=SEARCHES,
+                        max_calls=self._index_replicas,
+                    )
+                reply = await self._searching[shard].put(request)
         if reply.moved_sequence > min_sequence:
             raise MovedError
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
     async def _search(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
-        with _mapped():
+        with self._metrics.engine_call(f"index-{shard}", "Search"), _mapped():
             for pause_seconds in RETRY_SECONDS:
                 try:
                     return await self._call_shard(shard, requests)
@@ -161,26 +170,30 @@ class EngineClient:
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
-        with _mapped():
+        application = self._models[request.model]
+        with self._metrics.engine_call(application, "Plan"), _mapped():
             stub = pb_grpc.GenerateServiceStub(self._channel())
-            return await stub.Plan(request, metadata=self._models[request.model], timeout=self._timeout_seconds)
+            return await stub.Plan(request, metadata=self._metadata(application), timeout=self._timeout_seconds)
 
     @asynccontextmanager
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
-        call = pb_grpc.GenerateServiceStub(self._channel()).Generate(request, metadata=self._models[request.model])
-        chunks = Chunks(call, self._timeout_seconds)
-        try:
-            yield chunks
-        finally:
-            chunks.end()
-            call.cancel()
+        application = self._models[request.model]
+        with self._metrics.engine_call(application, "Generate"):
+            stub = pb_grpc.GenerateServiceStub(self._channel())
+            call = stub.Generate(request, metadata=self._metadata(application))
+            chunks = Chunks(call, self._timeout_seconds)
+            try:
+                yield chunks
+            finally:
+                chunks.end()
+                call.cancel()
 
     async def check(self) -> None:
         """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
         with _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._embedder, timeout=2)
+            await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._metadata(self._embedder), timeout=2)
 
     def _channel(self) -> grpc.aio.Channel:
         if not self._channels:

@@ -1,0 +1,42 @@
+"""The names of routes in metrics: a method and a template, of which there are as many as there are routes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from re import Pattern
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+NO_ROUTE = "other"
+
+
+class RouteNames:
+    def __init__(self, app: FastAPI) -> None:
+        """`app` may get its routes later, before its first request."""
+        self._app = app
+
+    def of(self, scope: Scope) -> str:
+        """Of a request that was handled, or refused before its route was looked for."""
+        method, endpoint = scope["method"], scope.get("endpoint")
+        found = self._of_endpoints.get(endpoint) if endpoint is not None else None
+        methods, path = found or self._matched(method, scope["path"])
+        return f"{method} {path}" if method in methods else NO_ROUTE
+
+    def _matched(self, method: str, path: str) -> tuple[frozenset[str], str]:
+        for methods, template in self._of_endpoints.values():
+            if method in methods and self._patterns[template].match(path):
+                return methods, template
+        return frozenset(), ""
+
+    @cached_property
+    def _of_endpoints(self) -> dict[Any, tuple[frozenset[str], str]]:
+        contexts = iter_route_contexts(self._app.routes)
+        return {each.endpoint: (frozenset(each.methods or ()), each.path or "") for each in contexts}
+
+    @cached_property
+    def _patterns(self) -> dict[str, Pattern[str]]:
+        return {path: compile_path(path)[0] for _, path in self._of_endpoints.values()}
