@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import grpc
 import structlog
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
-from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
 
 SECRET_HEADER = "x-arcus-secret"
 FIELD_HEADER = "x-arcus-field"
@@ -65,9 +66,14 @@ class Gate:
                 await close()
 
     def _check(self, context: Any) -> None:
-        given = dict(context.invocation_metadata()).get(SECRET_HEADER, "")
-        if not hmac.compare_digest(given.encode(), self._secret):
+        metadata = dict(context.invocation_metadata())
+        if not hmac.compare_digest(metadata.get(SECRET_HEADER, "").encode(), self._secret):
             raise ArcusError(Reason.UNAUTHENTICATED, "The engine secret is missing or wrong.")
+        request_id = metadata.get(REQUEST_HEADER, "")
+        if request_id:
+            bind_contextvars(request_id=request_id)
+        else:
+            unbind_contextvars("request_id")
 
 
 def _refuse(context: Any, error: Exception) -> None:

@@ -39,7 +39,7 @@ STAGE = {"num_cpus": 0.1}
 
 def _step_back() -> None:
     """Ingest uses what searches and answers leave of the machine."""
-    configure_logs()
+    configure_logs(load_settings().log_format)
     os.nice(INGEST_NICENESS)
 
 

@@ -140,6 +140,7 @@ def main() -> None:
     uvloop = __import__("uvloop")
     try:
         settings = load_settings()
+        configure_logs(settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except ArcusError as error:

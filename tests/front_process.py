@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.cli.instance import ROOT, START_SECONDS, first_line
 
@@ -15,21 +17,23 @@ from services.cli.instance import ROOT, START_SECONDS, first_line
 class FrontProcess:
     process: subprocess.Popen[bytes]
     url: str
+    grpc_port: int
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
-def start_front(environment: Mapping[str, str]) -> FrontProcess:
-    """Waits until it listens, on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.front"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**environment, "ARCUS_HTTP_PORT": "0", "ARCUS_GRPC_PORT": "0"},
-        cwd=ROOT,
-    )
-    port = json.loads(first_line(process, START_SECONDS))["http_port"]
-    return FrontProcess(process, f"http://127.0.0.1:{port}/v1")
+def start_front(environment: Mapping[str, str], log: Path = Path(os.devnull)) -> FrontProcess:
+    """Waits until it listens, on a free port. Its log is added to `log`."""
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.front"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**environment, "ARCUS_HTTP_PORT": "0", "ARCUS_GRPC_PORT": "0"},
+            cwd=ROOT,
+        )
+    ports = json.loads(first_line(process, START_SECONDS))
+    return FrontProcess(process, f"http://127.0.0.1:{ports['http_port']}/v1", ports["grpc_port"])

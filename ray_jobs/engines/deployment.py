@@ -47,8 +47,8 @@ log = structlog.get_logger()
 @serve.deployment(name="engine", ray_actor_options={"num_cpus": 0.1})
 class EngineReplica:
     async def __init__(self, name: str, roles: Sequence[Role]) -> None:  # type: ignore[misc]
-        configure_logs()
         settings = load_settings()
+        configure_logs(settings.log_format)
         self._gate = Gate(settings.engine_secret.get_secret_value())
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):

@@ -40,7 +40,7 @@ DISTINCT: dict[int, Any] = {
 class IndexReplica:
     async def __init__(self, number: int) -> None:  # type: ignore[misc]
         settings = load_settings()
-        configure_logs()
+        configure_logs(settings.log_format)
         self._gate = Gate(settings.engine_secret.get_secret_value())
         self._dimensions = await vector_dimensions(load_engine_config(settings))
         database = Database(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -37,7 +38,8 @@ class Coalescer(Generic[Item, Result]):
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if len(self._callers) < self._max_calls:
-            self._callers.add(asyncio.create_task(self._serve(), name=self._name))
+            # A context of its own: what it does is for many requests, of several tenants.
+            self._callers.add(asyncio.create_task(self._serve(), name=self._name, context=Context()))
         try:
             return await answer
         except asyncio.CancelledError:

@@ -45,6 +45,7 @@ class Wire:
     retry_after_seconds: int | None = None
 
 
+REQUEST_HEADER = "x-request-id"  # of a call to an engine: the request that it is made for
 # Trailers of an engine's failed call.
 REASON_HEADER, RETRY_HEADER = "x-arcus-reason", "x-arcus-retry-after-seconds"
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.core.errors import ArcusError, Reason
+from services.core.logs import LogFormat
 from services.core.tenants.strangers import TrustedProxies
 
 GIB = 1024**3
@@ -50,6 +51,9 @@ class Settings(BaseSettings):
     )
     metrics_tenants: int = Field(
         20, ge=0, le=1000, description="Tenants that metrics name, those with most requests; all others count as one."
+    )
+    log_format: LogFormat = Field(
+        "auto", description="Form of log lines: json, console, or auto, which is console on a terminal and else json."
     )
     public_url: str = Field("", description="Base URL put into links; empty means the address that was asked.")
     allowed_hosts: str = Field(

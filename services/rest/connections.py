@@ -201,6 +201,7 @@ def http_server(
         app,
         http=protocol,  # type: ignore[arg-type]
         ws="none",
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=int(grace_seconds),

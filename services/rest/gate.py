@@ -18,6 +18,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.store.plain_json import MAX_BODY_BYTES
@@ -40,6 +41,7 @@ PUBLIC = ("/v1/thumbnails/",)  # the signature in the link is the permission
 ADMIN = "/admin/"
 QUESTIONS = ("/v1/responses", "/v1/chat/completions")
 UPLOADS = "/v1/files"
+PROBES = ("GET /healthz", "GET /readyz")
 CLIENT_WENT_AWAY = 499  # in metrics, as nginx has it
 # What users sent reaches the replies: no browser may take it for a page, or run any of it.
 POLICY = b"default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -85,6 +87,7 @@ class Gate:
         status, since = CLIENT_WENT_AWAY, perf_counter()
         admission = NO_LIMITS
         request_id = f"req_{uuid4().hex}"
+        bind_contextvars(request_id=request_id)
 
         async def watched_send(message: Message) -> None:
             nonlocal started, status, is_stream
@@ -111,6 +114,7 @@ class Gate:
                 caller: Caller = await self._authenticate(scope, self._keys.authenticate)
                 caller.require(scope_of(scope["method"], path))
                 scope.setdefault("state", {})["caller"] = caller
+                bind_contextvars(tenant_id=caller.tenant_id, key_id=caller.key_id)
                 reads = scope["method"] in ("GET", "HEAD")
                 async with await self._limiter.admit(caller.tenant_id, caller.key_id, reads=reads) as admission:
                     current.set(admission)
@@ -122,12 +126,12 @@ class Gate:
             else:
                 await self._app(scope, receive, watched_send)
         except ClientDisconnect:
-            log.info("client went away", request_id=request_id, path=scope["path"])
+            log.info("client went away", route=self._route_of(scope))
         except Exception as error:
             known = error if isinstance(error, ArcusError) else None
             told_reason(scope, known.reason if known else Reason.INTERNAL)
             if known is None:
-                log.exception("request failed", request_id=request_id, method=scope["method"], path=scope["path"])
+                log.exception("request failed", route=self._route_of(scope))
             if started:  # nothing can be taken back: only cutting the connection tells the client
                 status = 500
                 raise
@@ -139,14 +143,16 @@ class Gate:
             if is_stream:
                 self._metrics.streams.dec()
             state = scope.get("state", {})
-            who = state.get("caller")
-            self._metrics.request(
+            route, seconds, reason, who = (
                 self._route_of(scope),
-                str(status),
                 perf_counter() - since,
-                reason=state.get("reason"),
-                tenant_id=who.tenant_id if who else None,
+                state.get("reason"),
+                state.get("caller"),
             )
+            tenant_id = who.tenant_id if who else None
+            self._metrics.request(route, str(status), seconds, reason=reason, tenant_id=tenant_id)
+            if route not in PROBES:
+                log.info("request", route=route, code=status, reason=reason, duration_seconds=round(seconds, 4))
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send, tenant_id: str) -> None:
         """An admin key has the places that a tenant has."""

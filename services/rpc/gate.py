@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
+from structlog.contextvars import bind_contextvars
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.tenants.keys import Caller, Keys
@@ -99,6 +101,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def counted(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
             since, outcome = perf_counter(), Outcome()
+            bind_contextvars(request_id=f"req_{uuid4().hex}")
             if is_stream:
                 self._metrics.streams.inc()
             try:
@@ -109,14 +112,12 @@ class Gate(grpc.aio.ServerInterceptor):
             finally:
                 if is_stream:
                     self._metrics.streams.dec()
-                who = _caller.get(None)
-                self._metrics.request(
-                    method.removeprefix("/"),
-                    outcome.code,
-                    perf_counter() - since,
-                    reason=outcome.reason,
-                    tenant_id=who.tenant_id if who else None,
-                )
+                route, seconds, who = method.removeprefix("/"), perf_counter() - since, _caller.get(None)
+                tenant_id = who.tenant_id if who else None
+                self._metrics.request(route, outcome.code, seconds, reason=outcome.reason, tenant_id=tenant_id)
+                if not method.startswith(PUBLIC):
+                    told = {"route": route, "code": outcome.code, "reason": outcome.reason}
+                    log.info("request", **told, duration_seconds=round(seconds, 4))
 
         return counted
 
@@ -126,6 +127,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
             found = await self._authenticate(context)
+            bind_contextvars(tenant_id=found.tenant_id, key_id=found.key_id)
             found.require(SCOPES.get(method))
             async with await self._let_in(found, method) as admission:
                 current.set(admission)

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from services.core.errors import ArcusError, Reason
 from services.telemetry.intervals import TokenIntervals
@@ -29,6 +36,7 @@ BY_TENANT = {
 class Metrics:
     def __init__(self, *, tenants: int = 20) -> None:
         """`tenants`: how many are named by the counters of tenants."""
+        disable_created_metrics()  # a series more of each, which nothing reads
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 

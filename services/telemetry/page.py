@@ -36,6 +36,7 @@ async def serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None
         app,
         ws="none",
         lifespan="off",
+        log_config=None,
         log_level="warning",
         access_log=False,
         limit_concurrency=MAX_READERS,

@@ -65,6 +65,10 @@ class Front:
         self.loop.call_soon_threadsafe(setattr, self._server, "should_exit", True)
         self._thread.join(timeout=30)
 
+    @property
+    def engine_address(self) -> str:
+        return self._settings.engine_address
+
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=30)
 

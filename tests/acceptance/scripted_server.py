@@ -12,7 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from ray_jobs.engines.scripted import ScriptedEngine
-from services.core.errors import ArcusError
+from services.core.errors import REQUEST_HEADER, ArcusError
 
 DIMENSIONS = 64
 
@@ -28,7 +28,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
     """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding.
 
     Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way,
-    `searched` all of them.
+    `searched` all of them. `request_ids` are those that answers were asked for with.
     """
 
     def __init__(self, engine: Any = None) -> None:
@@ -38,6 +38,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.search_seconds = 0.0
         self.searches = 0
         self.searched = 0
+        self.request_ids: list[str] = []
 
     async def start(self) -> str:
         self._server = grpc.aio.server()
@@ -93,6 +94,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
             await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
 
     async def Generate(self, request: Any, context: Any) -> Any:
+        self.request_ids.append(dict(context.invocation_metadata()).get(REQUEST_HEADER, ""))
         try:
             async for chunk in self.engine.generate(request):
                 yield chunk

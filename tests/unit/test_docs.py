@@ -17,11 +17,12 @@ from services.core.errors import WIRE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES, *RUNBOOKS]
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # The folders that hold what is named by path.
-TOP = ("services/", "ray_jobs/", "proto/", "configs/", "examples/", "loadtests/", "docs/", "tests/", ".ci/")
+TOP = ("services/", "helm/", "ray_jobs/", "proto/", "configs/", "examples/", "loadtests/", "docs/", "tests/", ".ci/")
 
 
 def name(path: Path) -> str:
@@ -124,8 +125,15 @@ def test_every_role_kind_and_option_of_engines_is_told() -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    assert {page.name for page in PAGES} == {file for entry in nav for file in entry.values()}
+    waiting, files = list(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]), set()
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, str):
+            files.add(entry)
+        else:
+            for target in entry.values():
+                waiting += target if isinstance(target, list) else [target]
+    assert {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} == files
     readme = (ROOT / "README.md").read_text()
     for page in PAGES:
         assert page.name == "index.md" or f"(docs/{page.name})" in readme, f"README does not link to {page.name}"

@@ -8,6 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from ray_jobs.ingress import Gate
 from services.core.errors import WIRE, ArcusError, Reason
@@ -44,6 +46,15 @@ def failing(error: Exception) -> Any:
         raise error
 
     return call
+
+
+async def test_what_fails_is_logged_with_the_request_that_it_was_called_for() -> None:
+    for metadata in (("x-request-id", "req_1"), ("x-other", "x")):
+        context = CallContext()
+        context.metadata.append(metadata)
+        with capture_logs(processors=[merge_contextvars]) as lines:
+            await Gate("secret").unary(context, failing(KeyError("password")), 1, 0)
+        assert [line.get("request_id") for line in lines] == ["req_1" if metadata[1] == "req_1" else None]
 
 
 async def test_a_call_with_the_secret_is_answered() -> None:

@@ -90,6 +90,7 @@ class Database:
         self._space: FreeSpace | None = None
         self._damage: Path | None = None  # where any process notes that it found the file damaged, for all to see
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 30}
+        options["hide_parameters"] = True  # else what people ask and say stands in errors, and so in logs
         if self.is_sqlite:
             path = Path(url.split("///", 1)[1])
             try:
@@ -114,7 +115,9 @@ class Database:
         self._direct: Engine | None = None
         if self.is_sqlite:
             sync_url = make_url(url).set(drivername="sqlite")
-            self._direct = create_engine(sync_url, poolclass=QueuePool, connect_args=options["connect_args"])
+            self._direct = create_engine(
+                sync_url, poolclass=QueuePool, connect_args=options["connect_args"], hide_parameters=True
+            )
             event.listen(self._direct, "connect", _prepare_sqlite)
             event.listen(self._direct, "begin", _begin_sqlite)
         self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")

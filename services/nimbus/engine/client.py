@@ -14,10 +14,11 @@ import grpc
 import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
+from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, EngineConfig
-from services.core.errors import REASON_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.telemetry.metrics import Metrics
 
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
@@ -201,7 +202,9 @@ class EngineClient:
         return next(self._next)
 
     def _metadata(self, application: str) -> tuple[tuple[str, str], ...]:
-        return (("application", application), ("x-arcus-secret", self._secret))
+        metadata = (("application", application), ("x-arcus-secret", self._secret))
+        request_id = get_contextvars().get("request_id")
+        return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
 
 
 class Chunks:
