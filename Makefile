@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-clients test-llama test-media test-chart lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -42,6 +42,10 @@ test-fast: setup
 # Whole systems of other engines and parts: each starts Ray anew, so they are not in `make test`.
 test-systems: setup
 	$(PY) -m pytest -q tests/systems
+
+# Alerts, dashboards and metrics, by a real Prometheus (Debian's package).
+test-observability: setup
+	$(PY) -m pytest -q tests/observability
 
 # Real clients of other projects, of the versions pinned there, each in a folder of its own; Node.js for two of them.
 build/clients/%: tests/clients/requirements-%.txt

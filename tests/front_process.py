@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.instance import ROOT, START_SECONDS, first_line
+from services.core.store.database import Database
+from services.core.tenants.keys import Keys
 
 
 @dataclass
@@ -22,6 +25,19 @@ class FrontProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def make_key(data_dir: Path, key: str) -> None:
+    """A tenant with this key, in the database of a front that runs on the folder."""
+
+    async def make() -> None:
+        database = Database(f"sqlite+aiosqlite:///{data_dir / 'arcus.db'}")
+        try:
+            await Keys(database).create("tenant", key)
+        finally:
+            await database.close()
+
+    asyncio.run(make())
 
 
 def start_front(environment: Mapping[str, str], log: Path = Path(os.devnull)) -> FrontProcess:

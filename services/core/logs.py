@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -45,13 +46,14 @@ def configure_logs(log_format: LogFormat = "auto") -> None:
 _json = structlog.processors.JSONRenderer(default=str)
 
 
-def _ordered(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {name: event.pop(name) for name in FIRST if name in event} | event
+def _ordered(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {name: event.pop(name) for name in FIRST if name in event} | dict(event)
 
 
-def _named(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Which library says it."""
-    return event | {"logger": event["_record"].name}
+    event["logger"] = event["_record"].name
+    return event
 
 
 def _is_ours(handler: logging.Handler) -> bool:

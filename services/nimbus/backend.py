@@ -143,7 +143,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             catalog=FileCatalog(Catalog(database), entity_sql),
             embedder=embedder,
         )
-        limiter = Limiter(database, plans)
+        limiter = Limiter(database, plans, failed=metrics.limiter_errors.inc)
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)
         writer = LogWriter(response_log)

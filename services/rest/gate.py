@@ -112,9 +112,9 @@ class Gate:
             path = clean_path(scope)
             if path.startswith("/v1/") and not path.startswith(PUBLIC):
                 caller: Caller = await self._authenticate(scope, self._keys.authenticate)
-                caller.require(scope_of(scope["method"], path))
                 scope.setdefault("state", {})["caller"] = caller
                 bind_contextvars(tenant_id=caller.tenant_id, key_id=caller.key_id)
+                caller.require(scope_of(scope["method"], path))
                 reads = scope["method"] in ("GET", "HEAD")
                 async with await self._limiter.admit(caller.tenant_id, caller.key_id, reads=reads) as admission:
                     current.set(admission)

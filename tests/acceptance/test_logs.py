@@ -13,7 +13,7 @@ from arcus.v1 import responses_pb2_grpc
 
 from tests.acceptance.live_front import Front
 from tests.acceptance.rpc_front import asks
-from tests.front_process import start_front
+from tests.front_process import make_key, start_front
 
 KEY = "cg-seed-5f0c1e7a9b3d42688f7e"
 SAID = "zanzibar"  # in everything that is said here: prompts, instructions, names of files
@@ -35,7 +35,6 @@ def test_a_line_tells_whose_request_it_is_and_nothing_of_what_was_said(answering
         {
             **os.environ,
             "ARCUS_DATA_DIR": str(tmp_path / "data"),
-            "ARCUS_API_KEY": KEY,
             "ARCUS_ENGINE_ADDRESS": answering.engine_address,
             "ARCUS_ENGINE_SECRET": SECRETS[2],
             "ARCUS_LINK_SECRET": SECRETS[3],
@@ -43,6 +42,7 @@ def test_a_line_tells_whose_request_it_is_and_nothing_of_what_was_said(answering
         log,
     )
     try:
+        make_key(tmp_path / "data", KEY)
         headers = {"Authorization": f"Bearer {KEY}"}
         with httpx.Client(base_url=front.url.removesuffix("/v1"), headers=headers, timeout=60) as http:
             made = ask(http)

@@ -119,12 +119,14 @@ class Limiter:
         *,
         lease_seconds: float = LEASE_SECONDS,
         clock: Callable[[], int] | None = None,
+        failed: Callable[[], object] = lambda: None,
     ) -> None:
-        """`clock`: microseconds, in place of the database's."""
+        """`clock`: microseconds, in place of the database's. `failed` is called where a limit could not be looked up."""
         self._database = database
         self._plans = plans
         self._lease_seconds = lease_seconds
         self._clock = clock
+        self._failed = failed
         self._front = str(uuid4())
         self._beat_at = -math.inf  # monotonic
         self._held = 0  # places
@@ -153,6 +155,8 @@ class Limiter:
             admission.front = self._front
             await self._charge(admission, requests=1)
         except ArcusError as error:
+            if error.reason is not Reason.LIMIT_EXCEEDED:
+                self._failed()
             if not reads or error.reason not in (Reason.STORAGE_UNAVAILABLE, Reason.STORAGE_FULL):
                 raise
             log.warning("limiter_failed", reason=error.reason, tenant_id=tenant_id)
@@ -199,6 +203,7 @@ class Limiter:
                 if self._held:
                     await self._beat()
             except ArcusError as error:
+                self._failed()
                 log.warning("limiter_failed", reason=error.reason)
 
     async def close(self) -> None:
