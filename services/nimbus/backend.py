@@ -150,6 +150,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         running = RunningResponses(settings.max_responses)
         metrics.answers_running.set_function(lambda: running.count)
         metrics.answers_limit.set(settings.max_responses)
+        for shard in range(settings.index_shards):
+            metrics.search_seconds.labels(str(shard))  # told from the start, as 0
         background = BackgroundResponses(
             engine=engine,
             sources=sources,
