@@ -18,6 +18,12 @@ MAX_ATTEMPTS = 5
 one_response = select(responses).where(
     responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
 )
+_progress = (
+    select(responses.c.status, func.max(response_events.c.first_number).label("last_first_number"))
+    .outerjoin(response_events, response_events.c.response_id == responses.c.id)
+    .where(responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id"))
+    .group_by(responses.c.status)
+)
 _insert = insert(response_events)
 _ended = (
     update(responses)
@@ -96,6 +102,14 @@ class ResponseLog:
             return None if row is None else _load(connection, row, from_number)
 
         return await self._database.reading(work)
+
+    async def has_news(self, tenant_id: str, id: str, next_number: int) -> bool:
+        """Whether a response in progress has entries from `next_number` on, has ended or is gone; reads no wide column."""
+        rows = await self._database.fetch(_progress, {"tenant_id": tenant_id, "response_id": id})
+        if not rows or rows[0].status != "in_progress":
+            return True
+        last = rows[0].last_first_number
+        return last is not None and last >= next_number
 
     async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Lease, Stored] | None:
         """Takes over a background response whose front is silent, other than those in `skip`."""

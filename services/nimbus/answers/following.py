@@ -33,10 +33,13 @@ async def follow(
                 events.next_number = max(events.next_number, starting_after + 1)
                 yield events.apply(_end(stored.status, stored.body["error"]))
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await written.wait()
-            written.clear()
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await written.wait()
+                written.clear()
+                if await response_log.has_news(tenant_id, response_id, events.next_number):
+                    break
             read = await response_log.read(tenant_id, response_id, events.next_number)
             if read is None:
                 yield events.apply(["failed", "The response was deleted.", "not_found"])
