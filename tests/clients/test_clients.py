@@ -32,6 +32,13 @@ PYTHON = [  # program, and the folder that its client is installed in; empty: th
     ("litellm_client.py", "clients/litellm"),
     ("instructor_client.py", "clients/litellm"),
 ]
+STRUCTURED = [  # in programs/structured
+    ("openai_sdk.py", ""),
+    ("langchain.py", "clients/agents"),
+    ("openai_agents.py", "clients/agents"),
+    ("pydantic_ai_client.py", "clients/agents"),
+    ("instructor_client.py", "clients/litellm"),
+]
 
 
 def run(account: Account, command: list[str], **environment: str) -> None:
@@ -48,6 +55,17 @@ def run(account: Account, command: list[str], **environment: str) -> None:
 @pytest.mark.parametrize(("program", "folder"), PYTHON, ids=[f"{item[0]}-{item[1] or 'newest'}" for item in PYTHON])
 def test_a_python_client_works_unmodified(account: Account, program: str, folder: str):
     """That it warns of nothing it reads is part of it: what pydantic can't place it warns of."""
+    run_python(account, program, folder)
+
+
+@pytest.mark.parametrize(
+    ("program", "folder"), STRUCTURED, ids=[f"{item[0]}-{item[1] or 'newest'}" for item in STRUCTURED]
+)
+def test_a_python_client_gets_the_objects_that_it_asks_for(schema_account: Account, program: str, folder: str):
+    run_python(schema_account, f"structured/{program}", folder)
+
+
+def run_python(account: Account, program: str, folder: str) -> None:
     if folder and not (BUILD / folder).is_dir():
         pytest.fail(f"build/{folder} is missing; run: make test-clients")
     # With a folder of its own a client sees nothing of the tests' environment, save an older SDK without dependencies.
