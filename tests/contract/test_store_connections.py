@@ -86,3 +86,10 @@ async def test_connections_that_were_cut_while_they_lay_unused_are_made_anew(
     assert len({own, *mine}) == 3
     for _ in range(4):
         assert (await postgres_database.fetch(ONE))[0][0] == 1
+
+
+async def test_statements_are_not_compiled_which_takes_longer_than_they_run(database):
+    if database.is_sqlite:
+        return
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SHOW jit")).scalar_one() == "off"
