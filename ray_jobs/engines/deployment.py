@@ -36,8 +36,9 @@ from services.core.settings import load_settings
 from services.core.store.database import Database
 
 MAX_TEXTS = 1024
-# Beyond what the engine itself takes, so that it is the engine that refuses, with its reason.
-SPARE_CALLS = 64
+# Beyond what the engine itself takes, so that it is the engine that refuses, with its reason: each question is planned
+# first, and as many may come at once as two fronts let in (ARCUS_MAX_RESPONSES).
+SPARE_CALLS = 512
 START_ATTEMPTS = 3  # of a replica: what is configured wrongly stays wrong
 Player = TypeVar("Player")
 
