@@ -38,6 +38,7 @@ from services.core.tenants.retention import Retention
 from services.core.tenants.strangers import Strangers
 from services.core.tenants.tenants import Tenants
 from services.core.tenants.totals import Totals
+from services.core.tenants.usage import Usage
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
@@ -63,6 +64,7 @@ class Backend:
     admin_keys: AdminKeys
     tenants: Tenants
     audit: Audit
+    usage: Usage
     files: Files
     collections: Collections
     members: Members
@@ -162,6 +164,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             tenant_limit=tenant_limit,
             metrics=metrics,
         )
+        usage = Usage(database)
         foreground = ForegroundResponses(
             engine=engine,
             sources=sources,
@@ -170,6 +173,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             writer=writer,
             running=running,
             metrics=metrics,
+            usage=usage,
         )
         answers = Answers(
             sources=sources,
@@ -198,6 +202,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 admin_keys=admin_keys,
                 tenants=Tenants(database),
                 audit=Audit(database),
+                usage=usage,
                 files=files,
                 collections=collections,
                 members=members,

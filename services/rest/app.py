@@ -35,6 +35,7 @@ from services.rest.schemas.segments import UpdateFileSegment
 from services.rest.schemas.shared import Error
 from services.rest.search import search_routes
 from services.rest.segments import segment_routes
+from services.rest.usage import admin_usage_routes, usage_routes
 
 BODIES: tuple[type[BaseModel], ...] = (
     AddCollectionFile,
@@ -112,11 +113,13 @@ def create_app(backend: Backend) -> FastAPI:
         response_routes(backend),
         chat_routes(backend),
         model_routes(),
+        usage_routes(backend),
     )
     app.include_router(operation_routes(backend), responses={400: FAILURES[400]})
     for router in routers:
         app.include_router(router, prefix="/v1", responses=FAILURES)
     app.include_router(admin_routes(backend), prefix="/admin/v1", responses=FAILURES)
+    app.include_router(admin_usage_routes(backend), prefix="/admin/v1", responses=FAILURES)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -28,6 +28,7 @@ from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limiter import NO_LIMITS, Limiter, RefusedError, current
 from services.core.tenants.limits import Place, TenantLimit
 from services.core.tenants.strangers import Strangers
+from services.core.tenants.usage import calling_key
 from services.rest.bodies import too_large, whole_body
 from services.rest.errors import error_reply, told_reason
 from services.rest.rate_headers import rate_headers
@@ -118,6 +119,7 @@ class Gate:
                 reads = scope["method"] in ("GET", "HEAD")
                 async with await self._limiter.admit(caller.tenant_id, caller.key_id, reads=reads) as admission:
                     current.set(admission)
+                    calling_key.set(caller.key_id)
                     await self._admitted(scope, receive, watched_send, caller.tenant_id)
             elif path.startswith(ADMIN):
                 key_id = await self._authenticate(scope, self._admin_keys.authenticate)

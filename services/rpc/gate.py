@@ -25,6 +25,7 @@ from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limiter import NO_LIMITS, Admission, Limiter, current
 from services.core.tenants.limits import LatestCalls, Place, TenantLimit
 from services.core.tenants.strangers import Strangers, TrustedProxies
+from services.core.tenants.usage import calling_key
 from services.rpc.errors import status_of
 from services.rpc.scopes import SCOPES
 from services.rpc.values import check_size, check_texts
@@ -131,6 +132,7 @@ class Gate(grpc.aio.ServerInterceptor):
             found.require(SCOPES.get(method))
             async with await self._let_in(found, method) as admission:
                 current.set(admission)
+                calling_key.set(found.key_id)
                 _caller.set(found)
                 return await admitted(requests, context, found.tenant_id)
 

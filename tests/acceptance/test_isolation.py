@@ -167,6 +167,7 @@ def cases(first: Holding, second: Holding) -> dict[str, list[Request]]:
         "GET /v1/chat/completions": [HARMLESS, Request(404, query={"after": first["chat_id"]})],
         "GET /v1/chat/completions/{chat_id}": [NOT_FOUND],
         "DELETE /v1/chat/completions/{chat_id}": [HARMLESS],
+        "GET /v1/usage": [HARMLESS, Request(200, query={"group_by": ["tenant", "key", "kind"]})],
         "GET /v1/models": [HARMLESS],
         "GET /v1/models/{model}": [NOT_FOUND],
     }

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from services.core.clock import now_ms
 from services.core.store.database import Database
 from services.core.store.schema import response_events, responses
+from services.core.tenants.usage import of_response, response_values
 
 LEASE_MS = 8_000  # a front that is silent this long has lost its responses
 MAX_ATTEMPTS = 5
@@ -242,6 +243,8 @@ def _load(connection: Connection, row: Row, from_number: int) -> Stored:
 def _end(connection: Connection, ended: Iterable[tuple[str, dict[str, Any]]]) -> None:
     rows = [{"response_id": id, "ended_status": body["status"], "ended_body": body} for id, body in ended]
     if rows:
+        used = [response_values(row["response_id"], row["ended_body"].get("usage")) for row in rows]
+        connection.execute(of_response, used)
         connection.execute(_ended, rows)
 
 

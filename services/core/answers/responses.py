@@ -14,6 +14,7 @@ from services.core.errors import invalid, not_found
 from services.core.store.database import Database
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import responses
+from services.core.tenants.usage import calling_key, of_response, response_values
 
 CHAIN_ROWS = 20  # turns read at once
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
@@ -67,6 +68,7 @@ class Responses:
             "request": request,
             "body": body,
             "background": background,
+            "key_id": calling_key.get(),
             "previous_response_id": previous_response_id,
             "owner": lease.owner,
             "attempts": lease.attempt,
@@ -133,5 +135,8 @@ class Responses:
 
     async def delete(self, tenant_id: str, id: str) -> None:
         """Deleting what is not there is not an error."""
+        owned = select(responses.c.id).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
         async with self._database.write() as connection:
+            if (await connection.execute(owned.with_for_update())).first() is not None:
+                await connection.execute(of_response, response_values(id, None))  # it may be in progress
             await connection.execute(delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id))

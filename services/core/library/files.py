@@ -23,6 +23,7 @@ from services.core.store.plain_json import check_metadata
 from services.core.store.schema import descriptions, files, object_deletions, thumbnails
 from services.core.tenants.plans import Plans
 from services.core.tenants.totals import Totals, full
+from services.core.tenants.usage import of_anything, usage_record
 
 DAY_MS = 24 * 3600 * 1000
 STATUSES = ("pending", "processing", "completed", "failed", "not_applicable")
@@ -120,6 +121,7 @@ class Files:
                 await connection.execute(insert(files).values(**{**file.__dict__, "media_info": None}))
                 await connection.execute(delete(object_deletions).where(object_deletions.c.prefix == prefix))
                 await jobs.enqueue(connection, tenant_id, "probe", id, video_seconds=jobs.PROBE_SECONDS)
+                await connection.execute(of_anything, usage_record("upload", tenant_id, id, bytes=stored.size_bytes))
         except BaseException:
             await self._objects.delete_prefix(prefix)
             async with self._database.write() as connection:
@@ -231,6 +233,8 @@ class Files:
             await connection.execute(
                 update(files).where(files.c.id == id).values(status="completed", error=None, media_info=info.to_json())
             )
+            used = usage_record("video", row.tenant_id, id, video_seconds=info.duration_seconds)
+            await connection.execute(of_anything, used)
             if thumbnail is not None:
                 default = (thumbnails.c.file_id == id) & thumbnails.c.segment_id.is_(None)
                 await connection.execute(delete(thumbnails).where(default))

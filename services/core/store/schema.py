@@ -330,6 +330,7 @@ responses = Table(
     Column("background", Boolean, nullable=False),
     Column("previous_response_id", String(36)),
     Column("prompt", LargeBinary),  # what the engine was given: whoever takes over goes on from it
+    Column("key_id", String(36)),  # that asked; null: from before keys were noted
     Column("owner", String(64)),  # the front that works on it; its lease keeps the others away
     Column("lease_until", BigInteger),
     Column("attempts", Integer, nullable=False),

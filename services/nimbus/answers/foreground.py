@@ -10,10 +10,13 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+import structlog
+
 from services.core.answers.log import Lease, ResponseLog
 from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason
 from services.core.tenants.limiter import current
+from services.core.tenants.usage import Usage, usage_record
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import Event, EventLog, failure_entry, opening_body
 from services.nimbus.answers.foreground_log import ForegroundLog
@@ -24,6 +27,8 @@ from services.nimbus.context.sources import ContextBuilder, Prepared
 from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import ResponseRequest
 from services.telemetry.metrics import AnswerMeter, Metrics
+
+log = structlog.get_logger()
 
 
 class ForegroundResponses:
@@ -37,6 +42,7 @@ class ForegroundResponses:
         writer: LogWriter,
         running: RunningResponses,
         metrics: Metrics,
+        usage: Usage,
     ) -> None:
         self._engine = engine
         self._sources = sources
@@ -45,6 +51,7 @@ class ForegroundResponses:
         self._writer = writer
         self._running = running
         self._metrics = metrics
+        self._usage = usage
 
     async def events(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
         """From the first to the last. Raises before the first what keeps it from being answered; closing them stops it."""
@@ -77,6 +84,15 @@ class ForegroundResponses:
                 if not foreground.is_over:
                     await asyncio.shield(self._abandon(tenant_id, foreground, storing))
                 self._writer.forget(running.lease)
+                if not request.store and running.generation is not None:
+                    used = usage_record(
+                        "response",
+                        tenant_id,
+                        foreground.log.id,
+                        model=request.model,
+                        **running.generation.counted_tokens,
+                    )
+                    await asyncio.shield(self._count(used))
                 await admission.spend(running.used_tokens)
 
     async def _prepare(self, tenant_id: str, request: ResponseRequest, running: Running) -> Prepared:
@@ -106,6 +122,13 @@ class ForegroundResponses:
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
                 await foreground.keep_last()
             yield event
+
+    async def _count(self, used: dict[str, Any]) -> None:
+        """Of a response that is not kept: what ends one that is counts it."""
+        try:
+            await self._usage.record(used)
+        except ArcusError as error:
+            log.error("usage_not_recorded", reason=error.reason, **used)
 
     async def _lost_entry(self, tenant_id: str, foreground: ForegroundLog) -> list[Any]:
         """Why a response is not written any more: cancelled, deleted, or its log could not be kept."""

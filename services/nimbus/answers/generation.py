@@ -79,6 +79,11 @@ class Generation:
             return 0
         return (self._input_tokens or self._request.ByteSize() // CHARACTERS_PER_TOKEN) + self._output_tokens
 
+    @property
+    def counted_tokens(self) -> dict[str, int]:
+        """By the engine, so far; it tells of its input at the end."""
+        return {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
+
     def stop(self) -> None:
         """Ends the engine's work; `steps` then ends by itself, with is_stopped."""
         self._stopped = True

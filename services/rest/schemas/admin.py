@@ -87,6 +87,28 @@ class AuditRecord(Reply):
     request_id: str
 
 
+class UsageBucket(Reply):
+    object: Literal["usage_bucket"]
+    start: int = Field(description="Unix milliseconds.")
+    tenant_id: str | None = Field(description="Null where it was not grouped by, as the next three.")
+    key_id: str | None
+    model: str | None
+    kind: str | None = Field(description="response, upload or video.")
+    records: int
+    input_tokens: int
+    output_tokens: int
+    video_seconds: float
+    bytes: int
+
+
+class UsageList(Reply):
+    object: Literal["list"]
+    data: list[UsageBucket] = Field(description="Those in which something was used, oldest first.")
+    limit: int
+    offset: int
+    has_more: bool
+
+
 class TenantList(ListReply):
     data: list[Tenant]
 

@@ -1,0 +1,91 @@
+"""Usage as it is stored: one record for each response, upload and video, in the transaction that ends it."""
+
+import pytest
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError
+
+from services.core.answers.log import Batch
+from services.core.clock import now_ms
+from services.core.errors import ArcusError
+from services.core.store.pages import Page
+from services.core.store.tenant_schema import usage_records
+from services.core.tenants.usage import Usage, UsageQuery, calling_key, usage_record
+
+DAY = 86_400_000
+
+
+def _body(id: str, status: str, usage: dict | None = None) -> dict:
+    return {"id": id, "status": status, "model": "nimbus-001", "instructions": None, "output": [], "usage": usage}
+
+
+async def _records(store) -> dict[str, tuple[int, int]]:
+    async with store.database.read() as connection:
+        rows = (await connection.execute(select(usage_records).where(usage_records.c.kind == "response"))).all()
+    return {row.subject_id: (row.input_tokens, row.output_tokens) for row in rows}
+
+
+async def test_a_response_is_counted_once_however_it_ends(store):
+    token = calling_key.set("a-key")
+    leases = {id: await store.begin_response(id) for id in ("whole", "cancelled", "deleted", "idle")}
+    calling_key.reset(token)
+    for id in ("whole", "cancelled", "deleted"):
+        await store.response_log.append([Batch(leases[id], 0, ["a"], "a", 7)])
+    assert await _records(store) == {}, "nothing has ended"
+    end = Batch(leases["whole"], 1, ["b"], body=_body("whole", "completed", {"input_tokens": 50, "output_tokens": 9}))
+    await store.response_log.append([end])
+    await store.response_log.append([end], again=True)
+    for _ in range(2):
+        await store.response_log.end(store.tenant, "cancelled", lambda stored: _body("cancelled", "cancelled"))
+        await store.responses.delete(store.other, "deleted")  # is not the other's
+    assert set(await _records(store)) == {"whole", "cancelled"}
+    for _ in range(2):
+        await store.responses.delete(store.tenant, "deleted")
+        await store.responses.delete(store.tenant, "whole")
+    assert await _records(store) == {"whole": (50, 9), "cancelled": (0, 7), "deleted": (0, 7)}
+    (bucket,), more = await Usage(store.database).buckets(UsageQuery(group_by=("key", "kind")), Page())
+    assert (bucket.key_id, bucket.kind, bucket.records, more) == ("a-key", "response", 3, False)
+    assert (bucket.input_tokens, bucket.output_tokens, bucket.tenant_id) == (50, 23, None)
+
+
+async def test_uploads_and_videos_are_counted(store):
+    file = await store.files.get(store.tenant, (await store.ready()).id)
+    (upload, video), _ = await Usage(store.database).buckets(UsageQuery(group_by=("kind",)), Page())
+    assert (upload.kind, upload.bytes, upload.video_seconds) == ("upload", file.size_bytes, 0)
+    assert (video.kind, video.bytes, video.video_seconds) == ("video", 0, file.media_info.duration_seconds)
+
+
+async def test_records_are_only_appended_to_and_one_subject_has_one(store):
+    usage = Usage(store.database)
+    for _ in range(2):
+        await usage.record(usage_record("response", store.tenant, "r", model="m", output_tokens=3))
+    assert await _records(store) == {"r": (0, 3)}
+    for statement in (update(usage_records).values(output_tokens=0), delete(usage_records)):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with store.database.write() as connection:
+                await connection.execute(statement)
+    assert await _records(store) == {"r": (0, 3)}
+
+
+async def test_buckets_are_summed_by_time_and_group_and_turned_by_pages(store):
+    usage, midnight = Usage(store.database), now_ms() // DAY * DAY
+    for day in range(3):
+        for tenant in (store.tenant, store.other):
+            for number in range(2):
+                record = usage_record(
+                    "response", tenant, f"{day}{tenant[:8]}{number}", model=f"m{number}", output_tokens=1
+                )
+                await usage.record({**record, "at": midnight - day * DAY + number * 60_000})
+    asked = UsageQuery("1d", start=midnight - 2 * DAY, end=midnight + DAY)
+    days, _ = await usage.buckets(asked, Page())
+    assert [(day.start, day.output_tokens) for day in days] == [(midnight - day * DAY, 4) for day in (2, 1, 0)]
+    own, _ = await usage.buckets(asked, Page(), tenant_id=store.tenant)
+    assert [day.output_tokens for day in own] == [2, 2, 2]
+    minutes = UsageQuery("1m", asked.start, asked.end, ("tenant", "model"))
+    first, more = await usage.buckets(minutes, Page(limit=7))
+    rest, last = await usage.buckets(minutes, Page(limit=7, offset=7))
+    assert (len(first), more, len(rest), last) == (7, True, 5, False)
+    assert sum(bucket.output_tokens for bucket in first + rest) == 12
+    assert {bucket.model for bucket in first} == {"m0", "m1"}
+    for wrong in ({"bucket": "2d"}, {"group_by": ("file",)}):
+        with pytest.raises(ArcusError, match="must be"):
+            UsageQuery(**wrong)
