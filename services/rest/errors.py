@@ -17,7 +17,7 @@ from services.core.errors import WIRE, ArcusError, Reason, invalid
 
 BY_STATUS = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 # vLLM wants a FastAPI of before 0.137, whose routers' routes are the application's.
-every_route = getattr(routing, "iter_route_contexts", iter)
+every_route: Any = getattr(routing, "iter_route_contexts", iter)
 CODES: dict[tuple[Reason, str | None], str] = {  # where OpenAI is more exact than the reason
     (Reason.INVALID_ARGUMENT, "model"): "model_not_found",
     (Reason.NOT_FOUND, "previous_response_id"): "previous_response_not_found",
