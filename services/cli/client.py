@@ -17,7 +17,10 @@ class Client:
 
     def __init__(self, url: str, api_key: str) -> None:
         if not api_key:
-            raise ArcusError(Reason.UNAUTHENTICATED, "No API key; give --api-key or set ARCUS_API_KEY.")
+            raise ArcusError(
+                Reason.UNAUTHENTICATED,
+                "No API key; set ARCUS_API_KEY, or give '--api-key -' and the key on standard input.",
+            )
         if not api_key.isascii() or not api_key.isprintable():
             raise ArcusError(Reason.UNAUTHENTICATED, "The API key holds letters that no key has; copy it again.")
         self._url = url.rstrip("/")

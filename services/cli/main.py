@@ -12,7 +12,7 @@ import typer
 
 from services.cli.administration import keys_app
 from services.cli.terminal import visible
-from services.core.errors import ArcusError
+from services.core.errors import ArcusError, invalid
 from services.core.logs import configure_logs
 
 app = typer.Typer(
@@ -21,13 +21,28 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
-Key = Annotated[str, typer.Option(envvar="ARCUS_API_KEY", help="API key.")]
 DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]
 Config = Annotated[
     Path | None, typer.Option(envvar="ARCUS_CONFIG", help="YAML file of engines and roles; see configs/.")
 ]
 DEFAULT_URL = "http://127.0.0.1:8080/v1"
 PRIVATE = 0o077  # what it and its children write is for their user alone
+
+
+def _hidden_key(given: str) -> str:
+    """From the environment or standard input: what stands on a command line is seen by other users of the machine."""
+    if given not in ("", "-"):
+        raise invalid(
+            "A key on a command line can be read by others: set ARCUS_API_KEY, or give '--api-key -' and the key on "
+            "standard input."
+        )
+    return sys.stdin.readline().strip() if given else os.environ.get("ARCUS_API_KEY", "")
+
+
+Key = Annotated[
+    str,
+    typer.Option(metavar="-", callback=_hidden_key, help="Read the API key from standard input, not ARCUS_API_KEY."),
+]
 
 
 @app.command()

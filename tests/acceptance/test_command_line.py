@@ -175,9 +175,19 @@ def test_ask_prints_the_answer_and_where_it_stands(lecture: Lecture) -> None:
 
 def test_ask_takes_instructions_and_flags_instead_of_the_environment(lecture: Lecture) -> None:
     system = lecture.system
-    flags = ("--collection", "lecture", "--url", system.http + "/", "--api-key", system.key)
-    result = arcus("ask", "What are the topics?", *flags, "--instructions", "Answer in 2 bullets.")
+    flags = ("--collection", "lecture", "--url", system.http + "/", "--api-key", "-")
+    result = arcus("ask", "What are the topics?", *flags, "--instructions", "Answer in 2 bullets.", typed=system.key)
     assert result.returncode == 0 and result.stdout.startswith("- "), result
+
+
+@pytest.mark.parametrize("command", [("ask", "why?"), ("ingest", clip("reordered.mkv"))])
+def test_a_key_is_read_from_standard_input_and_refused_on_the_command_line(command: tuple[object, ...]) -> None:
+    flags = ("--collection", "c", "--url", "http://127.0.0.1:1/v1", "--api-key")
+    shown = arcus(*command, *flags, "cg-a-key-that-others-see")
+    check_failed(shown, "ARCUS_API_KEY", "--api-key -")
+    assert "others-see" not in shown.stderr
+    check_failed(arcus(*command, *flags, "-", typed="\n"), "No API key", "ARCUS_API_KEY", "--api-key -")
+    check_failed(arcus(*command, *flags, "-", typed="schlüssel\n"), "copy it again")
 
 
 def test_ask_that_can_not_be_answered_says_why(lecture: Lecture) -> None:
