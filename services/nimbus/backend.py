@@ -100,7 +100,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         min_free_bytes=settings.min_free_bytes,
     )
     config = load_engine_config(settings)
-    plans = Plans(database, load_plans(settings.plans))
+    known_plans = load_plans(settings.plans)
+    plans = Plans(database, known_plans)
     metrics = Metrics(tenants=settings.metrics_tenants)
     engine = EngineClient(
         settings.engine_address,
@@ -202,7 +203,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 database=database,
                 keys=keys,
                 admin_keys=admin_keys,
-                tenants=Tenants(database),
+                tenants=Tenants(database, known_plans),
                 audit=Audit(database),
                 usage=usage,
                 files=files,

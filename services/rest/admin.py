@@ -59,6 +59,16 @@ def admin_routes(backend: Backend) -> APIRouter:
     async def get_tenant(tenant_id: str) -> Response:
         return reply(tenant_json(await tenants.get(tenant_id)))
 
+    @router.put(
+        "/tenants/{tenant_id}",
+        summary="Set a tenant's plan and limits",
+        response_model=schemas.Tenant,
+        openapi_extra=body_of(schemas.TenantUpdate),
+    )
+    async def update_tenant(request: Request, tenant_id: str, admin: Admin) -> Response:
+        given = await read_model(request, schemas.TenantUpdate)
+        return reply(tenant_json(await tenants.update(tenant_id, given.model_dump(exclude_unset=True), admin)))
+
     @router.post("/tenants/{tenant_id}/suspend", summary="Let in no key of a tenant", response_model=schemas.Tenant)
     async def suspend_tenant(tenant_id: str, admin: Admin) -> Response:
         suspended = await tenants.suspend(tenant_id, admin)
@@ -94,6 +104,16 @@ def admin_routes(backend: Backend) -> APIRouter:
     @router.get("/keys/{key_id}", summary="Get a key of a tenant", response_model=schemas.Key)
     async def get_key(key_id: str) -> Response:
         return reply(key_json(await keys.get(key_id)))
+
+    @router.put(
+        "/keys/{key_id}",
+        summary="Set the limits of a key of a tenant",
+        response_model=schemas.Key,
+        openapi_extra=body_of(schemas.KeyUpdate),
+    )
+    async def limit_key(request: Request, key_id: str, admin: Admin) -> Response:
+        given = await read_model(request, schemas.KeyUpdate)
+        return reply(key_json(await keys.limit(key_id, given.limits, admin)))
 
     @router.post(
         "/keys/{key_id}/rotate",

@@ -25,7 +25,7 @@ from services.rest.operations import operation_routes
 from services.rest.rate_headers import NAMES as RATE_HEADERS
 from services.rest.responses import model_routes, response_routes
 from services.rest.route_names import RouteNames
-from services.rest.schemas.admin import KeyRotation, NewAdminKey, NewKey, NewTenant
+from services.rest.schemas.admin import KeyRotation, KeyUpdate, NewAdminKey, NewKey, NewTenant, TenantUpdate
 from services.rest.schemas.chat import CreateChatCompletion
 from services.rest.schemas.collections import AddCollectionFile, CollectionUpdate, NewCollection
 from services.rest.schemas.files import FileUpdate
@@ -44,11 +44,13 @@ BODIES: tuple[type[BaseModel], ...] = (
     CreateResponse,
     FileUpdate,
     KeyRotation,
+    KeyUpdate,
     NewAdminKey,
     NewCollection,
     NewKey,
     NewTenant,
     SearchRequest,
+    TenantUpdate,
     UpdateFileSegment,
 )
 FAILURES: dict[int | str, dict[str, Any]] = {

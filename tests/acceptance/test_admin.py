@@ -9,7 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.core.tenants.plans import CACHE_SECONDS
 from tests.acceptance.live_front import Account, Front
+from tests.waiting import until
 
 Json = dict[str, Any]
 
@@ -80,6 +82,38 @@ def test_a_key_is_rotated_blocked_and_revoked(front: Front, admin: httpx.Client)
     assert rotated.status_code == 400 and "is revoked; make a new one" in rotated.json()["error"]["message"]
 
 
+def test_limits_of_tenants_and_keys_hold_within_seconds_and_the_audit_tells_them(
+    front: Front, admin: httpx.Client
+) -> None:
+    tenant = make_tenant(admin)
+    key, other = make_key(admin, tenant), make_key(admin, tenant)
+    assert (tenant["plan"], tenant["limits"], key["limits"]) == (None, None, None)
+    one = {"requests_per_minute": 1}
+    with client(front, key["key"]) as http, client(front, other["key"]) as second:
+
+        def lets_in(http: httpx.Client, status: int) -> None:  # the front isn't told: it looks, as all others do
+            until(lambda: http.get("/files").status_code == status, f"it answers {status}", 30 + CACHE_SECONDS)
+
+        assert (http.get("/files").status_code, second.get("/files").status_code) == (200, 200)
+        limited = admin.put(f"/keys/{key['id']}", json={"limits": one}).raise_for_status().json()
+        assert limited["limits"] == one and admin.get(f"/keys/{key['id']}").json()["limits"] == one
+        lets_in(http, 429)
+        assert second.get("/files").status_code == 200
+        rotated = admin.post(f"/keys/{key['id']}/rotate", json={}).raise_for_status().json()
+        assert rotated["limits"] == one, "a key takes the limits of the one that it replaces"
+        limited = admin.put(f"/tenants/{tenant['id']}", json={"limits": one}).raise_for_status().json()
+        assert limited == {**tenant, "limits": one} == admin.get(f"/tenants/{tenant['id']}").json()
+        lets_in(second, 429)
+        assert admin.put(f"/tenants/{tenant['id']}", json={"limits": None}).json() == tenant
+        assert admin.put(f"/keys/{key['id']}", json={"limits": None}).json()["limits"] is None
+        lets_in(second, 200)
+        lets_in(http, 200)
+    last, first = admin.get("/audit", params={"target_id": tenant["id"]}).json()["data"][:2]
+    assert first["action"] == "tenant.update"
+    assert ({**tenant, **first["before"]}, {**tenant, **first["after"]}) == (tenant, limited)
+    assert (last["before"]["limits"], last["after"]["limits"]) == (one, None)
+
+
 def test_an_admin_key_is_made_and_revoked_but_not_by_itself(front: Front, admin: httpx.Client) -> None:
     made = admin.post("/admin-keys", json={"name": "second"}).raise_for_status().json()
     with client(front, made["key"], "/admin/v1") as second:
@@ -100,6 +134,20 @@ def test_an_admin_key_is_made_and_revoked_but_not_by_itself(front: Front, admin:
         ("POST", "/tenants/{tenant}/keys", {"expires_at": 1}, "is in the past"),
         ("POST", "/tenants/{tenant}/keys", {"expires_at": 2**70}, "expires_at"),
         ("POST", "/tenants/{tenant}/keys", {"name": "x" * 201}, "1 to 200"),
+        ("PUT", "/tenants/{tenant}", {}, "give a plan, limits, or both"),
+        ("PUT", "/tenants/{tenant}", {"plan": "huge"}, "there are none; ARCUS_PLANS names a file of them"),
+        ("PUT", "/tenants/{tenant}", {"plan": 5}, "plan: "),
+        ("PUT", "/tenants/{tenant}", {"limits": []}, "limits: "),
+        (
+            "PUT",
+            "/tenants/{tenant}",
+            {"limits": {"requests": 5}},
+            "requests: no such limit; there are requests_in_prog",
+        ),
+        ("PUT", "/tenants/{tenant}", {"limits": {"queued_jobs": 0}}, "queued_jobs: input should be greater than or"),
+        ("PUT", "/tenants/{tenant}", {"limits": {"kept_days": "30"}}, "kept_days: input should be a valid number"),
+        ("PUT", "/keys/{key}", {}, "limits: Field required"),
+        ("PUT", "/keys/{key}", {"limits": {"stored_bytes": 5}}, "stored_bytes: no such limit; there are requests_in_"),
         ("POST", "/keys/{key}/rotate", {"overlap_seconds": -1}, "from 0 to 30 days"),
         ("POST", "/keys/{key}/rotate", {"overlap_seconds": "1h"}, "overlap_seconds"),
         ("POST", "/admin-keys", {"name": ""}, "name has 1 to 200"),
@@ -117,7 +165,8 @@ def test_bad_input_says_what_to_change(admin: httpx.Client, method: str, path: s
 def test_what_is_not_there_is_not_found(front: Front, admin: httpx.Client) -> None:
     for method, path in routes(front):
         if "{" in path:
-            reply = admin.request(method, re.sub(r"{\w+}", "nothing", path), json={} if method == "POST" else None)
+            body: Json | None = {"POST": {}, "PUT": {"limits": {}}}.get(method)
+            reply = admin.request(method, re.sub(r"{\w+}", "nothing", path), json=body)
             assert reply.status_code == 404, (method, path, reply.text)
 
 
@@ -131,6 +180,8 @@ def test_each_change_leaves_one_row_in_the_audit(front: Front, admin: httpx.Clie
         ("POST", "/tenants/{tenant_id}/suspend"): (tenant["id"], None, ["tenant.suspend"]),
         ("POST", "/tenants/{tenant_id}/resume"): (tenant["id"], None, ["tenant.resume"]),
         ("POST", "/tenants/{tenant_id}/keys"): (tenant["id"], {}, ["key.create"]),
+        ("PUT", "/tenants/{tenant_id}"): (tenant["id"], {"limits": {"queued_jobs": 9}}, ["tenant.update"]),
+        ("PUT", "/keys/{key_id}"): (key["id"], {"limits": {"requests_in_progress": 9}}, ["key.update"]),
         ("POST", "/keys/{key_id}/rotate"): (rotated["id"], {}, ["key.rotate", "key.create"]),
         ("POST", "/keys/{key_id}/block"): (key["id"], None, ["key.block"]),
         ("POST", "/keys/{key_id}/unblock"): (key["id"], None, ["key.unblock"]),

@@ -16,6 +16,7 @@ from services.core.store.tenant_schema import audit_records, kept_since
 from services.core.tenants.audit import Actor, Audit
 from services.core.tenants.keys import MAX_OVERLAP_MS, USE_MS, Keys
 from services.core.tenants.known_keys import LOOKUP_KEYS
+from services.core.tenants.plans import Limits, Plans, Rates
 from services.core.tenants.scopes import ALL_SCOPES, Scope, scopes_of
 from services.core.tenants.tenants import Tenants
 from tests.contract.test_store_migrations import _go
@@ -64,7 +65,7 @@ async def test_each_refusal_says_why_on_every_front(store):
     made = [await store.keys.issue(store.tenant) for _ in range(2)]
     for key, _ in made:
         await other_front.authenticate(key)  # which it remembers for a while
-    (blocked, revoked), tenants = made, Tenants(store.database)
+    (blocked, revoked), tenants = made, Tenants(store.database, {})
     await store.keys.block(blocked[1].id)
     await store.keys.revoke(revoked[1].id)
     for keys in (store.keys, other_front):
@@ -166,7 +167,7 @@ async def test_what_is_changed_leaves_one_row_that_names_who_and_holds_no_key(st
     await store.keys.block(new.id, actor)
     await store.keys.unblock(new.id, actor)
     await store.keys.revoke(new.id, actor)
-    await Tenants(store.database).suspend(store.tenant, actor)
+    await Tenants(store.database, {}).suspend(store.tenant, actor)
     with pytest.raises(ArcusError):
         await store.keys.block("nothing", actor)
     records = (await Audit(store.database).list(Page(sort="asc"))).items
@@ -220,3 +221,25 @@ async def test_keys_from_before_scopes_have_all_of_them_and_no_end(store):
     assert (caller.scopes, caller.expires_at) == (ALL_SCOPES, None)
     async with store.database.read() as connection:
         assert (await connection.execute(select(api_keys.c.name).where(api_keys.c.id == caller.key_id))).scalar() == ""
+
+
+async def test_a_tenant_is_given_one_of_the_plans_and_limits_of_its_own(store):
+    plans = {"default": Limits(), "large": Limits(requests_per_minute=6000, stored_bytes=10)}
+    tenants, told = Tenants(store.database, plans), Plans(store.database, plans)
+    before = await tenants.get(store.tenant)
+    changed = await tenants.update(store.tenant, {"plan": "large", "limits": {"stored_bytes": None}})
+    assert (
+        changed
+        == await tenants.get(store.tenant)
+        == dataclasses.replace(before, plan="large", limits={"stored_bytes": None})
+    )
+    _, made = await store.keys.issue(store.tenant)
+    limited = await store.keys.limit(made.id, {"requests_in_progress": 2})
+    assert limited == await store.keys.get(made.id) == dataclasses.replace(made, limits={"requests_in_progress": 2})
+    allowed = await told.of(store.tenant, made.id)
+    assert (allowed.tenant, allowed.key) == (Limits(requests_per_minute=6000), Rates(requests_in_progress=2))
+    with pytest.raises(ArcusError, match="'huge': there are default, large"):
+        await tenants.update(store.tenant, {"plan": "huge"})
+    assert (await tenants.update(store.tenant, {"plan": None})).limits == {"stored_bytes": None}, "what is absent stays"
+    assert await tenants.update(store.tenant, {"limits": None}) == before
+    assert (await tenants.get(store.other)).plan is None

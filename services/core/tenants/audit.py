@@ -24,6 +24,7 @@ class Action(StrEnum):
     TENANT_EXPORT = "tenant.export"
     TENANT_DELETE = "tenant.delete"
     KEY_CREATE = "key.create"
+    KEY_UPDATE = "key.update"
     KEY_ROTATE = "key.rotate"
     KEY_BLOCK = "key.block"
     KEY_UNBLOCK = "key.unblock"

@@ -21,6 +21,7 @@ from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import api_keys, tenants
 from services.core.tenants.audit import LOCAL, Action, Actor, record
 from services.core.tenants.known_keys import KnownKeys, Refusal, check_strength, hash_of
+from services.core.tenants.plans import Rates, check_limits
 from services.core.tenants.scopes import ALL_SCOPES, Scope, scopes_of, scopes_text
 from services.core.tenants.tenants import check_name, ensure_tenant
 
@@ -35,7 +36,7 @@ SUSPENDED = Refusal(
     Reason.PERMISSION_DENIED, "The tenant of this API key is suspended; 'arcus tenants resume' lets it in again."
 )
 _columns = (
-    *(column for column in api_keys.c if column.name in ("id", "tenant_id", "name", "hint", "scopes")),
+    *(column for column in api_keys.c if column.name in ("id", "tenant_id", "name", "hint", "scopes", "limits")),
     *(column for column in api_keys.c if column.name.endswith("_at")),
 )
 _owners = (
@@ -86,7 +87,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Times in Unix milliseconds."""
+    """Times in Unix milliseconds. `limits`: of its own, within its tenant's."""
 
     id: str
     tenant_id: str
@@ -94,6 +95,7 @@ class ApiKey:
     name: str
     hint: str
     scopes: str
+    limits: dict[str, Any] | None
     created_at: int
     expires_at: int | None
     last_used_at: int | None
@@ -170,7 +172,7 @@ class Keys:
                 raise invalid(f"The key is {old.state(now)}; make a new one instead.", field="key_id")
             until = now + old.expires_at - old.created_at if old.expires_at else None
             scopes = scopes_of(old.scopes.split())
-            made = await self._make(connection, old.tenant_id, None, old.name, scopes, until, actor)
+            made = await self._make(connection, old.tenant_id, None, old.name, scopes, until, actor, old.limits)
             ends = min(now + overlap_ms, old.expires_at or now + overlap_ms)
             await self._change(connection, old, Action.KEY_ROTATE, actor, expires_at=ends)
         self._known.forget(digest)
@@ -224,6 +226,12 @@ class Keys:
         async with self._changing(api_keys.c.id == id, id) as (connection, key):
             return await self._change(connection, key, Action.KEY_UNBLOCK, actor, blocked_at=None)
 
+    async def limit(self, id: str, limits: Mapping[str, Any] | None, actor: Actor = LOCAL) -> ApiKey:
+        """Sets its own limits, in place of those it had; requests follow within two seconds."""
+        async with self._changing(api_keys.c.id == id, id) as (connection, key):
+            check_limits(Rates, limits or {})
+            return await self._change(connection, key, Action.KEY_UPDATE, actor, limits=limits)
+
     def forget(self) -> None:
         """After a change to a tenant, which all its keys must follow."""
         self._known.forget()
@@ -263,6 +271,7 @@ class Keys:
         scopes: frozenset[Scope],
         expires_at: int | None,
         actor: Actor,
+        limits: dict[str, Any] | None = None,
     ) -> tuple[str, ApiKey]:
         now = self._clock()
         if name:
@@ -282,6 +291,7 @@ class Keys:
             "hash": hash_of(key),
             "hint": key[:7] + "…",
             "scopes": scopes_text(scopes),
+            "limits": limits,
             "created_at": now,
             "expires_at": expires_at,
         }

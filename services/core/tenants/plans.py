@@ -22,6 +22,7 @@ DEFAULT = "default"
 MAX_FILE_BYTES = 1024**2
 CACHE_SECONDS = 2.0
 CACHE_KEYS = 10_000
+MAX_PROBLEMS = 20  # told of at once
 Kind = TypeVar("Kind", bound="Rates")
 log = structlog.get_logger(__name__)
 
@@ -119,11 +120,18 @@ def load_plans(path: str) -> dict[str, Limits]:
 
 
 def check_limits(kind: type[Rates], given: Mapping[str, Any]) -> None:
-    """Of limits that are to be stored. Raises INVALID_ARGUMENT that lists every problem, and what there is."""
+    """Of limits that are to be stored. Raises INVALID_ARGUMENT that lists the problems, and what there is."""
     try:
         kind.model_validate(given)
     except ValidationError as error:
-        raise invalid(f"Bad limits: {'; '.join(_told(kind, error))}.", field="limits") from None
+        raise invalid(f"Bad limits: {'; '.join(_told(kind, error)[:MAX_PROBLEMS])}.", field="limits") from None
+
+
+def check_plan(name: str, plans: Mapping[str, Limits]) -> None:
+    """Raises INVALID_ARGUMENT with the names that there are."""
+    if name not in plans:
+        there = f"there are {', '.join(plans)}" if plans else "there are none; ARCUS_PLANS names a file of them"
+        raise invalid(f"No plan has the name {name[:64]!r}: {there}. Without a name '{DEFAULT}' holds.", field="plan")
 
 
 class Plans:

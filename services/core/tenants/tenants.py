@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,18 +17,21 @@ from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import tenants
 from services.core.tenants.audit import LOCAL, Action, Actor, record
+from services.core.tenants.plans import Limits, check_limits, check_plan
 
 MAX_NAME = 200
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """Times in Unix milliseconds."""
+    """Times in Unix milliseconds. Without a plan it has the default one; `limits` holds where its own differ from the plan's."""
 
     id: str
     name: str
     created_at: int
-    suspended_at: int | None
+    suspended_at: int | None = None
+    plan: str | None = None
+    limits: dict[str, Any] | None = None
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Tenant:
@@ -35,10 +39,11 @@ class Tenant:
 
 
 class Tenants:
-    """Each change leaves a row in the audit. Keys follow a suspension within two seconds."""
+    """Each change leaves a row in the audit. Keys follow a suspension, and requests new limits, within two seconds."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, plans: Mapping[str, Limits]) -> None:
         self._database = database
+        self._plans = plans
 
     async def create(self, name: str, actor: Actor = LOCAL) -> Tenant:
         """Raises ALREADY_EXISTS."""
@@ -70,6 +75,16 @@ class Tenants:
     async def resume(self, id: str, actor: Actor = LOCAL) -> Tenant:
         return await self._change(id, Action.TENANT_RESUME, actor, {"suspended_at": None})
 
+    async def update(self, id: str, changes: Mapping[str, Any], actor: Actor = LOCAL) -> Tenant:
+        """`changes`: a `plan`, or None for the default one; `limits` in place of those it had, or None for the plan's."""
+        await self.get(id)
+        if not changes:
+            raise invalid("There is nothing to change; give a plan, limits, or both.")
+        if changes.get("plan") is not None:
+            check_plan(changes["plan"], self._plans)
+        check_limits(Limits, changes.get("limits") or {})
+        return await self._change(id, Action.TENANT_UPDATE, actor, dict(changes))
+
     async def _change(self, id: str, action: Action, actor: Actor, values: dict[str, Any]) -> Tenant:
         async with self._database.write() as connection:
             before = await _one(connection, id, lock=True)
@@ -93,7 +108,7 @@ async def ensure_tenant(connection: AsyncConnection, name: str, actor: Actor) ->
 
 async def _make(connection: AsyncConnection, name: str, actor: Actor) -> Tenant:
     check_name(name, "A tenant", field="name")
-    made = Tenant(str(uuid4()), name, now_ms(), None)
+    made = Tenant(str(uuid4()), name, now_ms())
     await connection.execute(insert(tenants).values(asdict(made)))
     await record(connection, actor, Action.TENANT_CREATE, made.id, after=asdict(made))
     return made

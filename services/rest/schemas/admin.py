@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from services.core.tenants.plans import Limits, Rates
 from services.core.tenants.scopes import Scope
 from services.rest.schemas.shared import Body, ListReply, Reply, told
 
 NAME = told(minLength=1, maxLength=200)
 
 
+def limits_of(kind: type[Rates]) -> Any:
+    return told(properties=kind.model_json_schema()["properties"], additionalProperties=False)
+
+
 class NewTenant(Body):
     name: str = Field(json_schema_extra=NAME)
+
+
+class TenantUpdate(Body):
+    """What is absent stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    plan: str | None = Field(None, description="One of ARCUS_PLANS; null: the default.")
+    limits: dict[str, Any] | None = Field(
+        None,
+        description="Where its own differ from the plan's, in place of those it had; null there means none.",
+        json_schema_extra=limits_of(Limits),
+    )
+
+
+class KeyUpdate(Body):
+    limits: dict[str, Any] | None = Field(
+        description="Of its own, within its tenant's, in place of those it had.", json_schema_extra=limits_of(Rates)
+    )
 
 
 class NewKey(Body):
@@ -44,6 +68,8 @@ class Tenant(Reply):
     name: str
     created_at: int
     suspended_at: int | None
+    plan: str | None = Field(description="Null: the default.")
+    limits: dict[str, Any] | None = Field(description="Where its own differ from the plan's.")
 
 
 class Key(Reply):
@@ -54,6 +80,7 @@ class Key(Reply):
     name: str
     hint: str = Field(description="The first characters of the key.")
     scopes: list[Scope]
+    limits: dict[str, Any] | None = Field(description="Of its own, within its tenant's.")
     state: Literal["active", "blocked", "expired", "revoked"]
     created_at: int
     expires_at: int | None
