@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, Query, ToolCall
 
+from ray_jobs.engines.language.scripted import example
 from services.core.errors import ArcusError, Reason, invalid
 
 MAX_MESSAGES = 1_000_000
@@ -25,6 +26,7 @@ WORDS = (
 class Script:
     """What to emit: `messages` chunks of `tokens_per_message` times `word`, one every `interval_seconds`.
 
+    Where the request asks for JSON, and the script has no `text`, it is a small value of that form instead.
     `text` replaces the words of the first chunk. With `seed` the words are drawn by lot, markers of sources that exist
     and of some that do not among them. `call` is a function call that comes after them, `calls` times, if that function
     is offered. After `fail_after` chunks the engine fails with `fail_reason`; one that `recovers` goes on with what was
@@ -71,6 +73,9 @@ class Script:
 
     def texts(self, request: GenerateRequest) -> Iterator[str]:
         """The chunks. The same script and request give the same ones."""
+        if request.json_schema and not self.text:
+            yield json.dumps(example(json.loads(request.json_schema)))
+            return
         words = " ".join([self.word] * self.tokens_per_message) + " "
         lot = None if self.seed is None else random.Random(self.seed)
         for number in range(self.messages):

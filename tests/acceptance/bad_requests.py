@@ -282,6 +282,15 @@ QUERIES = {
     ),
     "/responses": (*PAGES, *CREATED, "status=ready", "order=up"),
     "/chat/completions": (*PAGES, *CREATED, "order=up"),
+    "/usage": (
+        *PAGES,
+        "bucket_width=2d",
+        "start_time=x",
+        "start_time=-1",
+        "end_time=-1",
+        "start_time=5&end_time=5",
+        "group_by=colour",
+    ),
     **SEARCH_QUERIES,
 }
 

@@ -169,7 +169,7 @@ def test_every_route_tells_each_client_what_it_reads(at: Account):
             (method, re.sub(r"{[^}]+}", "unknown", path), "requestBody" in operation)
             for path, methods in paths.items()
             for method, operation in methods.items()
-            if "security" in operation
+            if "security" in operation and path.startswith("/v1/")  # no SDK knows the administration
         ]
         assert len(asked) > 40
         for method, path, has_body in asked:

@@ -24,11 +24,11 @@ def test_a_line_is_json_where_no_person_reads_it(capsys: pytest.CaptureFixture[s
     configure_logs()
     with structlog.contextvars.bound_contextvars(request_id="req_1"):
         structlog.get_logger().warning("late", seconds=2, path=b"x")
-        logging.getLogger("uvicorn.error").warning("odd %s", "request")
+        logging.getLogger("some.library").warning("odd %s", "request")
     ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert list(ours)[:3] == list(theirs)[:3] == ["time", "level", "event"]
     assert (ours["level"], ours["event"], ours["seconds"], ours["request_id"]) == ("warning", "late", 2, "req_1")
-    assert (theirs["event"], theirs["logger"], theirs["request_id"]) == ("odd request", "uvicorn.error", "req_1")
+    assert (theirs["event"], theirs["logger"], theirs["request_id"]) == ("odd request", "some.library", "req_1")
 
 
 def test_an_error_is_told_in_one_line_without_the_values_of_variables(capsys: pytest.CaptureFixture[str]) -> None:
