@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +15,10 @@ from services.cli.terminal import visible_line
 from services.core.clock import now_ms
 from services.core.errors import invalid
 
+if TYPE_CHECKING:
+    from services.core.store.pages import Listing, Page
+
+Item = TypeVar("Item")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
 DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]
 KeyId = Annotated[str, typer.Argument(help="Id of the key, as 'arcus keys list' tells it.")]
@@ -41,19 +47,9 @@ def create_key(
 def list_keys(data_dir: DataDir = HERE) -> None:
     """List keys: id, tenant, first characters, name, scopes, last use, state."""
     from services.cli.credentials import with_keys
-    from services.core.store.pages import MAX_LIMIT, Page
-    from services.core.tenants.keys import ApiKey, Keys
-
-    async def every(keys: Keys) -> list[ApiKey]:
-        found: list[ApiKey] = []
-        while True:
-            listing = await keys.list(Page(limit=MAX_LIMIT, offset=len(found), sort="asc"))
-            found += listing.items
-            if not listing.has_more:
-                return found
 
     now = now_ms()
-    for key in with_keys(data_dir, every):
+    for key in with_keys(data_dir, lambda keys: every(keys.list)):
         name = f"{visible_line(key.name)}  " if key.name else ""
         print(
             f"{key.id}  {visible_line(key.tenant)}  {key.hint}  {name}{key.scopes.replace(' ', ',')}  {key.state(now)}"
@@ -105,6 +101,57 @@ def revoke_key(
     given = sys.stdin.readline().strip() if id == "-" else id
     with_keys(data_dir, lambda keys: keys.revoke(given))
     print("revoked")
+
+
+@keys_app.command("limits")
+def limit_key(
+    id: KeyId,
+    limits: Annotated[
+        list[str] | None,
+        typer.Argument(help="As requests_per_minute=60; NAME= for none of its own. Others stay."),
+    ] = None,
+    data_dir: DataDir = HERE,
+) -> None:
+    """Set a key's own limits, within its tenant's, and print them; running fronts go by them within two seconds."""
+    from services.cli.credentials import with_keys
+    from services.core.tenants.keys import ApiKey, Keys
+
+    async def change(keys: Keys) -> ApiKey:
+        key = await keys.get(id)
+        return await keys.limit(id, changed_limits(key.limits, limits)) if limits else key
+
+    print(json.dumps(with_keys(data_dir, change).limits or {}))
+
+
+async def every(listed: Callable[[Page], Awaitable[Listing[Item]]]) -> list[Item]:
+    """All pages of a list, oldest first."""
+    from services.core.store.pages import MAX_LIMIT, Page
+
+    found: list[Item] = []
+    while True:
+        listing = await listed(Page(limit=MAX_LIMIT, offset=len(found), sort="asc"))
+        found += listing.items
+        if not listing.has_more:
+            return found
+
+
+def changed_limits(own: Mapping[str, Any] | None, given: list[str]) -> dict[str, Any] | None:
+    """Limits with those of NAME=VALUE set, and those of NAME= taken away. Raises INVALID_ARGUMENT for other words."""
+    limits = dict(own or {})
+    for word in given:
+        name, equals, value = word.partition("=")
+        try:
+            limits[name] = json.loads(value) if value else None
+        except (ValueError, RecursionError):
+            equals = ""
+        if not equals:
+            raise invalid(
+                f"'{visible_line(word)}' is no limit; write it as requests_per_minute=600, shadow=true, "
+                "NAME=null for none, or NAME= to take it away."
+            )
+        if not value:
+            del limits[name]
+    return limits or None
 
 
 def milliseconds(option: str, text: str) -> int:

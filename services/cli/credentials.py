@@ -1,4 +1,4 @@
-"""Keys from the command line, with the system running or not: they are rows of the database."""
+"""Tenants and keys from the command line, with the system running or not: they are rows of the database."""
 
 from __future__ import annotations
 
@@ -14,21 +14,32 @@ from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
 from services.core.tenants.admin_keys import AdminKeys
 from services.core.tenants.keys import Keys
+from services.core.tenants.plans import load_plans
+from services.core.tenants.tenants import Tenants
 
 T = TypeVar("T")
 
 
-def with_keys(data_dir: Path, use: Callable[[Keys], Awaitable[T]]) -> T:
+def with_database(data_dir: Path, use: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
         settings = load_settings(data_dir=data_dir)
         database = Database(settings.database)
         try:
             await database.prepare(migrate=settings.migrate_on_start)
-            return await use(Keys(database))
+            return await use(database)
         finally:
             await database.close()
 
     return asyncio.run(run())
+
+
+def with_keys(data_dir: Path, use: Callable[[Keys], Awaitable[T]]) -> T:
+    return with_database(data_dir, lambda database: use(Keys(database)))
+
+
+def with_tenants(data_dir: Path, use: Callable[[Tenants], Awaitable[T]]) -> T:
+    plans = load_plans(load_settings(data_dir=data_dir).plans)
+    return with_database(data_dir, lambda database: use(Tenants(database, plans)))
 
 
 async def start_key(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from services.cli.administration import keys_app
+from services.cli.tenants import audit, tenants_app, usage
 from services.cli.terminal import visible
 from services.core.errors import ArcusError, invalid
 from services.core.logs import configure_logs
@@ -19,6 +20,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Video understanding."
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(tenants_app, name="tenants")
+app.command()(usage)
+app.command()(audit)
 
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
 DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]
