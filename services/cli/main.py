@@ -21,8 +21,8 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(tenants_app, name="tenants")
-app.command()(usage)
-app.command()(audit)
+app.command("usage")(usage)
+app.command("audit")(audit)
 
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]
 DataDir = Annotated[Path, typer.Option(envvar="ARCUS_DATA_DIR", help="Folder of the database and the objects.")]

@@ -87,7 +87,9 @@ def test_every_make_target_and_command_that_is_named_exists(text: Path) -> None:
         assert target in targets, f"{name(text)} names make {target}"
     for command in re.findall(r"(?:^|`)arcus ([a-z]+)", text.read_text(), re.MULTILINE):
         known = re.search(
-            rf'^(?:@app\.command\(\)\n(?:async )?def {command}\(|app\.add_typer\(.*name="{command}"\))', commands, re.M
+            rf'^(?:@app\.command\(\)\n(?:async )?def {command}\(|app\.(?:command\("|add_typer\(.*name="){command}"\))',
+            commands,
+            re.M,
         )
         assert known, f"{name(text)} names arcus {command}"
 
