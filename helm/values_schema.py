@@ -299,6 +299,7 @@ class Policies(Values):
     redis: Flow
     kubernetes: Flow
     models: Flow
+    traces: Flow
     modelsEnabled: bool = Field(description="Whether engines may fetch models, or ask a server of models.")
 
 

@@ -12,6 +12,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.telemetry.tracing import carried_ids, replica_span
 
 SECRET_HEADER = "x-arcus-secret"
 FIELD_HEADER = "x-arcus-field"
@@ -38,8 +39,9 @@ class Gate:
     ) -> Response:
         """The answer of `call`, or `nothing` with an error status."""
         try:
-            self._check(context)
-            return await call(request)
+            metadata = self._check(context)
+            with replica_span(_name(request), metadata):
+                return await call(request)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -52,10 +54,11 @@ class Gate:
         """The messages of `call`. However the stream ends, its iterator is closed, which stops the engine."""
         messages: AsyncIterator[Response] | None = None
         try:
-            self._check(context)
-            messages = call(request)
-            async for message in messages:
-                yield message
+            metadata = self._check(context)
+            with replica_span(_name(request), metadata):
+                messages = call(request)
+                async for message in messages:
+                    yield message
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -65,15 +68,20 @@ class Gate:
             if close is not None:
                 await close()
 
-    def _check(self, context: Any) -> None:
+    def _check(self, context: Any) -> dict[str, str]:
+        """The call's metadata."""
         metadata = dict(context.invocation_metadata())
         if not hmac.compare_digest(metadata.get(SECRET_HEADER, "").encode(), self._secret):
             raise ArcusError(Reason.UNAUTHENTICATED, "The engine secret is missing or wrong.")
+        unbind_contextvars("request_id", "trace_id")
         request_id = metadata.get(REQUEST_HEADER, "")
-        if request_id:
-            bind_contextvars(request_id=request_id)
-        else:
-            unbind_contextvars("request_id")
+        bind_contextvars(**({"request_id": request_id} if request_id else {}), **carried_ids(metadata))
+        return metadata
+
+
+def _name(request: Any) -> str:
+    """Of its call: SearchMany, where a SearchManyRequest is asked."""
+    return type(request).__name__.removesuffix("Request")
 
 
 def _refuse(context: Any, error: Exception) -> None:

@@ -30,6 +30,7 @@ from services.rpc.server import create_server
 from services.telemetry.loop_lag import measure_loop_lag
 from services.telemetry.page import metrics_page, serving
 from services.telemetry.readings import Readings
+from services.telemetry.tracing import start_tracing
 
 BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 GRACE_SECONDS = 5.0
@@ -141,6 +142,7 @@ def main() -> None:
     try:
         settings = load_settings()
         configure_logs(settings.log_format)
+        start_tracing(settings, "arcus-front")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except ArcusError as error:

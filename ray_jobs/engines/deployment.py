@@ -34,6 +34,7 @@ from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, SegmentDescription, Span, Speech
 from services.core.settings import load_settings
 from services.core.store.database import Database
+from services.telemetry.tracing import start_tracing
 
 MAX_TEXTS = 1024
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason: each question is planned
@@ -50,6 +51,7 @@ class EngineReplica:
     async def __init__(self, name: str, roles: Sequence[Role]) -> None:  # type: ignore[misc]
         settings = load_settings()
         configure_logs(settings.log_format)
+        start_tracing(settings, "arcus-engines")
         self._gate = Gate(settings.engine_secret.get_secret_value())
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):

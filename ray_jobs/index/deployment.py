@@ -24,6 +24,7 @@ from services.core.logs import configure_logs
 from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
+from services.telemetry.tracing import start_tracing
 
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
@@ -41,6 +42,7 @@ class IndexReplica:
     async def __init__(self, number: int) -> None:  # type: ignore[misc]
         settings = load_settings()
         configure_logs(settings.log_format)
+        start_tracing(settings, "arcus-index")
         self._gate = Gate(settings.engine_secret.get_secret_value())
         self._dimensions = await vector_dimensions(load_engine_config(settings))
         database = Database(

@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(
         "auto", description="Form of log lines: json, console, or auto, which is console on a terminal and else json."
     )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+)?$",
+        description="Collector that traces are sent to by OTLP over gRPC, as http://host:4317; empty means none.",
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="Share of requests that are traced where the caller has not decided it."
+    )
     public_url: str = Field("", description="Base URL put into links; empty means the address that was asked.")
     allowed_hosts: str = Field(
         "", description="Host names, separated by commas, that links may be built from beside this machine's own."

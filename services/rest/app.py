@@ -81,6 +81,7 @@ def create_app(backend: Backend) -> FastAPI:
         summary="A self-hosted backend that understands video.",
         redirect_slashes=False,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the gate's spans; FastAPI's hold whole paths
     )
     install_error_handlers(app)
     app.add_middleware(

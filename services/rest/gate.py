@@ -34,6 +34,7 @@ from services.rest.errors import error_reply, told_reason
 from services.rest.rate_headers import rate_headers
 from services.rest.scopes import scope_of
 from services.telemetry.metrics import Metrics
+from services.telemetry.tracing import Span, ids, request_span, set_outcome
 
 Who = TypeVar("Who")
 log = structlog.get_logger(__name__)
@@ -84,11 +85,16 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_probe = f"{scope['method']} {scope['path']}" in PROBES
+        with request_span(scope["method"], Headers(scope=scope), is_probe=is_probe) as span:
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         started = is_stream = False
         status, since = CLIENT_WENT_AWAY, perf_counter()
         admission = NO_LIMITS
         request_id = f"req_{uuid4().hex}"
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id, **ids(span))
 
         async def watched_send(message: Message) -> None:
             nonlocal started, status, is_stream
@@ -153,6 +159,7 @@ class Gate:
             )
             tenant_id = who.tenant_id if who else None
             self._metrics.request(route, str(status), seconds, reason=reason, tenant_id=tenant_id)
+            set_outcome(span, route, str(status), tenant_id)
             if route not in PROBES:
                 log.info("request", route=route, code=status, reason=reason, duration_seconds=round(seconds, 4))
 

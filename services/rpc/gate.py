@@ -30,6 +30,7 @@ from services.rpc.errors import status_of
 from services.rpc.scopes import SCOPES
 from services.rpc.values import check_size, check_texts
 from services.telemetry.metrics import Metrics
+from services.telemetry.tracing import ids, request_span, set_outcome
 
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
@@ -100,25 +101,30 @@ class Gate(grpc.aio.ServerInterceptor):
     def _counted(self, call: Any, method: str, *, is_stream: bool) -> Any:
         """A method is one that a service has: others were refused before they came here."""
 
+        route, is_public = method.removeprefix("/"), method.startswith(PUBLIC)
+
         async def counted(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
             since, outcome = perf_counter(), Outcome()
-            bind_contextvars(request_id=f"req_{uuid4().hex}")
-            if is_stream:
-                self._metrics.streams.inc()
-            try:
-                return await call(requests, context, outcome)
-            except asyncio.CancelledError:
-                outcome.code = "CANCELLED"
-                raise
-            finally:
+            metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+            with request_span(route, metadata, is_probe=is_public) as span:
+                bind_contextvars(request_id=f"req_{uuid4().hex}", **ids(span))
                 if is_stream:
-                    self._metrics.streams.dec()
-                route, seconds, who = method.removeprefix("/"), perf_counter() - since, _caller.get(None)
-                tenant_id = who.tenant_id if who else None
-                self._metrics.request(route, outcome.code, seconds, reason=outcome.reason, tenant_id=tenant_id)
-                if not method.startswith(PUBLIC):
-                    told = {"route": route, "code": outcome.code, "reason": outcome.reason}
-                    log.info("request", **told, duration_seconds=round(seconds, 4))
+                    self._metrics.streams.inc()
+                try:
+                    return await call(requests, context, outcome)
+                except asyncio.CancelledError:
+                    outcome.code = "CANCELLED"
+                    raise
+                finally:
+                    if is_stream:
+                        self._metrics.streams.dec()
+                    seconds, who = perf_counter() - since, _caller.get(None)
+                    tenant_id = who.tenant_id if who else None
+                    self._metrics.request(route, outcome.code, seconds, reason=outcome.reason, tenant_id=tenant_id)
+                    set_outcome(span, route, outcome.code, tenant_id)
+                    if not is_public:
+                        told = {"route": route, "code": outcome.code, "reason": outcome.reason}
+                        log.info("request", **told, duration_seconds=round(seconds, 4))
 
         return counted
 

@@ -28,7 +28,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
     """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding.
 
     Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way,
-    `searched` all of them. `request_ids` are those that answers were asked for with.
+    `searched` all of them. `request_ids` and `traceparents` are those that answers were asked for with.
     """
 
     def __init__(self, engine: Any = None) -> None:
@@ -39,6 +39,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.searches = 0
         self.searched = 0
         self.request_ids: list[str] = []
+        self.traceparents: list[str] = []
 
     async def start(self) -> str:
         self._server = grpc.aio.server()
@@ -94,7 +95,9 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
             await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
 
     async def Generate(self, request: Any, context: Any) -> Any:
-        self.request_ids.append(dict(context.invocation_metadata()).get(REQUEST_HEADER, ""))
+        metadata = dict(context.invocation_metadata())
+        self.request_ids.append(metadata.get(REQUEST_HEADER, ""))
+        self.traceparents.append(metadata.get("traceparent", ""))
         try:
             async for chunk in self.engine.generate(request):
                 yield chunk

@@ -9,12 +9,14 @@ from typing import Any
 import grpc
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
+from opentelemetry.sdk.trace import TracerProvider
 
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.nimbus.engine.client import REASON_HEADER, EngineClient
 from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
+from services.telemetry import tracing
 from tests.acceptance.scripted_server import ScriptedServer
 
 
@@ -31,11 +33,14 @@ class Shards(ScriptedServer):
 
     async def SearchMany(self, request: Any, context: Any) -> Any:
         self.at_once.append(len(request.searches))
+        self.traceparents.append(dict(context.invocation_metadata()).get("traceparent", ""))
         await self.go.wait()
         return pb.SearchManyResponse(responses=[pb.SearchResponse() for _ in request.searches])
 
     async def Search(self, request: Any, context: Any) -> Any:
-        shard = dict(context.invocation_metadata())["application"]
+        metadata = dict(context.invocation_metadata())
+        shard = metadata["application"]
+        self.traceparents.append(metadata.get("traceparent", ""))
         self.calls.append((shard, request.min_sequence))
         await self.go.wait()
         play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
@@ -111,6 +116,24 @@ async def test_searches_of_a_shard_wait_for_a_call_of_each_replica_and_share_the
         await asyncio.gather(*searches)
     assert sum(shards.at_once) == 10 - replicas and len(shards.at_once) <= 2
     await client.close()
+
+
+async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards, engine, monkeypatch):
+    monkeypatch.setattr(tracing, "tracer", TracerProvider().get_tracer("arcus"))
+    shards.plays = [0]
+    shards.go.clear()
+    searches = []
+    async with asyncio.timeout(20):
+        for number in range(3):
+            with tracing.request_span("GET", {"traceparent": f"00-{number + 1:032x}-{1:016x}-01"}):
+                searches.append(asyncio.create_task(find(engine, [at(0, 7)])))
+            while len(shards.calls) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        shards.go.set()
+        await asyncio.gather(*searches)
+    assert shards.at_once == [2]
+    assert [each.split("-")[1] for each in shards.traceparents] == [f"{1:032x}", f"{2:032x}"]
 
 
 async def test_a_search_whose_replica_is_lost_asks_another(shards, engine):

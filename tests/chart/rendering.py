@@ -17,7 +17,13 @@ Object = dict[str, Any]
 # What no values file has, so that every template and every kind of value is rendered.
 EVERYTHING: Object = {
     "imagePullSecrets": ["pull"],
-    "settings": {"objects_url": "s3://arcus", "max_upload_bytes": 4294967296, "lease_seconds": 15.0, "index_shards": 3},
+    "settings": {
+        "objects_url": "s3://arcus",
+        "max_upload_bytes": 4294967296,
+        "lease_seconds": 15.0,
+        "index_shards": 3,
+        "otlp_endpoint": "http://collector.traces:4317",
+    },
     "secrets": {"redis": {"name": "redis"}, "models": "models"},
     "front": {
         "image": {"digest": "sha256:" + "0" * 64},
@@ -69,6 +75,7 @@ EVERYTHING: Object = {
         "modelsEnabled": True,
         "database": {"to": [{"cidr": "10.0.0.5/32"}]},
         "objects": {"to": [{"namespaceLabels": {"name": "objects"}, "podLabels": {"app": "minio"}}]},
+        "traces": {"to": [{"namespaceLabels": {"name": "traces"}, "podLabels": {"app": "collector"}}]},
     },
     "monitoring": {"monitors": {"enabled": True}, "rules": {"enabled": True}, "dashboards": {"enabled": True}},
 }

@@ -140,6 +140,17 @@ def test_ports_go_to_the_destinations_that_are_named() -> None:
     assert by_port[443][0]["podSelector"]["matchLabels"] == {"app": "minio"}
 
 
+@pytest.mark.parametrize("name", ["arcus-front", "arcus-engines"])
+def test_traces_go_to_the_collector_where_one_is_set(name: str) -> None:
+    def collectors(case: str) -> list[Any]:
+        (policy,) = [each for each in objects(case, "NetworkPolicy") if each["metadata"]["name"] == name]
+        return [rule["to"] for rule in policy["spec"]["egress"] if rule["ports"] == [{"port": 4317}]]
+
+    ((peer,),) = collectors("everything")
+    assert peer["podSelector"]["matchLabels"] == {"app": "collector"}
+    assert not collectors("least")
+
+
 def test_only_engines_that_fetch_models_may() -> None:
     def models(case: str) -> bool:
         (engines,) = [each for each in objects(case, "NetworkPolicy") if each["metadata"]["name"] == "arcus-engines"]

@@ -20,6 +20,7 @@ from services.nimbus.context.prompt import CHARACTERS_PER_TOKEN
 from services.nimbus.context.sources import Prepared
 from services.nimbus.engine.client import Chunks, EngineClient
 from services.telemetry.metrics import AnswerMeter
+from services.telemetry.span_names import INPUT_TOKENS, OUTPUT_TOKENS
 
 
 @dataclass
@@ -84,6 +85,13 @@ class Generation:
         """By the engine, so far; it tells of its input at the end."""
         return {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
 
+    def _usage(self) -> dict[str, int]:
+        """Of this try."""
+        return {
+            INPUT_TOKENS: self._input_tokens,
+            OUTPUT_TOKENS: self._output_tokens - self._request.output_tokens_written,
+        }
+
     def stop(self) -> None:
         """Ends the engine's work; `steps` then ends by itself, with is_stopped."""
         self._stopped = True
@@ -96,7 +104,7 @@ class Generation:
         Raises what the engine raises, unless it was stopped.
         """
         with self._metered():
-            async with self._engine.generate(self._request) as self._chunks:
+            async with self._engine.generate(self._request, self._usage) as self._chunks:
                 if self._stopped:
                     return
                 yield Step(self._opening()[self._log.next_number :])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,18 @@ from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, EngineConfig
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.telemetry.metrics import Metrics
+from services.telemetry.span_names import (
+    CHAT,
+    EMBEDDINGS,
+    MODEL,
+    OPERATION,
+    PLAN,
+    PROVIDER,
+    RESPONSE_ID,
+    RETRIEVAL,
+    SHARD,
+)
+from services.telemetry.tracing import Attributes, Metadata, client_span
 
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
 # embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
@@ -34,6 +46,8 @@ DISTINCT: dict[Distinct, Any] = {
     "segment": pb.DISTINCT_SEGMENT,
     "file": pb.DISTINCT_FILE,
 }
+
+OURS: Attributes = {PROVIDER: "arcus"}
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +68,9 @@ class VectorHit:
     embedding_id: int
     collection_id: str
     score: float
+
+
+Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
 
 
 class MovedError(Exception):
@@ -88,7 +105,7 @@ class EngineClient:
         self._next = itertools.cycle(self._channels)
         self._embedding: Coalescer[str, bytes] = Coalescer("embed", self._embed, max_items=EMBED_TEXTS)
         self._index_replicas = index_replicas
-        self._searching: dict[int, Coalescer[pb.SearchRequest, pb.SearchResponse]] = {}
+        self._searching: dict[int, Coalescer[Search, pb.SearchResponse]] = {}
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -96,7 +113,8 @@ class EngineClient:
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
-        return list(await asyncio.gather(*map(self._embedding.put, texts)))
+        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}):
+            return list(await asyncio.gather(*map(self._embedding.put, texts)))
 
     async def _embed(self, texts: list[str]) -> Sequence[bytes]:
         with self._metrics.engine_call(self._embedder, "Embed"), _mapped():
@@ -134,9 +152,10 @@ class EngineClient:
             segment_ids=segment_ids,
             distinct=DISTINCT[distinct],
         )
-        with self._metrics.search_seconds.labels(str(shard)).time():
+        span = client_span(f"{RETRIEVAL} shard {shard}", {OPERATION: RETRIEVAL, SHARD: shard, **OURS})
+        with span as (_, carried), self._metrics.search_seconds.labels(str(shard)).time():
             if file_ids or segment_ids:  # which may be many, and share no pass
-                (reply,) = await self._search(shard, [request])
+                (reply,) = await self._search(shard, [(request, carried)])
             else:
                 if shard not in self._searching:
                     self._searching[shard] = Coalescer(
@@ -145,48 +164,61 @@ class EngineClient:
                         max_items=SEARCHES,
                         max_calls=self._index_replicas,
                     )
-                reply = await self._searching[shard].put(request)
+                reply = await self._searching[shard].put((request, carried))
         if reply.moved_sequence > min_sequence:
             raise MovedError
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
-    async def _search(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
+    async def _search(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
         with self._metrics.engine_call(f"index-{shard}", "Search"), _mapped():
             for pause_seconds in RETRY_SECONDS:
                 try:
-                    return await self._call_shard(shard, requests)
+                    return await self._call_shard(shard, searches)
                 except grpc.aio.AioRpcError as error:
                     if not _is_lost(error):
                         raise
                 await asyncio.sleep(pause_seconds)
-            return await self._call_shard(shard, requests)
+            return await self._call_shard(shard, searches)
 
-    async def _call_shard(self, shard: int, requests: list[pb.SearchRequest]) -> Sequence[pb.SearchResponse]:
-        metadata = self._metadata(f"index-{shard}")
+    async def _call_shard(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
+        """A pass that is shared stands in the trace of the first that has one."""
+        metadata = self._metadata(f"index-{shard}", next((carried for _, carried in searches if carried), ()))
         stub = pb_grpc.IndexServiceStub(self._channel())
-        if len(requests) == 1:
-            return [await stub.Search(requests[0], metadata=metadata, timeout=self._timeout_seconds)]
-        many = pb.SearchManyRequest(searches=requests)
+        if len(searches) == 1:
+            return [await stub.Search(searches[0][0], metadata=metadata, timeout=self._timeout_seconds)]
+        many = pb.SearchManyRequest(searches=[request for request, _ in searches])
         return (await stub.SearchMany(many, metadata=metadata, timeout=self._timeout_seconds)).responses
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
         application = self._models[request.model]
-        with self._metrics.engine_call(application, "Plan"), _mapped():
+        span = client_span(f"{PLAN} {request.model}", {OPERATION: PLAN, MODEL: request.model, **OURS})
+        with span as (_, carried), self._metrics.engine_call(application, "Plan"), _mapped():
             stub = pb_grpc.GenerateServiceStub(self._channel())
-            return await stub.Plan(request, metadata=self._metadata(application), timeout=self._timeout_seconds)
+            metadata = self._metadata(application, carried)
+            return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
 
     @asynccontextmanager
-    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[Chunks]:
-        """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails."""
+    async def generate(
+        self, request: pb.GenerateRequest, usage: Callable[[], Attributes] = dict
+    ) -> AsyncIterator[Chunks]:
+        """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails.
+
+        `usage`: what was counted by then, for the trace.
+        """
         application = self._models[request.model]
-        with self._metrics.engine_call(application, "Generate"):
+        attributes = {OPERATION: CHAT, MODEL: request.model, RESPONSE_ID: request.request_id, **OURS}
+        with (
+            client_span(f"{CHAT} {request.model}", attributes) as (span, carried),
+            self._metrics.engine_call(application, "Generate"),
+        ):
             stub = pb_grpc.GenerateServiceStub(self._channel())
-            call = stub.Generate(request, metadata=self._metadata(application))
+            call = stub.Generate(request, metadata=self._metadata(application, carried))
             chunks = Chunks(call, self._timeout_seconds)
             try:
                 yield chunks
             finally:
+                span.set_attributes(usage())
                 chunks.end()
                 call.cancel()
 
@@ -201,8 +233,8 @@ class EngineClient:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "No engine is configured; set ARCUS_ENGINE_ADDRESS.")
         return next(self._next)
 
-    def _metadata(self, application: str) -> tuple[tuple[str, str], ...]:
-        metadata = (("application", application), ("x-arcus-secret", self._secret))
+    def _metadata(self, application: str, carried: Metadata = ()) -> tuple[tuple[str, str], ...]:
+        metadata = (("application", application), ("x-arcus-secret", self._secret), *carried)
         request_id = get_contextvars().get("request_id")
         return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
 
