@@ -97,7 +97,7 @@ class LanguageGenerator:
                 written = written or bool(chunk.text.strip()) or piece.tool_call is not None
                 if blanks > MAX_BLANKS:
                     raise ArcusError(Reason.INTERNAL, "The model wrote nothing but blanks; ask again.")
-                if piece.finish_reason == "stop" and must_call and not called:
+                if piece.finish_reason and must_call and not called:  # in words, however far they came
                     raise invalid(NO_CALL)
                 if piece.finish_reason and not written:
                     raise ArcusError(Reason.INTERNAL, "The model ended without an answer; ask again.")
