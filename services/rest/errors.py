@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request, Response, routing
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -14,10 +14,9 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from services.core.errors import WIRE, ArcusError, Reason, invalid
+from services.rest.route_names import every_route
 
 BY_STATUS = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
-# vLLM wants a FastAPI of before 0.137, whose routers' routes are the application's.
-every_route: Any = getattr(routing, "iter_route_contexts", iter)
 CODES: dict[tuple[Reason, str | None], str] = {  # where OpenAI is more exact than the reason
     (Reason.INVALID_ARGUMENT, "model"): "model_not_found",
     (Reason.NOT_FOUND, "previous_response_id"): "previous_response_not_found",

@@ -6,12 +6,13 @@ from functools import cached_property
 from re import Pattern
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi import FastAPI, routing
 from starlette.routing import compile_path
 from starlette.types import Scope
 
 NO_ROUTE = "other"
+# vLLM wants a FastAPI of before 0.137, whose routers' routes are the application's.
+every_route: Any = getattr(routing, "iter_route_contexts", iter)
 
 
 class RouteNames:
@@ -34,8 +35,8 @@ class RouteNames:
 
     @cached_property
     def _of_endpoints(self) -> dict[Any, tuple[frozenset[str], str]]:
-        contexts = iter_route_contexts(self._app.routes)
-        return {each.endpoint: (frozenset(each.methods or ()), each.path or "") for each in contexts}
+        routes = [each for each in every_route(self._app.routes) if getattr(each, "endpoint", None) is not None]
+        return {each.endpoint: (frozenset(each.methods or ()), each.path or "") for each in routes}
 
     @cached_property
     def _patterns(self) -> dict[str, Pattern[str]]:
