@@ -45,7 +45,6 @@ from services.nimbus.answers.chats import ChatCompletions
 from services.nimbus.answers.foreground import ForegroundResponses
 from services.nimbus.answers.log_writer import LogWriter
 from services.nimbus.answers.running import RunningResponses
-from services.nimbus.answers.watch import watch
 from services.nimbus.context.retrieval import Retrieval
 from services.nimbus.context.search import Searcher
 from services.nimbus.context.sources import ContextBuilder
@@ -192,7 +191,6 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         loops = (
             asyncio.create_task(keys.run(), name="key-uses"),
             asyncio.create_task(writer.run(), name="log-writer"),
-            asyncio.create_task(watch(response_log, writer), name="watch-responses"),
             asyncio.create_task(background.run(), name="background-responses"),
             asyncio.create_task(limiter.run(), name="limiter"),
             asyncio.create_task(Retention(database, plans, days=settings.kept_days).run(), name="retention"),

@@ -15,7 +15,6 @@ from services.core.tenants.usage import of_response, response_values
 
 LEASE_MS = 8_000  # a front that is silent this long has lost its responses
 MAX_ATTEMPTS = 5
-PROGRESS_IDS = 1000  # of one query
 # Built once: making a statement costs more than running it.
 one_response = select(responses).where(
     responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
@@ -26,13 +25,6 @@ _progress = (
     .where(responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id"))
     .group_by(responses.c.status)
 )
-_last_row = (
-    select(response_events.c.first_number)
-    .where(response_events.c.response_id == responses.c.id)
-    .order_by(response_events.c.first_number.desc())
-    .limit(1)
-)
-_progress_of_many = select(responses.c.id, responses.c.status, _last_row.scalar_subquery().label("last_first_number"))
 _insert = insert(response_events)
 _ended = (
     update(responses)
@@ -64,12 +56,6 @@ class Batch:
     engine_text: str = ""
     output_tokens: int = 0
     body: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    status: str
-    last_first_number: int | None  # of the entries' rows; None: there are none
 
 
 @dataclass(frozen=True)
@@ -117,15 +103,6 @@ class ResponseLog:
             return None if row is None else _load(connection, row, from_number)
 
         return await self._database.reading(work)
-
-    async def progress(self, ids: Sequence[str]) -> dict[str, Progress]:
-        """How far each of these responses is, in one narrow query for a thousand; one that is gone is left out."""
-        found = {}
-        for first in range(0, len(ids), PROGRESS_IDS):
-            some = self._database.among(responses.c.id, ids[first : first + PROGRESS_IDS])
-            for row in await self._database.fetch(_progress_of_many.where(some)):
-                found[row.id] = Progress(row.status, row.last_first_number)
-        return found
 
     async def has_news(self, tenant_id: str, id: str, next_number: int) -> bool:
         """Whether a response in progress has entries from `next_number` on, has ended or is gone; reads no wide column."""

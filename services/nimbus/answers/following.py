@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -9,14 +11,13 @@ from services.core.answers.log import ResponseLog, Stored
 from services.nimbus.answers.events import Entry, Event, EventLog
 from services.nimbus.answers.log_writer import LogWriter
 
+POLL_SECONDS = 0.1  # how soon what another front wrote is seen; what this one writes is seen at once
+
 
 async def follow(
     response_log: ResponseLog, writer: LogWriter, response_id: str, stored: Stored, starting_after: int
 ) -> AsyncGenerator[Event, None]:
-    """Events whose number is greater than `starting_after`, to the last. `stored`: the log as it was read from its start.
-
-    What this front writes is seen at once; of what others write `Watch` tells.
-    """
+    """Events whose number is greater than `starting_after`, to the last. `stored`: the log as it was read from its start."""
     tenant_id = stored.tenant_id
     events = EventLog(stored.body)
     written = writer.listen(response_id)
@@ -33,7 +34,9 @@ async def follow(
                 yield events.apply(_end(stored.status, stored.body["error"]))
                 return
             while True:
-                await written.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await written.wait()
                 written.clear()
                 if await response_log.has_news(tenant_id, response_id, events.next_number):
                     break

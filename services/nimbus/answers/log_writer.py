@@ -56,7 +56,6 @@ class LogWriter:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._listeners: dict[str, set[asyncio.Event]] = {}
-        self.is_listened = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled. What is added while a transaction is under way goes into the next one, together."""
@@ -130,28 +129,16 @@ class LogWriter:
         self._lost.discard(lease)
 
     def listen(self, response_id: str) -> asyncio.Event:
-        """An event that is set whenever something of a response was written. End with `unlisten`."""
+        """An event that is set whenever something of a response was written here. End with `unlisten`."""
         event = asyncio.Event()
         self._listeners.setdefault(response_id, set()).add(event)
-        self.is_listened.set()
         return event
-
-    @property
-    def listened(self) -> list[str]:
-        """The responses that somebody here listens to."""
-        return list(self._listeners)
-
-    def tell(self, response_id: str) -> None:
-        for listener in self._listeners.get(response_id, ()):
-            listener.set()
 
     def unlisten(self, response_id: str, event: asyncio.Event) -> None:
         listeners = self._listeners.get(response_id, set())
         listeners.discard(event)
         if not listeners:
             self._listeners.pop(response_id, None)
-        if not self._listeners:
-            self.is_listened.clear()
 
     async def _flush(self) -> None:
         self._taken = taken = dict(list(self._pending.items())[:MAX_RESPONSES])
@@ -179,7 +166,8 @@ class LogWriter:
                     waiter.set_exception(failure or LostError())
                 else:
                     waiter.set_result(None)
-            self.tell(lease.response_id)
+            for listener in self._listeners.get(lease.response_id, ()):
+                listener.set()
         self._rest_if_done()
 
     async def _append(self, batches: Sequence[Batch]) -> set[Lease]:
