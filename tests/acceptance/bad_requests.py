@@ -288,7 +288,6 @@ QUERIES = {
         "start_time=x",
         "start_time=-1",
         "end_time=-1",
-        "start_time=6&end_time=5",
         "group_by=colour",
     ),
     **SEARCH_QUERIES,

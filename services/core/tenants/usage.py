@@ -100,8 +100,6 @@ class UsageQuery:
         unknown = [name for name in self.group_by if name not in GROUPS]
         if unknown:
             raise invalid(f"group_by must be of: {', '.join(GROUPS)}", field="group_by")
-        if self.start is not None and self.end is not None and self.end < self.start:
-            raise invalid("end_time must not be before start_time.", field="end_time")
 
 
 @dataclass(frozen=True)
