@@ -46,6 +46,8 @@ class Shards(ScriptedServer):
         play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
         if play == "lost":
             await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
+        if play == "ended":
+            await context.abort(grpc.StatusCode.INTERNAL, "The actor died.")
         if play == "behind":
             context.set_trailing_metadata(((REASON_HEADER, "engine_unavailable"),))
             await context.abort(grpc.StatusCode.UNAVAILABLE, "has yet to reach row 7")
@@ -137,7 +139,7 @@ async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards,
 
 
 async def test_a_search_whose_replica_is_lost_asks_another(shards, engine):
-    shards.plays = ["lost", "lost", 0]
+    shards.plays = ["lost", "ended", 0]
     assert await find(engine, [at(1, 3)]) == [1]
 
 

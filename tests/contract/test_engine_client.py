@@ -75,7 +75,7 @@ async def test_a_call_goes_to_the_application_that_plays_its_role() -> None:
     ("code", "reason_told", "reason", "message"),
     [
         (grpc.StatusCode.INTERNAL, "INTERNAL", Reason.INTERNAL, "The model ended without an answer."),
-        (grpc.StatusCode.INTERNAL, "", Reason.INTERNAL, ArcusError(Reason.INTERNAL).message),
+        (grpc.StatusCode.INTERNAL, "", Reason.ENGINE_UNAVAILABLE, ArcusError(Reason.ENGINE_UNAVAILABLE).message),
         (
             grpc.StatusCode.UNAVAILABLE,
             "ENGINE_UNAVAILABLE",
@@ -84,7 +84,8 @@ async def test_a_call_goes_to_the_application_that_plays_its_role() -> None:
         ),
         (grpc.StatusCode.UNAVAILABLE, "", Reason.ENGINE_UNAVAILABLE, ArcusError(Reason.ENGINE_UNAVAILABLE).message),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "", Reason.LIMIT_EXCEEDED, "The model ended without an answer."),
-        (grpc.StatusCode.UNKNOWN, "", Reason.INTERNAL, ArcusError(Reason.INTERNAL).message),
+        (grpc.StatusCode.UNKNOWN, "", Reason.ENGINE_UNAVAILABLE, ArcusError(Reason.ENGINE_UNAVAILABLE).message),
+        (grpc.StatusCode.DATA_LOSS, "", Reason.INTERNAL, ArcusError(Reason.INTERNAL).message),
     ],
 )
 async def test_what_a_replica_says_of_a_failure_is_told_and_what_grpc_says_is_not(code, reason_told, reason, message):

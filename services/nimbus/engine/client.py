@@ -61,6 +61,8 @@ REASONS = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.LIMIT_EXCEEDED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_ARGUMENT,
 }
+# What the proxy says of a replica that ended with the call. A replica itself names its reason with these.
+LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ class Chunks:
 
 def _is_lost(error: grpc.aio.AioRpcError) -> bool:
     """Whether a call ended without an answer of the replica, which would name its reason."""
-    return error.code() is grpc.StatusCode.UNAVAILABLE and REASON_HEADER not in dict(error.trailing_metadata() or ())
+    return error.code() in LOST and REASON_HEADER not in dict(error.trailing_metadata() or ())
 
 
 class _mapped:
@@ -290,8 +292,8 @@ class _mapped:
 
 
 def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
-    reason = REASONS.get(error.code(), Reason.INTERNAL)
-    if reason is Reason.INTERNAL:
+    reason = Reason.ENGINE_UNAVAILABLE if _is_lost(error) else REASONS.get(error.code(), Reason.INTERNAL)
+    if error.code() not in REASONS:
         log.error("engine_failed", code=error.code().name, details=(error.details() or "")[:1000])
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
