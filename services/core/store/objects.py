@@ -21,6 +21,7 @@ from services.core.store.free_space import FreeSpace, Writing
 from services.core.store.local_copies import MAX_COPIES, LocalCopies
 
 BUFFER_BYTES = 8 * 1024**2
+LISTED_AT_ONCE = 1000  # objects; S3 tells no more in one reply
 UNWRITTEN_BYTES = 2 * BUFFER_BYTES  # of one upload: a buffer that fills while another is written
 
 
@@ -39,6 +40,16 @@ class LostObjectError(ArcusError):
 class StoredObject:
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """modified_at: Unix milliseconds; tag: another one once the content is another, empty where the store tells none."""
+
+    key: str
+    size_bytes: int
+    modified_at: int
+    tag: str
 
 
 class Objects:
@@ -99,6 +110,28 @@ class Objects:
         with _mapped():
             return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
 
+    async def chunks(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes, about one buffer at a time. Raises LostObjectError."""
+        with _mapped():
+            async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
+                yield bytes(chunk)
+
+    async def measure(self, key: str) -> StoredObject:
+        """Reads the whole object. Raises LostObjectError."""
+        digest, size_bytes = hashlib.sha256(), 0
+        async for chunk in self.chunks(key):
+            size_bytes += len(chunk)
+            await asyncio.to_thread(digest.update, chunk)
+        return StoredObject(size_bytes, digest.hexdigest())
+
+    async def list(self, folder: str = "") -> AsyncIterator[ListedObject]:
+        """Every object of a folder and of those in it, as it is when its page is read; in no order."""
+        with _mapped():
+            async for page in obstore.list(self._store, folder or None, chunk_size=LISTED_AT_ONCE):
+                for item in page:
+                    modified_at = int(item["last_modified"].timestamp() * 1000)
+                    yield ListedObject(item["path"], item["size"], modified_at, item["e_tag"] or "")
+
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[Path]:
         """The object as a file that a decoder can seek in; a copy, for a while, where the store is remote."""
@@ -144,9 +177,8 @@ class Objects:
                 await obstore.delete_async(self._store, [item["path"] for item in page])
 
     async def _load(self, key: str, file: IO[bytes]) -> None:
-        with _mapped():
-            async for chunk in (await obstore.get_async(self._store, key)).stream(min_chunk_size=BUFFER_BYTES):
-                await asyncio.to_thread(file.write, chunk)
+        async for chunk in self.chunks(key):
+            await asyncio.to_thread(file.write, chunk)
 
     def _present(self, path: Path) -> None:
         """Raises LostObjectError, or STORAGE_UNAVAILABLE where the whole folder is away."""
