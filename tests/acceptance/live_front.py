@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import itertools
 import threading
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
@@ -31,8 +33,16 @@ def front_settings(folder: Path, **more: Any) -> Settings:
         data_dir=folder,
         engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
         min_free_bytes=0,
-        **{"engine_timeout_seconds": 10, **more},
+        **{"engine_timeout_seconds": 10, "trusted_proxies": "127.0.0.1", **more},
     )
+
+
+def from_elsewhere() -> dict[str, str]:
+    """The header of a caller whose address is nobody else's: many wrong keys of one are answered ever later."""
+    return {"X-Forwarded-For": str(ipaddress.IPv4Address(0x0A000000 + next(_addresses)))}
+
+
+_addresses = itertools.count(1)
 
 
 class Front:
@@ -97,7 +107,11 @@ class Front:
                 self.backend: Backend = await stack.enter_async_context(open_backend(self._settings))
                 app = create_app(self.backend)
                 self._server = http_server(
-                    app, max_connections=self._max_connections, grace_seconds=2, patience=self._patience
+                    app,
+                    max_connections=self._max_connections,
+                    grace_seconds=2,
+                    patience=self._patience,
+                    trusted_proxies=self._settings.trusted_proxies,
                 )
                 listener = stack.enter_context(listen("127.0.0.1", 0))
                 rpc, grpc_port = create_server(self.backend, "127.0.0.1:0", **self._rpc)

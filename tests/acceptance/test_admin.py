@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.core.tenants.plans import CACHE_SECONDS
-from tests.acceptance.live_front import Account, Front
+from tests.acceptance.live_front import Account, Front, from_elsewhere
 from tests.waiting import until
 
 Json = dict[str, Any]
@@ -213,7 +213,8 @@ def test_no_tenants_key_opens_the_administration_and_no_admin_key_a_tenant(
     for key in (account.key, "cg-wrong"):
         with client(front, key, "/admin/v1") as http:
             for method, path in routes(front):
-                reply = http.request(method, path.format(**ids), json={} if method == "POST" else None)
+                body = {} if method == "POST" else None
+                reply = http.request(method, path.format(**ids), json=body, headers=from_elsewhere())
                 assert reply.status_code == 401 and "key" in reply.json()["error"]["message"], (method, path)
                 assert not any(id in reply.text for id in ids.values())
     assert admin.get("/audit").json()["total"] == before
@@ -221,5 +222,5 @@ def test_no_tenants_key_opens_the_administration_and_no_admin_key_a_tenant(
     with client(front, admin_key, "") as http:
         for path, methods in document["paths"].items():
             for method in methods if path.startswith("/v1/") and "thumbnail_id" not in path else ():
-                reply = http.request(method.upper(), re.sub(r"{\w+}", "x", path))
+                reply = http.request(method.upper(), re.sub(r"{\w+}", "x", path), headers=from_elsewhere())
                 assert reply.status_code == 401, (method, path)

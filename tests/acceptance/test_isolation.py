@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.conftest import Lecture
 from tests.acceptance.described import SPEECH, describe, extract, upload
-from tests.acceptance.live_front import Account, Front
+from tests.acceptance.live_front import Account, Front, from_elsewhere
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /status", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
@@ -360,7 +360,7 @@ def test_every_route_refuses_a_request_without_a_valid_key(routes: list[str], fi
                 path = path.replace(f"{{{name}}}", id)
             body = {"json": {}} if method in ("POST", "PUT") else {}
             for authorization in (None, "Bearer", "Bearer cg-wrong", "Basic cg-wrong", f"Bearer {revoked}", revoked):
-                headers = {"Authorization": authorization} if authorization else {}
+                headers = from_elsewhere() | ({"Authorization": authorization} if authorization else {})
                 reply = http.request(method, path, headers=headers, **body)
                 assert reply.status_code == 401, f"{route} {authorization}"
                 assert list(reply.json()) == ["error"] and reply.headers["www-authenticate"] == "Bearer", route

@@ -17,7 +17,7 @@ from cloudglue.sdk.exceptions import ApiException
 
 from services.core.errors import WIRE, Reason
 from services.rest.app import create_app
-from tests.acceptance.live_front import Account, Front, front_settings
+from tests.acceptance.live_front import Account, Front, from_elsewhere, front_settings
 
 ASK = {"model": "nimbus-001", "input": "why?"}
 NEW = {"name": "twice", "collection_type": "media-descriptions"}
@@ -174,7 +174,8 @@ def test_every_route_tells_each_client_what_it_reads(at: Account):
         assert len(asked) > 40
         for method, path, has_body in asked:
             for headers, form in (({"User-Agent": "OpenAI/Python 3.54.0"}, dict), ({"X-SDK-Client": "x"}, str)):
-                refused = http.request(method, path, headers={**headers, "Authorization": "Bearer cg-wrong"})
+                wrong_key = {**headers, **from_elsewhere(), "Authorization": "Bearer cg-wrong"}
+                refused = http.request(method, path, headers=wrong_key)
                 assert (refused.status_code, type(refused.json()["error"])) == (401, form), path
                 if has_body:
                     wrong = http.request(method, path, headers=headers, content=b"{")
