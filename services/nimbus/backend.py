@@ -16,6 +16,7 @@ from services.core.index.embedding_log import EmbeddingLog
 from services.core.index.shards import ensure_shards
 from services.core.library.catalog import Catalog
 from services.core.library.collections import Collections
+from services.core.library.deletions import Deletions
 from services.core.library.descriptions import Descriptions
 from services.core.library.entities import Entities
 from services.core.library.files import Files
@@ -193,6 +194,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             asyncio.create_task(writer.run(), name="log-writer"),
             asyncio.create_task(background.run(), name="background-responses"),
             asyncio.create_task(limiter.run(), name="limiter"),
+            asyncio.create_task(Deletions(database).run(), name="deletions"),
             asyncio.create_task(Retention(database, plans, days=settings.kept_days).run(), name="retention"),
         )
         try:

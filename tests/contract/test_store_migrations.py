@@ -126,7 +126,10 @@ async def test_what_was_stored_before_is_found_by_the_words_that_are_indexed_now
     await store.write(job, segments[0], "地铁延误的原因")
     async with store.database.write() as connection:
         await connection.run_sync(_go, command.downgrade, "0011")
-    assert await store.full_text.search(store.tenant, [collection.id], ["延误"], 10) == []
+        before = "SELECT 1 FROM segment_text WHERE segment_text MATCH '\"延误\"'"
+        if not store.database.is_sqlite:
+            before = "SELECT 1 FROM segment_descriptions WHERE text_vector @@ CAST('延误' AS tsquery)"
+        assert (await connection.exec_driver_sql(before)).all() == []
     await store.database.migrate()
     (hit,) = await store.full_text.search(store.tenant, [collection.id], ["延误"], 10)
     assert hit.segment_id == segments[0].id

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.errors import invalid
@@ -199,19 +200,32 @@ async def append_removal(
     operation: Operation = "remove",
 ) -> None:
     """Removes a file, or a whole collection, from a shard. Its earlier adds leave the log: no replica needs them."""
-    row = {
-        "operation": operation,
-        "tenant_id": tenant_id,
-        "collection_id": collection_id,
-        "file_id": file_id,
-        "embedding_id": None,
-    }
-    await append(connection, shard, [row])
-    earlier = delete(index_log).where(
-        index_log.c.shard == shard, index_log.c.collection_id == collection_id, index_log.c.operation == "add"
-    )
-    gone = await connection.execute(earlier.where(index_log.c.file_id == file_id) if file_id else earlier)
-    await _count(connection, shard, collection_id, -gone.rowcount)
+    await append_removals(connection, shard, [(tenant_id, collection_id, file_id)], operation)
+    place = index_log.c.collection_id == collection_id
+    await drop_adds(connection, shard, and_(place, index_log.c.file_id == file_id) if file_id else place)
+
+
+async def append_removals(
+    connection: AsyncConnection, shard: int, places: Sequence[tuple[str, str, str]], operation: Operation = "remove"
+) -> None:
+    """`places`: tenant, collection and file of each. Earlier adds stay in the log."""
+    names = ("tenant_id", "collection_id", "file_id")
+    rows = [dict(zip(names, place, strict=True)) for place in places]
+    await append(connection, shard, [{**row, "operation": operation, "embedding_id": None} for row in rows])
+
+
+async def drop_adds(
+    connection: AsyncConnection, shard: int, which: ColumnElement[bool], *, most: int | None = None
+) -> int:
+    """Takes adds from the log, which no replica needs: a removal is there, or is to come. Returns how many."""
+    await connection.execute(select(shards.c.shard).where(shards.c.shard == shard).with_for_update())
+    of_shard = index_log.c.shard == shard
+    adds = select(index_log.c.sequence).where(of_shard, which, index_log.c.operation == "add").limit(most)
+    gone = delete(index_log).where(of_shard, index_log.c.sequence.in_(adds)).returning(index_log.c.collection_id)
+    dropped = Counter((await connection.execute(gone)).scalars())
+    for collection_id, count in dropped.items():
+        await _count(connection, shard, collection_id, -count)
+    return dropped.total()
 
 
 async def _count(connection: AsyncConnection, shard: int, collection_id: str, added: int) -> None:

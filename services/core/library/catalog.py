@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, select
 
 from services.core.media import DescribeConfig, MediaInfo
 from services.core.store.database import Database
 from services.core.store.schema import collection_files, collections, descriptions, embeddings, files
+from services.core.store.tombstones import is_kept
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Catalog:
 
         One statement, so that a file that leaves meanwhile is counted wholly or not at all.
         """
-        chosen = select(files.c.id).where(files.c.tenant_id == tenant_id)
+        chosen = select(files.c.id).where(files.c.tenant_id == tenant_id, is_kept(files))
         if collection_ids is not None:
             member = select(collection_files.c.file_id).where(
                 collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id.in_(list(collection_ids))
@@ -55,7 +56,8 @@ class Catalog:
             chosen = chosen.where(self._database.among(files.c.id, file_ids))
         chosen = chosen.order_by(files.c.created_at, files.c.id).limit(limit)
         joined = files.outerjoin(collection_files, collection_files.c.file_id == files.c.id)
-        joined = joined.outerjoin(collections, collections.c.id == collection_files.c.collection_id)
+        of_member = and_(collections.c.id == collection_files.c.collection_id, is_kept(collections))
+        joined = joined.outerjoin(collections, of_member)
         joined = joined.outerjoin(descriptions, descriptions.c.id == collection_files.c.description_id)
         query = (
             select(

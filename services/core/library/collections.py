@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import RowMapping, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core.clock import now_ms
@@ -15,12 +15,13 @@ from services.core.entities.configs import parse_extract_config
 from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.index.embedding_log import Placement
 from services.core.index.shards import shard_of
-from services.core.library import members
+from services.core.library.deletions import Deletions
 from services.core.library.segmentations import DEFAULT_SEGMENTATION, parse_segmentation
 from services.core.media import DescribeConfig
 from services.core.store.database import Database
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import collection_files, collection_shards, collections, shards
+from services.core.store.tombstones import is_kept, mark_deleted, of_kept_file
 
 COLLECTION_TYPES = ("media-descriptions", "rich-transcripts", "entities")
 KNOWN_TYPES = ("media-descriptions", "entities", "rich-transcripts", "face-analysis", "metadata", "moments")
@@ -50,7 +51,7 @@ class Collection:
 _file_count = (
     select(func.count())
     .select_from(collection_files)
-    .where(collection_files.c.collection_id == collections.c.id)
+    .where(collection_files.c.collection_id == collections.c.id, of_kept_file(collection_files.c.file_id))
     .scalar_subquery()
     .label("file_count")
 )
@@ -60,8 +61,11 @@ _many = (
     .outerjoin(collection_shards, collection_shards.c.collection_id == collections.c.id)
     .outerjoin(shards, shards.c.shard == collection_shards.c.shard)
     .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
+    .where(is_kept(collections))
 )
-_counted = select(collections, _file_count).where(collections.c.tenant_id == bindparam("tenant_id"))
+_counted = select(collections, _file_count).where(
+    collections.c.tenant_id == bindparam("tenant_id"), is_kept(collections)
+)
 _one = _counted.where(collections.c.id == bindparam("collection_id"))
 _newest = _counted.order_by(collections.c.created_at.desc()).limit(bindparam("most"))
 
@@ -69,6 +73,7 @@ _newest = _counted.order_by(collections.c.created_at.desc()).limit(bindparam("mo
 class Collections:
     def __init__(self, database: Database, *, shard_count: int) -> None:
         self._database = database
+        self._deletions = Deletions(database)
         self._shard_count = shard_count
 
     async def create(
@@ -171,7 +176,7 @@ class Collections:
     ) -> Listing[Collection]:
         if collection_type is not None and collection_type not in KNOWN_TYPES:
             raise invalid(f"collection_type must be one of: {', '.join(KNOWN_TYPES)}", field="collection_type")
-        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id)
+        query = select(collections, _file_count).where(collections.c.tenant_id == tenant_id, is_kept(collections))
         query = created.apply(query, collections.c.created_at)
         if collection_type is not None:
             query = query.where(collections.c.collection_type == collection_type)
@@ -196,7 +201,7 @@ class Collections:
                 async with self._database.write() as connection:
                     await connection.execute(
                         update(collections)
-                        .where(collections.c.tenant_id == tenant_id, collections.c.id == id)
+                        .where(collections.c.tenant_id == tenant_id, collections.c.id == id, is_kept(collections))
                         .values(**values)
                     )
             except IntegrityError as error:
@@ -204,13 +209,14 @@ class Collections:
         return await self.get(tenant_id, id)
 
     async def delete(self, tenant_id: str, id: str) -> None:
-        """Removes the collection from the database and the index. Its files stay."""
-        await self.get(tenant_id, id)
+        """Nobody finds the collection from now on, and its name is free. What it holds leaves the database and the index in
+        short steps: of much, most goes later. Its files stay."""
+        which = (collections.c.tenant_id == tenant_id, collections.c.id == id, is_kept(collections))
         async with self._database.write() as connection:
-            await members.remove_collection(connection, tenant_id, id)
-            await connection.execute(
-                delete(collections).where(collections.c.id == id, collections.c.tenant_id == tenant_id)
-            )
+            gone = await connection.execute(mark_deleted(collections, *which, name=collections.c.id))
+            if gone.rowcount == 0:
+                raise not_found("Collection", id)
+        await self._deletions.begin(collections, id)
 
 
 def describe_settings(value: dict[str, Any] | None, *, field: str = "describe_config") -> DescribeConfig:

@@ -29,6 +29,7 @@ from services.core.store.schema import (
     segments,
     thumbnails,
 )
+from services.core.store.tombstones import is_kept
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Descriptions:
 
     async def find(self, id: str) -> Description | None:
         async with self._database.read() as connection:
-            row = (await connection.execute(select(descriptions).where(descriptions.c.id == id))).mappings().first()
+            query = select(descriptions).where(descriptions.c.id == id, is_kept(descriptions))
+            row = (await connection.execute(query)).mappings().first()
         return Description.from_row(row) if row else None
 
     async def segmentation_config(self, segmentation_id: str) -> dict[str, Any]:
@@ -179,7 +181,9 @@ class Descriptions:
             if not await is_held(connection, job, owner):
                 raise LeaseLostError
             row = (
-                await connection.execute(select(descriptions).where(descriptions.c.id == id).with_for_update())
+                await connection.execute(
+                    select(descriptions).where(descriptions.c.id == id, is_kept(descriptions)).with_for_update()
+                )
             ).first()
             if row is None:
                 raise LeaseLostError
@@ -238,8 +242,8 @@ class Descriptions:
         async with self._database.write() as connection:
             if not await is_held(connection, job, owner):
                 raise LeaseLostError
-            locked = select(descriptions.c.id).where(descriptions.c.id == id).with_for_update()
-            if (await connection.execute(locked)).first() is None:
+            locked = select(descriptions.c.id).where(descriptions.c.id == id, is_kept(descriptions))
+            if (await connection.execute(locked.with_for_update())).first() is None:
                 raise LeaseLostError
             await got_on(connection, job)
             described = content.to_json()
@@ -328,7 +332,7 @@ class Descriptions:
             await connection.execute(update(descriptions).where(descriptions.c.id == job.subject_id).values(**values))
 
     async def _write_thumbnail(self, connection, segment: Segment, thumbnail: NewThumbnail) -> None:
-        exists = select(files.c.id).where(files.c.id == segment.file_id)
+        exists = select(files.c.id).where(files.c.id == segment.file_id, is_kept(files))
         if (await connection.execute(exists)).first() is None:
             raise LeaseLostError
         # A segment has one picture, however often it is described: links to it stay good.

@@ -19,6 +19,7 @@ from services.core.library.segments import Segment
 from services.core.store.database import Database
 from services.core.store.pages import Page
 from services.core.store.schema import collection_files, collections, extractions, segment_entities, segments
+from services.core.store.tombstones import is_kept, of_kept_file
 
 MAX_RECORD_CHARACTERS = 256 * 1024
 LISTED_SEGMENTS = 100
@@ -153,7 +154,7 @@ class Entities:
             .add_columns(collections.c.extract_config)
             .join(collections, collections.c.id == extractions.c.collection_id)
             .join(collection_files, is_member)
-            .where(extractions.c.id == id)
+            .where(extractions.c.id == id, is_kept(collections), of_kept_file(extractions.c.file_id))
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
@@ -264,7 +265,9 @@ async def _hold(connection: AsyncConnection, job: Job, owner: str) -> None:
 
 
 async def _check_collections(connection: AsyncConnection, tenant_id: str, ids: Sequence[str]) -> None:
-    query = select(collections.c.id).where(collections.c.tenant_id == tenant_id, collections.c.id.in_(list(ids)))
+    query = select(collections.c.id).where(
+        collections.c.tenant_id == tenant_id, collections.c.id.in_(list(ids)), is_kept(collections)
+    )
     known = set((await connection.execute(query)).scalars())
     for id in ids:
         if id not in known:
@@ -275,7 +278,11 @@ def _members(tenant_id: str, collection_ids: Sequence[str]) -> Select:
     return (
         select(extractions)
         .join(collection_files, is_member)
-        .where(extractions.c.tenant_id == tenant_id, extractions.c.collection_id.in_(list(collection_ids)))
+        .where(
+            extractions.c.tenant_id == tenant_id,
+            extractions.c.collection_id.in_(list(collection_ids)),
+            of_kept_file(extractions.c.file_id),
+        )
         .order_by(extractions.c.collection_id, collection_files.c.added_at, extractions.c.file_id)
     )
 
@@ -298,6 +305,7 @@ def _segments(tenant_id: str, collection_ids: Sequence[str]) -> Select:
             extractions.c.tenant_id == tenant_id,
             extractions.c.collection_id.in_(list(collection_ids)),
             segment_entities.c.entities.is_not(None),
+            of_kept_file(extractions.c.file_id),
         )
         .order_by(extractions.c.collection_id, extractions.c.created_at, extractions.c.file_id, segments.c.position)
     )

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from services.core import jobs
 from services.core.clock import now_ms
 from services.core.errors import ArcusError, invalid, not_found
-from services.core.library import members
+from services.core.library.deletions import Deletions
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import MediaInfo
 from services.core.search.filters import SearchFilter, file_condition
@@ -21,6 +21,7 @@ from services.core.store.objects import Objects
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.plain_json import check_metadata
 from services.core.store.schema import descriptions, files, object_deletions, thumbnails
+from services.core.store.tombstones import is_kept, mark_deleted
 from services.core.tenants.plans import Plans
 from services.core.tenants.totals import Totals, full
 from services.core.tenants.usage import of_anything, usage_record
@@ -65,6 +66,7 @@ class Files:
     ) -> None:
         """`totals`: those that hold the limits of plans; without them, a tenant's own hold alone."""
         self._database = database
+        self._deletions = Deletions(database)
         self._totals = totals or Totals(database, Plans(database, {}))
         self._objects = objects
         self._max_upload_bytes = max_upload_bytes
@@ -132,7 +134,7 @@ class Files:
         return file
 
     async def get(self, tenant_id: str, id: str) -> File:
-        query = select(files).where(files.c.tenant_id == tenant_id, files.c.id == id)
+        query = select(files).where(files.c.tenant_id == tenant_id, files.c.id == id, is_kept(files))
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
@@ -140,7 +142,7 @@ class Files:
         return File.from_row(row)
 
     async def get_many(self, tenant_id: str, ids: list[str]) -> dict[str, File]:
-        query = select(files).where(files.c.tenant_id == tenant_id, files.c.id.in_(ids))
+        query = select(files).where(files.c.tenant_id == tenant_id, files.c.id.in_(ids), is_kept(files))
         async with self._database.read() as connection:
             return {row["id"]: File.from_row(row) for row in (await connection.execute(query)).mappings()}
 
@@ -155,7 +157,8 @@ class Files:
     ) -> Listing[File]:
         if status is not None and status not in STATUSES:
             raise invalid(f"status must be one of: {', '.join(STATUSES)}", field="status")
-        query = created.apply(select(files).where(files.c.tenant_id == tenant_id), files.c.created_at)
+        query = select(files).where(files.c.tenant_id == tenant_id, is_kept(files))
+        query = created.apply(query, files.c.created_at)
         if status is not None:
             query = query.where(files.c.status == status)
         if filter is not None:
@@ -192,25 +195,25 @@ class Files:
         return await self.get(tenant_id, id)
 
     async def delete(self, tenant_id: str, id: str) -> None:
-        """Removes the file, what was made of it, and its place in every collection. Running jobs notice and stop."""
-        file = await self.get(tenant_id, id)
+        """Nobody finds the file from now on. What was made of it, and its place in every collection, goes in short steps:
+        of much, most goes later. Running jobs notice and stop."""
+        which = (files.c.tenant_id == tenant_id, files.c.id == id, is_kept(files))
         async with self._database.write() as connection:
-            await members.remove_file(connection, tenant_id, id)
-            await connection.execute(delete(descriptions).where(descriptions.c.file_id == id))
-            gone = await connection.execute(delete(files).where(files.c.id == id, files.c.tenant_id == tenant_id))
-            if gone.rowcount == 0:
+            file = (await connection.execute(select(files).where(*which).with_for_update(key_share=True))).first()
+            if file is None:
                 raise not_found("File", id)
+            await connection.execute(mark_deleted(files, files.c.id == id))
+            await connection.execute(mark_deleted(descriptions, descriptions.c.file_id == id))
             await self._totals.forget(connection, tenant_id, file.size_bytes)
-            await connection.execute(
-                insert(object_deletions).values(prefix=file.object_key.rsplit("/", 1)[0], not_before=now_ms())
-            )
+        await self._deletions.begin(files, id)
 
     # What the ingest application says of a file.
 
     async def find(self, id: str) -> File | None:
         """A file of any tenant, for a worker that was handed its id by a job; None once it is deleted."""
         async with self._database.read() as connection:
-            row = (await connection.execute(select(files).where(files.c.id == id))).mappings().first()
+            query = select(files).where(files.c.id == id, is_kept(files))
+            row = (await connection.execute(query)).mappings().first()
         return File.from_row(row) if row else None
 
     async def set_processing(self, id: str) -> None:
@@ -225,7 +228,8 @@ class Files:
         Raises QUOTA_EXHAUSTED where no more video of its tenant may be taken in today.
         """
         async with self._database.write() as connection:
-            row = (await connection.execute(select(files).where(files.c.id == id).with_for_update())).first()
+            query = select(files).where(files.c.id == id, is_kept(files)).with_for_update()
+            row = (await connection.execute(query)).first()
             if row is None:
                 return
             if row.status != "completed":
@@ -240,7 +244,9 @@ class Files:
                 await connection.execute(delete(thumbnails).where(default))
                 values = {**asdict(thumbnail), "id": str(uuid4()), "tenant_id": row.tenant_id, "file_id": id}
                 await connection.execute(insert(thumbnails).values(**values))
-            waiting = select(descriptions.c.id).where(descriptions.c.file_id == id, descriptions.c.status == "pending")
+            waiting = select(descriptions.c.id).where(
+                descriptions.c.file_id == id, descriptions.c.status == "pending", is_kept(descriptions)
+            )
             for description_id in (await connection.execute(waiting)).scalars().all():
                 await jobs.enqueue(
                     connection, row.tenant_id, "describe", description_id, video_seconds=info.duration_seconds

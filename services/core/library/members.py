@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, RowMapping, and_, case, delete, func, insert, select, update
+from sqlalchemy import Row, RowMapping, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core import jobs
 from services.core.clock import now_ms
 from services.core.errors import ArcusError, Reason, invalid, not_found
-from services.core.index.embedding_log import append_adds, append_removal
-from services.core.index.shards import SPREAD_VECTORS, place, shards_holding
+from services.core.index.embedding_log import append_adds
+from services.core.index.shards import SPREAD_VECTORS, place
+from services.core.library.deletions import Deletions, take_out
 from services.core.library.extractions import add_extraction, is_member, queue_extractions
 from services.core.library.segmentations import canonical, config_hash, parse_segmentation
 from services.core.search.filters import SearchFilter, file_condition
@@ -30,6 +31,7 @@ from services.core.store.schema import (
     files,
     segmentations,
 )
+from services.core.store.tombstones import is_kept, of_kept_file
 from services.core.tenants.plans import Plans
 from services.core.tenants.totals import Totals
 
@@ -77,7 +79,9 @@ _members = (
         case((_is_extracting, extractions.c.error), else_=descriptions.c.error).label("error"),
     )
     .join(descriptions, descriptions.c.id == collection_files.c.description_id)
+    .join(files, files.c.id == collection_files.c.file_id)
     .outerjoin(extractions, is_member)
+    .where(is_kept(files))
 )
 
 
@@ -86,6 +90,7 @@ class Members:
         self, database: Database, *, spread_vectors: int = SPREAD_VECTORS, totals: Totals | None = None
     ) -> None:
         self._database = database
+        self._deletions = Deletions(database)
         self._totals = totals or Totals(database, Plans(database, {}))
         self._spread_vectors = spread_vectors
 
@@ -142,10 +147,11 @@ class Members:
         return await self.get(tenant_id, collection_id, file_id)
 
     async def get(self, tenant_id: str, collection_id: str, file_id: str) -> Member:
-        query = _members.where(
+        query = _members.join(collections, collections.c.id == collection_files.c.collection_id).where(
             collection_files.c.tenant_id == tenant_id,
             collection_files.c.collection_id == collection_id,
             collection_files.c.file_id == file_id,
+            is_kept(collections),
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
@@ -166,7 +172,7 @@ class Members:
     ) -> Listing[Member]:
         async with self._database.read() as connection:
             await _locked(connection, collections, tenant_id, collection_id, "Collection", lock=False)
-        query = _members.join(files, files.c.id == collection_files.c.file_id).where(
+        query = _members.where(
             collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id == collection_id
         )
         if status is not None:
@@ -199,6 +205,7 @@ class Members:
                 collection_files.c.collection_id.in_(collection_ids),
                 files.c.tenant_id == tenant_id,
                 files.c.filename.in_(names),
+                is_kept(files),
             )
             .limit(MAX_NAMED)
         )
@@ -212,7 +219,11 @@ class Members:
         added = func.max(collection_files.c.added_at)
         query = (
             select(collection_files.c.file_id)
-            .where(collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id.in_(collection_ids))
+            .where(
+                collection_files.c.tenant_id == tenant_id,
+                collection_files.c.collection_id.in_(collection_ids),
+                of_kept_file(collection_files.c.file_id),
+            )
             .group_by(collection_files.c.file_id)
             .order_by(added.desc(), collection_files.c.file_id)
         )
@@ -224,69 +235,9 @@ class Members:
     async def remove(self, tenant_id: str, collection_id: str, file_id: str) -> None:
         await self.get(tenant_id, collection_id, file_id)
         async with self._database.write() as connection:
-            await _remove(connection, tenant_id, file_id, collection_id)
-
-
-async def remove_file(connection: AsyncConnection, tenant_id: str, file_id: str) -> None:
-    """Takes a file out of every collection, in the caller's transaction."""
-    await _remove(connection, tenant_id, file_id)
-
-
-async def remove_collection(connection: AsyncConnection, tenant_id: str, collection_id: str) -> None:
-    """Takes every file out of a collection, in the caller's transaction."""
-    await _locked(connection, collections, tenant_id, collection_id, "Collection")
-    members = collection_files.c.collection_id == collection_id
-    await _lock_files(connection, select(collection_files.c.file_id).where(members))
-    for shard in await shards_holding(connection, collection_id):
-        await append_removal(connection, shard, tenant_id=tenant_id, collection_id=collection_id)
-    described = select(collection_files.c.description_id).where(collection_files.c.collection_id == collection_id)
-    ids = (await connection.execute(described)).scalars().all()
-    await connection.execute(delete(collection_files).where(collection_files.c.collection_id == collection_id))
-    await _drop_unused(connection, list(ids))
-
-
-async def _remove(connection: AsyncConnection, tenant_id: str, file_id: str, collection_id: str | None = None) -> None:
-    await _lock_files(connection, [file_id])
-    query = (
-        select(collection_files)
-        .where(collection_files.c.file_id == file_id, collection_files.c.tenant_id == tenant_id)
-        .order_by(collection_files.c.shard)
-    )
-    if collection_id is not None:
-        query = query.where(collection_files.c.collection_id == collection_id)
-    members = (await connection.execute(query)).all()
-    for member in members:
-        await append_removal(
-            connection,
-            member.shard,
-            tenant_id=tenant_id,
-            collection_id=member.collection_id,
-            file_id=member.file_id,
-        )
-        await connection.execute(
-            delete(collection_files).where(
-                collection_files.c.collection_id == member.collection_id,
-                collection_files.c.file_id == member.file_id,
-            )
-        )
-    await _drop_unused(connection, [member.description_id for member in members])
-
-
-async def _lock_files(connection: AsyncConnection, file_ids: Any) -> None:
-    # Everyone locks in this order: job, collection, file, description, shard. Whoever adds the file, and whoever writes
-    # a segment of it, then comes before or after, and nobody waits in a circle.
-    for table, column in ((files, files.c.id), (descriptions, descriptions.c.file_id)):
-        query = select(table.c.id).where(column.in_(file_ids)).order_by(table.c.id)
-        await connection.execute(query.with_for_update(key_share=table is files))
-
-
-async def _drop_unused(connection: AsyncConnection, description_ids: list[str]) -> None:
-    """Unfinished descriptions that nobody waits for are given up; finished ones are kept for whoever asks next."""
-    for start in range(0, len(description_ids), 500):
-        some = description_ids[start : start + 500]
-        used = select(collection_files.c.description_id).where(collection_files.c.description_id.in_(some))
-        unused = (descriptions.c.id.in_(some), descriptions.c.id.not_in(used), descriptions.c.status != "completed")
-        await connection.execute(delete(descriptions).where(*unused))
+            unused = await take_out(connection, collection_id, file_id)
+        for description_id in unused:
+            await self._deletions.begin(descriptions, description_id)
 
 
 async def _want_pictures(connection: AsyncConnection, file: Row, member: Row, wanted: bool) -> None:
@@ -390,6 +341,8 @@ async def _locked(
     connection: AsyncConnection, table: Any, tenant_id: str, id: str, noun: str, *, lock: bool = True
 ) -> Row:
     query = select(table).where(table.c.tenant_id == tenant_id, table.c.id == id)
+    if "deleted_at" in table.c:
+        query = query.where(is_kept(table))
     row = (await connection.execute(query.with_for_update(key_share=True) if lock else query)).first()
     if row is None:
         raise not_found(noun, id)

@@ -15,6 +15,7 @@ from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
 from services.core.store.plain_json import check_metadata
 from services.core.store.schema import collection_files, files, segmentations, segments
+from services.core.store.tombstones import is_kept
 
 MAX_KEPT = 200_000
 
@@ -111,6 +112,7 @@ class Segments:
         return await list_page(self._database, query, page, orders=orders, tie=segments.c.id, build=Segment.from_row)
 
     async def get(self, tenant_id: str, file_id: str, id: str) -> Segment:
+        await self._check_file(tenant_id, file_id)
         query = select(segments).where(
             segments.c.tenant_id == tenant_id, segments.c.file_id == file_id, segments.c.id == id
         )
@@ -135,7 +137,7 @@ class Segments:
         self, tenant_id: str, filter: SearchFilter, collection_ids: Sequence[str] | None = None
     ) -> frozenset[str]:
         """Ids of the files that a filter keeps: of these collections, or of all of the tenant's."""
-        query = select(files.c.id).where(files.c.tenant_id == tenant_id)
+        query = select(files.c.id).where(files.c.tenant_id == tenant_id, is_kept(files))
         query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
         if collection_ids is not None:
             query = query.where(files.c.id.in_(_members(collection_ids)))
@@ -152,7 +154,7 @@ class Segments:
         query = (
             select(segments.c.id, segments.c.file_id)
             .join(files, files.c.id == segments.c.file_id)
-            .where(files.c.tenant_id == tenant_id, segments.c.tenant_id == tenant_id)
+            .where(files.c.tenant_id == tenant_id, segments.c.tenant_id == tenant_id, is_kept(files))
             .where(file_condition(of_files, is_sqlite=is_sqlite), segment_condition(filter, is_sqlite=is_sqlite))
         )
         if collection_ids is not None:
@@ -162,7 +164,7 @@ class Segments:
         return {row.id: row.file_id for row in _bounded(rows, "segments")}
 
     async def _check_file(self, tenant_id: str, file_id: str) -> None:
-        query = select(files.c.id).where(files.c.tenant_id == tenant_id, files.c.id == file_id)
+        query = select(files.c.id).where(files.c.tenant_id == tenant_id, files.c.id == file_id, is_kept(files))
         async with self._database.read() as connection:
             if (await connection.execute(query)).first() is None:
                 raise not_found("File", file_id)

@@ -7,13 +7,14 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, Select, select
 
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.store.pages import Listing, Page, list_page
-from services.core.store.schema import thumbnails
+from services.core.store.schema import files, thumbnails
+from services.core.store.tombstones import is_kept, of_kept_file
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Thumbnails:
         segmentation_id: str | None = None,
     ) -> Listing[Thumbnail]:
         """Of one file, in order of time. The default one belongs to no segment."""
-        query = select(thumbnails).where(thumbnails.c.tenant_id == tenant_id, thumbnails.c.file_id == file_id)
+        query = _thumbnails(tenant_id).where(thumbnails.c.file_id == file_id)
         if is_default is not None:
             query = query.where(
                 thumbnails.c.segment_id.is_(None) if is_default else thumbnails.c.segment_id.is_not(None)
@@ -71,18 +72,14 @@ class Thumbnails:
         )
 
     async def of_segments(self, tenant_id: str, segment_ids: Sequence[str]) -> dict[str, Thumbnail]:
-        query = select(thumbnails).where(
-            thumbnails.c.tenant_id == tenant_id, thumbnails.c.segment_id.in_(list(segment_ids))
-        )
+        query = _thumbnails(tenant_id).where(thumbnails.c.segment_id.in_(list(segment_ids)))
         async with self._database.read() as connection:
             return {row["segment_id"]: Thumbnail.from_row(row) for row in (await connection.execute(query)).mappings()}
 
     async def defaults(self, tenant_id: str, file_ids: Sequence[str]) -> dict[str, Thumbnail]:
         """The default thumbnail of each file, by file id."""
-        query = select(thumbnails).where(
-            thumbnails.c.tenant_id == tenant_id,
-            thumbnails.c.file_id.in_(list(file_ids)),
-            thumbnails.c.segment_id.is_(None),
+        query = _thumbnails(tenant_id).where(
+            thumbnails.c.file_id.in_(list(file_ids)), thumbnails.c.segment_id.is_(None)
         )
         async with self._database.read() as connection:
             return {row["file_id"]: Thumbnail.from_row(row) for row in (await connection.execute(query)).mappings()}
@@ -96,8 +93,12 @@ class Thumbnails:
         if not hmac.compare_digest(signature.encode(), self.signature(id).encode()):
             raise ArcusError(Reason.UNAUTHENTICATED, "This link is not valid; get a new one from the API.")
         async with self._database.read() as connection:
-            query = select(thumbnails.c.object_key).where(thumbnails.c.id == id)
+            query = select(thumbnails.c.object_key).join(files).where(thumbnails.c.id == id, is_kept(files))
             key = (await connection.execute(query)).scalar()
         if key is None:
             raise not_found("Thumbnail", id)
         return await self._objects.get(key)
+
+
+def _thumbnails(tenant_id: str) -> Select:
+    return select(thumbnails).where(thumbnails.c.tenant_id == tenant_id, of_kept_file(thumbnails.c.file_id))

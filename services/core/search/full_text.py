@@ -22,7 +22,8 @@ SELECT d.segment_id, m.collection_id, m.file_id, d.description_id, h.score
 FROM (SELECT rowid AS id, -bm25({table}) AS score FROM {table} WHERE {table} MATCH :query) h
 JOIN segment_descriptions d ON d.id = h.id
 JOIN collection_files m ON m.description_id = d.description_id
-WHERE m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing}
+WHERE m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids
+  AND m.file_id NOT IN (SELECT id FROM files WHERE deleted_at IS NOT NULL) {narrowing}
 """
 _POSTGRES = """
 SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
@@ -30,7 +31,8 @@ SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
 FROM segment_descriptions d
 JOIN collection_files m ON m.description_id = d.description_id
 WHERE d.{vector} @@ CAST(:query AS tsquery)
-  AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids {narrowing}
+  AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids
+  AND m.file_id NOT IN (SELECT id FROM files WHERE deleted_at IS NOT NULL) {narrowing}
 """
 _ORDER = " ORDER BY h.score DESC, d.id LIMIT :limit"
 _DISTINCT = """

@@ -22,6 +22,7 @@ from services.core.store.schema import (
     segments,
     thumbnails,
 )
+from services.core.store.tombstones import is_kept
 
 MAX_BATCH = 100
 
@@ -109,7 +110,7 @@ _file_items = (
     .outerjoin(thumbnails, and_(thumbnails.c.file_id == files.c.id, thumbnails.c.segment_id.is_(None)))
 )
 _ids: Any = bindparam("ids", expanding=True)
-_of_tenant = files.c.tenant_id == bindparam("tenant_id")
+_of_tenant = and_(files.c.tenant_id == bindparam("tenant_id"), is_kept(files))
 _embedded = embeddings.c.id.label("embedding_id")
 # Built once: making a query costs more than running it.
 _segments_kept = _segment_items.where(

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
-
-from services.core.store.schema import metadata
-
-
-def _only(condition: str) -> dict[str, Any]:
-    """A partial index. A query uses it where it says the condition in the same words, not by a parameter."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
+from services.core.store.schema import metadata, only
 
 jobs = Table(
     "jobs",
@@ -32,11 +24,11 @@ jobs = Table(
     Column("run_after", BigInteger, nullable=False),
     Column("error", Text),
     Column("created_at", BigInteger, nullable=False),
-    Index("jobs_of_tenant_queued", "tenant_id", "priority", "created_at", "id", **_only("state = 'queued'")),
-    Index("jobs_queued_once", "kind", "subject_id", unique=True, **_only("state = 'queued'")),
-    Index("jobs_due", "run_after", **_only("state = 'queued'")),
-    Index("jobs_running", "lease_until", **_only("state = 'running'")),
-    Index("jobs_ended", "created_at", **_only("state IN ('completed', 'failed')")),
+    Index("jobs_of_tenant_queued", "tenant_id", "priority", "created_at", "id", **only("state = 'queued'")),
+    Index("jobs_queued_once", "kind", "subject_id", unique=True, **only("state = 'queued'")),
+    Index("jobs_due", "run_after", **only("state = 'queued'")),
+    Index("jobs_running", "lease_until", **only("state = 'running'")),
+    Index("jobs_ended", "created_at", **only("state IN ('completed', 'failed')")),
     Index("jobs_by_subject", "subject_id"),
     Index("jobs_by_tenant", "tenant_id"),
 )

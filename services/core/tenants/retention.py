@@ -18,7 +18,7 @@ DAY_MS = 24 * 3600 * 1000
 STEP_ROWS = 200  # of one transaction
 PAUSE_SECONDS = 0.05  # after a step that deleted something
 SWEEP_SECONDS = 600.0
-SWEEP_LOCK = 7146726  # any number, the same in every process: one front at a time deletes
+SWEEP_LOCK = 7146728  # any number that no other lock has, the same in every process: one front at a time deletes
 # One in progress is never deleted: whoever writes it would find it gone.
 KEPT: tuple[tuple[Table, ColumnElement[bool]], ...] = (
     (responses, responses.c.status != "in_progress"),
