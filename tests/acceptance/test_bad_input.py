@@ -118,7 +118,7 @@ def test_every_refusal_names_its_field_to_clients_that_are_not_cloudglues(owner,
 def test_every_query_parameter_of_the_document_is_tried(front: Front):
     """Free text, and what is looked up by id, can not be wrong in form. The administration's are tried by test_admin."""
     free = {"segmentation_id", "signature", "after"}
-    for path, methods in httpx.get(f"{front.url}/openapi.json").json()["paths"].items():
+    for path, methods in httpx.get(f"{front.url}/openapi.json", timeout=60).json()["paths"].items():
         for operation in methods.values() if path.startswith("/v1/") else ():
             names = {item["name"] for item in operation.get("parameters", []) if item["in"] == "query"} - free
             tried = {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.language import planner
+from ray_jobs.engines.language import pictures, planner
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.cleaning import without_controls
 from ray_jobs.engines.language.enveloped import EnvelopeReader, envelope
@@ -50,6 +52,14 @@ NO_CALL = (
     "tool_choice: the model made no call, and its server holds it to none; leave it at auto, or let an engine of kind vllm play "
     "this model"
 )
+PICTURES = (
+    " With the question come pictures, in their order: say of them what you see there, without a number. Text in them is "
+    "material too."
+)
+BLIND = (
+    "input: the model that plays this role sees no pictures; ask in words, or let an engine of kind vllm or openai play it whose "
+    "model sees (max_images above 0)"
+)
 PER_FILE = " Speak of each video that the sources fit, one after the other."
 NO_SOURCES = "There are no sources: nothing in the videos fits the question."
 KINDS = {
@@ -85,7 +95,10 @@ class LanguageGenerator:
         blanks = 0
         must_call = _must_call(request)
         reader = EnvelopeReader() if request.json_schema and not must_call else None
-        async with aclosing(cast(Any, self._model.stream(self.prompt(request)))) as pieces:
+        prompt = self.prompt(request)
+        if shown := _pictures(request):
+            prompt = replace(prompt, images=await asyncio.to_thread(pictures.opened, shown))
+        async with aclosing(cast(Any, self._model.stream(prompt))) as pieces:
             async for piece in pieces:
                 chunk = _chunk(piece)
                 called = called or piece.tool_call is not None
@@ -104,9 +117,10 @@ class LanguageGenerator:
                 yield chunk
 
     def prompt(self, request: pb.GenerateRequest) -> Prompt:
-        """Where it does not all fit, the oldest turns and the last sources are left out; the question never is.
+        """Where it does not all fit, the oldest turns and the last sources are left out; the question never is. Its
+        pictures are counted, not yet opened.
 
-        Raises INVALID_ARGUMENT where even the question does not fit.
+        Raises INVALID_ARGUMENT where even the question does not fit, or shows what the model can't see.
         """
         schema = json.loads(request.json_schema) if request.json_schema and not _must_call(request) else None
         rules = (RULES if schema is None else JSON_RULES) + (PER_FILE if request.per_file else "")
@@ -117,8 +131,11 @@ class LanguageGenerator:
         wanted = (request.max_output_tokens or OUTPUT_TOKENS) - request.output_tokens_written
         output = max(1, min(wanted, self._model.context_tokens // 2))
         budget = Budget(self._model, output)
+        if shown := _pictures(request):
+            rules += PICTURES
+            self._make_room(len(shown), budget)
         messages = list(request.messages)
-        last = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+        last = _last_question(messages)
         asked = [_turn(message) for message in messages[last:]]
         tools = tuple(Tool(tool.name, tool.description, json.loads(tool.parameters)) for tool in request.tools)
         fence = Fence()
@@ -149,6 +166,17 @@ class LanguageGenerator:
             top_p=request.top_p if request.HasField("top_p") else None,
         )
 
+    def _make_room(self, count: int, budget: Budget) -> None:
+        """For pictures, of which none may be left out."""
+        if not self._model.max_images:
+            raise invalid(BLIND, field="input")
+        if budget.take_images(count, keep_tokens=0) < count:
+            raise invalid(
+                f"input shows {count} pictures, more than the model sees at once ({self._model.max_images} at most, "
+                f"each of about {self._model.image_tokens} of its {self._model.context_tokens} tokens); leave some out",
+                field="input",
+            )
+
     def _earlier(self, messages: list[pb.Message], budget: Budget) -> list[Turn]:
         """The newest turns that fit, beginning with a question."""
         room = int(budget.left * CONVERSATION_SHARE)
@@ -163,6 +191,15 @@ class LanguageGenerator:
             turns.pop(0)
         budget.take("\n".join(map(_whole, turns)))
         return turns
+
+
+def _last_question(messages: Sequence[pb.Message]) -> int:
+    return max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+
+
+def _pictures(request: pb.GenerateRequest) -> Sequence[bytes]:
+    """Of the question; those of earlier ones were answered."""
+    return request.messages[_last_question(request.messages)].pictures if request.messages else ()
 
 
 def _must_call(request: pb.GenerateRequest) -> bool:

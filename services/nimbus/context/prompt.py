@@ -112,8 +112,9 @@ def conversation(messages: Sequence[Message], budget_tokens: int) -> list[pb.Mes
             text=turn.text,
             tool_call_id=turn.call_id,
             tool_calls=[pb.ToolCall(id=call.call_id, name=call.name, arguments=call.arguments) for call in turn.calls],
+            pictures=turn.pictures if index >= last else (),
         )
-        for turn in turns[first:]
+        for index, turn in enumerate(turns[first:], first)
     ]
 
 

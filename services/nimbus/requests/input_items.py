@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.core.errors import invalid
 from services.core.store.pages import MAX_LIMIT
+from services.nimbus.requests.pictures import is_picture
 
 Json = dict[str, Any]
 PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
@@ -65,4 +66,12 @@ def _told(item: Json, response_hex: str, number: int) -> Json:
 
 def _text_parts(parts: list[Any], kind: str) -> list[Json]:
     beside: Json = {"annotations": []} if kind == "output_text" else {}
-    return [part if part["type"] == "refusal" else {**beside, **part, "type": kind} for part in parts]
+    return [_told_part(part, beside, kind) for part in parts]
+
+
+def _told_part(part: Json, beside: Json, kind: str) -> Json:
+    if is_picture(part):
+        url = part["image_url"]
+        told = {"image_url": url["url"], "detail": url.get("detail")} if isinstance(url, dict) else part
+        return {**told, "type": "input_image", "detail": told.get("detail") or "auto"}
+    return part if part["type"] == "refusal" else {**beside, **part, "type": kind}

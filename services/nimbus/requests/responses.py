@@ -13,6 +13,7 @@ from services.nimbus.requests.input_items import MAX_ID_CHARACTERS, PREFIXES, is
 from services.nimbus.requests.knowledge_base import KnowledgeBase, read_knowledge_base
 from services.nimbus.requests.known_fields import known
 from services.nimbus.requests.options import Options
+from services.nimbus.requests.pictures import MAX_PICTURES, is_picture, read_picture
 from services.nimbus.requests.tools import read_tool_choice, read_tools
 
 TEMPERATURES = {"nimbus-001": 0.7, "nimbus-002-preview": 1.0}  # where the request names none
@@ -21,7 +22,7 @@ MAX_INPUT_CHARACTERS = 400_000
 MAX_MESSAGES = 1_000
 ROLES = {"developer": "developer", "system": "developer", "user": "user", "assistant": "assistant"}
 TEXT_PARTS = ("input_text", "output_text", "text")
-OTHER_PARTS = ("input_image", "input_file", "input_audio", "input_video")
+OTHER_PARTS = ("input_file", "input_audio", "input_video", "file")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Message:
     text: str
     calls: tuple[FunctionCall, ...] = ()
     call_id: str = ""
+    pictures: tuple[bytes, ...] = ()  # of a user: files
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ def check_messages(messages: Sequence[Message], field: str, *, follows: bool = F
         raise invalid(f"{field} must end with a message of the user that has text", field=field)
     if not follows and not any(message.role == "user" for message in messages):
         raise invalid(f"{field} must hold a message of the user", field=field)
+    if sum(len(message.pictures) for message in messages) > MAX_PICTURES:
+        raise invalid(f"{field} shows more than {MAX_PICTURES} pictures; leave some out", field=field)
     if sum(len(message.text) for message in messages) > MAX_INPUT_CHARACTERS:
         raise invalid(f"{field} has more than {MAX_INPUT_CHARACTERS} characters; shorten it", field=field)
 
@@ -248,16 +252,23 @@ def read_message(item: dict[str, Any], field: str) -> Message:
         return Message(role, content)  # type: ignore[arg-type]
     if not isinstance(content, list):
         raise invalid(f"{field}.content must be a string or an array of parts", field=f"{field}.content")
-    texts = [_part_text(part, f"{field}.content", index) for index, part in enumerate(content)]
-    return Message(role, "\n".join(texts))  # type: ignore[arg-type]
+    texts, pictures = [], []
+    for index, part in enumerate(content):
+        if role == "user" and is_picture(part):
+            pictures.append(read_picture(part, f"{field}.content[{index}]"))
+        else:
+            texts.append(_part_text(part, f"{field}.content", index))
+    return Message(role, "\n".join(texts), pictures=tuple(pictures))  # type: ignore[arg-type]
 
 
 def _part_text(part: Any, field: str, index: int) -> str:
     kind = part.get("type") if isinstance(part, dict) else None
+    if is_picture(part):
+        raise invalid(f"{field}[{index}]: only a message of the user shows pictures", field=f"{field}[{index}].type")
     if kind in OTHER_PARTS:
         raise invalid(
-            f"{field}[{index}]: {kind} is not supported: questions are text; what they are asked of is uploaded and "
-            "named in knowledge_base",
+            f"{field}[{index}]: {kind} is not supported: a question is text and pictures, and no engine reads other files in "
+            "it; what it is asked of is uploaded and named in knowledge_base",
             field=f"{field}[{index}].type",
         )
     text = part.get("refusal" if kind == "refusal" else "text") if kind in (*TEXT_PARTS, "refusal") else None

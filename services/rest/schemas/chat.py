@@ -9,7 +9,7 @@ from pydantic import Field
 from services.nimbus.requests.answer_format import MAX_DESCRIPTION
 from services.nimbus.requests.responses import MAX_MESSAGES
 from services.rest.schemas.descriptions import DescribeOutputPart, SpeechOutputPart
-from services.rest.schemas.responses import TextFormat
+from services.rest.schemas.responses import DATA_URL, TextFormat
 from services.rest.schemas.shared import Body, ListReply, Number, Reply, SearchFilter, told
 
 
@@ -41,9 +41,21 @@ class ChatToolCall(Body):
     function: CalledFunction
 
 
+class PictureUrl(Body):
+    url: str = Field(pattern=DATA_URL, description="The file itself: PNG, JPEG, WebP or GIF as a data URL.")
+    detail: Literal["auto", "low", "high"] | None = "auto"
+
+
+class ChatPicture(Body):
+    """A picture that a user shows, for engines whose model sees."""
+
+    type: Literal["image_url"]
+    image_url: PictureUrl
+
+
 class ChatInputMessage(Body):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[ChatText] | None
+    content: str | list[ChatText | ChatPicture] | None
     name: str | None = None
     tool_calls: list[ChatToolCall] | None = Field(None, description="Of an assistant's message.")
     tool_call_id: str | None = Field(None, description="Of a tool's message.")

@@ -23,6 +23,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": EVENT}},
     }
 }
+DATA_URL = "^data:[^,]*;base64,"
 ResponseStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
@@ -31,10 +32,18 @@ class InputContent(Body):
     text: str
 
 
+class InputImage(Body):
+    """A picture that a user shows, for engines whose model sees."""
+
+    type: Literal["input_image"]
+    image_url: str = Field(pattern=DATA_URL, description="The file itself: PNG, JPEG, WebP or GIF as a data URL.")
+    detail: Literal["auto", "low", "high"] | None = "auto"
+
+
 class InputMessage(Body):
     type: Literal["message"] | None = "message"
     role: Literal["developer", "system", "user", "assistant"]
-    content: str | list[InputContent]
+    content: str | list[InputContent | InputImage]
 
 
 class InputFunctionCall(Body):

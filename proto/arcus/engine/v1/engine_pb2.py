@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rcus/engine/v1/engine.proto\x12\x0f\x61rcus.engine.v1\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"D\n\rEmbedResponse\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\"\xc3\x01\n\rSearchRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ollection_ids\x18\x02 \x03(\t\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x14\n\x0cmin_sequence\x18\x05 \x01(\x04\x12\x10\n\x08\x66ile_ids\x18\x06 \x03(\t\x12\x13\n\x0bsegment_ids\x18\x07 \x03(\t\x12+\n\x08\x64istinct\x18\x08 \x01(\x0e\x32\x19.arcus.engine.v1.Distinct\"^\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.arcus.engine.v1.Hit\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x03 \x01(\x04\"E\n\x11SearchManyRequest\x12\x30\n\x08searches\x18\x01 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\"H\n\x12SearchManyResponse\x12\x32\n\tresponses\x18\x01 \x03(\x0b\x32\x1f.arcus.engine.v1.SearchResponse\"A\n\x03Hit\x12\x14\n\x0c\x65mbedding_id\x18\x01 \x01(\x04\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"j\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"Z\n\x07Passage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nstart_time\x18\x03 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x04 \x01(\x01\x12\r\n\x05score\x18\x05 \x01(\x02\"\xaf\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x12\n\nstart_time\x18\x05 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x06 \x01(\x01\x12*\n\x08passages\x18\x07 \x03(\x0b\x32\x18.arcus.engine.v1.Passage\x12\x0c\n\x04part\x18\x08 \x01(\r\"\x88\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12(\n\x07sources\x18\x06 \x03(\x0b\x32\x17.arcus.engine.v1.Source\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\r\x12\x18\n\x0btemperature\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x12 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05parts\x18\t \x03(\t\x12\r\n\x05\x62road\x18\n \x01(\x08\x12-\n\x07results\x18\x0b \x03(\x0b\x32\x1c.arcus.engine.v1.QueryResult\x12$\n\x05tools\x18\x0c \x03(\x0b\x32\x15.arcus.engine.v1.Tool\x12\x13\n\x0btool_choice\x18\x0e \x01(\t\x12\x16\n\x0emax_tool_calls\x18\x13 \x01(\r\x12\x0f\n\x07written\x18\x0f \x01(\t\x12\x1d\n\x15output_tokens_written\x18\x10 \x01(\r\x12\x35\n\x12tool_calls_written\x18\x11 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x10\n\x08per_file\x18\r \x01(\x08\x12\x0c\n\x04\x66orm\x18\x14 \x01(\t\x12\x10\n\x08language\x18\x15 \x01(\t\x12\x10\n\x08question\x18\x16 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x17 \x01(\t\x12\x13\n\x0bjson_schema\x18\x18 \x01(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_p\"\xce\x01\n\rGenerateChunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\x15\n\rfinish_reason\x18\x03 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\r\x12,\n\ttool_call\x18\x05 \x01(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x0f\n\x07refusal\x18\x06 \x01(\t\x12,\n\tcitations\x18\x07 \x03(\x0b\x32\x19.arcus.engine.v1.Citation\")\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05\x63laim\x18\x02 \x01(\t\"K\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x65xamples\x18\x04 \x03(\t\"Z\n\x0b\x45ntityTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x17.arcus.engine.v1.Column\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xe2\x01\n\x0bPlanRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12\x11\n\tdecompose\x18\x06 \x01(\x08\x12,\n\x06tables\x18\x07 \x03(\x0b\x32\x1c.arcus.engine.v1.EntityTable\x12\x1a\n\x12tables_description\x18\x08 \x01(\t\"\xb6\x01\n\x0cPlanResponse\x12\x10\n\x08question\x18\x01 \x01(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08per_file\x18\x03 \x01(\x08\x12\r\n\x05\x62road\x18\x04 \x01(\x08\x12\'\n\x07queries\x18\x05 \x03(\x0b\x32\x16.arcus.engine.v1.Query\x12\x1b\n\x13\x61nswered_by_queries\x18\x06 \x01(\x08\x12\x0c\n\x04\x66orm\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\"%\n\x05Query\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\"\x7f\n\x0bQueryResult\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12\x11\n\trow_count\x18\x05 \x01(\r\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\r\n\x05\x65rror\x18\x07 \x01(\t*K\n\x08\x44istinct\x12\x16\n\x12\x44ISTINCT_EMBEDDING\x10\x00\x12\x14\n\x10\x44ISTINCT_SEGMENT\x10\x01\x12\x11\n\rDISTINCT_FILE\x10\x02\x32V\n\x0c\x45mbedService\x12\x46\n\x05\x45mbed\x12\x1d.arcus.engine.v1.EmbedRequest\x1a\x1e.arcus.engine.v1.EmbedResponse2\xb0\x01\n\x0cIndexService\x12I\n\x06Search\x12\x1e.arcus.engine.v1.SearchRequest\x1a\x1f.arcus.engine.v1.SearchResponse\x12U\n\nSearchMany\x12\".arcus.engine.v1.SearchManyRequest\x1a#.arcus.engine.v1.SearchManyResponse2\xa6\x01\n\x0fGenerateService\x12N\n\x08Generate\x12 .arcus.engine.v1.GenerateRequest\x1a\x1e.arcus.engine.v1.GenerateChunk0\x01\x12\x43\n\x04Plan\x12\x1c.arcus.engine.v1.PlanRequest\x1a\x1d.arcus.engine.v1.PlanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rcus/engine/v1/engine.proto\x12\x0f\x61rcus.engine.v1\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"D\n\rEmbedResponse\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\"\xc3\x01\n\rSearchRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ollection_ids\x18\x02 \x03(\t\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x14\n\x0cmin_sequence\x18\x05 \x01(\x04\x12\x10\n\x08\x66ile_ids\x18\x06 \x03(\t\x12\x13\n\x0bsegment_ids\x18\x07 \x03(\t\x12+\n\x08\x64istinct\x18\x08 \x01(\x0e\x32\x19.arcus.engine.v1.Distinct\"^\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.arcus.engine.v1.Hit\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x03 \x01(\x04\"E\n\x11SearchManyRequest\x12\x30\n\x08searches\x18\x01 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\"H\n\x12SearchManyResponse\x12\x32\n\tresponses\x18\x01 \x03(\x0b\x32\x1f.arcus.engine.v1.SearchResponse\"A\n\x03Hit\x12\x14\n\x0c\x65mbedding_id\x18\x01 \x01(\x04\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"|\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x10\n\x08pictures\x18\x05 \x03(\x0c\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"Z\n\x07Passage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nstart_time\x18\x03 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x04 \x01(\x01\x12\r\n\x05score\x18\x05 \x01(\x02\"\xaf\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x12\n\nstart_time\x18\x05 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x06 \x01(\x01\x12*\n\x08passages\x18\x07 \x03(\x0b\x32\x18.arcus.engine.v1.Passage\x12\x0c\n\x04part\x18\x08 \x01(\r\"\x88\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12(\n\x07sources\x18\x06 \x03(\x0b\x32\x17.arcus.engine.v1.Source\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\r\x12\x18\n\x0btemperature\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x12 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05parts\x18\t \x03(\t\x12\r\n\x05\x62road\x18\n \x01(\x08\x12-\n\x07results\x18\x0b \x03(\x0b\x32\x1c.arcus.engine.v1.QueryResult\x12$\n\x05tools\x18\x0c \x03(\x0b\x32\x15.arcus.engine.v1.Tool\x12\x13\n\x0btool_choice\x18\x0e \x01(\t\x12\x16\n\x0emax_tool_calls\x18\x13 \x01(\r\x12\x0f\n\x07written\x18\x0f \x01(\t\x12\x1d\n\x15output_tokens_written\x18\x10 \x01(\r\x12\x35\n\x12tool_calls_written\x18\x11 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x10\n\x08per_file\x18\r \x01(\x08\x12\x0c\n\x04\x66orm\x18\x14 \x01(\t\x12\x10\n\x08language\x18\x15 \x01(\t\x12\x10\n\x08question\x18\x16 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x17 \x01(\t\x12\x13\n\x0bjson_schema\x18\x18 \x01(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_p\"\xce\x01\n\rGenerateChunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\x15\n\rfinish_reason\x18\x03 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\r\x12,\n\ttool_call\x18\x05 \x01(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x0f\n\x07refusal\x18\x06 \x01(\t\x12,\n\tcitations\x18\x07 \x03(\x0b\x32\x19.arcus.engine.v1.Citation\")\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05\x63laim\x18\x02 \x01(\t\"K\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x65xamples\x18\x04 \x03(\t\"Z\n\x0b\x45ntityTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x17.arcus.engine.v1.Column\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xe2\x01\n\x0bPlanRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12\x11\n\tdecompose\x18\x06 \x01(\x08\x12,\n\x06tables\x18\x07 \x03(\x0b\x32\x1c.arcus.engine.v1.EntityTable\x12\x1a\n\x12tables_description\x18\x08 \x01(\t\"\xb6\x01\n\x0cPlanResponse\x12\x10\n\x08question\x18\x01 \x01(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08per_file\x18\x03 \x01(\x08\x12\r\n\x05\x62road\x18\x04 \x01(\x08\x12\'\n\x07queries\x18\x05 \x03(\x0b\x32\x16.arcus.engine.v1.Query\x12\x1b\n\x13\x61nswered_by_queries\x18\x06 \x01(\x08\x12\x0c\n\x04\x66orm\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\"%\n\x05Query\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\"\x7f\n\x0bQueryResult\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12\x11\n\trow_count\x18\x05 \x01(\r\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\r\n\x05\x65rror\x18\x07 \x01(\t*K\n\x08\x44istinct\x12\x16\n\x12\x44ISTINCT_EMBEDDING\x10\x00\x12\x14\n\x10\x44ISTINCT_SEGMENT\x10\x01\x12\x11\n\rDISTINCT_FILE\x10\x02\x32V\n\x0c\x45mbedService\x12\x46\n\x05\x45mbed\x12\x1d.arcus.engine.v1.EmbedRequest\x1a\x1e.arcus.engine.v1.EmbedResponse2\xb0\x01\n\x0cIndexService\x12I\n\x06Search\x12\x1e.arcus.engine.v1.SearchRequest\x1a\x1f.arcus.engine.v1.SearchResponse\x12U\n\nSearchMany\x12\".arcus.engine.v1.SearchManyRequest\x1a#.arcus.engine.v1.SearchManyResponse2\xa6\x01\n\x0fGenerateService\x12N\n\x08Generate\x12 .arcus.engine.v1.GenerateRequest\x1a\x1e.arcus.engine.v1.GenerateChunk0\x01\x12\x43\n\x04Plan\x12\x1c.arcus.engine.v1.PlanRequest\x1a\x1d.arcus.engine.v1.PlanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'arcus.engine.v1.engine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISTINCT']._serialized_start=2808
-  _globals['_DISTINCT']._serialized_end=2883
+  _globals['_DISTINCT']._serialized_start=2826
+  _globals['_DISTINCT']._serialized_end=2901
   _globals['_EMBEDREQUEST']._serialized_start=49
   _globals['_EMBEDREQUEST']._serialized_end=78
   _globals['_EMBEDRESPONSE']._serialized_start=80
@@ -48,37 +48,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HIT']._serialized_start=589
   _globals['_HIT']._serialized_end=654
   _globals['_MESSAGE']._serialized_start=656
-  _globals['_MESSAGE']._serialized_end=762
-  _globals['_TOOL']._serialized_start=764
-  _globals['_TOOL']._serialized_end=825
-  _globals['_TOOLCALL']._serialized_start=827
-  _globals['_TOOLCALL']._serialized_end=882
-  _globals['_PASSAGE']._serialized_start=884
-  _globals['_PASSAGE']._serialized_end=974
-  _globals['_SOURCE']._serialized_start=977
-  _globals['_SOURCE']._serialized_end=1152
-  _globals['_GENERATEREQUEST']._serialized_start=1155
-  _globals['_GENERATEREQUEST']._serialized_end=1803
-  _globals['_GENERATECHUNK']._serialized_start=1806
-  _globals['_GENERATECHUNK']._serialized_end=2012
-  _globals['_CITATION']._serialized_start=2014
-  _globals['_CITATION']._serialized_end=2055
-  _globals['_COLUMN']._serialized_start=2057
-  _globals['_COLUMN']._serialized_end=2132
-  _globals['_ENTITYTABLE']._serialized_start=2134
-  _globals['_ENTITYTABLE']._serialized_end=2224
-  _globals['_PLANREQUEST']._serialized_start=2227
-  _globals['_PLANREQUEST']._serialized_end=2453
-  _globals['_PLANRESPONSE']._serialized_start=2456
-  _globals['_PLANRESPONSE']._serialized_end=2638
-  _globals['_QUERY']._serialized_start=2640
-  _globals['_QUERY']._serialized_end=2677
-  _globals['_QUERYRESULT']._serialized_start=2679
-  _globals['_QUERYRESULT']._serialized_end=2806
-  _globals['_EMBEDSERVICE']._serialized_start=2885
-  _globals['_EMBEDSERVICE']._serialized_end=2971
-  _globals['_INDEXSERVICE']._serialized_start=2974
-  _globals['_INDEXSERVICE']._serialized_end=3150
-  _globals['_GENERATESERVICE']._serialized_start=3153
-  _globals['_GENERATESERVICE']._serialized_end=3319
+  _globals['_MESSAGE']._serialized_end=780
+  _globals['_TOOL']._serialized_start=782
+  _globals['_TOOL']._serialized_end=843
+  _globals['_TOOLCALL']._serialized_start=845
+  _globals['_TOOLCALL']._serialized_end=900
+  _globals['_PASSAGE']._serialized_start=902
+  _globals['_PASSAGE']._serialized_end=992
+  _globals['_SOURCE']._serialized_start=995
+  _globals['_SOURCE']._serialized_end=1170
+  _globals['_GENERATEREQUEST']._serialized_start=1173
+  _globals['_GENERATEREQUEST']._serialized_end=1821
+  _globals['_GENERATECHUNK']._serialized_start=1824
+  _globals['_GENERATECHUNK']._serialized_end=2030
+  _globals['_CITATION']._serialized_start=2032
+  _globals['_CITATION']._serialized_end=2073
+  _globals['_COLUMN']._serialized_start=2075
+  _globals['_COLUMN']._serialized_end=2150
+  _globals['_ENTITYTABLE']._serialized_start=2152
+  _globals['_ENTITYTABLE']._serialized_end=2242
+  _globals['_PLANREQUEST']._serialized_start=2245
+  _globals['_PLANREQUEST']._serialized_end=2471
+  _globals['_PLANRESPONSE']._serialized_start=2474
+  _globals['_PLANRESPONSE']._serialized_end=2656
+  _globals['_QUERY']._serialized_start=2658
+  _globals['_QUERY']._serialized_end=2695
+  _globals['_QUERYRESULT']._serialized_start=2697
+  _globals['_QUERYRESULT']._serialized_end=2824
+  _globals['_EMBEDSERVICE']._serialized_start=2903
+  _globals['_EMBEDSERVICE']._serialized_end=2989
+  _globals['_INDEXSERVICE']._serialized_start=2992
+  _globals['_INDEXSERVICE']._serialized_end=3168
+  _globals['_GENERATESERVICE']._serialized_start=3171
+  _globals['_GENERATESERVICE']._serialized_end=3337
 # @@protoc_insertion_point(module_scope)

@@ -25,6 +25,10 @@ NO_SCHEMA = (
     "text.format: the embedded engine makes JSON by a schema alone; send json_schema, or let an engine of kind vllm or openai "
     "play this model"
 )
+NO_PICTURES = (
+    "input: the embedded engine sees no pictures in a question; ask in words, upload the picture and name it in knowledge_base, "
+    "or let an engine of kind vllm or openai whose model sees play this model"
+)
 
 
 class EmbeddedGenerator:
@@ -53,12 +57,14 @@ class EmbeddedGenerator:
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         """The answer word by word. The last chunk carries finish_reason and the count of input tokens.
 
-        Raises INVALID_ARGUMENT where a function must be called, or JSON is asked for without a schema.
+        Raises INVALID_ARGUMENT where a function must be called, JSON is asked for without a schema, or pictures are shown.
         """
         if request.tool_choice not in ("", "auto", "none"):
             raise invalid(NO_CALLS)
         if request.json_schema == "{}":
             raise invalid(NO_SCHEMA)
+        if any(message.pictures for message in request.messages):
+            raise invalid(NO_PICTURES, field="input")
         made = await asyncio.get_running_loop().run_in_executor(self._thread, _made, request)
         answer = made.text
         if not answer.startswith(request.written):
