@@ -22,6 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, insert, select
 
+from loadtests import following
 from services.core.clock import now_ms
 from services.core.jobs import Jobs
 from services.core.store.database import Database
@@ -40,9 +41,12 @@ class Sizes:
     tenants: int = 50
     running: int = 200
     claims: int = 300
+    followed: int = 200
+    followers: int = 1_000
+    followed_seconds: int = 20
 
 
-SMALL = Sizes(queued=1_000, tenants=5, running=20, claims=20)
+SMALL = Sizes(queued=1_000, tenants=5, running=20, claims=20, followed=20, followers=100, followed_seconds=1)
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,24 @@ def _job(tenant_id: str, state: str = "queued") -> dict:
     }
 
 
+async def follow_rows(kind: str, database: Database, sizes: Sizes) -> list[Figure]:
+    """Followers in one front of responses that another process writes, an event a second each."""
+    (owner,) = await add_tenants(database, 1)
+    sights, rate = await following.measure(
+        database.url, owner, responses=sizes.followed, followers=sizes.followers, seconds=sizes.followed_seconds
+    )
+    name = f"follow, {sizes.followers} followers of {sizes.followed} responses"
+    delays = sorted(sights.delays)
+    return [
+        Figure(kind, f"{name}: statements", rate, "/s", 100.0),
+        Figure(kind, f"{name}: p50 from write to sight", 1000 * statistics.median(delays), "ms"),
+        Figure(kind, f"{name}: p99 from write to sight", 1000 * delays[int(0.99 * len(delays))], "ms", 100.0),
+        Figure(kind, f"{name}: events seen", sights.events, "events"),
+    ]
+
+
 Rows = Callable[[str, Database, Sizes], Awaitable[list[Figure]]]
-ROWS: dict[str, Rows] = {"claim": claim_rows}
+ROWS: dict[str, Rows] = {"claim": claim_rows, "follow": follow_rows}
 
 
 @contextmanager

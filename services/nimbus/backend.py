@@ -43,6 +43,7 @@ from services.core.tenants.usage import Usage
 from services.nimbus.answers.answers import Answers
 from services.nimbus.answers.background import BackgroundResponses
 from services.nimbus.answers.chats import ChatCompletions
+from services.nimbus.answers.feeds import Feeds
 from services.nimbus.answers.foreground import ForegroundResponses
 from services.nimbus.answers.log_writer import LogWriter
 from services.nimbus.answers.running import RunningResponses
@@ -151,6 +152,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         tenant_limit = TenantLimit(settings.max_requests_per_tenant)
         response_log = ResponseLog(database)
         writer = LogWriter(response_log)
+        feeds = Feeds(response_log, database.notices)
         running = RunningResponses(settings.max_responses)
         metrics.answers_running.set_function(lambda: running.count)
         metrics.answers_limit.set(settings.max_responses)
@@ -182,6 +184,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             responses=responses,
             response_log=response_log,
             writer=writer,
+            feeds=feeds,
             running=running,
             foreground=foreground,
             background=background,
@@ -192,6 +195,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         loops = (
             asyncio.create_task(keys.run(), name="key-uses"),
             asyncio.create_task(writer.run(), name="log-writer"),
+            asyncio.create_task(database.notices.run(), name="notices"),
+            asyncio.create_task(feeds.run(), name="response-feeds"),
             asyncio.create_task(background.run(), name="background-responses"),
             asyncio.create_task(limiter.run(), name="limiter"),
             asyncio.create_task(Deletions(database).run(), name="deletions"),

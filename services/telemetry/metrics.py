@@ -97,6 +97,10 @@ class Metrics:
             "Versions that the database's tables are behind those that this process knows.",
         )
         self.pool_waiting = gauge("arcus_database_pool_waiting", "Who waits for a connection or a turn to write.")
+        self.notices_heard = gauge(
+            "arcus_notices_heard",
+            "Whether this front hears at once of what others write, by PostgreSQL; where not, it asks 20 times a second.",
+        )
         self.limiter_errors = counter("arcus_limiter_errors", "Limits that could not be looked up.")
         self.loop_lag = histogram(
             "arcus_event_loop_lag_seconds", "How much later than asked the event loop woke up.", LOOP_LAG_BUCKETS

@@ -35,6 +35,7 @@ class Readings:
         self._kept_until = 0.0
         metrics.build.labels(version("arcus"), NEEDED).set(1)
         metrics.pool_waiting.set_function(lambda: database.waiting)
+        metrics.notices_heard.set_function(lambda: database.notices.hears_others)
 
     async def refresh(self) -> None:
         """Sets the gauges. What can't be looked up is told as down, and of a database that is down nothing else is told."""

@@ -6,11 +6,9 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 
 from services.core.answers.chats import Chats
 from services.core.answers.log import ResponseLog
@@ -31,7 +29,7 @@ from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.tenants.keys import Keys
 from tests.contract.postgres_server import migrate
-from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store
+from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store, watched
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +95,5 @@ async def store(database: Database, tmp_path: Path) -> Store:
 @pytest.fixture
 def statements(store: Store) -> Iterator[list[str]]:
     """The statements that the database is sent, as they come."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        sent.append(statement)
-
-    engines = store.database.engines
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+    with watched(store.database) as sent:
+        yield sent

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import event
 
 from services.core.answers.chats import Chats
 from services.core.answers.log import Lease, ResponseLog
@@ -146,3 +149,18 @@ def vector(text: str) -> NewEmbedding:
 async def stream(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
+
+
+@contextmanager
+def watched(database: Database) -> Iterator[list[str]]:
+    """The statements that a database is sent meanwhile, as they come."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    for engine in database.engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in database.engines:
+        event.remove(engine, "before_cursor_execute", note)

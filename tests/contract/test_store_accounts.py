@@ -145,9 +145,6 @@ EMPTY = {
     "Responses.of_ids": lambda store, at: store.responses.of_ids(store.other, ["r1"]),
     "Responses.delete": lambda store, at: store.responses.delete(store.other, "r1"),
     "ResponseLog.read": lambda store, at: store.response_log.read(store.other, "r1"),
-    "ResponseLog.has_news": lambda store, at: _told_apart(
-        store.response_log.has_news(store.other, "r1", 0), store.response_log.has_news(store.other, "unknown", 0)
-    ),
     "ResponseLog.end": lambda store, at: store.response_log.end(store.other, "r1", lambda stored: stored.body),
     "Thumbnails.list": lambda store, at: store.thumbnails.list(store.other, at.file, Page()),
     "Thumbnails.of_segments": lambda store, at: store.thumbnails.of_segments(store.other, [at.segment]),
@@ -169,10 +166,6 @@ class _At:
 
 async def _first(found):
     return (await found)[0]
-
-
-async def _told_apart(found, missing):
-    return [each for each in [await found] if each != await missing]
 
 
 def _count(result) -> int:

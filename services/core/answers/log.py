@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from services.core.clock import now_ms
 from services.core.store.database import Database
+from services.core.store.notices import ENDED, RESPONSES
 from services.core.store.schema import response_events, responses
 from services.core.tenants.usage import of_response, response_values
 
@@ -19,12 +40,39 @@ MAX_ATTEMPTS = 5
 one_response = select(responses).where(
     responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id")
 )
-_progress = (
-    select(responses.c.status, func.max(response_events.c.first_number).label("last_first_number"))
-    .outerjoin(response_events, response_events.c.response_id == responses.c.id)
-    .where(responses.c.tenant_id == bindparam("tenant_id"), responses.c.id == bindparam("response_id"))
-    .group_by(responses.c.status)
-)
+
+
+def _news_of(followed: FromClause, tenant_id: ColumnElement, id: ColumnElement, number: ColumnElement) -> Select:
+    log = response_events.c
+    in_progress = responses.c.status == "in_progress"
+    return (
+        select(
+            id.label("followed_id"),
+            responses.c.status,
+            case((~in_progress, responses.c.body)).label("ended_body"),
+            log.entries,
+        )
+        .select_from(followed)
+        .outerjoin(responses, and_(responses.c.id == id, responses.c.tenant_id == tenant_id))
+        .outerjoin(response_events, and_(log.response_id == responses.c.id, log.first_number >= number))
+        .where(or_(responses.c.id.is_(None), ~in_progress, log.response_id.is_not(None)))
+        .order_by(id, log.first_number)
+    )
+
+
+def _news_on_sqlite() -> Select:
+    each = func.json_each(bindparam("followed")).table_valued("value")
+    tenant_id, id, number = (func.json_extract(each.c.value, f"$[{place}]") for place in range(3))
+    return _news_of(each, tenant_id, id, number)
+
+
+def _news_on_postgres() -> Select:
+    each = func.json_array_elements(cast(bindparam("followed", type_=String), JSON)).table_valued(column("value", JSON))
+    tenant_id, id, number = (each.c.value[place].as_string() for place in range(3))
+    return _news_of(each, tenant_id, id, cast(number, BigInteger))
+
+
+_news = {True: _news_on_sqlite(), False: _news_on_postgres()}  # by whether it is SQLite
 _insert = insert(response_events)
 _ended = (
     update(responses)
@@ -59,6 +107,30 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Followed:
+    """A response that somebody reads the log of, up to the start of the row with `next_number`."""
+
+    tenant_id: str
+    response_id: str
+    next_number: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: str
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class News:
+    """What a log has from a number on, and how the response ended, if it did."""
+
+    entries: list[Any]
+    ended: Ended | None
+    is_gone: bool
+
+
+@dataclass(frozen=True)
 class Stored:
     """A response and its log so far, or from a number on."""
 
@@ -82,7 +154,11 @@ class ResponseLog:
 
         Returns the leases of those. `again`: it was tried before, and may have been committed as the connection broke.
         """
-        return await self._database.writing(lambda connection: _append(connection, batches, again))
+        lost = await self._database.writing(lambda connection: _append(connection, batches, again))
+        self._database.notices.tell(
+            RESPONSES, {batch.lease.response_id for batch in batches if batch.lease not in lost}
+        )
+        return lost
 
     async def set_prompt(self, lease: Lease, prompt: bytes) -> bool:
         """False means that the response is no longer held."""
@@ -104,13 +180,19 @@ class ResponseLog:
 
         return await self._database.reading(work)
 
-    async def has_news(self, tenant_id: str, id: str, next_number: int) -> bool:
-        """Whether a response in progress has entries from `next_number` on, has ended or is gone; reads no wide column."""
-        rows = await self._database.fetch(_progress, {"tenant_id": tenant_id, "response_id": id})
-        if not rows or rows[0].status != "in_progress":
-            return True
-        last = rows[0].last_first_number
-        return last is not None and last >= next_number
+    async def news(self, followed: Sequence[Followed]) -> dict[str, News]:
+        """Of those in which something is new, or that have ended or are gone, by id: one query for all, of narrow columns."""
+        values = json.dumps([[each.tenant_id, each.response_id, each.next_number] for each in followed])
+        rows = await self._database.fetch(_news[self._database.is_sqlite], {"followed": values})
+        found: dict[str, News] = {}
+        for row in rows:  # of one response by number
+            news = found.get(row.followed_id)
+            if news is None:
+                is_gone = row.status is None
+                ended = None if is_gone or row.status == "in_progress" else Ended(row.status, row.ended_body["error"])
+                news = found[row.followed_id] = News([], ended, is_gone)
+            news.entries.extend(row.entries or [])
+        return found
 
     async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Lease, Stored] | None:
         """Takes over a background response whose front is silent, other than those in `skip`."""
@@ -169,7 +251,10 @@ class ResponseLog:
             _end(connection, [(id, body)])
             return replace(stored, status=body["status"], body=body, prompt=None)
 
-        return await self._database.writing(work)
+        stored = await self._database.writing(work)
+        if stored is not None:
+            self._database.notices.tell(ENDED, [id])
+        return stored
 
     async def abandoned(self, limit: int = 100) -> list[tuple[str, str]]:
         """(tenant, id) of foreground responses whose front is gone: nobody can go on with them."""

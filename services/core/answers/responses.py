@@ -12,6 +12,7 @@ from services.core.answers.log import LEASE_MS, Lease, one_response
 from services.core.clock import now_ms
 from services.core.errors import invalid, not_found
 from services.core.store.database import Database
+from services.core.store.notices import ENDED
 from services.core.store.pages import CreatedRange, Listing, Page, list_page
 from services.core.store.schema import responses
 from services.core.tenants.usage import calling_key, of_response, response_values
@@ -137,6 +138,9 @@ class Responses:
         """Deleting what is not there is not an error."""
         owned = select(responses.c.id).where(responses.c.tenant_id == tenant_id, responses.c.id == id)
         async with self._database.write() as connection:
-            if (await connection.execute(owned.with_for_update())).first() is not None:
+            found = (await connection.execute(owned.with_for_update())).first() is not None
+            if found:
                 await connection.execute(of_response, response_values(id, None))  # it may be in progress
             await connection.execute(delete(responses).where(responses.c.tenant_id == tenant_id, responses.c.id == id))
+        if found:
+            self._database.notices.tell(ENDED, [id])

@@ -37,6 +37,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.store import migration
 from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
+from services.core.store.notices import Notices
 from services.core.store.pool_pings import ping_after_pause
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -110,7 +111,7 @@ class Database:
             )
             # PostgreSQL compiles what it guesses to be dear: a claim that runs in 16 ms took 130 more for that.
             options["connect_args"] = {"server_settings": {"application_name": "arcus", "jit": "off", **limits}}
-        self._url = url
+        self.url = url
         self._engine = create_async_engine(url, **options)
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
@@ -133,6 +134,7 @@ class Database:
         else:  # a read is one round trip: no BEGIN before it, no ROLLBACK after, and no ping but after a pause
             self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             ping_after_pause(self._engine.sync_engine)
+        self.notices = Notices(url, self._reader)
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -248,7 +250,7 @@ class Database:
                     pass
             else:
                 with _mapped(None):
-                    await migration.upgrade_postgres(self._url)
+                    await migration.upgrade_postgres(self.url)
         await self._look_at_damage()
 
     async def _upgrade_one(self) -> bool:

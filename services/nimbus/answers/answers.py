@@ -15,6 +15,7 @@ from services.nimbus.answers.answer import Answer
 from services.nimbus.answers.background import BackgroundResponses, ended_body
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import opening_body
+from services.nimbus.answers.feeds import Feeds
 from services.nimbus.answers.following import follow
 from services.nimbus.answers.foreground import ForegroundResponses, keep_row
 from services.nimbus.answers.log_writer import LogWriter, LostError
@@ -32,6 +33,7 @@ class Answers:
         responses: Responses,
         response_log: ResponseLog,
         writer: LogWriter,
+        feeds: Feeds,
         running: RunningResponses,
         foreground: ForegroundResponses,
         background: BackgroundResponses,
@@ -40,6 +42,7 @@ class Answers:
         self._responses = responses
         self._log = response_log
         self._writer = writer
+        self._feeds = feeds
         self._running = running
         self._foreground = foreground
         self._background = background
@@ -75,7 +78,7 @@ class Answers:
         stored = await self._log.read(tenant_id, response_id)
         if stored is None:
             raise not_found("Response", response_id)
-        return Answer(None, follow(self._log, self._writer, response_id, stored, starting_after))
+        return Answer(None, follow(self._log, self._feeds, response_id, stored, starting_after))
 
     async def cancel(self, tenant_id: str, response_id: str) -> dict[str, Any]:
         """Ends a response that is in progress, wherever it runs; one that has ended stays as it is. Raises NOT_FOUND."""

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
 
-from services.core.answers.log import ResponseLog, Stored
+from services.core.answers.log import Ended, News, ResponseLog, Stored
 from services.nimbus.answers.events import Entry, Event, EventLog
-from services.nimbus.answers.log_writer import LogWriter
-
-POLL_SECONDS = 0.1  # how soon what another front wrote is seen; what this one writes is seen at once
+from services.nimbus.answers.feeds import Feeds
 
 
 async def follow(
-    response_log: ResponseLog, writer: LogWriter, response_id: str, stored: Stored, starting_after: int
+    response_log: ResponseLog, feeds: Feeds, response_id: str, stored: Stored, starting_after: int
 ) -> AsyncGenerator[Event, None]:
     """Events whose number is greater than `starting_after`, to the last. `stored`: the log as it was read from its start."""
     tenant_id = stored.tenant_id
     events = EventLog(stored.body)
-    written = writer.listen(response_id)
-    try:
+    news = _news(stored)
+    with feeds.feed(tenant_id, response_id, len(stored.entries)) as feed:
         while True:
-            for entry in stored.entries:
+            for entry in news.entries:
                 event = events.apply(entry)
                 if event["sequence_number"] > starting_after:
                     yield event
             if events.is_terminal:
                 return
-            if stored.status != "in_progress":
-                events.next_number = max(events.next_number, starting_after + 1)
-                yield events.apply(_end(stored.status, stored.body["error"]))
-                return
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await written.wait()
-                written.clear()
-                if await response_log.has_news(tenant_id, response_id, events.next_number):
-                    break
-            read = await response_log.read(tenant_id, response_id, events.next_number)
-            if read is None:
+            if news.is_gone:
                 yield events.apply(["failed", "The response was deleted.", "not_found"])
                 return
-            stored = read
-    finally:
-        writer.unlisten(response_id, written)
+            if news.ended is not None:
+                events.next_number = max(events.next_number, starting_after + 1)
+                yield events.apply(_end(news.ended))
+                return
+            news = await feed.after(events.next_number) or _news(
+                await response_log.read(tenant_id, response_id, events.next_number)
+            )
 
 
-def _end(status: str, error: dict[str, Any] | None) -> Entry:
+def _news(stored: Stored | None) -> News:
+    if stored is None:
+        return News([], None, is_gone=True)
+    ended = None if stored.status == "in_progress" else Ended(stored.status, stored.body["error"])
+    return News(stored.entries, ended, is_gone=False)
+
+
+def _end(ended: Ended) -> Entry:
     """The end of a log whose writer did not write it: cancelled from elsewhere, or killed."""
-    if error is None:
-        return ["cancelled"] if status == "cancelled" else ["failed", "Its events are no longer kept.", "not_found"]
-    return ["failed", error["message"], error["code"]]
+    if ended.error is None:
+        return (
+            ["cancelled"] if ended.status == "cancelled" else ["failed", "Its events are no longer kept.", "not_found"]
+        )
+    return ["failed", ended.error["message"], ended.error["code"]]

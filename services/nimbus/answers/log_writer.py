@@ -55,7 +55,6 @@ class LogWriter:
         self._lost: set[Lease] = set()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._listeners: dict[str, set[asyncio.Event]] = {}
 
     async def run(self) -> None:
         """Until cancelled. What is added while a transaction is under way goes into the next one, together."""
@@ -128,18 +127,6 @@ class LogWriter:
         self._held.discard(lease)
         self._lost.discard(lease)
 
-    def listen(self, response_id: str) -> asyncio.Event:
-        """An event that is set whenever something of a response was written here. End with `unlisten`."""
-        event = asyncio.Event()
-        self._listeners.setdefault(response_id, set()).add(event)
-        return event
-
-    def unlisten(self, response_id: str, event: asyncio.Event) -> None:
-        listeners = self._listeners.get(response_id, set())
-        listeners.discard(event)
-        if not listeners:
-            self._listeners.pop(response_id, None)
-
     async def _flush(self) -> None:
         self._taken = taken = dict(list(self._pending.items())[:MAX_RESPONSES])
         for lease in taken:
@@ -166,8 +153,6 @@ class LogWriter:
                     waiter.set_exception(failure or LostError())
                 else:
                     waiter.set_result(None)
-            for listener in self._listeners.get(lease.response_id, ()):
-                listener.set()
         self._rest_if_done()
 
     async def _append(self, batches: Sequence[Batch]) -> set[Lease]:
