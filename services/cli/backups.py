@@ -1,4 +1,4 @@
-"""`arcus verify`: whether what is stored fits together, beside the database and the objects, with the system running or not."""
+"""`arcus backup`, `arcus restore` and `arcus verify`: beside the database and the objects, with the system running or not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,9 +17,54 @@ from services.cli.terminal import visible_line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from services.core.backup.manifest import Manifest
     from services.core.settings import Settings
     from services.core.store.database import Database
     from services.core.store.objects import Objects
+
+
+def backup(
+    to: Annotated[Path, typer.Option(help="Folder of backups, on another disk; made if absent.")],
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="Also keep the data folder's keys and secrets, in clear.")
+    ] = False,
+    data_dir: DataDir = HERE,
+) -> None:
+    """Back up the database and its objects, also under load, and print where; exit status 1 if an object was not whole."""
+    from services.core.settings import load_settings
+
+    made, manifest = asyncio.run(_backup(load_settings(data_dir=data_dir), to, with_secrets))
+    typer.echo(f"{manifest.objects} objects of {manifest.object_bytes} bytes", err=True)
+    print(made)
+    if manifest.lost:
+        typer.echo(f"error: {manifest.lost} objects were missing or changed; `arcus verify` tells which", err=True)
+        raise typer.Exit(1)
+
+
+async def _backup(settings: Settings, to: Path, with_secrets: bool) -> tuple[Path, Manifest]:
+    from services.core.backup.backups import back_up
+
+    secrets_from = settings.data_dir if with_secrets else None
+    async with _opened(settings) as (database, objects):
+        await database.await_schema()
+        return await back_up(settings.database, database, objects, to, secrets_from=secrets_from)
+
+
+def restore(
+    backup: Annotated[Path, typer.Option("--from", help="A backup, as 'arcus backup' printed it.")],
+    data_dir: DataDir = HERE,
+) -> None:
+    """Restore a backup into an empty database and an empty object store, those of the settings."""
+    from services.core.backup.restore import restore as bring
+    from services.core.settings import load_settings
+    from services.core.store.objects import Objects
+
+    settings = load_settings(data_dir=data_dir)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    manifest = asyncio.run(bring(backup, settings.database, Objects(settings.objects), secrets_to=settings.data_dir))
+    print(
+        f"restored {manifest.objects} objects and {sum(manifest.rows.values())} rows; `arcus verify` looks them through"
+    )
 
 
 def verify(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from services.cli.administration import keys_app
-from services.cli.backups import verify
+from services.cli.backups import backup, restore, verify
 from services.cli.tenants import audit, tenants_app, usage
 from services.cli.terminal import visible
 from services.core.errors import ArcusError, invalid
@@ -24,6 +24,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(tenants_app, name="tenants")
 app.command("usage")(usage)
 app.command("audit")(audit)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("verify")(verify)
 
 Url = Annotated[str, typer.Option(envvar="ARCUS_URL", help="Base URL of a running Arcus, with /v1.")]

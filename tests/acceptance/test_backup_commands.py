@@ -62,3 +62,43 @@ def test_verify_tells_a_damaged_database(arcus: Arcus, tmp_path: Path) -> None:
     damage(tmp_path / "data" / "arcus.db", "files")
     status, told = arcus("verify")
     assert status == 1 and "database_damaged: database" in told and "restore the database from a backup" in told
+
+
+def test_a_backup_is_restored_with_its_keys_and_without_secrets_unless_they_are_asked_for(
+    arcus: Arcus, tmp_path: Path
+) -> None:
+    arcus("keys", "create", "--tenant", "acme")
+    (tmp_path / "data" / "link_secret").write_text("a-secret-behind-links\n")
+    _, keys = arcus("keys", "list")
+    for options, has_secret in ((), False), (("--with-secrets",), True):
+        status, told = arcus("backup", "--to", tmp_path / "backups", *options)
+        backup = told.splitlines()[-1]
+        new = tmp_path / f"new-{has_secret}"
+        assert status == 0 and (Path(backup) / "secrets" / "link_secret").exists() == has_secret
+        with pytest.raises(ArcusError, match=f"no manifest.json. Its newest backup is {backup}"):
+            arcus("restore", "--from", tmp_path / "backups", data_dir=new)
+        status, told = arcus("restore", "--from", backup, data_dir=new)
+        assert status == 0 and "restored 0 objects" in told
+        assert arcus("verify", data_dir=new) == (0, "0 findings in 1 tenants\n")
+        assert arcus("keys", "list", data_dir=new) == (0, keys)
+        assert (new / "link_secret").exists() == has_secret
+        with pytest.raises(ArcusError, match=r"arcus\.db is there already"):
+            arcus("restore", "--from", backup, data_dir=new)
+    assert (new / "link_secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_backup_with_a_lost_object_is_made_and_the_command_fails(arcus: Arcus, tmp_path: Path) -> None:
+    arcus("tenants", "create", "acme")
+    with sqlite3.connect(tmp_path / "data" / "arcus.db") as database:
+        (tenant,) = database.execute("SELECT id FROM tenants").fetchone()
+        database.execute(
+            "INSERT INTO files (id, tenant_id, status, filename, size_bytes, sha256, object_key, source, metadata, "
+            "segment_thumbnails, created_at) "
+            "VALUES ('f', ?, 'pending', 'a', 1, 'x', 'tenants/t/files/f/original', '', '{}', 0, 0)",
+            (tenant,),
+        )
+    database.close()
+    status, told = arcus("backup", "--to", tmp_path / "backups")
+    assert status == 1 and "1 objects were missing or changed; `arcus verify` tells which" in told
+    status, told = arcus("verify")
+    assert status == 1 and "object_missing: tenants/t/files/f/original" in told

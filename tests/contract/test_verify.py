@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import Table, delete, insert, select, text, update
 
 from services.core.backup.findings import ADVICE, Finding, Kind
 from services.core.backup.verification import Verification
 from services.core.index.snapshots import Snapshots
+from services.core.library import deletions
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import SegmentDescription
 from services.core.store.deletions import sweep
@@ -20,7 +21,9 @@ from services.core.store.limit_tables import tenant_totals
 from services.core.store.objects import Objects
 from services.core.store.schema import (
     collection_shards,
+    collections,
     embeddings,
+    files,
     index_log,
     index_snapshots,
     segment_descriptions,
@@ -84,6 +87,21 @@ async def test_what_is_whole_has_no_findings_also_while_it_is_written_and_delete
     assert verification.checked["vectors"] == verification.checked["members"] * 2 == 2
     await sweep(store.database, store.objects)
     assert await findings(store, settled_ms=0) == []
+
+
+@pytest.mark.parametrize("table", [files, collections], ids=str)
+async def test_what_is_being_deleted_is_no_finding_after_any_step(stored: Stored, table: Table, monkeypatch) -> None:
+    store = stored.store
+    monkeypatch.setattr(deletions, "BEGUN_STEPS", 1)
+    monkeypatch.setattr(deletions.Step.__init__, "__defaults__", (1,))  # row
+    ((id,),) = await store.database.fetch(select(table.c.id))
+    await (store.files if table is files else store.collections).delete(store.tenant, id)
+    steps = 1
+    while await store.database.fetch(select(table.c.id)):
+        assert await findings(store) == []
+        await deletions.Deletions(store.database).begin(table, id)
+        steps += 1
+    assert steps > 2 and await findings(store) == []
 
 
 async def _execute(stored: Stored, statement) -> None:

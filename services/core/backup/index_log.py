@@ -10,7 +10,16 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from services.core.backup.findings import Finding, Kind
 from services.core.backup.rows import pages
 from services.core.store.database import Database
-from services.core.store.schema import collection_files, collection_shards, embeddings, index_log, shards
+from services.core.store.schema import (
+    collection_files,
+    collection_shards,
+    collections,
+    embeddings,
+    files,
+    index_log,
+    shards,
+)
+from services.core.store.tombstones import is_kept
 
 WINDOW_ROWS = 5000  # of the log, looked at by one statement
 
@@ -33,10 +42,14 @@ class IndexRows:
 
     async def _shards(self) -> AsyncIterator[Finding]:
         newest = select(func.coalesce(func.max(index_log.c.sequence), 0)).where(index_log.c.shard == shards.c.shard)
-        query = select(shards.c.shard, shards.c.last_sequence, newest.scalar_subquery()).order_by(shards.c.shard)
-        for shard, last, found in await self._database.fetch(query):  # 1,024 at most
+        # What is being deleted may have had the log's last row, until its removal is written.
+        deleting = or_(*(exists().where(~is_kept(table)) for table in (files, collections)))
+        query = select(shards.c.shard, shards.c.last_sequence, newest.scalar_subquery(), deleting)
+        for shard, last, found, is_deleting in await self._database.fetch(
+            query.order_by(shards.c.shard)
+        ):  # 1,024 at most
             self._checked["shards"] += 1
-            if found != last:
+            if found > last or (found < last and not is_deleting):
                 detail = f"its log ends at row {found}, and {last} were written"
                 yield Finding(Kind.LOG_INCOMPLETE, f"shards {shard}", detail)
             for start in range(0, last, WINDOW_ROWS):
@@ -76,7 +89,13 @@ class IndexRows:
             index_log.c.shard == member.shard,
         )
         keys = [member.collection_id, member.file_id]
-        async for rows in pages(self._database, select(*keys, made, added), keys):
+        kept = (
+            select(*keys, made, added)
+            .join(files, files.c.id == member.file_id)
+            .join(collections, collections.c.id == member.collection_id)
+            .where(is_kept(files), is_kept(collections))
+        )
+        async for rows in pages(self._database, kept, keys):
             self._checked["members"] += len(rows)
             for collection_id, file_id, vectors, found in rows:
                 self._checked["vectors"] += vectors

@@ -22,6 +22,7 @@ from services.core.store.schema import (
     tenants,
     thumbnails,
 )
+from services.core.store.tombstones import is_kept
 
 PAGE_ROWS = 500
 SHOWN = 20  # of what SQLite itself finds wrong
@@ -95,7 +96,7 @@ class Rows:
     async def _descriptions(self) -> AsyncIterator[Finding]:
         written = select(func.count()).where(segment_descriptions.c.description_id == descriptions.c.id)
         query = select(descriptions.c.id, descriptions.c.segments_total, written.scalar_subquery()).where(
-            descriptions.c.status == "completed"
+            descriptions.c.status == "completed", is_kept(descriptions)
         )
         async for rows in pages(self._database, query, [descriptions.c.id]):
             for id, wanted, found in rows:
@@ -104,7 +105,9 @@ class Rows:
                     yield Finding(Kind.DESCRIPTION_INCOMPLETE, f"descriptions {id}", detail)
 
     async def _totals(self) -> AsyncIterator[Finding]:
-        stored = select(func.coalesce(func.sum(files.c.size_bytes), 0)).where(files.c.tenant_id == tenants.c.id)
+        stored = select(func.coalesce(func.sum(files.c.size_bytes), 0)).where(
+            files.c.tenant_id == tenants.c.id, is_kept(files)
+        )
         counted = func.coalesce(tenant_totals.c.stored_bytes, 0)
         query = select(tenants.c.id, counted, stored.scalar_subquery()).select_from(
             tenants.outerjoin(tenant_totals, tenant_totals.c.tenant_id == tenants.c.id)

@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Table, select
 
 from services.core.backup.findings import Finding, Kind
 from services.core.backup.rows import pages
 from services.core.store.database import Database
 from services.core.store.objects import ListedObject, LostObjectError, Objects
 from services.core.store.schema import files, index_snapshots, object_deletions, shards, thumbnails
+from services.core.store.tombstones import is_kept, of_kept_file
 
 FOLDERS_AT_ONCE = 500
 FOLDER = re.compile(r"(tenants/[^/]+/files/[^/]+|index/[^/]+/[^/]+)/")
@@ -38,7 +39,7 @@ class StoredObjects:
                 yield finding
 
     async def _files(self) -> AsyncIterator[Finding]:
-        query = select(files.c.id, files.c.object_key, files.c.size_bytes, files.c.sha256)
+        query = select(files.c.id, files.c.object_key, files.c.size_bytes, files.c.sha256).where(is_kept(files))
         async for rows in pages(self._database, query, [files.c.id]):
             for file in rows:
                 self._checked["files"] += 1
@@ -52,13 +53,15 @@ class StoredObjects:
         found = {item.key: item async for item in self._objects.list(folder)}
         self._checked["objects"] += len(found)
         finding = await self._content(file.object_key, found.get(file.object_key), file.size_bytes, file.sha256)
-        if finding is not None and await self._is_kept(files, file.id, folder):
+        if finding is not None and await is_wanted(self._database, files, file.id, folder):
             yield finding
         for key in pictures.keys() - found.keys():
-            if await self._is_kept(thumbnails, pictures[key], folder):
+            if await is_wanted(self._database, thumbnails, pictures[key], folder):
                 yield Finding(Kind.PICTURE_MISSING, key, f"it is the picture of thumbnails {pictures[key]}")
         for key in found.keys() - pictures.keys() - {file.object_key}:
-            if found[key].modified_at < self._settled_before and await self._is_kept(files, file.id, folder):
+            if found[key].modified_at < self._settled_before and await is_wanted(
+                self._database, files, file.id, folder
+            ):
                 yield Finding(Kind.OBJECT_ORPHANED, key, f"no row names it, and it has {found[key].size_bytes} bytes")
 
     async def _content(self, key: str, found: ListedObject | None, size_bytes: int, sha256: str) -> Finding | None:
@@ -74,14 +77,6 @@ class StoredObjects:
         except LostObjectError:
             return Finding(Kind.OBJECT_MISSING, key, "it is not stored")
         return None if stored.sha256 == sha256 else Finding(Kind.OBJECT_CHANGED, key, "its checksum is another")
-
-    async def _is_kept(self, table, id: str, folder: str) -> bool:
-        """Whether a row is there now as well, and its objects are not to be deleted."""
-        going = select(object_deletions.c.prefix).where(object_deletions.c.prefix == folder)
-        return bool(
-            await self._database.fetch(select(table.c.id).where(table.c.id == id))
-            and not await self._database.fetch(going)
-        )
 
     async def _snapshots(self) -> AsyncIterator[Finding]:
         query = select(index_snapshots, shards.c.last_sequence, shards.c.trimmed_sequence).outerjoin(
@@ -136,3 +131,11 @@ class StoredObjects:
 
 def _folder(key: str) -> str:
     return key.rsplit("/", 1)[0]
+
+
+async def is_wanted(database: Database, table: Table, id: str, folder: str) -> bool:
+    """Whether a row of files or thumbnails is there now, is not deleted, and its folder's objects are not to be either."""
+    kept = is_kept(files) if table is files else of_kept_file(thumbnails.c.file_id)
+    going = select(object_deletions.c.prefix).where(object_deletions.c.prefix == folder)
+    wanted = await database.fetch(select(table.c.id).where(table.c.id == id, kept))
+    return bool(wanted) and not await database.fetch(going)

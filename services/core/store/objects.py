@@ -155,7 +155,7 @@ class Objects:
                 found_bytes = (await obstore.head_async(self._store, key))["size"]
         if found_bytes != size_bytes:
             raise LostObjectError(f"What is stored of it is {found_bytes} bytes of {size_bytes}; {AGAIN}")
-        if self._folder is not None and await asyncio.to_thread(_sha256, path) != sha256:
+        if self._folder is not None and await asyncio.to_thread(file_sha256, path) != sha256:
             raise LostObjectError(f"What is stored of it was changed or damaged; {AGAIN}")
 
     async def delete(self, key: str) -> None:
@@ -189,7 +189,7 @@ class Objects:
         raise LostObjectError(GONE)
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
