@@ -26,10 +26,12 @@ OWNED = {
     "drain_delay_seconds",
     "drain_seconds",
     "engine_address",
+    "engine_other_secret",
     "engine_secret",
     "grpc_port",
     "host",
     "http_port",
+    "link_other_secret",
     "link_secret",
     "metrics_host",
     "metrics_port",
@@ -244,7 +246,9 @@ class Engines(Values):
 class Secrets(Values):
     database: SecretKey
     engine: SecretKey
+    engineOther: SecretKey
     links: SecretKey
+    linksOther: SecretKey
     objects: Name = Field(
         description="Its keys are variables of the object store (AWS_ACCESS_KEY_ID …); empty means none."
     )

@@ -29,10 +29,11 @@ class Gate:
     A failed call is answered by setting a status and returning normally: Serve sends trailing metadata only then.
     """
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, other_secret: str = "") -> None:
+        """`other_secret`: one that is taken too, while one takes the other's place."""
         if not secret:
             raise ArcusError(Reason.INVALID_ARGUMENT, "Set ARCUS_ENGINE_SECRET to the secret that the front sends.")
-        self._secret = secret.encode()
+        self._secrets = [known.encode() for known in (secret, other_secret) if known]
 
     async def unary(
         self, context: Any, call: Callable[[Request], Awaitable[Response]], request: Request, nothing: Response
@@ -71,7 +72,8 @@ class Gate:
     def _check(self, context: Any) -> dict[str, str]:
         """The call's metadata."""
         metadata = dict(context.invocation_metadata())
-        if not hmac.compare_digest(metadata.get(SECRET_HEADER, "").encode(), self._secret):
+        given = metadata.get(SECRET_HEADER, "").encode()
+        if not any([hmac.compare_digest(given, known) for known in self._secrets]):
             raise ArcusError(Reason.UNAUTHENTICATED, "The engine secret is missing or wrong.")
         unbind_contextvars("request_id", "trace_id")
         request_id = metadata.get(REQUEST_HEADER, "")

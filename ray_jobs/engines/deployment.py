@@ -52,7 +52,7 @@ class EngineReplica:
         settings = load_settings()
         configure_logs(settings.log_format)
         start_tracing(settings, "arcus-engines")
-        self._gate = Gate(settings.engine_secret.get_secret_value())
+        self._gate = Gate(settings.engine_secret.get_secret_value(), settings.engine_other_secret.get_secret_value())
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):
             model = await _stored_embedder(settings.database)

@@ -43,7 +43,7 @@ class IndexReplica:
         settings = load_settings()
         configure_logs(settings.log_format)
         start_tracing(settings, "arcus-index")
-        self._gate = Gate(settings.engine_secret.get_secret_value())
+        self._gate = Gate(settings.engine_secret.get_secret_value(), settings.engine_other_secret.get_secret_value())
         self._dimensions = await vector_dimensions(load_engine_config(settings))
         database = Database(
             settings.database,

@@ -16,12 +16,18 @@ FILE = "link_secret"
 def link_secret(settings: Settings) -> str:
     """The same after each start, and in each front on one data folder. Raises INVALID_ARGUMENT where there can be none."""
     given = settings.link_secret.get_secret_value()
-    if not given:
-        return _kept(settings.data_dir / FILE)
+    return _checked("ARCUS_LINK_SECRET", given) if given else _kept(settings.data_dir / FILE)
+
+
+def other_link_secret(settings: Settings) -> str:
+    """One whose links are taken too; empty where there is none."""
+    given = settings.link_other_secret.get_secret_value()
+    return _checked("ARCUS_LINK_OTHER_SECRET", given) if given else ""
+
+
+def _checked(setting: str, given: str) -> str:
     if len(given) < MIN_CHARACTERS:
-        raise invalid(
-            f"ARCUS_LINK_SECRET needs {MIN_CHARACTERS} characters or more; one may be made by: openssl rand -hex 32"
-        )
+        raise invalid(f"{setting} needs {MIN_CHARACTERS} characters or more; one may be made by: openssl rand -hex 32")
     return given
 
 

@@ -81,10 +81,16 @@ class Settings(BaseSettings):
 
     engine_address: str = Field("", description="host:port of the Ray Serve gRPC ingress.")
     engine_secret: SecretStr = Field(SecretStr(""), description="Shared secret of the front and the engine replicas.")
+    engine_other_secret: SecretStr = Field(
+        SecretStr(""), description="Another secret that replicas take too, while one takes the other's place."
+    )
     link_secret: SecretStr = Field(
         SecretStr(""),
         description="Secret behind links to pictures, of 16 characters or more, the same for all fronts; empty means one "
         "made once and kept in the data folder.",
+    )
+    link_other_secret: SecretStr = Field(
+        SecretStr(""), description="Another secret whose links are taken too, while one takes the other's place."
     )
     engine_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the next message of an engine call."

@@ -23,7 +23,7 @@ from services.core.library.files import Files
 from services.core.library.members import Members
 from services.core.library.segments import Segments
 from services.core.library.thumbnails import Thumbnails
-from services.core.link_secret import link_secret
+from services.core.link_secret import link_secret, other_link_secret
 from services.core.search.full_text import FullText
 from services.core.search.searches import Searches
 from services.core.settings import Settings
@@ -123,7 +123,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         collections = Collections(database, shard_count=settings.index_shards)
         descriptions = Descriptions(database)
         members = Members(database, spread_vectors=settings.index_spread_vectors, totals=totals)
-        thumbnails = Thumbnails(database, objects, secret=link_secret(settings))
+        thumbnails = Thumbnails(
+            database, objects, secret=link_secret(settings), other_secret=other_link_secret(settings)
+        )
         responses = Responses(database)
         segments = Segments(database)
         full_text = FullText(database)

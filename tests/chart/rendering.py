@@ -24,7 +24,12 @@ EVERYTHING: Object = {
         "index_shards": 3,
         "otlp_endpoint": "http://collector.traces:4317",
     },
-    "secrets": {"redis": {"name": "redis"}, "models": "models"},
+    "secrets": {
+        "redis": {"name": "redis"},
+        "models": "models",
+        "engineOther": {"name": "engine-other"},
+        "linksOther": {"name": "links-other"},
+    },
     "front": {
         "image": {"digest": "sha256:" + "0" * 64},
         "autoscaling": {"enabled": True},

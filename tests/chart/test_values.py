@@ -183,6 +183,18 @@ def test_engines_elsewhere_are_asked_and_none_are_made() -> None:
     assert environment(front["spec"]["template"]["spec"]["containers"][0])["ARCUS_ENGINE_ADDRESS"] == "elsewhere:9000"
 
 
+@pytest.mark.parametrize(("case", "is_rotating"), [("everything", True), ("least", False)])
+def test_whoever_has_a_secret_has_the_other_one_too_while_they_are_rotated(case: str, is_rotating: bool) -> None:
+    having = {"ENGINE": 0, "LINK": 0}
+    for _, pod in pods(case):
+        for container in pod["spec"]["containers"]:
+            names = {each["name"] for each in container.get("env", [])}
+            for kind in having.keys() & {name[6:-7] for name in names if name.endswith("_SECRET")}:
+                having[kind] += 1
+                assert (f"ARCUS_{kind}_OTHER_SECRET" in names) == is_rotating
+    assert having["ENGINE"] > having["LINK"] == 1
+
+
 def test_secrets_are_named_and_never_made() -> None:
     for case in CASES:
         for text in render(CASES[case]).values():

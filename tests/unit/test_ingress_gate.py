@@ -70,6 +70,16 @@ async def test_a_call_without_the_secret_is_refused(secret: str | None) -> None:
     assert context.code is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_two_secrets_are_taken_while_one_takes_the_others_place_and_no_third() -> None:
+    gate = Gate("new", "old")
+    for secret in ("new", "old"):
+        assert await gate.unary(CallContext(secret), double, 4, 0) == 8
+    for secret in (None, "", "third"):
+        context = CallContext(secret)
+        assert await gate.unary(context, failing(AssertionError("reached")), 4, 0) == 0
+        assert context.code is grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_a_gate_without_a_secret_cannot_be_made() -> None:
     with pytest.raises(ArcusError):
         Gate("")

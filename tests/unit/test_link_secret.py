@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import ArcusError
-from services.core.link_secret import link_secret
+from services.core.link_secret import link_secret, other_link_secret
 from services.core.settings import load_settings
 from services.nimbus.backend import open_backend
 
@@ -35,6 +35,8 @@ def test_an_arcus_that_can_keep_no_secret_does_not_start(tmp_path: Path) -> None
         link_secret(load_settings(data_dir=tmp_path / "file"))
     with pytest.raises(ArcusError, match="16 characters"):
         link_secret(load_settings(data_dir=tmp_path, link_secret="short"))
+    with pytest.raises(ArcusError, match="ARCUS_LINK_OTHER_SECRET needs 16 characters"):
+        other_link_secret(load_settings(data_dir=tmp_path, link_other_secret="short"))
     (tmp_path / "link_secret").write_text("\n")
     with pytest.raises(ArcusError, match="delete it"):
         link_secret(load_settings(data_dir=tmp_path))

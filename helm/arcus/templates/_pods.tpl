@@ -90,6 +90,9 @@ securityContext:
 {{- define "arcus.env" -}}
 {{ include "arcus.databaseEnv" . }}
 {{ include "arcus.secretVariable" (list "ARCUS_ENGINE_SECRET" .Values.secrets.engine) }}
+{{- if .Values.secrets.engineOther.name }}
+{{ include "arcus.secretVariable" (list "ARCUS_ENGINE_OTHER_SECRET" .Values.secrets.engineOther) }}
+{{- end }}
 - {name: ARCUS_CONFIG, value: /etc/arcus/engines.yaml}
 {{- range $name, $value := .Values.settings }}
 {{- if not (kindIs "invalid" $value) }}

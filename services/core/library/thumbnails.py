@@ -44,10 +44,12 @@ class NewThumbnail:
 
 
 class Thumbnails:
-    def __init__(self, database: Database, objects: Objects, *, secret: str) -> None:
+    def __init__(self, database: Database, objects: Objects, *, secret: str, other_secret: str = "") -> None:
+        """`other_secret`: one whose links are taken too."""
         self._database = database
         self._objects = objects
         self._secret = secret.encode()
+        self._known = [known.encode() for known in (secret, other_secret) if known]
 
     async def list(
         self,
@@ -86,11 +88,12 @@ class Thumbnails:
 
     def signature(self, id: str) -> str:
         """What makes a link to this thumbnail work without a key."""
-        return hmac.new(self._secret, id.encode(), hashlib.sha256).hexdigest()[:32]
+        return _signature(self._secret, id)
 
     async def picture(self, id: str, signature: str) -> bytes:
         """JPEG bytes. Raises UNAUTHENTICATED for a link that was not made here, NOT_FOUND once the file is deleted."""
-        if not hmac.compare_digest(signature.encode(), self.signature(id).encode()):
+        given = signature.encode()
+        if not any([hmac.compare_digest(given, _signature(known, id).encode()) for known in self._known]):
             raise ArcusError(Reason.UNAUTHENTICATED, "This link is not valid; get a new one from the API.")
         async with self._database.read() as connection:
             query = select(thumbnails.c.object_key).join(files).where(thumbnails.c.id == id, is_kept(files))
@@ -98,6 +101,10 @@ class Thumbnails:
         if key is None:
             raise not_found("Thumbnail", id)
         return await self._objects.get(key)
+
+
+def _signature(secret: bytes, id: str) -> str:
+    return hmac.new(secret, id.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _thumbnails(tenant_id: str) -> Select:
