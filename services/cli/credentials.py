@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
+from services.core.store.objects import Objects
 from services.core.tenants.admin_keys import AdminKeys
 from services.core.tenants.keys import Keys
 from services.core.tenants.plans import load_plans
@@ -31,6 +32,11 @@ def with_database(data_dir: Path, use: Callable[[Database], Awaitable[T]]) -> T:
             await database.close()
 
     return asyncio.run(run())
+
+
+def with_storage(data_dir: Path, use: Callable[[Database, Objects], Awaitable[T]]) -> T:
+    objects = Objects(load_settings(data_dir=data_dir).objects)
+    return with_database(data_dir, lambda database: use(database, objects))
 
 
 def with_keys(data_dir: Path, use: Callable[[Keys], Awaitable[T]]) -> T:

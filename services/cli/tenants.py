@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,9 @@ from services.core.clock import now_ms
 
 if TYPE_CHECKING:
     from services.core.store.database import Database
+    from services.core.store.objects import Objects
     from services.core.tenants.audit import AuditRecord
+    from services.core.tenants.remains import TenantReport
     from services.core.tenants.tenants import Tenant
     from services.core.tenants.usage import UsageBucket
 
@@ -62,6 +65,31 @@ def resume_tenant(id: TenantId, data_dir: DataDir = HERE) -> None:
     from services.cli.credentials import with_tenants
 
     print(_state(with_tenants(data_dir, lambda tenants: tenants.resume(id))))
+
+
+@tenants_app.command("delete")
+def delete_tenant(
+    id: TenantId,
+    confirm: Annotated[str, typer.Option(help="Its name or its id once more.")],
+    data_dir: DataDir = HERE,
+) -> None:
+    """Delete a tenant with all that it has, for ever, and print what is left of it: nothing, where it ends well."""
+    from services.cli.credentials import with_storage
+
+    async def delete(database: Database, objects: Objects) -> TenantReport:
+        from services.core.library.deletions import Deletions
+        from services.core.store.deletions import sweep
+        from services.core.tenants.remains import TenantRemains
+        from services.core.tenants.tenants import Tenants
+
+        await Tenants(database, {}).delete(id, confirm)
+        await Deletions(database).sweep()
+        while await sweep(database, objects):
+            pass
+        return await TenantRemains(database, objects).report(id)
+
+    report = with_storage(data_dir, delete)
+    print(json.dumps(asdict(report) | {"is_complete": report.is_complete}, indent=1))
 
 
 @tenants_app.command("limits")

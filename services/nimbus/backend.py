@@ -35,6 +35,7 @@ from services.core.tenants.keys import Keys
 from services.core.tenants.limiter import Limiter
 from services.core.tenants.limits import TenantLimit
 from services.core.tenants.plans import Plans, load_plans
+from services.core.tenants.remains import TenantRemains
 from services.core.tenants.retention import Retention
 from services.core.tenants.strangers import Strangers
 from services.core.tenants.tenants import Tenants
@@ -65,6 +66,7 @@ class Backend:
     keys: Keys
     admin_keys: AdminKeys
     tenants: Tenants
+    tenant_remains: TenantRemains
     audit: Audit
     usage: Usage
     files: Files
@@ -211,6 +213,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 keys=keys,
                 admin_keys=admin_keys,
                 tenants=Tenants(database, known_plans),
+                tenant_remains=TenantRemains(database, objects),
                 audit=Audit(database),
                 usage=usage,
                 files=files,

@@ -15,6 +15,7 @@ from services.core.store.pages import CreatedRange, Listing, Page
 from services.core.tenants.admin_keys import AdminKey
 from services.core.tenants.audit import Actor, AuditRecord
 from services.core.tenants.keys import ApiKey
+from services.core.tenants.remains import TenantReport
 from services.core.tenants.scopes import ALL_SCOPES, scopes_of
 from services.core.tenants.tenants import Tenant
 from services.nimbus.backend import Backend
@@ -68,6 +69,28 @@ def admin_routes(backend: Backend) -> APIRouter:
     async def update_tenant(request: Request, tenant_id: str, admin: Admin) -> Response:
         given = await read_model(request, schemas.TenantUpdate)
         return reply(tenant_json(await tenants.update(tenant_id, given.model_dump(exclude_unset=True), admin)))
+
+    @router.delete(
+        "/tenants/{tenant_id}", summary="Delete a tenant with all that it has", response_model=schemas.TenantDeletion
+    )
+    async def delete_tenant(
+        tenant_id: str,
+        admin: Admin,
+        confirm: str = Query("", description="Its name or its id once more."),
+    ) -> Response:
+        """Its keys are let in no more. What it has is taken away from now on; the reply says what is left of it."""
+        await tenants.delete(tenant_id, confirm, admin)
+        keys.forget()
+        return reply(deletion_json(await backend.tenant_remains.report(tenant_id)))
+
+    @router.get(
+        "/tenants/{tenant_id}/deletion",
+        summary="Tell what is left of a deleted tenant",
+        response_model=schemas.TenantDeletion,
+    )
+    async def get_deletion(tenant_id: str) -> Response:
+        """Counted anew each time, over all tables and objects."""
+        return reply(deletion_json(await backend.tenant_remains.report(tenant_id)))
 
     @router.post("/tenants/{tenant_id}/suspend", summary="Let in no key of a tenant", response_model=schemas.Tenant)
     async def suspend_tenant(tenant_id: str, admin: Admin) -> Response:
@@ -184,6 +207,10 @@ def _list(listing: Listing[Any], build: Callable[[Any], dict[str, Any]]) -> Resp
 
 def tenant_json(tenant: Tenant) -> dict[str, Any]:
     return {"object": "tenant", **asdict(tenant)}
+
+
+def deletion_json(report: TenantReport) -> dict[str, Any]:
+    return {"object": "tenant.deletion", **asdict(report), "is_complete": report.is_complete}
 
 
 def key_json(key: ApiKey) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.core.library.deletions import Deletions
 from services.core.tenants.plans import CACHE_SECONDS
 from tests.acceptance.live_front import Account, Front, from_elsewhere
 from tests.waiting import until
@@ -62,6 +63,32 @@ def test_a_tenant_is_made_given_a_key_suspended_and_let_in_again(front: Front, a
         assert refused.status_code == 403 and "suspended" in refused.json()["error"]["message"]
         assert admin.post(f"/tenants/{tenant['id']}/resume").json() == tenant
         assert http.get("/files").status_code == 200
+
+
+def test_a_tenant_is_deleted_once_it_is_confirmed_and_its_keys_are_refused(front: Front, admin: httpx.Client) -> None:
+    tenant = make_tenant(admin)
+    path = f"/tenants/{tenant['id']}"
+    with client(front, make_key(admin, tenant)["key"]) as http:
+        collection = http.post("/collections", json={"name": "c", "collection_type": "media-descriptions"})
+        assert collection.status_code == 200
+        for confirm in ("", "another"):
+            refused = admin.delete(path, params={"confirm": confirm})
+            assert refused.status_code == 400 and "its name or its id again" in refused.json()["error"]["message"]
+        assert admin.get(path + "/deletion").status_code == 404
+        report = admin.delete(path, params={"confirm": tenant["name"]}).raise_for_status().json()
+        assert report["tenant_id"] == tenant["id"] and report["rows"]["tenants"] <= 1
+        assert http.get("/files").status_code == 401
+    assert admin.get(path).status_code == admin.delete(path, params={"confirm": tenant["id"]}).status_code == 404
+    assert admin.post(f"{path}/keys", json={}).status_code == 404
+    assert admin.get("/tenants", params={"name": tenant["name"]}).json()["data"] == []
+    again = admin.post("/tenants", json={"name": tenant["name"]})
+    assert again.status_code == 200, "the name is free"
+    front.call(Deletions(front.backend.database).sweep())
+    report = admin.get(path + "/deletion").json()
+    assert report["is_complete"] and not any(report["rows"].values()) and set(report["objects"].values()) == {0}
+    assert report["kept"]["audit_records"] == 2
+    last = admin.get("/audit", params={"target_id": tenant["id"]}).json()["data"][0]
+    assert (last["action"], last["before"]["name"]) == ("tenant.delete", tenant["name"])
 
 
 def test_a_key_is_rotated_blocked_and_revoked(front: Front, admin: httpx.Client) -> None:
@@ -134,6 +161,7 @@ def test_an_admin_key_is_made_and_revoked_but_not_by_itself(front: Front, admin:
         ("POST", "/tenants/{tenant}/keys", {"expires_at": 1}, "is in the past"),
         ("POST", "/tenants/{tenant}/keys", {"expires_at": 2**70}, "expires_at"),
         ("POST", "/tenants/{tenant}/keys", {"name": "x" * 201}, "1 to 200"),
+        ("DELETE", "/tenants/{tenant}", None, "its name or its id again"),
         ("PUT", "/tenants/{tenant}", {}, "give a plan, limits, or both"),
         ("PUT", "/tenants/{tenant}", {"plan": "huge"}, "there are none; ARCUS_PLANS names a file of them"),
         ("PUT", "/tenants/{tenant}", {"plan": 5}, "plan: "),
@@ -172,7 +200,7 @@ def test_what_is_not_there_is_not_found(front: Front, admin: httpx.Client) -> No
 
 def test_each_change_leaves_one_row_in_the_audit(front: Front, admin: httpx.Client) -> None:
     """Every route that is no GET must be here: one that is added without its row fails."""
-    tenant = make_tenant(admin)
+    tenant, doomed = make_tenant(admin), make_tenant(admin)
     key, rotated, revoked = (make_key(admin, tenant) for _ in range(3))
     spare = admin.post("/admin-keys", json={"name": "spare"}).json()
     changes: dict[tuple[str, str], tuple[str, Json | None, list[str]]] = {
@@ -181,6 +209,7 @@ def test_each_change_leaves_one_row_in_the_audit(front: Front, admin: httpx.Clie
         ("POST", "/tenants/{tenant_id}/resume"): (tenant["id"], None, ["tenant.resume"]),
         ("POST", "/tenants/{tenant_id}/keys"): (tenant["id"], {}, ["key.create"]),
         ("PUT", "/tenants/{tenant_id}"): (tenant["id"], {"limits": {"queued_jobs": 9}}, ["tenant.update"]),
+        ("DELETE", "/tenants/{tenant_id}"): (doomed["id"], None, ["tenant.delete"]),
         ("PUT", "/keys/{key_id}"): (key["id"], {"limits": {"requests_in_progress": 9}}, ["key.update"]),
         ("POST", "/keys/{key_id}/rotate"): (rotated["id"], {}, ["key.rotate", "key.create"]),
         ("POST", "/keys/{key_id}/block"): (key["id"], None, ["key.block"]),
@@ -192,7 +221,8 @@ def test_each_change_leaves_one_row_in_the_audit(front: Front, admin: httpx.Clie
     assert set(changes) == {route for route in routes(front) if route[0] != "GET"}
     for (method, path), (id, body, actions) in changes.items():
         before = admin.get("/audit").json()["total"]
-        reply = admin.request(method, re.sub(r"{\w+}", id, path), json=body)
+        confirm = {"confirm": id} if path == "/tenants/{tenant_id}" else None
+        reply = admin.request(method, re.sub(r"{\w+}", id, path), json=body, params=confirm)
         assert reply.status_code == 200, (path, reply.text)
         told = admin.get("/audit", params={"limit": 10}).json()
         assert told["total"] == before + len(actions), path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_a_tenant_is_made_limited_suspended_and_resumed_and_the_audit_tells_it(a
     ]
     assert "\x1b" not in str(told[-1]) and len(arcus("audit", "--limit", 2).splitlines()) == 2
     assert arcus("audit", "--since", "1h") == arcus("audit")
+
+
+def test_a_tenant_is_deleted_and_nothing_is_left_of_it(arcus: Arcus) -> None:
+    id = arcus("tenants", "create", "acme").strip()
+    arcus("keys", "create", "--tenant", "acme")
+    with pytest.raises(ArcusError, match="its name or its id again to confirm"):
+        arcus("tenants", "delete", id, "--confirm", "acne")
+    report = json.loads(arcus("tenants", "delete", id, "--confirm", "acme"))
+    assert report["is_complete"] and not any(report["rows"].values())
+    assert arcus("tenants", "list") == arcus("keys", "list") == ""
+    assert arcus("audit", "--target", id).split("  ")[1] == "tenant.delete"
 
 
 def test_more_tenants_and_changes_than_a_page_are_all_told(arcus: Arcus, folder: Path) -> None:

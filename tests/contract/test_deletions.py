@@ -11,8 +11,9 @@ from sqlalchemy import func, insert, select
 
 from services.core.errors import ArcusError, Reason
 from services.core.jobs import LeaseLostError
-from services.core.library.deletions import BEGUN_STEPS, STEP_MEMBERS, STEP_ROWS, Deletions
+from services.core.library.deletions import BEGUN_STEPS, MARKED, STEP_MEMBERS, STEP_ROWS, Deletions
 from services.core.search.searches import SearchHit
+from services.core.store.deletions import sweep as sweep_objects
 from services.core.store.pages import Page
 from services.core.store.schema import (
     collection_files,
@@ -30,6 +31,9 @@ from services.core.store.schema import (
     thumbnails,
 )
 from services.core.store.tombstones import mark_deleted
+from services.core.tenants.keys import Keys
+from services.core.tenants.remains import TenantRemains
+from services.core.tenants.tenants import Tenants
 from tests.contract.store_steps import WORKER, Store
 from tests.contract.test_store_accounts import EMPTY, MISSES, _At, _count
 
@@ -233,3 +237,42 @@ async def test_members_are_taken_out_with_every_shard_s_lock_in_order(store):
     async with store.database.read() as connection:
         for table in (collection_files, files, collections, descriptions):
             assert (await connection.execute(select(func.count()).select_from(table))).scalar_one() == 0, table.name
+
+
+async def test_a_tenant_goes_with_all_that_it_has_and_what_is_left_is_counted(store):
+    tenants, remains = Tenants(store.database, {}), TenantRemains(store.database, store.objects)
+    key = await store.keys.create("first")
+    at = await described(store)
+    await store.begin_response("r1", background=True)
+    await store.searches.create(store.tenant, "q1", {"scope": "segment"}, [at.hit])
+    await store.chats.create(store.tenant, {"id": "h1", "created_at": 1})
+    await store.upload("neighbour.mp4", tenant=store.other)
+    with pytest.raises(ArcusError, match="its name or its id again"):
+        await tenants.delete(store.tenant, "second")
+    with pytest.raises(ArcusError) as caught:
+        await remains.report(store.tenant)
+    assert caught.value.reason is Reason.NOT_FOUND
+    await tenants.delete(store.tenant, "first")
+    with pytest.raises(ArcusError, match="was deleted"):  # of another front, that was told nothing
+        await Keys(store.database).authenticate(key)
+    assert (await tenants.create("first")).id != store.tenant, "the name is free"
+    before = await remains.report(store.tenant)
+    assert not before.is_complete and before.rows["segments"] == 2 and sum(before.objects.values()) == 1
+    await asyncio.gather(*(Deletions(store.database).sweep() for _ in range(2)))
+    await Deletions(store.database).sweep()
+    await sweep_objects(store.database, store.objects)
+    after = await remains.report(store.tenant)
+    assert after.is_complete and set(after.rows.values()) == {0} and set(after.objects.values()) == {0}
+    assert set(after.rows) == {name for name, table in metadata.tables.items() if "tenant_id" in table.c} - {
+        "usage_records"
+    } | {"tenants"}
+    assert after.kept["usage_records"] >= 2 and after.kept["audit_records"] >= 2
+    assert (await store.files.list(store.other, Page())).total == 1
+    assert len(store.stored()) == 1
+
+
+async def test_a_tenant_of_many_files_goes_some_at_a_time(store):
+    for number in range(MARKED + 20):
+        await store.upload(f"{number}.mp4", size=1)
+    await Tenants(store.database, {}).delete(store.tenant, store.tenant)
+    assert await Deletions(store.database).sweep() == MARKED + 20 + 1

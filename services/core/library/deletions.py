@@ -1,4 +1,5 @@
-"""Takes away what is marked as deleted: files, collections and descriptions, with all that hangs on them, in short steps."""
+"""Takes away what is marked as deleted: tenants, files, collections and descriptions, with all that hangs on them, in short
+steps."""
 
 from __future__ import annotations
 
@@ -19,7 +20,10 @@ from services.core.errors import ArcusError
 from services.core.index.embedding_log import append_removal, append_removals, drop_adds
 from services.core.index.shards import shards_holding
 from services.core.store.database import Database
+from services.core.store.job_schema import jobs
 from services.core.store.schema import (
+    api_keys,
+    chats,
     collection_files,
     collections,
     descriptions,
@@ -28,15 +32,21 @@ from services.core.store.schema import (
     files,
     index_log,
     object_deletions,
+    responses,
+    searches,
     segment_descriptions,
     segment_entities,
     segments,
+    tenants,
     thumbnails,
 )
 from services.core.store.tombstones import is_kept, mark_deleted
+from services.core.tenants.usage import of_response, response_values
 
 STEP_ROWS = 300  # of one transaction
 STEP_MEMBERS = 30
+STEP_RESPONSES = 20
+MARKED = 100  # of a tenant's files and collections, at a time
 BEGUN_STEPS = 4  # in the request that deletes
 PICKED = 100
 POLL_SECONDS = 5.0
@@ -77,8 +87,14 @@ class Deletions:
                 log.warning("deletion_failed", error=str(error))
 
     async def sweep(self) -> int:
-        """Takes away all that is marked; returns how many files, collections and descriptions are gone. Between steps it
-        rests as long as they take: others have the database half of the time."""
+        """Takes away all that is marked; returns how many tenants, collections, files and descriptions are gone. Between
+        steps it rests as long as they take: others have the database half of the time."""
+        gone = 0
+        while some := await self._round():
+            gone += some
+        return gone
+
+    async def _round(self) -> int:
         gone = 0
         for table in _STEPS:
             query = select(table.c.id).where(table.c.deleted_at.is_not(None)).limit(PICKED)
@@ -142,6 +158,32 @@ async def take_out(connection: AsyncConnection, collection_id: str, file_id: str
     return await _mark_unused(connection, members)
 
 
+async def _tenant(step: Step, tenant: Row) -> bool | None:
+    """Its collections and files are marked first, some at a time, and waited for: None while there are any."""
+    connection, id = step.connection, tenant.id
+    for table, values in ((collections, {"name": collections.c.id}), (files, {})):
+        some = select(table.c.id).where(table.c.tenant_id == id, is_kept(table)).limit(MARKED)
+        await connection.execute(mark_deleted(table, table.c.id.in_(some), **values))
+        if (await connection.execute(select(table.c.id).where(table.c.tenant_id == id).limit(1))).first() is not None:
+            return None
+    ended = select(responses.c.id).where(responses.c.tenant_id == id).limit(STEP_RESPONSES)
+    for response_id in (await connection.execute(ended)).scalars().all():  # with many events each
+        await connection.execute(of_response, response_values(response_id, None))  # it may be in progress
+        gone = await connection.execute(delete(responses).where(responses.c.id == response_id))
+        step.spend(gone.rowcount * STEP_ROWS // STEP_RESPONSES)
+    for table in (searches, chats, jobs, api_keys):
+        if step.left <= 0 or not await step.delete(table, table.c.tenant_id == id):
+            return False
+    await connection.execute(delete(tenants).where(tenants.c.id == id))
+    await connection.execute(insert(object_deletions).values(prefix=objects_of(id), not_before=now_ms()))
+    return True
+
+
+def objects_of(tenant_id: str) -> str:
+    """The folder of a tenant's objects."""
+    return f"tenants/{tenant_id}"
+
+
 async def _file(step: Step, file: Row) -> bool:
     connection, id = step.connection, file.id
     described = select(descriptions.c.id).where(descriptions.c.file_id == id)
@@ -176,8 +218,13 @@ async def _description(step: Step, description: Row) -> bool:
     return True
 
 
-StepOf = Callable[[Step, Row], Awaitable[bool]]
-_STEPS: Mapping[Table, StepOf] = {collections: _collection, files: _file, descriptions: _description}
+StepOf = Callable[[Step, Row], Awaitable[bool | None]]
+_STEPS: Mapping[Table, StepOf] = {
+    tenants: _tenant,
+    collections: _collection,
+    files: _file,
+    descriptions: _description,
+}
 
 
 async def _contents(step: Step, description_ids: Any) -> bool:

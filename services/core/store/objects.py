@@ -176,6 +176,11 @@ class Objects:
             async for page in obstore.list(self._store, prefix + "/"):
                 await obstore.delete_async(self._store, [item["path"] for item in page])
 
+    async def count(self, prefix: str) -> int:
+        """How many objects a folder holds."""
+        with _mapped():
+            return sum([len(page) async for page in obstore.list(self._store, prefix + "/")])
+
     async def _load(self, key: str, file: IO[bytes]) -> None:
         async for chunk in self.chunks(key):
             await asyncio.to_thread(file.write, chunk)

@@ -19,6 +19,7 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import api_keys, tenants
+from services.core.store.tombstones import is_kept
 from services.core.tenants.audit import LOCAL, Action, Actor, record
 from services.core.tenants.known_keys import KnownKeys, Refusal, check_strength, hash_of
 from services.core.tenants.plans import Rates, check_limits
@@ -35,6 +36,7 @@ BLOCKED = Refusal(Reason.PERMISSION_DENIED, "The API key is blocked; 'arcus keys
 SUSPENDED = Refusal(
     Reason.PERMISSION_DENIED, "The tenant of this API key is suspended; 'arcus tenants resume' lets it in again."
 )
+DELETED = Refusal(Reason.UNAUTHENTICATED, "The tenant of this API key was deleted.")
 _columns = (
     *(column for column in api_keys.c if column.name in ("id", "tenant_id", "name", "hint", "scopes", "limits")),
     *(column for column in api_keys.c if column.name.endswith("_at")),
@@ -49,6 +51,7 @@ _owners = (
         api_keys.c.blocked_at,
         api_keys.c.revoked_at,
         tenants.c.suspended_at,
+        tenants.c.deleted_at,
     )
     .join(tenants)
     .where(api_keys.c.hash.in_(bindparam("digests", expanding=True)))
@@ -157,7 +160,8 @@ class Keys:
     ) -> tuple[str, ApiKey]:
         """A new key of a tenant that is there: itself, which can't be read again, and what is kept of it."""
         async with self._database.write() as connection:
-            if (await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id))).first() is None:
+            known = select(tenants.c.id).where(tenants.c.id == tenant_id, is_kept(tenants))
+            if (await connection.execute(known)).first() is None:
                 raise not_found("Tenant", tenant_id)
             return await self._make(connection, tenant_id, None, name, scopes, expires_at, actor)
 
@@ -317,6 +321,8 @@ class Keys:
 
 
 def _verdict(row: Row) -> Caller | Refusal:
+    if row.deleted_at is not None:
+        return DELETED
     if row.revoked_at is not None:
         return REVOKED
     if row.blocked_at is not None:

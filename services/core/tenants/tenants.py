@@ -16,6 +16,7 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.store.database import Database
 from services.core.store.pages import Listing, Page, list_page
 from services.core.store.schema import tenants
+from services.core.store.tombstones import is_kept, mark_deleted
 from services.core.tenants.audit import LOCAL, Action, Actor, record
 from services.core.tenants.plans import Limits, check_limits, check_plan
 
@@ -58,7 +59,9 @@ class Tenants:
             return await _one(connection, id)
 
     async def list(self, page: Page = Page(sort="asc"), *, name: str | None = None) -> Listing[Tenant]:
-        query = select(tenants) if name is None else select(tenants).where(tenants.c.name == name)
+        query = select(tenants).where(is_kept(tenants))
+        if name is not None:
+            query = query.where(tenants.c.name == name)
         return await list_page(
             self._database,
             query,
@@ -74,6 +77,22 @@ class Tenants:
 
     async def resume(self, id: str, actor: Actor = LOCAL) -> Tenant:
         return await self._change(id, Action.TENANT_RESUME, actor, {"suspended_at": None})
+
+    async def delete(self, id: str, confirm: str, actor: Actor = LOCAL) -> None:
+        """Lets in none of its keys, for ever, and marks all that it has as deleted: `Deletions` takes it away. Its name is free.
+
+        `confirm`: its name or id. Raises NOT_FOUND, INVALID_ARGUMENT.
+        """
+        async with self._database.write() as connection:
+            before = await _one(connection, id, lock=True)
+            if confirm not in (before.name, id):
+                raise invalid(
+                    "This deletes the tenant with all that it has: say its name or its id again to confirm.",
+                    field="confirm",
+                )
+            await connection.execute(mark_deleted(tenants, tenants.c.id == id, name=tenants.c.id))
+            after = {"id": id, "deleted_at": now_ms()}
+            await record(connection, actor, Action.TENANT_DELETE, id, before=asdict(before), after=after)
 
     async def update(self, id: str, changes: Mapping[str, Any], actor: Actor = LOCAL) -> Tenant:
         """`changes`: a `plan`, or None for the default one; `limits` in place of those it had, or None for the plan's."""
@@ -115,7 +134,7 @@ async def _make(connection: AsyncConnection, name: str, actor: Actor) -> Tenant:
 
 
 async def _one(connection: AsyncConnection, id: str, *, lock: bool = False) -> Tenant:
-    query = select(tenants).where(tenants.c.id == id)
+    query = select(tenants).where(tenants.c.id == id, is_kept(tenants))
     row = (await connection.execute(query.with_for_update() if lock else query)).mappings().first()
     if row is None:
         raise not_found("Tenant", id)

@@ -72,6 +72,16 @@ class Tenant(Reply):
     limits: dict[str, Any] | None = Field(description="Where its own differ from the plan's.")
 
 
+class TenantDeletion(Reply):
+    object: Literal["tenant.deletion"]
+    tenant_id: str
+    deleted_at: int
+    rows: dict[str, int] = Field(description="What is left, by table: 0 each in the end.")
+    objects: dict[str, int] = Field(description="What is left, by folder: 0 in the end.")
+    kept: dict[str, int] = Field(description="Rows that stay: tables to which rows are only added.")
+    is_complete: bool
+
+
 class Key(Reply):
     object: Literal["key"]
     id: str
