@@ -94,6 +94,8 @@ async def test_a_backup_under_writes_and_deletions_is_restored_whole_beside(
     stopped.set()
     await writing
     assert manifest.lost == 0
+    being_made = backup.parent / "objects" / ".partial-of-another-backup"
+    being_made.touch()
     async with restored(backup, empty_url, tmp_path / "restored-objects") as (database, objects, told):
         assert told == manifest
         assert await findings(database, objects) == []
@@ -102,7 +104,7 @@ async def test_a_backup_under_writes_and_deletions_is_restored_whole_beside(
         assert found == await store.full_text.search(
             store.tenant, await collections_of(store.database), ["tide", "moon"], 10
         )
-        assert found
+        assert found and being_made.exists()
 
 
 async def collections_of(database: Database) -> list[str]:
@@ -184,6 +186,9 @@ async def test_a_damaged_or_foreign_backup_is_refused_by_the_file_and_leaves_not
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         await refused(f"{path.name} is damaged: its checksum is another")
         path.write_bytes(whole)
+    pooled.write_bytes(pooled.read_bytes() + b"x")
+    await refused(f"{pooled.name} is damaged: it has another size")
+    pooled.write_bytes(pooled.read_bytes()[:-1])
     whole = (backup / NAME).read_text()
     (backup / NAME).write_text(whole[:40])
     await refused(f"{NAME} is damaged")

@@ -50,7 +50,9 @@ async def back_up(
         moment = now_ms()
         name = datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
         draft = to / f"{TEMPORARY}{name}"
+        pool = Pool(to / OBJECTS)
         try:
+            pool.clear()
             draft.mkdir(mode=0o700)
             kind = kind_of(url)
             async with _listed(draft / LIST) as wanted:
@@ -59,7 +61,7 @@ async def back_up(
                     rows = await count_rows(connection)
                     await _want(connection, wanted)
                 with _earlier(to) as earlier:
-                    await _Copying(database, objects, Pool(to / OBJECTS), wanted, earlier).all()
+                    await _Copying(database, objects, pool, wanted, earlier).all()
                 (copied, copied_bytes), (lost, _) = wanted.count("copied"), wanted.count("lost")
             names = [FILES[kind], LIST, *_keep_secrets(secrets_from, draft)]
             parts = {each: await asyncio.to_thread(Part.of, draft / each) for each in names}
