@@ -22,15 +22,21 @@ REFUSED_HEAD_SECONDS = 2.0
 LISTEN_BACKLOG = 2048
 UNSENT_BYTES = 128 * 1024  # that the kernel takes ahead of what the network does
 DEAD_PEER_SECONDS = 60
+LATE_SECONDS = (
+    0.05  # after a deadline: what came while the process stood still is read first, for uvloop sees to timers first
+)
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a client may take, in seconds: for the head of a request, for the rest of a body that was refused, and
-    to read some of what it asked for."""
+    """How long a client may take, in seconds: between two requests, for the head of a request, for the rest of a body that
+    was refused, and to read some of what it asked for."""
 
+    idle_seconds: int = (
+        75  # longer than load balancers keep theirs (60 commonly), so that none sends into one just closed
+    )
     head_seconds: float = 15.0
     refused_seconds: float = 30.0
     read_seconds: float = 60.0
@@ -142,6 +148,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_message_open:  # the rest of a body that nobody wants
             self._close_after(self._patience.refused_seconds)
 
+    def timeout_keep_alive_handler(self) -> None:
+        close = super().timeout_keep_alive_handler
+        self.timeout_keep_alive_task = self.loop.call_later(LATE_SECONDS, close)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reading_check is None:
@@ -166,7 +176,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close_after(self, seconds: float) -> None:
         self._unset_deadline()
-        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+        self._deadline = self.loop.call_later(seconds, self._abort_soon)
+
+    def _abort_soon(self) -> None:
+        self._deadline = self.loop.call_later(LATE_SECONDS, self.transport.abort)
 
     def _unset_deadline(self) -> None:
         if self._deadline is not None:
@@ -205,6 +218,7 @@ def http_server(
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=int(grace_seconds),
+        timeout_keep_alive=patience.idle_seconds,
         server_header=False,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies or None,

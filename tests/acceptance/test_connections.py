@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,12 +23,13 @@ from tests.waiting import until
 
 MOST = 40
 REQUESTS = 8
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     settings = front_settings(tmp_path_factory.mktemp("arcus"), max_requests_per_tenant=REQUESTS)
-    patience = Patience(head_seconds=3, refused_seconds=1, read_seconds=1)
+    patience = Patience(idle_seconds=1, head_seconds=3, refused_seconds=1, read_seconds=1)
     running = Front(settings, ScriptedServer(), max_connections=MOST, patience=patience).start()
     yield running
     running.stop()
@@ -76,6 +78,25 @@ def test_more_silent_connections_than_fit_close_the_oldest_and_refuse_nobody(fro
 def test_a_connection_that_says_nothing_is_closed(front: Front):
     with connections(front, 1) as (silent,):
         assert is_closed(silent)
+
+
+def test_a_connection_is_closed_some_time_after_its_last_request(front: Front):
+    with connections(front, 1, HEALTH) as (idle,):
+        assert status_of(idle) == 200
+        assert is_closed(idle)
+
+
+@pytest.mark.parametrize("begun", [b"", HEALTH[:-4]], ids=["idle", "half a head"])
+def test_what_is_sent_while_the_front_stands_still_is_answered_afterwards(front: Front, begun: bytes):
+    """Deadlines that went by meanwhile are not held against it."""
+    with connections(front, 1, HEALTH) as (connection,):
+        assert status_of(connection) == 200
+        connection.sendall(begun)
+        still = threading.Event()
+        front.loop.call_soon_threadsafe(lambda: (still.set(), time.sleep(4)))
+        assert still.wait(20)
+        connection.sendall(HEALTH[len(begun) :])
+        assert status_of(connection) == 200
 
 
 def test_a_head_that_drips_is_closed(front: Front):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 
 import httpx
@@ -13,6 +14,7 @@ from tests.running_system import LECTURE, RunningSystem, create_collection, inge
 from tests.waiting import until
 
 RESUME_SECONDS = 120  # a hang guard, not a promise: other work may run
+STILL_SECONDS = 20
 pytestmark = pytest.mark.timeout(900)
 QUESTION = "How many turbines are in the dam in France?"
 
@@ -106,6 +108,41 @@ def test_killing_all_engines_leaves_uploads_working_and_work_resumes(system: Run
         file = wait_for(client, f"/files/{reply.json()['id']}", seconds=300)
         assert file["status"] == "completed"
     until(lambda: answers(system, collection_id), "the engines answer again", 300)
+
+
+@pytest.mark.parametrize("part", ["bin/haproxy", "ray::HAProxyManager", "gcs_server", "raylet/raylet"])
+def test_a_killed_part_of_ray_leaves_uploads_working_and_work_resumes(
+    system: RunningSystem, collection_id: str, part: str
+) -> None:
+    killed = system.find(part)
+    kill(killed, part)
+    with system.client() as client:
+        with LECTURE.open("rb") as video:
+            file = client.post("/files", files={"file": ("while-down.mp4", video)}).raise_for_status().json()
+        until(lambda: set(system.find(part)) - set(killed), f"{part} is started again", 300)
+        until(lambda: answers(system, collection_id), "the engines answer again", 300)
+        assert wait_for(client, f"/files/{file['id']}", seconds=300)["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "parts", [("services.front",), ("index-0",), ("bin/haproxy",), ("raylet/raylet", "gcs_server")]
+)
+def test_what_stands_still_for_a_while_is_waited_for(
+    system: RunningSystem, collection_id: str, parts: tuple[str, ...]
+) -> None:
+    """Or gone round, as where Ray's own processes stand: calls under way don't pass through them."""
+    stopped = [process for part in parts for process in system.find(part)]
+    assert len(stopped) >= len(parts)
+    for process in stopped:
+        process.suspend()
+    timer = threading.Timer(STILL_SECONDS, lambda: [process.resume() for process in stopped])
+    timer.start()
+    try:
+        assert answers(system, collection_id)
+    finally:
+        timer.join()
+    assert all(process.is_running() for process in stopped), "nothing was started anew"
+    assert answers(system, collection_id)
 
 
 def _windows(seconds: int) -> dict:
