@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 
 from ray_jobs.extraction import ExtractionWork
+from ray_jobs.idle_workers import IdleWorkers
 from ray_jobs.pipeline import Pipeline
 from ray_jobs.places import Places
 from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError
@@ -40,7 +41,7 @@ from services.core.store.objects import Objects
 from services.core.tenants.plans import Plans, load_plans
 from services.core.tenants.totals import Totals
 
-IDLE_SECONDS = 0.3
+FIRST_PAUSE_SECONDS = 0.3
 MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
@@ -75,6 +76,7 @@ class IngestWorker:
         )
         self._descriptions = Descriptions(self._database)
         self._places = Places()
+        self._idle = IdleWorkers(self._database.notices)
         self._extraction = ExtractionWork(self._database, pipeline)
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -88,23 +90,27 @@ class IngestWorker:
                 # Somebody waits for a probe, and it is short: long files of others never hold every place of it.
                 group.create_task(self._work(("probe",)), name="ingest-probe")
                 group.create_task(self._sweep(), name="ingest-sweep")
+                group.create_task(self._database.notices.run(), name="ingest-notices")
         finally:
             await self._database.close()
 
     async def _work(self, kinds: Sequence[JobKind]) -> None:
         failures = 0
         while True:
+            heard = self._idle.heard
             try:
                 job = await self._jobs.claim(self.owner, kinds)
                 failures = 0
             except ArcusError as error:  # the database is away: so is every job
                 failures += 1
                 log.warning("claim_failed", reason=error.reason, error=error.message, cause=str(error.__cause__))
-                job = None
-            if job is None:
-                pause = min(IDLE_SECONDS * 2**failures, MAX_PAUSE_SECONDS) if failures else IDLE_SECONDS
+                pause = min(FIRST_PAUSE_SECONDS * 2**failures, MAX_PAUSE_SECONDS)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                continue
+            if job is None:
+                await self._idle.wait(kinds, heard)
             else:
+                self._idle.wake_one()  # where there was one there may be more
                 await self._run_job(job)
 
     async def _run_job(self, job: Job) -> None:

@@ -31,6 +31,7 @@ from services.core.clock import now_ms
 from services.core.errors import invalid
 from services.core.store.database import Database
 from services.core.store.job_schema import jobs, tenant_shares
+from services.core.store.notices import JOBS
 
 JobKind = Literal["probe", "describe", "extract"]
 KINDS: tuple[JobKind, ...] = ("probe", "describe", "extract")
@@ -134,6 +135,7 @@ def _waiting_tenants() -> Select:
 
 
 _tenants_in_turn = _waiting_tenants()
+_told = text("SELECT pg_notify(:channel, :kind)")
 _any_due = select(jobs.c.id).where(_is_queued, jobs.c.run_after <= bindparam("now")).limit(1)
 
 
@@ -277,6 +279,8 @@ class Jobs:
             connection.execute(update(jobs).where(held).values(again))
             if seconds_owed:
                 _charge(connection, job.tenant_id, seconds_owed)
+            if not delay_seconds and not self._database.is_sqlite:
+                connection.execute(_told, {"channel": JOBS, "kind": job.kind})
             return True
 
         try:
@@ -342,6 +346,8 @@ async def enqueue(
         set_={"subject_id": job.excluded.subject_id},
     )
     await connection.execute(same)
+    if connection.dialect.name != "sqlite":  # heard once it is committed, by every process that works
+        await connection.execute(_told, {"channel": JOBS, "kind": kind})
 
 
 async def is_held(connection: AsyncConnection, job: Job, owner: str) -> bool:

@@ -9,8 +9,13 @@ from collections.abc import AsyncIterator, Callable, Collection
 import pytest
 from sqlalchemy import make_url, text
 
+from services.core.jobs import Jobs
+from services.core.library.files import Files
 from services.core.store.database import Database
 from services.core.store.notices import JOBS, MAX_PENDING, RESPONSES
+from services.core.store.objects import Objects
+from services.core.tenants.keys import Keys
+from tests.contract.store_steps import stream
 from tests.waiting import async_until
 
 LISTENS = "application_name = 'arcus notices' AND datname = current_database()"
@@ -23,7 +28,9 @@ class Process:
         self.database = database
         self.notices = database.notices
         self.heard: list[Collection[str]] = []
+        self.kinds: list[Collection[str]] = []
         self.notices.listen(RESPONSES, self.heard.append)
+        self.notices.listen(JOBS, self.kinds.append)
 
     def has_heard(self, id: str) -> Callable[[], bool]:
         return lambda: any(id in ids for ids in self.heard)
@@ -69,6 +76,28 @@ async def test_others_hear_what_is_told_and_who_tells_hears_it_once(url):
         second.notices.tell(RESPONSES, ["back"])
         await async_until(first.has_heard("back"), "and is heard")
         assert first.heard == [ids, ["back"]]
+
+
+async def test_a_job_is_told_as_it_is_queued_and_as_it_is_given_back_at_once(url, tmp_path):
+    async with process(url) as each:
+        kinds = each.kinds
+        await async_until(lambda: each.notices.hears_others, "it hears")
+        kinds.clear()
+        tenant = (await (keys := Keys(each.database)).authenticate(await keys.create("first"))).tenant_id
+        files = Files(each.database, Objects(f"file://{tmp_path}"), max_upload_bytes=1_000)
+        await files.upload(tenant, "talk.mp4", stream([b"x"]))
+        await async_until(lambda: kinds == [["probe"]], "whoever works hears of it")
+        jobs = Jobs(each.database, lease_seconds=30)
+        job = await jobs.claim("worker")
+        assert job is not None
+        await jobs.release(job, "worker")
+        await async_until(lambda: kinds == [["probe"], ["probe"]], "and again")
+        job = await jobs.claim("worker")
+        assert job is not None
+        await jobs.retry(job, "worker", delay_seconds=60, error="later")
+        await files.upload(tenant, "talk.mp4", stream([b"x"]))
+        await async_until(lambda: len(kinds) > 2, "of the next")
+        assert kinds == [["probe"]] * 3  # of one that is due later nobody is told
 
 
 async def test_of_more_than_is_kept_to_be_sent_everything_is_told(url):
