@@ -29,6 +29,7 @@ from services.core.store.schema import (
     segment_descriptions,
     segments,
     shards,
+    tenants,
     thumbnails,
 )
 from tests.contract.s3_server import S3Server
@@ -102,6 +103,13 @@ async def test_what_is_being_deleted_is_no_finding_after_any_step(stored: Stored
         await deletions.Deletions(store.database).begin(table, id)
         steps += 1
     assert steps > 2 and await findings(store) == []
+
+
+async def test_the_bytes_of_a_tenant_that_is_being_deleted_are_not_counted(stored: Stored) -> None:
+    await _execute(stored, update(files).values(deleted_at=1))
+    assert [finding.kind for finding in await findings(stored.store)] == [Kind.TOTAL_WRONG]
+    await _execute(stored, update(tenants).where(tenants.c.id == stored.store.tenant).values(deleted_at=1))
+    assert await findings(stored.store) == []
 
 
 async def _execute(stored: Stored, statement) -> None:

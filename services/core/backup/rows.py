@@ -112,7 +112,7 @@ class Rows:
         query = select(tenants.c.id, counted, stored.scalar_subquery()).select_from(
             tenants.outerjoin(tenant_totals, tenant_totals.c.tenant_id == tenants.c.id)
         )
-        async for rows in pages(self._database, query, [tenants.c.id]):
+        async for rows in pages(self._database, query.where(is_kept(tenants)), [tenants.c.id]):
             self._checked["tenants"] += len(rows)
             for id, noted, bytes in rows:
                 if noted != bytes:
