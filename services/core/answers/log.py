@@ -265,6 +265,7 @@ class ResponseLog:
                 or_(~responses.c.background, responses.c.attempts >= MAX_ATTEMPTS),
                 or_(responses.c.lease_until.is_(None), responses.c.lease_until < now_ms()),
             )
+            .order_by(responses.c.lease_until)  # as the index has them, which is then used for the few there are
             .limit(limit)
         )
         return [(row.tenant_id, row.id) for row in await self._database.fetch(query)]

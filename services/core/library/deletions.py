@@ -40,7 +40,7 @@ from services.core.store.schema import (
     tenants,
     thumbnails,
 )
-from services.core.store.tombstones import is_kept, mark_deleted
+from services.core.store.tombstones import is_kept, mark_deleted, of_kept_file
 from services.core.tenants.usage import of_response, response_values
 
 STEP_ROWS = 300  # of one transaction
@@ -99,7 +99,7 @@ class Deletions:
         for table in _STEPS:
             query = select(table.c.id).where(table.c.deleted_at.is_not(None)).limit(PICKED)
             if table is descriptions:  # those of a deleted file go with it
-                query = query.where(table.c.file_id.in_(select(files.c.id).where(is_kept(files))))
+                query = query.where(of_kept_file(table.c.file_id))
             while ids := [row.id for row in await self._database.fetch(query)]:
                 done = [await self._all_of(table, id) for id in ids]
                 gone += sum(done)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, RowMapping, Text, cast, func, insert, select, update
+from sqlalchemy import Row, RowMapping, Text, cast, exists, func, insert, select, update
 
 from services.core.index.embedding_log import append_adds
 from services.core.jobs import Job, LeaseLostError, got_on, is_held
@@ -126,8 +126,8 @@ class Descriptions:
 
     async def unpictured(self, segmentation_id: str) -> list[Segment]:
         """The segments that have no picture, in order of time."""
-        pictured = select(thumbnails.c.segment_id).where(thumbnails.c.segmentation_id == segmentation_id)
-        query = select(segments).where(segments.c.segmentation_id == segmentation_id, segments.c.id.not_in(pictured))
+        pictured = exists().where(thumbnails.c.segment_id == segments.c.id)
+        query = select(segments).where(segments.c.segmentation_id == segmentation_id, ~pictured)
         async with self._database.read() as connection:
             rows = await connection.execute(query.order_by(segments.c.position))
             return [Segment.from_row(row) for row in rows.mappings()]

@@ -282,7 +282,9 @@ async def _join(
         },
     )
     pictured = select(collection_files.c.file_id).where(
-        collection_files.c.segmentation_id == segmentation_id, collection_files.c.segment_thumbnails
+        collection_files.c.file_id == file.id,
+        collection_files.c.segmentation_id == segmentation_id,
+        collection_files.c.segment_thumbnails,
     )
     needs_pictures = segment_thumbnails and (await connection.execute(pictured.limit(1))).first() is None
     await connection.execute(

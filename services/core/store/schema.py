@@ -340,6 +340,7 @@ object_deletions = Table(
     metadata,
     Column("prefix", Text, primary_key=True),
     Column("not_before", BigInteger, nullable=False),
+    Index("object_deletions_due", "not_before"),
 )
 
 responses = Table(
