@@ -43,8 +43,8 @@ from services.core.store.schema import (
 from services.core.store.tombstones import is_kept, mark_deleted, of_kept_file
 from services.core.tenants.usage import of_response, response_values
 
-STEP_ROWS = 300  # of one transaction
-STEP_MEMBERS = 30
+STEP_ROWS = 200  # of one transaction, in which SQLite lets nobody else write
+STEP_MEMBERS = 20
 STEP_RESPONSES = 20
 MARKED = 100  # of a tenant's files and collections, at a time
 BEGUN_STEPS = 4  # in the request that deletes
