@@ -12,7 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from ray_jobs.engines.scripted import ScriptedEngine
-from services.core.errors import REQUEST_HEADER, ArcusError
+from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
 
 DIMENSIONS = 64
 
@@ -92,7 +92,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         try:
             return await self.engine.plan(request)
         except ArcusError as error:
-            await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
+            await _refuse(context, error)
 
     async def Generate(self, request: Any, context: Any) -> Any:
         metadata = dict(context.invocation_metadata())
@@ -102,4 +102,11 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
             async for chunk in self.engine.generate(request):
                 yield chunk
         except ArcusError as error:
-            await context.abort(grpc.StatusCode[error.wire.grpc], error.message)
+            await _refuse(context, error)
+
+
+async def _refuse(context: Any, error: ArcusError) -> None:
+    """As replicas do, which name their reason."""
+    await context.abort(
+        grpc.StatusCode[error.wire.grpc], error.message, trailing_metadata=((REASON_HEADER, error.reason.value),)
+    )

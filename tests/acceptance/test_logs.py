@@ -49,7 +49,7 @@ def test_a_line_tells_whose_request_it_is_and_nothing_of_what_was_said(answering
             assert made.status_code == 200 and SAID in made.text
             assert SAID in ask(http, stream=True).text
             assert ask(http, model=SAID).status_code == 400
-            assert ask(http, instructions=script(fail_after=0, fail_reason="INTERNAL")).status_code == 503
+            assert ask(http, instructions=script(fail_after=0, fail_reason="INTERNAL")).status_code == 500
             upload = {"file": (f"{SAID}.mp4", SAID.encode() * 100)}
             assert http.post("/v1/files", files=upload).status_code == 200
             assert http.get(f"/v1/files/{SAID}").status_code == 404
@@ -74,7 +74,7 @@ def test_a_line_tells_whose_request_it_is_and_nothing_of_what_was_said(answering
         (answer, 200, None),
         (answer, 200, None),
         (answer, 400, "INVALID_ARGUMENT"),
-        (answer, 503, "ENGINE_UNAVAILABLE"),
+        (answer, 500, "INTERNAL"),
         ("POST /v1/files", 200, None),
         ("GET /v1/files/{file_id}", 404, "NOT_FOUND"),
         ("GET /v1/files", 401, "UNAUTHENTICATED"),

@@ -47,7 +47,7 @@ async def test_versions_up_to_one_whose_table_stays_in_use_are_kept_and_the_rest
     async with in_use.write() as connection:
         await connection.execute(text("SELECT count(*) FROM jobs"))  # a reader that stays; 0009 adds a column
         with pytest.raises(ArcusError, match="stays at version 0008") as caught:
-            await migration.upgrade_postgres(in_use._url, lock_seconds=0.1, tries=2)
+            await migration.upgrade_postgres(in_use.url, lock_seconds=0.1, tries=2)
         assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
         assert await in_use.schema() == "0008"
     await in_use.migrate()
@@ -59,7 +59,7 @@ async def test_a_version_that_waits_for_a_reader_lets_others_read_between_its_tr
     await _go_back(in_use, "0008")
     async with in_use.write() as long_one:
         await long_one.execute(text("SELECT count(*) FROM jobs"))
-        migrating = asyncio.create_task(migration.upgrade_postgres(in_use._url, lock_seconds=0.2))
+        migrating = asyncio.create_task(migration.upgrade_postgres(in_use.url, lock_seconds=0.2))
         async with in_use.read() as watching:
             waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")
             while not (await watching.execute(waits)).scalar_one():  # noqa: ASYNC110  PostgreSQL tells nobody

@@ -20,7 +20,7 @@ QUERY = Query("t", ("c",), VECTOR, 1000)
 
 
 class ListLog:
-    """A log in memory that can be told to be away."""
+    """A log in memory that can be told to be away. `reads`: those that found rows; a replica also looks by itself."""
 
     def __init__(self) -> None:
         self.rows: list[LogRow] = []
@@ -36,10 +36,11 @@ class ListLog:
         return 0
 
     async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
-        self.reads += 1
         if self.is_away:
             raise ArcusError(Reason.STORAGE_UNAVAILABLE)
-        return self.rows[after_sequence : after_sequence + limit]
+        rows = self.rows[after_sequence : after_sequence + limit]
+        self.reads += bool(rows)
+        return rows
 
 
 class HeldShard(Shard):
