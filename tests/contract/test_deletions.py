@@ -93,7 +93,8 @@ async def test_no_reader_finds_what_is_marked(store, gone: str):
         assert caught.value.reason is Reason.NOT_FOUND, name
     if gone == "collections":
         assert [item.id for item in (await store.collections.list(store.tenant, Page())).items] == [at.theirs]
-        assert [item.id for item in await store.collections.newest(store.tenant, 10)] == [at.theirs]
+        newest, _ = await store.collections.newest_to_search(store.tenant, 10)
+        assert [item.id for item in newest] == [at.theirs]
         assert (await store.files.get(store.tenant, at.file)).status == "completed"
         return
     for name, call in EMPTY.items():

@@ -232,7 +232,7 @@ async def _requests(store: Store, at: _At) -> None:
     await files_.get_many(tenant, [item.id])
     await files_.update(tenant, at.file, metadata={"a": "b"})
     await collections_.list(tenant, page)
-    await collections_.newest(tenant, 10)
+    await collections_.newest_to_search(tenant, 10)
     await collections_.to_search(tenant, [at.collection])
     await collections_.update(tenant, at.collection, name="renamed")
     await members.list(tenant, at.collection, page, status="completed")

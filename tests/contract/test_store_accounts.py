@@ -129,7 +129,7 @@ EMPTY = {
     "Files.get_many": lambda store, at: store.files.get_many(store.other, [at.file]),
     "Members.named": lambda store, at: store.members.named(store.other, [at.collection], ["talk.mp4"]),
     "Collections.list": lambda store, at: store.collections.list(store.other, Page()),
-    "Collections.newest": lambda store, at: store.collections.newest(store.other, 10),
+    "Collections.newest_to_search": lambda store, at: _joined(store.collections.newest_to_search(store.other, 10)),
     "Entities.of_file": lambda store, at: store.entities.of_file(store.other, at.facts, at.file, Page()),
     "Entities.of_files": lambda store, at: store.entities.of_files(store.other, at.facts, [at.file]),
     "FullText.search": lambda store, at: store.full_text.search(store.other, [at.collection], ["tide"], 10),
@@ -162,6 +162,10 @@ class _At:
     def __init__(self, file: str, collection: str, facts: str, segment: str, theirs: str, hit: SearchHit) -> None:
         self.file, self.collection, self.facts, self.segment = file, collection, facts, segment
         self.theirs, self.hit = theirs, hit
+
+
+async def _joined(found):
+    return [item for items in await found for item in items]
 
 
 async def _first(found):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, bindparam, func, insert, literal, select, update
+from sqlalchemy import Row, RowMapping, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.core.clock import now_ms
@@ -56,18 +56,25 @@ _file_count = (
     .label("file_count")
 )
 
-_many = (
+_of_tenant = (collections.c.tenant_id == bindparam("tenant_id"), is_kept(collections))
+_placed = (  # a row for each shard that holds one
     select(collections, literal(0).label("file_count"), shards.c.shard.label("held_by"), shards.c.last_sequence)
     .outerjoin(collection_shards, collection_shards.c.collection_id == collections.c.id)
     .outerjoin(shards, shards.c.shard == collection_shards.c.shard)
-    .where(collections.c.tenant_id == bindparam("tenant_id"), collections.c.id.in_(bindparam("ids", expanding=True)))
-    .where(is_kept(collections))
+    .where(*_of_tenant)
 )
-_counted = select(collections, _file_count).where(
-    collections.c.tenant_id == bindparam("tenant_id"), is_kept(collections)
+_many = _placed.where(collections.c.id.in_(bindparam("ids", expanding=True)))
+_one = select(collections, _file_count).where(*_of_tenant, collections.c.id == bindparam("collection_id"))
+_newest_ids = (
+    select(collections.c.id).where(*_of_tenant).order_by(collections.c.created_at.desc()).limit(bindparam("most"))
 )
-_one = _counted.where(collections.c.id == bindparam("collection_id"))
-_newest = _counted.order_by(collections.c.created_at.desc()).limit(bindparam("most"))
+_newest = _placed.where(collections.c.id.in_(_newest_ids)).order_by(collections.c.created_at.desc())
+
+
+def _read(rows: Sequence[Row[Any]]) -> tuple[dict[str, Collection], Sequence[Placement]]:
+    """Of `_placed`."""
+    found = {row.id: Collection.from_row(row._mapping) for row in rows}
+    return found, [Placement(row.id, row.held_by, row.last_sequence) for row in rows if row.held_by is not None]
 
 
 class Collections:
@@ -158,12 +165,10 @@ class Collections:
 
         Raises NOT_FOUND for the first that is not the tenant's.
         """
-        rows = await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)})
-        found = {row.id: Collection.from_row(row._mapping) for row in rows}
+        found, placements = _read(await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)}))
         for id in ids:
             if id not in found:
                 raise not_found("Collection", id)
-        placements = [Placement(row.id, row.held_by, row.last_sequence) for row in rows if row.held_by is not None]
         return [found[id] for id in ids], placements
 
     async def list(
@@ -185,10 +190,10 @@ class Collections:
             self._database, query, page, orders=orders, tie=collections.c.id, build=Collection.from_row
         )
 
-    async def newest(self, tenant_id: str, limit: int) -> Sequence[Collection]:
-        """The tenant's collections, at most `limit`, those made last first."""
-        rows = await self._database.fetch(_newest, {"tenant_id": tenant_id, "most": limit})
-        return [Collection.from_row(row._mapping) for row in rows]
+    async def newest_to_search(self, tenant_id: str, limit: int) -> tuple[Sequence[Collection], Sequence[Placement]]:
+        """As `to_search`, of the tenant's collections, at most `limit`, those made last first."""
+        found, placements = _read(await self._database.fetch(_newest, {"tenant_id": tenant_id, "most": limit}))
+        return list(found.values()), placements
 
     async def update(
         self, tenant_id: str, id: str, *, name: str | None = None, description: str | None = None

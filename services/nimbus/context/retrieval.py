@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from services.core.errors import not_found
 from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.core.library.collections import Collection, Collections
 from services.core.library.descriptions import Descriptions
@@ -34,9 +35,13 @@ Key = tuple[str, str]  # (description id, segment id)
 
 @dataclass(frozen=True)
 class Scope:
-    """What may be searched: collections of the tenant, and, where named, only some of their files and segments."""
+    """What may be searched: collections of the tenant, and, where named, only some of their files and segments.
+
+    `placements`: the index shards that hold them, as they were when the scope was read.
+    """
 
     collections: tuple[Collection, ...]
+    placements: tuple[Placement, ...]
     file_ids: frozenset[str] | None = None
     cites_collections: bool = True
     segment_ids: frozenset[str] | None = None
@@ -98,16 +103,20 @@ class Retrieval:
     async def scope(self, tenant_id: str, base: KnowledgeBase) -> Scope:
         """Raises NOT_FOUND for a collection or file that is not the tenant's."""
         if base.source == "collections":
-            found = await asyncio.gather(*(self._collections.get(tenant_id, id) for id in base.collections))
-            return await self.narrowed(tenant_id, Scope(tuple(found)), base.filter)
+            found, placed = await self._collections.to_search(tenant_id, base.collections)
+            return await self.narrowed(tenant_id, Scope(tuple(found), tuple(placed)), base.filter)
         named = None
         if base.source == "files":
+            there = await self._files.get_many(tenant_id, list(base.files))
             for id in base.files:
-                await self._files.get(tenant_id, id)
+                if id not in there:
+                    raise not_found("File", id)
             named = frozenset(base.files)
-        newest = await self._collections.newest(tenant_id, MAX_DEFAULT_COLLECTIONS)
-        every = [collection for collection in newest if collection.collection_type != "entities"]
-        return await self.narrowed(tenant_id, Scope(tuple(every), named, cites_collections=False), base.filter)
+        newest, placed = await self._collections.newest_to_search(tenant_id, MAX_DEFAULT_COLLECTIONS)
+        every = {collection.id: collection for collection in newest if collection.collection_type != "entities"}
+        places = tuple(placement for placement in placed if placement.collection_id in every)
+        scope = Scope(tuple(every.values()), places, named, cites_collections=False)
+        return await self.narrowed(tenant_id, scope, base.filter)
 
     async def narrowed(self, tenant_id: str, scope: Scope, filter: SearchFilter | None) -> Scope:
         """The scope with only those files and segments that a filter keeps, before anything is ranked."""
@@ -137,7 +146,7 @@ class Retrieval:
     async def find(
         self, tenant_id: str, scope: Scope, question: str, limit: int, *, language: str = "en"
     ) -> list[FoundSegment]:
-        """The best `limit` segments, best first. At once up to date with every segment that was written."""
+        """The best `limit` segments, best first. Up to date with every segment that was written before the scope was read."""
         if scope.is_empty:
             return []
         ids = [collection.id for collection in scope.collections]
@@ -193,7 +202,6 @@ class Retrieval:
         limit: int,
         *,
         distinct: Distinct = "embedding",
-        placements: Sequence[Placement] | None = None,
     ) -> list[VectorHit]:
         """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`."""
         return await self._nearest.find(
@@ -204,7 +212,7 @@ class Retrieval:
             file_ids=scope.file_ids or (),
             segment_ids=scope.segment_ids or (),
             distinct=distinct,
-            placements=placements,
+            placements=scope.placements,
         )
 
     async def _load(

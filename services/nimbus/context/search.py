@@ -57,7 +57,7 @@ class Searcher:
             found, placements = await self._collections.to_search(tenant_id, request.collections)
             for collection in found:
                 _check(collection, request.scope)
-            scope = await self._retrieval.narrowed(tenant_id, Scope(tuple(found)), request.filter)
+            scope = await self._retrieval.narrowed(tenant_id, Scope(tuple(found), tuple(placements)), request.filter)
             depth = request.limit if len(request.modalities) == 1 else request.limit * FUSED_DEPTH
             items: Items = {}
             rankings = []
@@ -65,9 +65,7 @@ class Searcher:
                 if modality == "general_content":
                     assert vectors is not None
                     (vector,) = await vectors
-                    near = await self._retrieval.nearest(
-                        tenant_id, scope, vector, depth, distinct=request.scope, placements=placements
-                    )
+                    near = await self._retrieval.nearest(tenant_id, scope, vector, depth, distinct=request.scope)
                     rankings.append((await self._shown(tenant_id, request.scope, near, items))[:depth])
                 else:
                     rankings.append(await self._by_words(tenant_id, scope, request, PARTS[modality], depth))
