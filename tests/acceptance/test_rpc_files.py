@@ -6,6 +6,7 @@ from arcus.v1 import files_pb2 as files
 from arcus.v1 import lists_pb2 as lists
 
 from tests.acceptance.rpc_front import RpcFront, open_front, upload_messages
+from tests.waiting import async_until
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ async def test_an_upload_cut_off_half_way_leaves_nothing(front: RpcFront):
     with pytest.raises(asyncio.CancelledError):
         await call
     await front.wait_for_requests(front.client, 0)
-    assert (await front.client.files("List", files.ListFilesRequest())).total == 0 and stored(front) == []
+    await async_until(lambda: stored(front) == [], "nothing is left")
+    assert (await front.client.files("List", files.ListFilesRequest())).total == 0
 
 
 async def test_a_bad_upload_is_refused_and_leaves_nothing(front: RpcFront):
