@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from ray_jobs.engines.roles import Seen
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 
 
 @dataclass(frozen=True)
 class Described:
-    """A segment's description and, where it has a picture, a JPEG of it with its size and time."""
+    """A segment's description, what a model saw and, where it has a picture, a JPEG of it with its size and time."""
 
     content: SegmentDescription
     thumbnail: bytes = b""
     width: int = 0
     height: int = 0
     time: float = 0.0
+    seen: Seen = field(default_factory=Seen)
+
+    def with_seen(self, seen: Seen) -> Described:
+        """Tags stand with what else is told of the picture."""
+        visual = (*self.content.visual_scene_description, *seen.tags)
+        return replace(self, content=replace(self.content, visual_scene_description=visual), seen=seen)
 
 
 class Pipeline(Protocol):

@@ -200,7 +200,7 @@ class Describer(_Reader):
 
 
 class ServePipeline:
-    """The Pipeline whose stages are Serve deployments; `engine` describes where the stage `describer` only reads."""
+    """The Pipeline whose stages are Serve deployments; `engine` describes where the stage `describer` only reads, `seer` sees."""
 
     def __init__(
         self,
@@ -211,6 +211,7 @@ class ServePipeline:
         extractor: roles.Extractor,
         summariser: roles.Summariser,
         engine: DeploymentHandle | None = None,
+        seer: DeploymentHandle | None = None,
     ) -> None:
         self._decoder = decoder
         self._transcriber = transcriber
@@ -219,6 +220,7 @@ class ServePipeline:
         self._extractor = extractor
         self._summariser = summariser
         self._engine = engine
+        self._seer = seer
 
     async def describe(
         self, tenant_id: str, object_key: str, info: MediaInfo, span: Span, config: DescribeConfig, *, thumbnail: bool
@@ -237,8 +239,13 @@ class ServePipeline:
             calls.append(read)
             call = self._engine.describe.remote(tenant_id, span, frames, speech, read, config)
         calls.append(call)
+        seeing = None
+        if self._seer is not None and config.enable_visual_scene_description:
+            seeing = self._seer.see.remote(span, frames)
+            calls.append(seeing)
         async with answered(*calls):
-            return await call
+            described = await call
+            return described if seeing is None else described.with_seen(await seeing)
 
     async def summarise(
         self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
@@ -282,6 +289,7 @@ class IngestReplica:
             EmbeddedExtractor() if extracting is None else EngineExtractor(extracting),
             ThreadedDescriber() if describing is None else EngineSummariser(describing),
             describing,
+            engine_handle(config, "see"),
         )
         self._run = asyncio.create_task(IngestWorker(settings, pipeline).run(), name="ingest")
 

@@ -13,7 +13,7 @@ from ray import serve
 from ray.serve import Application
 
 from ray_jobs.engines.engine import open_engine
-from ray_jobs.engines.roles import Embedded
+from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described
@@ -22,6 +22,7 @@ from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import (
     EmbeddedOptions,
     EngineConfig,
+    ImageTextOptions,
     OpenaiOptions,
     Role,
     VllmOptions,
@@ -105,6 +106,9 @@ class EngineReplica:
         request = describe_request(tenant_id, span, frames, speech, reading, config)
         return replace(picture, content=await _played(self._engine.describer).describe(request))
 
+    async def see(self, span: Span, frames: Any) -> Seen:
+        return await _played(self._engine.seer).see(frames.images, frames.times, span)
+
     async def summarise(
         self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
     ) -> tuple[str, str]:
@@ -129,11 +133,12 @@ class EngineReplica:
             raise invalid(f"At most {MAX_TEXTS} texts can be embedded in one call.", field="texts")
         made = await self._embedded(list(request.texts), queries=True)
         vectors = made.vectors.astype("<f4").tobytes()
-        return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens)
+        space = self._engine.seer.space if self._engine.seer is not None else ""
+        return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens, space=space)
 
     async def _embedded(self, texts: list[str], *, queries: bool) -> Embedded:
         """Raises INTERNAL where the model's vectors are none: one of them would spoil an index."""
-        embedder = _played(self._engine.embedder)
+        embedder = self._engine.seer or _played(self._engine.embedder)
         made = await embedder.embed(texts, queries=queries)
         if made.vectors.shape != (len(texts), embedder.dimensions) or not np.isfinite(made.vectors).all():
             raise ArcusError(Reason.INTERNAL, "The engine made vectors that are not numbers; try again.")
@@ -183,6 +188,8 @@ def engine_application(config: EngineConfig, application: str) -> Application:
     if isinstance(options, VllmOptions | OpenaiOptions):
         waiting = options.max_waiting if isinstance(options, VllmOptions) else 0
         placed["max_ongoing_requests"] = options.max_running + waiting + SPARE_CALLS
+        placed["num_replicas"] = options.replicas
+    if isinstance(options, ImageTextOptions):
         placed["num_replicas"] = options.replicas
     if isinstance(options, VllmOptions):
         placed |= placement.placed(options)

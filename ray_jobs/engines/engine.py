@@ -7,8 +7,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ray_jobs.engines.language.model import LanguageModel
-from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Transcriber
-from services.core.engines.config import MODELS, MULTILINGUAL, TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
+from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Seer, Transcriber
+from services.core.engines.config import (
+    MODELS,
+    MULTILINGUAL,
+    TASKS,
+    EngineConfig,
+    ImageTextOptions,
+    OpenaiOptions,
+    Role,
+    VllmOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Engine:
     embedder: Embedder | None = None
     generator: Generator | None = None
     extractor: Extractor | None = None
+    seer: Seer | None = None
 
     async def setup(self) -> None:
         try:
@@ -52,6 +62,11 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
     options = config.engines[name]
     if isinstance(options, VllmOptions | OpenaiOptions):
         return _of_one_model(options, roles)
+    if isinstance(options, ImageTextOptions):
+        from ray_jobs.engines.image_text.seer import ImageTextSeer
+
+        seer = ImageTextSeer(options)
+        return Engine((seer,), seer=seer)
     if options.kind == "scripted":
         from ray_jobs.engines.scripted import ScriptedEngine
 

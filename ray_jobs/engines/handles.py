@@ -26,7 +26,9 @@ CALL_SECONDS = 900.0
 
 
 def engine_handle(config: EngineConfig, role: Role) -> DeploymentHandle | None:
-    """None where the embedded engine plays the role, which it does where it is needed."""
+    """None where the embedded engine plays the role, which it does where it is needed, or nothing plays it."""
+    if role not in config.roles:
+        return None
     return None if config.engine(role).kind == "embedded" else serve.get_app_handle(config.application(role))
 
 

@@ -97,6 +97,37 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class SeenMoment:
+    """What a picture shows from start_time to end_time: `vector` is float32 little-endian, of unit length."""
+
+    start_time: float
+    end_time: float
+    vector: bytes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one segment. `space` names the model that its vectors are of; `tags`: texts with scores, where any are likely."""
+
+    space: str = ""
+    moments: tuple[SeenMoment, ...] = ()
+    tags: tuple[TimedText, ...] = ()
+
+
+class Seer(Embedder, Protocol):
+    """Its `embed` is of texts by which pictures are looked for."""
+
+    @property
+    def space(self) -> str:
+        """Known after `setup`; another where the model is another."""
+        ...
+
+    async def see(self, frames: Sequence[np.ndarray], times: np.ndarray, span: Span) -> Seen:
+        """Of uint8 [height, width, 3] RGB frames, each with its time. The moments fill the span, each unlike the one before."""
+        ...
+
+
 class Generator(Protocol):
     """The models that answer: nimbus-001 and nimbus-002-preview. See GenerateService in engine.proto."""
 

@@ -73,6 +73,13 @@ def test_every_ready_made_file_is_loaded_and_runs_where_it_says(path: Path) -> N
     assert f"arcus up --config configs/{path.name}" in path.read_text()
 
 
+def test_a_folder_of_an_image_text_model_that_lacks_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "vision.onnx").touch()
+    text = f"engines: {{eyes: {{kind: image_text, folder: '{tmp_path}'}}}}\nroles: {{see: eyes}}"
+    told = problems(text, BARE)
+    assert f"engines.eyes.folder: {tmp_path} has no text.onnx, tokenizer.json" in told
+
+
 def test_there_is_a_file_for_each_size() -> None:
     names = ["eight-gpus.yaml", "laptop.yaml", "ollama.yaml", "one-gpu.yaml", "own-endpoint.yaml"]
     assert [path.name for path in CONFIGS] == names

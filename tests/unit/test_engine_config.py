@@ -36,6 +36,13 @@ def test_roles_that_name_the_same_engine_share_one_application() -> None:
     assert config.application("nimbus-002-preview") == "generate"
 
 
+def test_only_where_an_engine_is_given_it_is_the_role_see_played() -> None:
+    assert "see" not in parse_engine_config("").roles and parse_engine_config("").seer is None
+    config = parse_engine_config("engines: {eyes: {kind: image_text, folder: /models/clip}}\nroles: {see: eyes}")
+    assert config.seer is not None and config.seer.folder == "/models/clip"
+    assert config.applications == {"embed": ("embed",), "generate": MODELS, "engine-eyes": ("see",)}
+
+
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "engines.yaml").write_text(TWO_ENGINES)
     settings = Settings(config=str(tmp_path / "engines.yaml"), roles="nimbus-001=scripted, embed=embedded")
@@ -64,6 +71,12 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ("roles: {embed: [mine]}", "roles.embed", "mine"),
         ("roles: {embed: scripted}", "roles.embed", "another engine"),
         ("engines: {a: {kind: vllm, model: y}}\nroles: {embed: a, describe: a}", "engines.a", "an engine of its own"),
+        ("engines: {a: {kind: image_text, folder: f}}\nroles: {embed: a}", "roles.embed", "plays no other"),
+        ("roles: {see: embedded}", "roles.see", "image_text"),
+        ("engines: {a: {kind: image_text}}", "engines.a.folder", "vision.onnx"),
+        ("engines: {a: {kind: image_text, folder: f, tags: [dog]}}", "engines.a", "tag_threshold"),
+        ("engines: {a: {kind: image_text, folder: f, tag_prompt: a photo}}", "engines.a.tag_prompt", "once"),
+        ("engines: {a: {kind: image_text, folder: f, tags: ['  ']}}", "engines.a.tags.0", "1 character"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_change(text: str, named: str, advice: str) -> None:

@@ -12,10 +12,11 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from ray_jobs.engines.embedded.adapters import ThreadedDescriber
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
+from ray_jobs.engines.roles import Seen, SeenMoment
 from ray_jobs.pipeline import Described
 from ray_jobs.serve_pipeline import EMBED_TEXTS, ServePipeline
 from services.core.errors import ArcusError, MediaError, Reason
-from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
+from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span, TimedText
 
 INFO = MediaInfo("video", 10.0, "mp4", True)
 SPAN = Span(0.0, 10.0)
@@ -57,10 +58,14 @@ class Stage:
 
 
 def pipeline(
-    describer: Stage, decoder: Stage | None = None, embedder: Stage | None = None, engine: Any = None
+    describer: Stage,
+    decoder: Stage | None = None,
+    embedder: Stage | None = None,
+    engine: Any = None,
+    seer: Any = None,
 ) -> ServePipeline:
     handles: Any = (decoder or Stage("frames"), Stage(()), describer, embedder or Stage(None))
-    return ServePipeline(*handles, EmbeddedExtractor(), ThreadedDescriber(), engine)
+    return ServePipeline(*handles, EmbeddedExtractor(), ThreadedDescriber(), engine, seer)
 
 
 async def describe(pipeline: ServePipeline, config: DescribeConfig = DescribeConfig()) -> Described:
@@ -79,6 +84,17 @@ async def test_an_engine_elsewhere_is_given_the_frames_unread_and_what_the_stage
     tenant_id, span, frames, _, reading, _ = engine.calls[0][1]
     assert (tenant_id, span) == ("t", SPAN)
     assert frames is decoder.calls[0][0] and reading is reader.calls[0][0]
+
+
+async def test_what_a_model_sees_of_the_frames_is_told_beside_the_description_unless_nobody_wants_it() -> None:
+    seen = Seen("frame:a", (SeenMoment(0.0, 10.0, b""),), (TimedText("Tags: dog (0.31).", 0.0, 10.0),))
+    decoder, seer = Stage(RuntimeError("read by the worker")), Stage(seen)
+    seeing = pipeline(Stage(DESCRIBED), decoder, seer=seer)
+    described = await describe(seeing)
+    assert described.seen == seen and described.content.visual_scene_description == seen.tags
+    assert described.content.title == "A slide" and seer.calls[0][1] == (SPAN, decoder.calls[0][0])
+    assert await describe(seeing, DescribeConfig(enable_visual_scene_description=False)) == DESCRIBED
+    assert len(seer.calls) == 1
 
 
 async def test_speech_that_nobody_wants_is_not_recognised() -> None:

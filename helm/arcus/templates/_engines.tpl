@@ -8,7 +8,7 @@
 {{/* The applications that play roles, by the rule of services/core/engines/config.py; a test holds them together. */}}
 {{- define "arcus.applications" -}}
 {{- $root := . }}{{ $found := list -}}
-{{- range $role := list "describe" "transcribe" "embed" "nimbus-001" "nimbus-002-preview" "extract" -}}
+{{- range $role := list "describe" "transcribe" "embed" "nimbus-001" "nimbus-002-preview" "extract" "see" -}}
 {{- $engine := get $root.Values.engines.config.roles $role | default "embedded" -}}
 {{- $embedded := eq (include "arcus.kind" (list $root $engine)) "embedded" -}}
 {{- $answers := hasPrefix "nimbus-" $role -}}

@@ -8,8 +8,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from services.core.engines.config import TASKS, EngineConfig, OpenaiOptions, Role, VllmOptions
+from services.core.engines.config import (
+    IMAGE_TEXT_FILES,
+    TASKS,
+    EngineConfig,
+    ImageTextOptions,
+    OpenaiOptions,
+    Role,
+    VllmOptions,
+)
 from services.core.engines.model_folder import ModelFolder, find_model
 from services.core.errors import invalid
 
@@ -52,6 +61,10 @@ def engine_problems(config: EngineConfig, name: str, machine: Machine) -> list[s
         variable = options.api_key_variable
         if variable and not machine.environment.get(variable):
             return [f"{place}: set {variable} in the environment to the key of {options.base_url}"]
+    if isinstance(options, ImageTextOptions):
+        folder = Path(options.folder).expanduser()
+        missing = [name for name in IMAGE_TEXT_FILES if not (folder / name).is_file()]
+        return [f"{place}.folder: {folder} has no {', '.join(missing)}"] if missing else []
     if isinstance(options, VllmOptions):
         return [f"{place}{problem}" for problem in _vllm_problems(options, roles, machine)]
     return []

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from services.core.errors import ArcusError, invalid
 from services.core.settings import Settings
 
-Role = Literal["describe", "transcribe", "embed", "nimbus-001", "nimbus-002-preview", "extract"]
+Role = Literal["describe", "transcribe", "embed", "nimbus-001", "nimbus-002-preview", "extract", "see"]
 # What a model must be able to do to play a role: engines of one model play roles of one task.
-Task = Literal["language", "speech", "vectors"]
-ROLES: tuple[Role, ...] = get_args(Role)
+Task = Literal["language", "speech", "vectors", "pictures"]
+SEE: Role = "see"  # played only where an engine is given it
+ROLES: tuple[Role, ...] = tuple(role for role in get_args(Role) if role != SEE)  # each always played by some engine
 MULTILINGUAL, MINILM = "multilingual-e5-small", "all-MiniLM-L6-v2"
 MODELS: tuple[Role, ...] = ("nimbus-001", "nimbus-002-preview")  # the roles that a request names as its model
 TASKS: dict[Role, Task] = {
@@ -26,9 +27,11 @@ TASKS: dict[Role, Task] = {
     "nimbus-001": "language",
     "nimbus-002-preview": "language",
     "extract": "language",
+    SEE: "pictures",
 }
 SCRIPTED_ANSWERS = ",".join(f"{model}=scripted" for model in MODELS)  # as ARCUS_ROLES takes it
 MAX_FILE_BYTES = 1_000_000
+IMAGE_TEXT_FILES = ("vision.onnx", "text.onnx", "tokenizer.json")  # beside which a folder may tell how to use them
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
@@ -125,12 +128,48 @@ class OpenaiOptions(_Options):
     )
 
 
-EngineOptions = Annotated[EmbeddedOptions | ScriptedOptions | VllmOptions | OpenaiOptions, Field(discriminator="kind")]
+class ImageTextOptions(_Options):
+    """Two towers that put pictures and texts into one space, as CLIP and SigLIP do, run here by ONNX Runtime."""
+
+    kind: Literal["image_text"]
+    folder: str = Field(min_length=1, description="With vision.onnx, text.onnx and tokenizer.json.")
+    tags: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)], ...] = Field(
+        (), max_length=1000, description="What may be told of a picture; none: nothing is."
+    )
+    tag_prompt: str = Field(
+        "a photo of {}", max_length=200, description="How the model is asked for a tag, which takes the place of {}."
+    )
+    tag_threshold: float | None = Field(
+        None, ge=-1, le=1, description="Likeness (cosine) from which a tag is told; needed with tags."
+    )
+    max_tags: int = Field(5, ge=1, le=50, description="Told of one moment, the likeliest.")
+    max_pictures: int = Field(8, ge=1, le=64, description="Kept of one segment; those like the one before are not.")
+    threads: int = Field(1, ge=1, le=64, description="Of one replica.")
+    replicas: int = Field(1, ge=1, le=1024, description="Copies of the model.")
+
+    @field_validator("tag_prompt")
+    @classmethod
+    def _has_a_place(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError("must hold {} once, where the tag goes")
+        return prompt
+
+    @model_validator(mode="after")
+    def _threshold_with_tags(self) -> ImageTextOptions:
+        if self.tags and self.tag_threshold is None:
+            raise ValueError("tags need a tag_threshold: the likeness from which one is told")
+        return self
+
+
+EngineOptions = Annotated[
+    EmbeddedOptions | ScriptedOptions | VllmOptions | OpenaiOptions | ImageTextOptions, Field(discriminator="kind")
+]
 KINDS: dict[str, type[_Options]] = {
     "embedded": EmbeddedOptions,
     "vllm": VllmOptions,
     "openai": OpenaiOptions,
     "scripted": ScriptedOptions,
+    "image_text": ImageTextOptions,
 }
 BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {
     "embedded": EmbeddedOptions(embedder=""),
@@ -139,7 +178,7 @@ BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {
 
 
 class EngineConfig(_Options):
-    """`engines` by name, the built-in ones among them; `roles` names an engine for every role."""
+    """`engines` by name, the built-in ones among them; `roles` names an engine for every role but `see`, which it may."""
 
     engines: dict[str, EngineOptions]
     roles: dict[Role, str]
@@ -148,7 +187,13 @@ class EngineConfig(_Options):
         return self.engines[self.roles[role]]
 
     def played_by(self, name: str) -> tuple[Role, ...]:
-        return tuple(role for role in ROLES if self.roles[role] == name)
+        return tuple(role for role in (*ROLES, SEE) if self.roles.get(role) == name)
+
+    @property
+    def seer(self) -> ImageTextOptions | None:
+        """What sees frames and finds them by a text; None: nothing does."""
+        options = self.engine(SEE) if SEE in self.roles else None
+        return options if isinstance(options, ImageTextOptions) else None
 
     @property
     def embedder(self) -> str:
@@ -170,7 +215,7 @@ class EngineConfig(_Options):
         roles inside the stages of ingest.
         """
         applications: dict[str, tuple[Role, ...]] = {}
-        for role in ROLES:
+        for role in self.roles:
             if self.engine(role).kind != "embedded" or role == "embed" or role in MODELS:
                 name = self.application(role)
                 applications[name] = (*applications.get(name, ()), role)
@@ -280,15 +325,21 @@ def _roles(
         problems.append("roles: must be a mapping of roles to names of engines")
         return roles
     for role, name in {**given, **overrides}.items():
-        if role not in ROLES:
-            problems.append(f"roles.{role}: no such role; the roles are {', '.join(ROLES)}")
+        if role not in TASKS:
+            problems.append(f"roles.{role}: no such role; the roles are {', '.join(TASKS)}")
         elif not isinstance(name, str) or name not in engines:
             problems.append(f"roles.{role}: no engine is named {name!r}; there are {', '.join(engines)}")
         else:
             roles[role] = name
     for name, options in engines.items():
-        played = [role for role in ROLES if roles[role] == name]
+        played = [role for role in roles if roles[role] == name]
         if options is None or not played:
+            continue
+        if unfit := [role for role in played if (role == SEE) != (options.kind == "image_text")]:
+            problems.append(
+                f"roles.{unfit[0]}: engine {name} is of kind {options.kind}; the role see is played by the kind image_text, "
+                "which plays no other"
+            )
             continue
         if options.kind == "scripted" and (other := [role for role in played if role not in MODELS]):
             problems.append(

@@ -15,6 +15,8 @@ from services.core.store.database import Database
 from services.core.store.schema import collection_shards, embeddings, index_log, shards
 
 Operation = Literal["add", "remove", "move"]
+# Kinds of embeddings that begin so are of pictures: each names the model, whose vectors are compared with no other's.
+FRAME_SPACE = "frame:"
 PARAMETERS_LIMIT = 10_000  # ids in one IN list; SQLite allows 32,766
 
 

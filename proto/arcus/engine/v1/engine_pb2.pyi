@@ -22,17 +22,19 @@ class EmbedRequest(_message.Message):
     def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EmbedResponse(_message.Message):
-    __slots__ = ("dimensions", "vectors", "tokens")
+    __slots__ = ("dimensions", "vectors", "tokens", "space")
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
     dimensions: int
     vectors: bytes
     tokens: int
-    def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ...) -> None: ...
+    space: str
+    def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ..., space: _Optional[str] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct")
+    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct", "space")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +43,7 @@ class SearchRequest(_message.Message):
     FILE_IDS_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     DISTINCT_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     collection_ids: _containers.RepeatedScalarFieldContainer[str]
     vector: bytes
@@ -49,7 +52,8 @@ class SearchRequest(_message.Message):
     file_ids: _containers.RepeatedScalarFieldContainer[str]
     segment_ids: _containers.RepeatedScalarFieldContainer[str]
     distinct: Distinct
-    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ...) -> None: ...
+    space: str
+    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ..., space: _Optional[str] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "sequence", "moved_sequence")
