@@ -1,7 +1,9 @@
-"""What a statement costs on PostgreSQL, how long it may take, and what becomes of connections that died unused."""
+"""What a statement costs and waits for, how long it may take, and what becomes of connections that died unused."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 from sqlalchemy import event, text
 
 from services.core.errors import ArcusError, Reason
-from services.core.store.database import Database
+from services.core.store.database import DIRECT_THREADS, Database
 from services.core.store.pool_pings import IDLE_SINCE
+from tests.waiting import async_until
 
 ONE = text("SELECT 1")
 
@@ -93,3 +96,23 @@ async def test_statements_are_not_compiled_which_takes_longer_than_they_run(data
         return
     async with database.read() as connection:
         assert (await connection.exec_driver_sql("SHOW jit")).scalar_one() == "off"
+
+
+async def test_a_write_waits_for_no_read(database):
+    """A writer of SQLite that has its turn holds up all others; whoever waits too long for theirs is refused."""
+    if not database.is_sqlite:
+        return
+    small, going = Database(url_of(database), pool_size=1), threading.Event()
+    reads = [asyncio.create_task(small.reading(lambda _: going.wait(60))) for _ in range(10)]
+    try:
+        await async_until(lambda: small.waiting == len(reads) - DIRECT_THREADS, "reads that wait")
+        async with asyncio.timeout(20):
+            await small.writing(lambda connection: connection.execute(text("CREATE TABLE numbers (number int)")))
+            async with small.read(), small.read(), small.write() as connection:
+                await connection.execute(text("INSERT INTO numbers VALUES (1)"))
+        assert not any(each.done() for each in reads)
+    finally:
+        going.set()
+    await asyncio.gather(*reads)
+    assert await small.fetch(text("SELECT number FROM numbers")) == [(1,)]
+    await small.close()

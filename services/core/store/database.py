@@ -113,6 +113,9 @@ class Database:
             options["connect_args"] = {"server_settings": {"application_name": "arcus", "jit": "off", **limits}}
         self.url = url
         self._engine = create_async_engine(url, **options)
+        # SQLite's writer holds its turn while it waits for a connection and a thread: behind many reads, others' turns
+        # would not come in time. It has its own.
+        self._write_engine = create_async_engine(url, **{**options, "pool_size": 1, "max_overflow": 0}) if self.is_sqlite else self._engine
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
         if self.is_sqlite:
@@ -122,15 +125,17 @@ class Database:
             )
             event.listen(self._direct, "connect", _prepare_sqlite)
             event.listen(self._direct, "begin", _begin_sqlite)
-        self._threads = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
-        self._direct_calls = 0
+        self._readers = ThreadPoolExecutor(DIRECT_THREADS, thread_name_prefix="sqlite")
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._direct_reads = 0
         self._connecting = 0
         self._writing = asyncio.Lock()
-        self._writer = self._engine.execution_options(arcus_write=True)
+        self._writer = self._write_engine.execution_options(arcus_write=True)
         self._reader = self._engine
         if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            for engine in (self._engine, self._write_engine):
+                event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+                event.listen(engine.sync_engine, "begin", _begin_sqlite)
         else:  # a read is one round trip: no BEGIN before it, no ROLLBACK after, and no ping but after a pause
             self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             ping_after_pause(self._engine.sync_engine)
@@ -139,12 +144,13 @@ class Database:
     @property
     def engines(self) -> Sequence[Engine]:
         """All that statements go through, for who wants to watch them."""
-        return [self._engine.sync_engine, *([self._direct] if self._direct is not None else [])]
+        own = [self._write_engine.sync_engine, self._direct] if self._direct is not None else []
+        return [self._engine.sync_engine, *own]
 
     @property
     def waiting(self) -> int:
         """How many wait for a connection, a thread or their turn to write."""
-        return self._connecting + max(0, self._direct_calls - DIRECT_THREADS)
+        return self._connecting + max(0, self._direct_reads - DIRECT_THREADS)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -167,8 +173,12 @@ class Database:
         if self._direct is None:
             async with self.read() as connection:
                 return await connection.run_sync(work)
-        with _mapped(self._damage):
-            return await self._in_thread(_read, work)
+        self._direct_reads += 1
+        try:
+            with _mapped(self._damage):
+                return await asyncio.get_running_loop().run_in_executor(self._readers, _read, self._direct, work)
+        finally:
+            self._direct_reads -= 1
 
     async def writing(self, work: Callable[[Connection], Result]) -> Result:
         """A `write()` in one trip: `work` is one transaction."""
@@ -177,7 +187,7 @@ class Database:
                 return await connection.run_sync(work)
         with _mapped(self._damage):
             async with self._turn():
-                return await self._in_thread(_write, work)
+                return await asyncio.get_running_loop().run_in_executor(self._writers, _write, self._direct, work)
 
     async def charge(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
         """One statement that writes, as a transaction of its own, in one round trip; its rows, if it returns any."""
@@ -196,14 +206,6 @@ class Database:
                 with self._counted_waiting():
                     connection = await stack.enter_async_context(self._writer.begin())
                 yield connection
-
-    async def _in_thread(self, run: Callable[[Engine, Callable[[Connection], Result]], Result], work: Any) -> Result:
-        assert self._direct is not None
-        self._direct_calls += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run, self._direct, work)
-        finally:
-            self._direct_calls -= 1
 
     @contextmanager
     def _counted_waiting(self) -> Iterator[None]:
@@ -314,8 +316,10 @@ class Database:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
 
     async def close(self) -> None:
-        await self._engine.dispose()
-        self._threads.shutdown()
+        for engine in {self._engine, self._write_engine}:
+            await engine.dispose()
+        self._readers.shutdown()
+        self._writers.shutdown()
         if self._direct is not None:
             self._direct.dispose()
 
