@@ -115,7 +115,9 @@ class Database:
         self._engine = create_async_engine(url, **options)
         # SQLite's writer holds its turn while it waits for a connection and a thread: behind many reads, others' turns
         # would not come in time. It has its own.
-        self._write_engine = create_async_engine(url, **{**options, "pool_size": 1, "max_overflow": 0}) if self.is_sqlite else self._engine
+        self._write_engine = self._engine
+        if self.is_sqlite:
+            self._write_engine = create_async_engine(url, **{**options, "pool_size": 1, "max_overflow": 0})
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
         if self.is_sqlite:
