@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,6 +66,20 @@ def resume_tenant(id: TenantId, data_dir: DataDir = HERE) -> None:
     from services.cli.credentials import with_tenants
 
     print(_state(with_tenants(data_dir, lambda tenants: tenants.resume(id))))
+
+
+@tenants_app.command("export")
+def export_tenant(
+    id: TenantId,
+    to: Annotated[Path, typer.Option(help="A new folder; only its owner can read it.")],
+    data_dir: DataDir = HERE,
+) -> None:
+    """Write all that a tenant has into a folder, its rows as JSON lines and its files, and tell what was written."""
+    from services.cli.credentials import with_storage
+    from services.core.tenants.export import TenantExports
+
+    export = with_storage(data_dir, lambda database, objects: TenantExports(database, objects).write(id, to))
+    print(json.dumps(asdict(export), indent=1))
 
 
 @tenants_app.command("delete")

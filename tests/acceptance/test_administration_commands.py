@@ -80,15 +80,18 @@ def test_a_tenant_is_made_limited_suspended_and_resumed_and_the_audit_tells_it(a
     assert arcus("audit", "--since", "1h") == arcus("audit")
 
 
-def test_a_tenant_is_deleted_and_nothing_is_left_of_it(arcus: Arcus) -> None:
+def test_a_tenant_is_exported_and_deleted_and_nothing_is_left_of_it(arcus: Arcus, folder: Path) -> None:
     id = arcus("tenants", "create", "acme").strip()
     arcus("keys", "create", "--tenant", "acme")
     with pytest.raises(ArcusError, match="its name or its id again to confirm"):
         arcus("tenants", "delete", id, "--confirm", "acne")
+    exported = json.loads(arcus("tenants", "export", id, "--to", folder / "acme"))
+    assert exported == json.loads((folder / "acme" / "export.json").read_text()) and exported["rows"]["api_keys"] == 1
     report = json.loads(arcus("tenants", "delete", id, "--confirm", "acme"))
     assert report["is_complete"] and not any(report["rows"].values())
     assert arcus("tenants", "list") == arcus("keys", "list") == ""
-    assert arcus("audit", "--target", id).split("  ")[1] == "tenant.delete"
+    told = [line.split("  ")[1] for line in arcus("audit", "--target", id).splitlines()]
+    assert told[:2] == ["tenant.delete", "tenant.export"]
 
 
 def test_more_tenants_and_changes_than_a_page_are_all_told(arcus: Arcus, folder: Path) -> None:

@@ -21,6 +21,7 @@ class Action(StrEnum):
     TENANT_UPDATE = "tenant.update"
     TENANT_SUSPEND = "tenant.suspend"
     TENANT_RESUME = "tenant.resume"
+    TENANT_EXPORT = "tenant.export"
     TENANT_DELETE = "tenant.delete"
     KEY_CREATE = "key.create"
     KEY_UPDATE = "key.update"
