@@ -17,7 +17,7 @@ import structlog
 
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.idle_workers import IdleWorkers
-from ray_jobs.pipeline import Pipeline
+from ray_jobs.pipeline import Pipeline, seen_embeddings
 from ray_jobs.places import Places
 from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError
 from ray_jobs.stages.decode import decode_frames
@@ -332,7 +332,8 @@ class IngestWorker:
                         made.get(piece.text) or vectors[piece.text],
                     )
                     for piece in found
-                ],
+                ]
+                + seen_embeddings(described.seen),
                 thumbnail,
             )
         except BaseException:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ray_jobs.engines.roles import Seen
 from ray_jobs.stages.extract import Extracted, ExtractRequest
+from services.core.library.descriptions import NewEmbedding
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 
 
@@ -26,6 +27,11 @@ class Described:
         """Tags stand with what else is told of the picture."""
         visual = (*self.content.visual_scene_description, *seen.tags)
         return replace(self, content=replace(self.content, visual_scene_description=visual), seen=seen)
+
+
+def seen_embeddings(seen: Seen) -> list[NewEmbedding]:
+    """What is kept of the pictures of a segment: a vector for each moment, and no text."""
+    return [NewEmbedding(seen.space, "", each.start_time, each.end_time, each.vector) for each in seen.moments]
 
 
 class Pipeline(Protocol):

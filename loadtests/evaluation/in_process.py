@@ -13,7 +13,7 @@ import pickle
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -34,12 +34,12 @@ from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingest import IngestWorker
 from ray_jobs.ingress import Gate
-from ray_jobs.pipeline import Described
+from ray_jobs.pipeline import Described, Pipeline
 from ray_jobs.stages.describe import describe_request, hear, read
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from ray_jobs.stages.sampling import Sampling, sample_frames
 from ray_jobs.stages.spoken_track import SpokenTracks
-from services.core.engines.config import MODELS, load_engine_config
+from services.core.engines.config import MODELS, SEE, load_engine_config
 from services.core.index.embedding_log import EmbeddingLog
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 from services.core.settings import Settings, load_settings
@@ -63,8 +63,13 @@ STORES = ("services/core/store", "services/core/library", "services/core/search"
 
 
 @asynccontextmanager
-async def opened(build: Path = BUILD) -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
-    """A client of the front, with a key; and the settings it runs by. What is in `build` of the last such run is there."""
+async def opened(
+    build: Path = BUILD, make_pipeline: Callable[[dict[str, Any]], Pipeline] | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
+    """A client of the front, with a key; and the settings it runs by. What is in `build` of the last such run is there.
+
+    make_pipeline: makes other stages of ingest, of what answers by the name of its application.
+    """
     folder = build / "data" / _digest(STORED_BY, STORES)
     folder.mkdir(parents=True, exist_ok=True)
     _drop_stale(folder)
@@ -84,7 +89,8 @@ async def opened(build: Path = BUILD) -> AsyncIterator[tuple[httpx.AsyncClient, 
         pb_grpc.add_GenerateServiceServicer_to_server(edge, server)
         await server.start()
         embedder = players[load_engine_config(settings).application("embed")]
-        pipeline = LocalPipeline(settings, embedder.embedder, build / "described" / _digest(DESCRIBED_BY))
+        described = build / "described" / _digest(DESCRIBED_BY)
+        pipeline = make_pipeline(players) if make_pipeline else LocalPipeline(settings, embedder.embedder, described)
         ingest = asyncio.create_task(IngestWorker(settings, pipeline).run(), name="ingest")
         stack.push_async_callback(asyncio.wait, [ingest])
         stack.callback(ingest.cancel)
@@ -101,7 +107,7 @@ async def _players(settings: Settings, database: Database, stack: AsyncExitStack
     """What answers, by the name of its application: engines that are set up, and shards of the index that are filled."""
     config = load_engine_config(settings)
     players: dict[str, Any] = {}
-    for role in ("embed", *MODELS):
+    for role in ("embed", *MODELS, *([SEE] if config.seer else [])):
         application = config.application(role)
         if application not in players:
             engine = open_engine(config, config.roles[role], config.applications[application])
@@ -128,9 +134,11 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         async def embed(request: pb.EmbedRequest) -> pb.EmbedResponse:
-            made = await self._player(context).embedder.embed(list(request.texts))
+            engine = self._player(context)
+            made = await (engine.seer or engine.embedder).embed(list(request.texts))
             vectors = made.vectors.astype("<f4").tobytes()
-            return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens)
+            space = engine.seer.space if engine.seer else ""
+            return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens, space=space)
 
         return await self._gate.unary(context, embed, request, pb.EmbedResponse())
 
@@ -161,6 +169,7 @@ async def _search(shard: ShardReplica, request: pb.SearchRequest) -> pb.SearchRe
         tuple(request.file_ids),
         tuple(request.segment_ids),
         {number: name for name, number in DISTINCT.items()}[request.distinct],
+        request.space,
     )
     answer = await shard.search(query, request.min_sequence)
     hits = [

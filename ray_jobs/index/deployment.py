@@ -29,6 +29,7 @@ from services.telemetry.tracing import start_tracing
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
 MAX_SEARCHES = 64
+MAX_DIMENSIONS = 8_192
 MAX_NAMED = 200_000  # files or segments that a search is narrowed to
 DISTINCT: dict[int, Any] = {
     pb.DISTINCT_EMBEDDING: "embedding",
@@ -75,7 +76,9 @@ class IndexReplica:
         return pb.SearchManyResponse(responses=await asyncio.gather(*map(self._search, request.searches)))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
-        if len(request.vector) != 4 * self._dimensions:
+        if request.space and (len(request.vector) % 4 or not 4 <= len(request.vector) <= 4 * MAX_DIMENSIONS):
+            raise invalid(f"The vector must be 1 to {MAX_DIMENSIONS} float32 values.", field="vector")
+        if not request.space and len(request.vector) != 4 * self._dimensions:
             raise invalid(f"The vector must be {self._dimensions} float32 values.", field="vector")
         if not 1 <= request.limit <= MAX_HITS:
             raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
@@ -91,6 +94,7 @@ class IndexReplica:
             tuple(request.file_ids),
             tuple(request.segment_ids),
             DISTINCT.get(request.distinct, "embedding"),
+            request.space,
         )
         answer = await self._replica.search(query, request.min_sequence)
         return pb.SearchResponse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +83,13 @@ class FaissGpuDevice:
         from ray_jobs.index.gpu import GpuLists
 
         return GpuLists(centroids, self.to_gpu)
+
+
+def for_length(device: Device, dimensions: int) -> Device:
+    """The same for vectors of another length; on a GPU they share its resources."""
+    other = copy.copy(device)
+    other.dimensions = dimensions
+    return other
 
 
 def device(name: str, dimensions: int) -> Device:

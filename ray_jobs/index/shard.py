@@ -1,4 +1,4 @@
-"""One shard of the vector index: inner-product search over one sub-index per collection."""
+"""One shard of the vector index: inner-product search over one sub-index per collection and space of vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ray_jobs.index.device import CpuDevice, Device
+from ray_jobs.index.device import CpuDevice, Device, for_length
 from ray_jobs.index.sub_index import Candidate, Hit, Query, SubIndex
 from ray_jobs.index.upkeep import Steps, compacted, is_littered, lists_made, wants_lists
 from services.core.index.embedding_log import LogRow
@@ -16,13 +16,14 @@ from services.core.index.embedding_log import LogRow
 __all__ = ["Hit", "Query", "Shard"]
 
 LISTS_FROM = 200_000
-Key = tuple[str, str]  # (tenant id, collection id)
+Key = tuple[str, str, str]  # (tenant id, collection id, space of the vectors)
 
 
 class Shard:
     """Applies the rows of the embedding log in order and searches what they left. Not thread-safe: one thread owns it.
 
-    A sub-index is found by tenant and collection together, so a search cannot see another tenant's vectors.
+    A sub-index is found by tenant and collection together, so a search cannot see another tenant's vectors, and by their
+    space, so that only those of one model are compared.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Shard:
         self.device = device or CpuDevice(dimensions)
         self._lists_from = lists_from
         self.sub_indexes: dict[Key, SubIndex] = {}
+        self._spaces = {""}
         self._looked_at_before = 0
         self.sequence = 0
         self.moved_sequence = 0
@@ -57,16 +59,16 @@ class Shard:
     def apply(self, rows: Iterable[LogRow]) -> None:
         """Applies rows in sequence. Rows at or before `sequence` were applied already and are skipped."""
         new = (row for row in rows if row.sequence > self.sequence)
-        for (operation, tenant_id, collection_id), group in groupby(
-            new, key=lambda row: (row.operation, row.tenant_id, row.collection_id)
+        for (operation, tenant_id, collection_id, space), group in groupby(
+            new, key=lambda row: (row.operation, row.tenant_id, row.collection_id, row.space)
         ):
             same = list(group)
-            key = (tenant_id, collection_id)
             if operation == "add":
-                self._add(key, same)
+                self._add((tenant_id, collection_id, space), same)
             else:
                 for row in same:
-                    self._remove(key, row.file_id)
+                    for each in self._spaces:
+                        self._remove((tenant_id, collection_id, each), row.file_id)
             self.sequence = same[-1].sequence
             if operation == "move":
                 self.moved_sequence = self.sequence
@@ -83,12 +85,14 @@ class Shard:
         askers: dict[Key, list[int]] = {}
         for number, query in enumerate(queries):
             for collection_id in dict.fromkeys(query.collection_ids):
-                askers.setdefault((query.tenant_id, collection_id), []).append(number)
+                askers.setdefault((query.tenant_id, collection_id, query.space), []).append(number)
         found: list[list[Candidate]] = [[] for _ in queries]
         for key, numbers in askers.items():
             sub_index = self.sub_indexes.get(key)
             if sub_index is None:
                 continue
+            # One call's vector that is of another length than the space has must not fail those that share the pass.
+            numbers = [number for number in numbers if len(queries[number].vector) == sub_index.device.dimensions]
             together = [number for number in numbers if not queries[number].is_narrowed]
             for number, hits in zip(together, sub_index.nearest([queries[n] for n in together]), strict=True):
                 found[number] += hits
@@ -110,14 +114,23 @@ class Shard:
             if self.sub_indexes.get(key) is sub_index and wants_lists(sub_index):
                 yield from lists_made(sub_index)
 
-    def new_sub_index(self, key: Key) -> SubIndex:
-        return SubIndex(key[1], self.device, lists_from=self._lists_from)
+    def new_sub_index(self, key: Key, dimensions: int) -> SubIndex:
+        device = self.device if dimensions == self.device.dimensions else for_length(self.device, dimensions)
+        return SubIndex(key[1], device, lists_from=self._lists_from)
+
+    def hold(self, key: Key, sub_index: SubIndex) -> None:
+        self.sub_indexes[key] = sub_index
+        self._spaces.add(key[2])
 
     def _add(self, key: Key, rows: list[LogRow]) -> None:
-        sub_index = self.sub_indexes.get(key) or self.new_sub_index(key)
+        sub_index = self.sub_indexes.get(key)
+        if sub_index is None:
+            length = next((len(row.vector) for row in rows if row.vector is not None), 0)
+            if not length:
+                return
+            sub_index = self.new_sub_index(key, length // 4)
         sub_index.add(rows)
-        if sub_index.vectors.count:
-            self.sub_indexes[key] = sub_index
+        self.hold(key, sub_index)
 
     def _remove(self, key: Key, file_id: str) -> None:
         """Removes a file's vectors, or with an empty file_id the whole sub-index."""

@@ -2,6 +2,7 @@
 
 A header, then each sub-index: its header, ids int64 [n], places of its segments' and files' names int32 [n] each, where it
 has lists their centroids float32 [lists, dimensions] and the list of each vector int32 [n], then float32 [n, dimensions].
+Where there are pictures, which have vectors of another length, each sub-index tells its space and dimensions: format 2.
 A header is its length in 8 bytes and JSON. Everything is little-endian. Rows that were removed are left out.
 """
 
@@ -22,7 +23,7 @@ from ray_jobs.index.shard import Key, Shard
 from ray_jobs.index.sub_index import SubIndex
 from ray_jobs.index.vectors import Vectors
 
-FORMAT = 1
+TEXTS_ALONE, WITH_PICTURES = 1, 2  # formats: of texts alone, earlier versions read it too
 STEP_ROWS = 8192
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a call in the thread that owns the index
 
@@ -36,6 +37,7 @@ class _Part:
     """A sub-index at one moment. Its vectors are only ever appended to, so that the first of them stay what they are."""
 
     key: Key
+    dimensions: int
     vectors: Vectors
     lists: Lists | None
     assigned: np.ndarray | None
@@ -64,7 +66,7 @@ class Capture:
     async def chunks(self, in_thread: InThread) -> AsyncIterator[bytes]:
         """The snapshot's bytes; the index's thread is asked for a few milliseconds at a time."""
         yield _header(
-            format=FORMAT,
+            format=WITH_PICTURES if any(part.key[2] for part in self.parts) else TEXTS_ALONE,
             dimensions=self.dimensions,
             sequence=self.sequence,
             moved_sequence=self.moved_sequence,
@@ -86,7 +88,7 @@ def restore(shard: Shard, path: Path, sha256: str) -> None:
     try:
         data = _Reader(np.memmap(path, np.uint8, "r"))
         header = data.header()
-        if header["format"] != FORMAT or header["dimensions"] != shard.device.dimensions:
+        if header["format"] not in (TEXTS_ALONE, WITH_PICTURES) or header["dimensions"] != shard.device.dimensions:
             raise UnreadableError(f"it is of format {header['format']} with {header['dimensions']} dimensions")
         for _ in range(header["sub_indexes"]):
             _restore_sub_index(shard, data)
@@ -100,6 +102,7 @@ def _part(key: Key, sub_index: SubIndex) -> _Part:
     segment_names, file_names = rows.all_names()
     return _Part(
         key,
+        sub_index.device.dimensions,
         sub_index.vectors,
         lists,
         None if lists is None else lists.assigned,
@@ -124,6 +127,7 @@ def _columns(part: _Part) -> Iterator[bytes]:
         _header(
             tenant=part.key[0],
             collection=part.key[1],
+            **({"space": part.key[2], "dimensions": part.dimensions} if part.key[2] else {}),
             rows=len(part.kept),
             segments=[part.segment_names[number] for number in segments.tolist()],
             files=[part.file_names[number] for number in files.tolist()],
@@ -160,14 +164,15 @@ class _Reader:
 
 def _restore_sub_index(shard: Shard, data: _Reader) -> None:
     header = data.header()
-    count, dimensions = header["rows"], shard.device.dimensions
-    sub_index = shard.new_sub_index((header["tenant"], header["collection"]))
+    count, dimensions = header["rows"], header.get("dimensions", shard.device.dimensions)
+    key = (header["tenant"], header["collection"], header.get("space", ""))
+    sub_index = shard.new_sub_index(key, dimensions)
     ids, segments, files = data.array("<i8", count), data.array("<i4", count), data.array("<i4", count)
     sub_index.rows.restore(ids, segments, header["segments"], files, header["files"])
     assigned = None
     if header["lists"]:
         centroids = data.array("<f4", header["lists"] * dimensions).reshape(header["lists"], dimensions)
-        sub_index.use_lists(shard.device.lists(centroids), header["probes"])
+        sub_index.use_lists(sub_index.device.lists(centroids), header["probes"])
         assigned = data.array("<i4", count)
     for start in range(0, count, STEP_ROWS):
         rows = min(STEP_ROWS, count - start)
@@ -175,4 +180,4 @@ def _restore_sub_index(shard: Shard, data: _Reader) -> None:
         sub_index.append(vectors, None if assigned is None else assigned[start : start + rows])
     if sub_index.lists is not None:
         sub_index.try_lists_later()
-    shard.sub_indexes[header["tenant"], header["collection"]] = sub_index
+    shard.hold(key, sub_index)

@@ -22,7 +22,7 @@ Distinct = Literal["embedding", "segment", "file"]
 
 @dataclass(frozen=True)
 class Query:
-    """A search. vector: float32 [dimensions], unit length; limit: most hits wanted, each of another `distinct`.
+    """A search. vector: float32 [dimensions], unit length, of `space`; limit: most hits wanted, each of another `distinct`.
 
     Where files or segments are named, only what belongs to both counts.
     """
@@ -34,6 +34,7 @@ class Query:
     file_ids: tuple[str, ...] = ()
     segment_ids: tuple[str, ...] = ()
     distinct: Distinct = "embedding"
+    space: str = ""
 
     @property
     def is_narrowed(self) -> bool:

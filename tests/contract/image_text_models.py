@@ -15,7 +15,8 @@ from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
-WORDS = ["<|endoftext|>", "unknown", *COLOURS]
+ONLY_SEEN = "qwx"  # a word for yellow that no model of texts knows
+WORDS = ["<|endoftext|>", "unknown", *COLOURS, ONLY_SEEN]
 SIDE, TOKENS = 16, 6
 
 
@@ -24,7 +25,8 @@ def make_model(folder: Path, *, dimensions: int = 5, seed: int = 1, is_siglip: b
     folder.mkdir(parents=True, exist_ok=True)
     weights = np.linalg.qr(np.random.default_rng(seed).standard_normal((dimensions, dimensions)))[0][:3]
     weights = weights.astype(np.float32)
-    vectors = np.array([[0.001] * 3, [0.01] * 3, *((np.array(rgb) / 255 - 0.5) * 2 for rgb in COLOURS.values())])
+    shown = [*COLOURS.values(), COLOURS["yellow"]]
+    vectors = np.array([[0.001] * 3, [0.01] * 3, *((np.array(rgb) / 255 - 0.5) * 2 for rgb in shown)])
     pooled = "pooler_output"
     names = (pooled, pooled) if is_siglip else ("image_embeds", "text_embeds")
     _save(folder / "vision.onnx", _vision(weights, names[0]))

@@ -96,6 +96,7 @@ class LocalEngine:
         file_ids: Group[str] = (),
         segment_ids: Group[str] = (),
         distinct: Any = "embedding",
+        space: str = "",
     ) -> list[VectorHit]:
         replica = await self._world.replica(shard, self.chosen)
         query = Query(
@@ -106,6 +107,7 @@ class LocalEngine:
             tuple(file_ids),
             tuple(segment_ids),
             distinct,
+            space,
         )
         answer = await replica.search(query, min_sequence)
         if answer.moved_sequence > min_sequence:

@@ -33,11 +33,17 @@ def library(kind: str, count: int, dimensions: int) -> np.ndarray:
 
 
 def adds(
-    vectors: np.ndarray, *, first: int = 1, per_file: int = 50, tenant: str = "t", collection: str = "c"
+    vectors: np.ndarray,
+    *,
+    first: int = 1,
+    per_file: int = 50,
+    tenant: str = "t",
+    collection: str = "c",
+    space: str = "",
 ) -> list[LogRow]:
     """One row for each vector; its sequence is its embedding's id too."""
     return [
-        LogRow(n, "add", tenant, collection, f"f{n // per_file}", f"s{n // 2}", n, vector.tobytes())
+        LogRow(n, "add", tenant, collection, f"f{n // per_file}", f"s{n // 2}", n, vector.tobytes(), space)
         for n, vector in enumerate(vectors, first)
     ]
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ray_jobs.index.shard import Query, Shard
 from services.core.index.embedding_log import LogRow
+from tests.unit.index_rows import adds, clustered
 
 DIMENSIONS = 4
 TENANTS, COLLECTIONS, FILES = ("t1", "t2"), ("c1", "c2", "c3"), ("f1", "f2")
@@ -126,3 +127,26 @@ def test_a_segment_name_that_two_files_share_outlives_the_first() -> None:
     assert [hit.embedding_id for hit in hits] == [2]
     shard.apply([row(4, "remove", "t1", "c1", "f2")])
     assert shard.size == 0
+
+
+def test_pictures_are_found_in_their_own_space_and_leave_with_their_file() -> None:
+    """Vectors of another length, of the same tenants, collections and files."""
+    texts, pictures = clustered(60, DIMENSIONS), clustered(60, DIMENSIONS + 3, seed=2)
+    shard = Shard(DIMENSIONS)
+    shard.apply(adds(texts, per_file=150))
+    shard.apply(adds(pictures, first=101, per_file=150, space="frame:a"))
+    shard.apply(adds(pictures[::-1], first=201, per_file=150, tenant="other", space="frame:a"))
+
+    def found(tenant: str, vector: np.ndarray, space: str) -> list[int]:
+        return [hit.embedding_id for hit in shard.search_many([Query(tenant, ("c",), vector, 100, space=space)])[0]]
+
+    assert found("t", texts[7], "")[0] == 8 and found("t", pictures[7], "frame:a")[0] == 108
+    assert found("other", pictures[7], "frame:a")[0] == 253 and not found("other", texts[7], "")
+    assert not found("t", pictures[7], "frame:b"), "another model's"
+    together = [Query("t", ("c",), vector, 5, space="frame:a") for vector in (texts[0], pictures[7])]
+    assert [len(hits) for hits in shard.search_many(together)] == [0, 5], "one of another length fails no other"
+    shard.apply([row(301, "remove", "t", "c", "f0")])
+    assert not found("t", texts[7], "") and set(found("t", pictures[7], "frame:a")) == set(range(150, 161))
+    shard.apply([row(302, "remove", "t", "c", "")])
+    assert not found("t", pictures[7], "frame:a")
+    assert shard.size == 60 == len(found("other", pictures[7], "frame:a"))

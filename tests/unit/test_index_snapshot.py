@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray_jobs.index.shard import Shard
+from ray_jobs.index.shard import Query, Shard
 from ray_jobs.index.snapshot import Capture, UnreadableError, restore
 from tests.unit.index_rows import adds, clustered, removal
 from tests.unit.test_index_upkeep import COUNT, DIMENSIONS, KEY, found, keep_up, near, without
@@ -55,6 +55,27 @@ async def test_a_restored_shard_answers_as_the_one_that_was_stored(vectors, list
     for each in (shard, fresh):
         each.apply([*both, removal(COUNT + 2000, "f20"), *adds(vectors[:1], first=COUNT + 2001)])
     assert found(fresh, queries) == found(shard, queries)
+
+
+async def test_pictures_are_restored_beside_texts_in_a_format_that_earlier_versions_do_not_read(vectors, tmp_path):
+    pictures = clustered(COUNT, DIMENSIONS * 2, seed=3)
+    shard = Shard(DIMENSIONS, lists_from=COUNT)
+    shard.apply(adds(vectors))
+    await stored(shard, tmp_path / "one")
+    assert b'"format": 1,' in (tmp_path / "one").read_bytes()[:100]
+    shard.apply(adds(pictures, first=COUNT + 1, space="frame:a"))
+    await asyncio.to_thread(keep_up, shard)
+    fresh = shard.emptied()
+    digest = await stored(shard, tmp_path / "one")
+    assert b'"format": 2,' in (tmp_path / "one").read_bytes()[:100]
+    restore(fresh, tmp_path / "one", digest)
+    queries, seen = near(vectors), Query("t", ("c",), pictures[5], 10, space="frame:a")
+    for each in (shard, fresh):
+        assert each.sub_indexes[*KEY[:2], "frame:a"].lists is not None
+    assert found(fresh, queries) == found(shard, queries)
+    assert fresh.search_many([seen]) == shard.search_many([seen]) and fresh.search_many([seen])[0][0].score > 0.99
+    fresh.apply([removal(fresh.sequence + 1, "")])
+    assert fresh.size == 0
 
 
 async def test_what_changes_while_it_is_written_is_not_in_it(vectors, tmp_path):

@@ -14,7 +14,7 @@ from tests.unit.index_rows import adds, clustered, removal, unit
 
 DIMENSIONS = 32
 COUNT = 6000
-KEY = ("t", "c")
+KEY = ("t", "c", "")
 
 
 def no_work() -> None:

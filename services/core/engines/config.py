@@ -143,6 +143,7 @@ class ImageTextOptions(_Options):
         None, ge=-1, le=1, description="Likeness (cosine) from which a tag is told; needed with tags."
     )
     max_tags: int = Field(5, ge=1, le=50, description="Told of one moment, the likeliest.")
+    search_threshold: float = Field(0.0, ge=-1, le=1, description="Likeness from which a picture is found by a text.")
     max_pictures: int = Field(8, ge=1, le=64, description="Kept of one segment; those like the one before are not.")
     threads: int = Field(1, ge=1, le=64, description="Of one replica.")
     replicas: int = Field(1, ge=1, le=1024, description="Copies of the model.")

@@ -25,7 +25,7 @@ class LogRow:
     """One change. An add carries its vector (float32 little-endian), or None if its file is gone by now.
 
     A remove names a file of a collection, or with an empty file_id the whole collection. A move is the removal of a file
-    that another shard holds from now on.
+    that another shard holds from now on. `space`: whose vectors it is like; "" those of texts, else a FRAME_SPACE.
     """
 
     sequence: int
@@ -36,6 +36,7 @@ class LogRow:
     segment_id: str
     embedding_id: int
     vector: bytes | None
+    space: str = ""
 
 
 class TrimmedError(Exception):
@@ -53,7 +54,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Embedding:
-    """One piece of text with its vector: what a hit of a search points at."""
+    """One piece of text, or with a kind in FRAME_SPACE a picture, with its vector: what a hit of a search points at."""
 
     id: int
     description_id: str
@@ -65,6 +66,7 @@ class Embedding:
 
 
 # Built once: making a query costs more than running it.
+_is_text = embeddings.c.kind.not_like(f"{FRAME_SPACE}%")
 _columns = [embeddings.c[name] for name in Embedding.__dataclass_fields__]
 _some = select(*_columns).where(embeddings.c.id.in_(bindparam("wanted", expanding=True)))
 _passages = (
@@ -72,6 +74,7 @@ _passages = (
     .where(
         embeddings.c.description_id.in_(bindparam("descriptions", expanding=True)),
         embeddings.c.segment_id.in_(bindparam("segments", expanding=True)),
+        _is_text,
     )
     .order_by(embeddings.c.id)
 )
@@ -93,7 +96,9 @@ class EmbeddingLog:
         the log was already trimmed as far as `trimmed_at_start`.
         """
         query = (
-            select(index_log, shards.c.trimmed_sequence, embeddings.c.segment_id, embeddings.c.vector)
+            select(
+                index_log, shards.c.trimmed_sequence, embeddings.c.segment_id, embeddings.c.vector, embeddings.c.kind
+            )
             .join(shards, shards.c.shard == index_log.c.shard)
             .outerjoin(embeddings, embeddings.c.id == index_log.c.embedding_id)
             .where(index_log.c.shard == shard, index_log.c.sequence > after_sequence)
@@ -115,6 +120,7 @@ class EmbeddingLog:
                 row.segment_id or "",
                 row.embedding_id or 0,
                 row.vector,
+                row.kind if row.kind and row.kind.startswith(FRAME_SPACE) else "",
             )
             for row in found
         ]
@@ -131,9 +137,11 @@ class EmbeddingLog:
         return [Placement(*row) for row in await self._database.fetch(_placements, {"ids": wanted})]
 
     async def check_dimensions(self, dimensions: int, engine: str) -> None:
-        """Raises INVALID_ARGUMENT where vectors of another length are stored."""
+        """Raises INVALID_ARGUMENT where texts have vectors of another length."""
         async with self._database.read() as connection:
-            vector = (await connection.execute(select(embeddings.c.vector).limit(1))).scalar_one_or_none()
+            vector = (
+                await connection.execute(select(embeddings.c.vector).where(_is_text).limit(1))
+            ).scalar_one_or_none()
         if vector is not None and len(vector) != 4 * dimensions:
             raise invalid(
                 f"This data holds vectors of {len(vector) // 4} dimensions, and engine {engine} makes {dimensions}: "
@@ -147,7 +155,7 @@ class EmbeddingLog:
         return {row.id: Embedding(*row) for row in await self._database.fetch(_some, {"wanted": wanted})}
 
     async def passages(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[Embedding, bytes]]]:
-        """Every embedding of these (description, segment) pairs with its vector, in order of making."""
+        """Every text of these (description, segment) pairs with its vector, in order of making."""
         wanted = list(keys)
         values = {
             "descriptions": list({description_id for description_id, _ in wanted}),

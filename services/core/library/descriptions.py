@@ -64,7 +64,7 @@ class DescribedSegment:
 
 @dataclass(frozen=True)
 class NewEmbedding:
-    """A piece of a segment's text and its vector: float32 little-endian, unit length."""
+    """A piece of a segment's text, or a picture (see FRAME_SPACE), and its vector: float32 little-endian, unit length."""
 
     kind: str
     text: str

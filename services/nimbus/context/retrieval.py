@@ -25,7 +25,7 @@ from services.nimbus.requests.knowledge_base import KnowledgeBase
 
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
 MIN_COVERAGE = 0.5
-WORDS_WEIGHT = 0.5
+WORDS_WEIGHT = PICTURES_WEIGHT = 0.5
 VECTOR_LIMIT = 96
 TEXT_LIMIT = 48
 MAX_DEFAULT_COLLECTIONS = 1_000
@@ -100,6 +100,11 @@ class Retrieval:
         self._members = members
         self._segments = segments
 
+    @property
+    def sees(self) -> bool:
+        """Whether pictures are found by a text."""
+        return self._engine.seer is not None
+
     async def scope(self, tenant_id: str, base: KnowledgeBase) -> Scope:
         """Raises NOT_FOUND for a collection or file that is not the tenant's."""
         if base.source == "collections":
@@ -151,8 +156,9 @@ class Retrieval:
             return []
         ids = [collection.id for collection in scope.collections]
         words = content_words(question, language)
-        (vector,), text_hits = await asyncio.gather(
+        (vector,), picture_hits, text_hits = await asyncio.gather(
             self._engine.embed([question]),
+            self.pictures(tenant_id, scope, question, VECTOR_LIMIT),
             self._full_text.search(
                 tenant_id,
                 ids,
@@ -163,28 +169,31 @@ class Retrieval:
             ),
         )
         vector_hits = (await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT))[:VECTOR_LIMIT]
-        embeddings = await self._log.embeddings(hit.embedding_id for hit in vector_hits)
+        embeddings = await self._log.embeddings(hit.embedding_id for hit in (*vector_hits, *picture_hits))
 
         place: dict[Key, str] = {}
         by_meaning: dict[Key, int] = {}
-        for hit in vector_hits:
-            embedding = embeddings.get(hit.embedding_id)
-            if embedding is not None:
-                key = (embedding.description_id, embedding.segment_id)
-                place.setdefault(key, hit.collection_id)
-                by_meaning.setdefault(key, len(by_meaning) + 1)
+        by_pictures: dict[Key, int] = {}
+        for hits, ranks in ((vector_hits, by_meaning), (picture_hits, by_pictures)):
+            for hit in hits:
+                embedding = embeddings.get(hit.embedding_id)
+                if embedding is not None:
+                    key = (embedding.description_id, embedding.segment_id)
+                    place.setdefault(key, hit.collection_id)
+                    ranks.setdefault(key, len(ranks) + 1)
         by_words: dict[Key, int] = {}
         for text_hit in text_hits:
             key = (text_hit.description_id, text_hit.segment_id)
             place.setdefault(key, text_hit.collection_id)
             by_words.setdefault(key, len(by_words) + 1)
-        candidates = list(dict.fromkeys([*list(by_meaning)[: limit * 2], *list(by_words)[: limit * 2]]))
+        ways = (by_meaning, by_words, by_pictures)
+        candidates = list(dict.fromkeys(key for ranks in ways for key in list(ranks)[: limit * 2]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
         wanted = set(words)
         # In a thread: every passage of up to some hundred segments is read word by word.
         shares = await asyncio.to_thread(lambda: [_coverage(wanted, item) for item in found])
         scores = {
-            item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), share)
+            item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), share, by_pictures.get(item.key))
             for item, share in zip(found, shares, strict=True)
         }
         return sorted(found, key=lambda item: -scores[item.key])[:limit]
@@ -203,7 +212,12 @@ class Retrieval:
         *,
         distinct: Distinct = "embedding",
     ) -> list[VectorHit]:
-        """Nearest embeddings of the scope, best first: `limit` of each shard, each of another `distinct`."""
+        """Nearest texts of the scope, best first: `limit` of each shard, each of another `distinct`."""
+        return await self._near(tenant_id, scope, vector, limit, distinct=distinct)
+
+    async def _near(
+        self, tenant_id: str, scope: Scope, vector: bytes, limit: int, *, distinct: Distinct, space: str = ""
+    ) -> list[VectorHit]:
         return await self._nearest.find(
             tenant_id,
             [collection.id for collection in scope.collections],
@@ -212,8 +226,20 @@ class Retrieval:
             file_ids=scope.file_ids or (),
             segment_ids=scope.segment_ids or (),
             distinct=distinct,
+            space=space,
             placements=scope.placements,
         )
+
+    async def pictures(
+        self, tenant_id: str, scope: Scope, text: str, limit: int, *, distinct: Distinct = "embedding"
+    ) -> list[VectorHit]:
+        """Pictures of the scope that are like a text, as likely as the engine's options want it; none where nothing sees."""
+        seer = self._engine.seer
+        if seer is None:
+            return []
+        space, vector = await self._engine.embed_for_pictures(text)
+        hits = await self._near(tenant_id, scope, vector, limit, distinct=distinct, space=space)
+        return [hit for hit in hits if hit.score >= seer.search_threshold][:limit]
 
     async def _load(
         self,
@@ -230,7 +256,7 @@ class Retrieval:
         found = []
         for key in keys:
             segment = segments.get(key[1])
-            if segment is None or segment.file_id not in files:
+            if segment is None or segment.file_id not in files or key not in passages:  # a picture alone is not quoted
                 continue
             scored = [
                 Passage(
@@ -246,7 +272,7 @@ class Retrieval:
         return found
 
 
-def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) -> float:
+def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float, picture_rank: int | None = None) -> float:
     """Reciprocal rank fusion in which words count only where at least half of the question's are there.
 
     A paraphrased question shares a common word with many segments and its subject with none: counting every hit by words
@@ -255,6 +281,8 @@ def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float) ->
     score = 1 / (FUSION_CONSTANT + meaning_rank) if meaning_rank else 0.0
     if words_rank and coverage >= MIN_COVERAGE:
         score += WORDS_WEIGHT * coverage / (FUSION_CONSTANT + words_rank)
+    if picture_rank:
+        score += PICTURES_WEIGHT / (FUSION_CONSTANT + picture_rank)
     return score
 
 

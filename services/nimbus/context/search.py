@@ -1,4 +1,4 @@
-"""Search: the segments or files of collections that speak to a query, by meaning or by words, ranked and kept."""
+"""Search: the segments or files of collections that speak to a query, by meaning, pictures or words, ranked and kept."""
 
 from __future__ import annotations
 
@@ -58,15 +58,21 @@ class Searcher:
             for collection in found:
                 _check(collection, request.scope)
             scope = await self._retrieval.narrowed(tenant_id, Scope(tuple(found), tuple(placements)), request.filter)
-            depth = request.limit if len(request.modalities) == 1 else request.limit * FUSED_DEPTH
+            by_pictures = vectors is not None and self._retrieval.sees
+            is_fused = len(request.modalities) > 1 or by_pictures
+            depth = request.limit * FUSED_DEPTH if is_fused else request.limit
             items: Items = {}
             rankings = []
             for modality in () if scope.is_empty else request.modalities:
                 if modality == "general_content":
                     assert vectors is not None
                     (vector,) = await vectors
-                    near = await self._retrieval.nearest(tenant_id, scope, vector, depth, distinct=request.scope)
-                    rankings.append((await self._shown(tenant_id, request.scope, near, items))[:depth])
+                    found_by = [
+                        self._retrieval.nearest(tenant_id, scope, vector, depth, distinct=request.scope),
+                        self._retrieval.pictures(tenant_id, scope, request.query, depth, distinct=request.scope),
+                    ]
+                    for near in (await asyncio.gather(*found_by))[: 1 + by_pictures]:
+                        rankings.append((await self._shown(tenant_id, request.scope, near, items))[:depth])
                 else:
                     rankings.append(await self._by_words(tenant_id, scope, request, PARTS[modality], depth))
         finally:

@@ -17,7 +17,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
-from services.core.engines.config import MODELS, EngineConfig
+from services.core.engines.config import MODELS, SEE, EngineConfig
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
@@ -72,6 +72,7 @@ class VectorHit:
     score: float
 
 
+SpaceVector = tuple[str, bytes]  # the space of the index that it belongs to, and float32 little-endian, of unit length
 Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
 
 
@@ -94,6 +95,8 @@ class EngineClient:
         self._secret = secret
         self._metrics = metrics or Metrics()
         self._embedder = config.application("embed")
+        self.seer = config.seer
+        self._seer = config.application(SEE) if config.seer is not None else ""
         self._models: dict[str, str] = {model: config.application(model) for model in MODELS}
         options = [
             ("grpc.use_local_subchannel_pool", 1),
@@ -105,7 +108,12 @@ class EngineClient:
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
         ]
         self._next = itertools.cycle(self._channels)
-        self._embedding: Coalescer[str, bytes] = Coalescer("embed", self._embed, max_items=EMBED_TEXTS)
+        self._embedding: Coalescer[str, SpaceVector] = Coalescer(
+            "embed", partial(self._embed, self._embedder), max_items=EMBED_TEXTS
+        )
+        self._seeing: Coalescer[str, SpaceVector] = Coalescer(
+            "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
+        )
         self._index_replicas = index_replicas
         self._searching: dict[int, Coalescer[Search, pb.SearchResponse]] = {}
 
@@ -116,15 +124,21 @@ class EngineClient:
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
         with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}):
-            return list(await asyncio.gather(*map(self._embedding.put, texts)))
+            return [vector for _, vector in await asyncio.gather(*map(self._embedding.put, texts))]
 
-    async def _embed(self, texts: list[str]) -> Sequence[bytes]:
-        with self._metrics.engine_call(self._embedder, "Embed"), _mapped():
+    async def embed_for_pictures(self, text: str) -> SpaceVector:
+        """Where pictures are that a text is compared with, and its vector there. Only where `seer` is given."""
+        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}):
+            return await self._seeing.put(text)
+
+    async def _embed(self, application: str, texts: list[str]) -> Sequence[SpaceVector]:
+        with self._metrics.engine_call(application, "Embed"), _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            metadata = self._metadata(self._embedder)
+            metadata = self._metadata(application)
             reply = await stub.Embed(pb.EmbedRequest(texts=texts), metadata=metadata, timeout=self._timeout_seconds)
         width = reply.dimensions * 4
-        return [reply.vectors[start : start + width] for start in range(0, len(reply.vectors), width)]
+        starts = range(0, len(reply.vectors), width)
+        return [(reply.space, reply.vectors[start : start + width]) for start in starts]
 
     async def search(
         self,
@@ -138,11 +152,12 @@ class EngineClient:
         file_ids: Collection[str] = (),
         segment_ids: Collection[str] = (),
         distinct: Distinct = "embedding",
+        space: str = "",
     ) -> list[VectorHit]:
         """Best first, from the sub-indexes of these collections. Reflects the log up to min_sequence at least.
 
-        Only of these files and segments, where any are named; each hit is of another `distinct`. Raises MovedError if a
-        file left the shard after min_sequence.
+        Only of the space, and of these files and segments, where any are named; each hit is of another `distinct`.
+        Raises MovedError if a file left the shard after min_sequence.
         """
         request = pb.SearchRequest(
             tenant_id=tenant_id,
@@ -153,6 +168,7 @@ class EngineClient:
             file_ids=file_ids,
             segment_ids=segment_ids,
             distinct=DISTINCT[distinct],
+            space=space,
         )
         span = client_span(f"{RETRIEVAL} shard {shard}", {OPERATION: RETRIEVAL, SHARD: shard, **OURS})
         with span as (_, carried), self._metrics.search_seconds.labels(str(shard)).time():

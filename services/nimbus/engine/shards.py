@@ -28,11 +28,12 @@ class ShardSearch:
         file_ids: Collection[str] = (),
         segment_ids: Collection[str] = (),
         distinct: Distinct = "embedding",
+        space: str = "",
         placements: Sequence[Placement] | None = None,
     ) -> list[VectorHit]:
         """Best first: `limit` of each shard, each of another `distinct`. Reflects all that was written before the call.
 
-        placements: where the collections are, if that was read just now.
+        space: that the vector is of. placements: where the collections are, if that was read just now.
         """
         for _ in range(MAX_LOOKS):
             if placements is None:
@@ -52,6 +53,7 @@ class ShardSearch:
                     file_ids=file_ids,
                     segment_ids=segment_ids,
                     distinct=distinct,
+                    space=space,
                 )
                 for shard, ids in by_shard.items()
             ]
