@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from services.core.errors import ArcusError, Reason, invalid
+from services.core.tenants.admin_keys import AdminKeys
+from services.core.tenants.audit import Actor
 from services.core.tenants.keys import Caller, Keys
 from services.core.tenants.limiter import NO_LIMITS, Admission, Limiter, current
 from services.core.tenants.limits import LatestCalls, Place, TenantLimit
@@ -34,6 +36,7 @@ from services.telemetry.tracing import ids, request_span, set_outcome
 
 log = structlog.get_logger(__name__)
 PUBLIC = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+ADMIN = "/arcus.v1.AdminService/"
 QUESTIONS = ("/arcus.v1.ResponseService/", "/arcus.v1.ChatService/")
 READS = ("Get", "List", "Follow")
 MESSAGE_SECONDS = 20.0
@@ -41,7 +44,9 @@ PUBLIC_SECONDS = 60.0
 MAX_WAITING = 1024  # calls whose message is not there yet
 MAX_PUBLIC = 256  # calls without a key
 MAX_WATCHES = 64  # of health, which last
+Who = TypeVar("Who")
 _caller: ContextVar[Caller] = ContextVar("caller")
+_actor: ContextVar[Actor] = ContextVar("actor")
 
 
 def caller() -> Caller:
@@ -54,12 +59,18 @@ def tenant() -> str:
     return caller().tenant_id
 
 
+def actor() -> Actor:
+    """Whose admin key made the call that is being handled."""
+    return _actor.get()
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Handlers are coroutines; one that streams its reply writes to the context, so that it ends with its call."""
 
     def __init__(
         self,
         keys: Keys,
+        admin_keys: AdminKeys,
         limit: TenantLimit,
         *,
         limiter: Limiter | None = None,
@@ -70,6 +81,7 @@ class Gate(grpc.aio.ServerInterceptor):
         metrics: Metrics | None = None,
     ) -> None:
         self._keys = keys
+        self._admin_keys = admin_keys
         self._limit = limit
         self._limiter = limiter
         self._strangers = strangers or Strangers()
@@ -133,7 +145,11 @@ class Gate(grpc.aio.ServerInterceptor):
         max_bytes = self._max_question_bytes if method.startswith(QUESTIONS) else None
 
         async def guarded(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
-            found = await self._authenticate(context)
+            if method.startswith(ADMIN):
+                key_id = await self._authenticate(context, self._admin_keys.authenticate)
+                _actor.set(Actor(key_id, self._address(context), get_contextvars()["request_id"]))
+                return await admitted(requests, context, key_id)  # an admin key has the places that a tenant has
+            found = await self._authenticate(context, self._keys.authenticate)
             bind_contextvars(tenant_id=found.tenant_id, key_id=found.key_id)
             found.require(SCOPES.get(method))
             async with await self._let_in(found, method) as admission:
@@ -190,7 +206,14 @@ class Gate(grpc.aio.ServerInterceptor):
                 Reason.DEADLINE_EXCEEDED, f"The message did not come within {self._message_seconds:g} seconds."
             ) from None
 
-    async def _authenticate(self, context: grpc.aio.ServicerContext) -> Caller:
+    def _address(self, context: grpc.aio.ServicerContext) -> str:
+        """Of the client, as far as the proxies before it are trusted."""
+        forwarded = ",".join(
+            str(value) for name, value in context.invocation_metadata() or () if name.lower() == "x-forwarded-for"
+        )
+        return self._proxies.client(address_of(context.peer()), forwarded)
+
+    async def _authenticate(self, context: grpc.aio.ServicerContext, owner: Callable[[str], Awaitable[Who]]) -> Who:
         metadata = [(name.lower(), str(value)) for name, value in context.invocation_metadata() or ()]
         given = [value for name, value in metadata if name == "authorization"]
         if len(given) > 1:
@@ -199,11 +222,10 @@ class Gate(grpc.aio.ServerInterceptor):
         if scheme.lower() != "bearer" or not key.strip():
             raise ArcusError(Reason.UNAUTHENTICATED)
         try:
-            return await self._keys.authenticate(key.strip())
+            return await owner(key.strip())
         except ArcusError as error:
             if error.reason is Reason.UNAUTHENTICATED:
-                forwarded = ",".join(value for name, value in metadata if name == "x-forwarded-for")
-                await self._strangers.slow(self._proxies.client(address_of(context.peer()), forwarded))
+                await self._strangers.slow(self._address(context))
             raise
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import grpc
 from arcus.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
     chat_pb2,
     chat_pb2_grpc,
     collections_pb2,
@@ -23,6 +25,7 @@ from services.core.errors import ArcusError, Reason
 from services.core.library.arriving import Pace
 from services.core.tenants.strangers import TrustedProxies
 from services.nimbus.backend import Backend
+from services.rpc.admin import AdminService
 from services.rpc.chat import ChatService
 from services.rpc.collections import CollectionService
 from services.rpc.files import FileService
@@ -54,6 +57,7 @@ SERVICES = tuple(
         (chat_pb2, "ChatService"),
         (search_pb2, "SearchService"),
         (segments_pb2, "SegmentService"),
+        (admin_pb2, "AdminService"),
     )
 )
 
@@ -80,6 +84,7 @@ def create_server(
         interceptors=[
             Gate(
                 backend.keys,
+                backend.admin_keys,
                 backend.tenant_limit,
                 limiter=backend.limiter,
                 strangers=backend.strangers,
@@ -115,6 +120,7 @@ def create_server(
     chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(backend), server)
     search_pb2_grpc.add_SearchServiceServicer_to_server(SearchService(backend), server)
     segments_pb2_grpc.add_SegmentServiceServicer_to_server(SegmentService(backend), server)
+    admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(backend), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(backend.database, backend.draining, SERVICES), server)
     health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     add_reflection((*SERVICES, health), server)
