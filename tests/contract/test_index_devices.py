@@ -46,11 +46,11 @@ class LikeGpu:
 
 
 class LikeGpuDevice:
-    dimensions = DIMENSIONS
+    dimensions: int = DIMENSIONS
     has_lists = True
 
     def vectors(self) -> Vectors:
-        return GpuVectors(DIMENSIONS, LikeGpu)
+        return GpuVectors(self.dimensions, LikeGpu)
 
     def lists(self, centroids: np.ndarray) -> Lists:
         return GpuLists(centroids, LikeGpu)
@@ -147,20 +147,24 @@ def test_lists_give_the_nearest_among_their_candidates_and_no_row_twice(where, h
 
 
 def test_a_shard_there_answers_as_one_on_the_cpu(where, held, queries):
+    pictures = clustered(1000, DIMENSIONS // 2, seed=4)
     shards = [Shard(device=each) for each in (where, CpuDevice(DIMENSIONS))]
     for shard in shards:
         shard.apply(adds(held[:3000]))
         shard.apply([removal(3001 + number, f"f{number}") for number in range(0, 50, 2)])
         shard.apply(adds(held[3000:], first=4000))
         shard.apply([removal(9000, "f3"), *adds(held[150:200], first=9001)])
+        shard.apply(adds(pictures, first=10_000, space="frame:a"))
     asked = [Query("t", ("c",), query, 10) for query in queries]
     asked += [Query("t", ("c",), query, 5, ("f61", "f1"), (), "segment") for query in queries]
     asked += [Query("t", ("c",), query, 60, (), (), "file") for query in queries]
+    asked += [Query("t", ("c",), picture, 10, space="frame:a") for picture in pictures[:20]]
     asked += [Query("other", ("c",), query, 10) for query in queries]
     first, second = (shard.search_many(asked) for shard in shards)
     assert [[hit.embedding_id for hit in hits] for hits in first] == [
         [hit.embedding_id for hit in hits] for hits in second
     ]
+    assert [hits[0].embedding_id for hits in first[-40:-20]] == list(range(10_000, 10_020))
     assert not any(first[-20:])
 
 

@@ -175,7 +175,9 @@ class ImageTextModel:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         for path in sorted(
-            path for path in self._folder.iterdir() if path.name.startswith((*IMAGE_TEXT_FILES, "preprocessor_"))
+            path
+            for path in self._folder.iterdir()
+            if path.name.startswith((*IMAGE_TEXT_FILES, "tokenizer_", "preprocessor_"))
         ):
             with path.open("rb") as file:
                 digest.update(f"{path.name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
