@@ -1,9 +1,9 @@
-"""Learns the forms of questions from the examples in forms.json, and says how well unseen phrasings are told.
+"""Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json and followups.json.
 
     python -m training.forms          # writes ray_jobs/engines/embedded/extractive/forms.npz
 
-Each example is tried with several topics, so that what a question is about says little of its form. The figures are of
-five folds by phrasing: no phrasing is judged by a model that has seen it with another topic.
+Each example is tried with several topics, so that what a question is about says little of its form. The figures are of unseen
+phrasings, in five folds: no phrasing is judged by a model that has seen it with another topic.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from ray_jobs.engines.embedded.extractive.forms import WEIGHTS, question_vectors
 
 EXAMPLES = Path(__file__).with_name("forms.json")
+MEASURES = Path(__file__).with_name("measures.json")  # questions for a number, by what it measures
 FOLLOWUPS = Path(__file__).with_name("followups.json")  # questions that lean on what was said before them
 TOPICS_PER_EXAMPLE = 3
 FOLDS = 5
@@ -37,22 +38,35 @@ class Example:
     leans: bool  # on the conversation before it
     phrasing: int  # number of the example that it was made from
     text: str
+    measure: str = ""  # of the number that is asked for
 
 
 def examples() -> Iterator[Example]:
-    """Those of forms.json stand alone; those of followups.json don't, and teach nothing about forms."""
+    """Those of forms.json stand alone; those of followups.json don't, and like those of measures.json
+    teach nothing about forms."""
     forms = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     followups = json.loads(FOLLOWUPS.read_text(encoding="utf-8"))
     topics = {language: every.pop("topics") for language, every in forms.items()}
+    measures = json.loads(MEASURES.read_text(encoding="utf-8"))
     written = [
-        (language, form, text) for language, every in forms.items() for form, texts in every.items() for text in texts
+        (language, form, "", text)
+        for language, every in forms.items()
+        for form, texts in every.items()
+        for text in texts
     ]
-    written += [(language, "", text) for language, texts in followups.items() for text in texts]
+    written += [
+        (language, "", measure, text)
+        for language, every in measures.items()
+        for measure, texts in every.items()
+        for text in texts
+    ]
+    written += [(language, "", "", text) for language, texts in followups.items() for text in texts]
     lot = random.Random(7)
-    for phrasing, (language, form, text) in enumerate(written):
+    for phrasing, (language, form, measure, text) in enumerate(written):
         for _ in range(TOPICS_PER_EXAMPLE if "{x}" in text else 1):
             first, second = lot.sample(topics[language], 2)
-            yield Example(language, form, not form, phrasing, text.replace("{x}", first).replace("{y}", second))
+            asked = text.replace("{x}", first).replace("{y}", second)
+            yield Example(language, form, not (form or measure), phrasing, asked, measure)
 
 
 def main() -> None:
@@ -60,12 +74,18 @@ def main() -> None:
     vectors = question_vectors([item.text for item in made])
     forms = np.array([item.form for item in made])
     languages = np.array([item.language for item in made])
+    measures = np.array([item.measure for item in made])
     folds = np.array([item.phrasing * 2_654_435_761 % 97 % FOLDS for item in made])
     mean = vectors.mean(axis=0)
     print(f"{len(made)} examples of {len({item.phrasing for item in made})} phrasings; of unseen phrasings are told:")
     learned = {"mean": mean.astype(np.float32)}
     leaning = np.array([str(item.leans) for item in made])
-    for what, classes in (("forms", forms), ("languages", languages), ("leaning", leaning)):
+    for what, classes in (
+        ("forms", forms),
+        ("languages", languages),
+        ("leaning", leaning),
+        ("measures", measures),
+    ):
         told = np.empty(len(made), dtype=object)
         used = classes != ""
         for fold in range(FOLDS):
@@ -74,7 +94,7 @@ def main() -> None:
             told[folds == fold] = model.predict(vectors[folds == fold] - mean)
         right = told == classes
         print(f"{what} {right[used].mean():.3f}")
-        for values in (languages, forms, leaning):
+        for values in (languages, forms, leaning, measures):
             shares = {value: right[used & (values == value)] for value in dict.fromkeys(values)}
             print("  ", "  ".join(f"{value} {share.mean():.2f}" for value, share in shares.items() if len(share)))
         model = _fitted(vectors[used] - mean, classes[used])

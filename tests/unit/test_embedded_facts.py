@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_jobs.engines.embedded.extractive.facts import facts, kinds_in
+from ray_jobs.engines.embedded.extractive.facts import facts, kinds_in, measure
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,22 @@ def test_a_fact_stands_where_it_says(text: str) -> None:
 
 def test_a_long_text_is_read_in_part() -> None:
     assert len(facts("7 km. " * 100_000)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("number", "measured"),
+    [
+        ("300 metres", "length"),
+        ("trente-cinq minutes", "duration"),
+        ("8,000 EUR", "currency"),
+        ("$30", "currency"),
+        ("80 %", "share"),
+        ("三百元", "currency"),
+        ("一百二十岁", "duration"),
+        ("sechs", ""),
+        ("nine degrees", ""),  # of an angle or of warmth
+        ("12", ""),
+    ],
+)
+def test_a_number_measures_what_its_unit_does(number: str, measured: str) -> None:
+    assert measure(number) == measured

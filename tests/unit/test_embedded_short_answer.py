@@ -14,6 +14,8 @@ from ray_jobs.engines.embedded.extractive.short_answer import short_answer
         ("number", "en", "How wide is the gate?", "The gate has 3 bars. Made in 1889, the gate is 12 feet wide.", "12 feet wide"),
         ("number", "en", "How many reasons are given?", "There are four main reasons, and 12 examples.", "four main reasons"),
         ("number", "en", "How wide is the gate?", "The gate is wide.", ""),
+        ("number", "en", "How much does the gate weigh?", "The gate is 12 feet wide.", ""),
+        ("number", "pt", "Quanto custou o portão?", "O portão tem 3 metros de altura e custou 40 euros.", "40 euros"),
         ("number", "de", "Wie lang ist der Kanal?", "Der Kanal ist dreihundert Meter lang.", "dreihundert Meter"),
         ("number", "zh", "墙有多高？", "这面墙高三百米，建于1889年。", "三百米"),
         ("number", "ja", "壁の高さは？", "壁は三百メートルで、1889年に作られた。", "三百メートル"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.core.errors import ArcusError, Reason
 
 DIMENSIONS = 384
 MAX_CHARACTERS = 2_000  # about the 512 tokens that the model reads; its tokenizer takes minutes over a long text
+MAX_QUERIES = 4096  # whose vectors are kept
 _LOCK = Lock()  # the engine has one set of buffers
 
 
@@ -54,3 +55,11 @@ class MultilingualEmbedder:
             with _LOCK:
                 vectors[row] = model().query(text) if queries else model().passage([text])[0]
         return vectors, sum(len(text.encode()) // 4 + 1 for text in readable)
+
+
+@lru_cache(MAX_QUERIES)
+def query_vector(text: str) -> np.ndarray:
+    """float32 [384] of unit length, read-only: the form, the wishes and the intent of a question are all told by it."""
+    vector = MultilingualEmbedder().embed([text], queries=True)[0]
+    vector.flags.writeable = False
+    return vector

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_letters
 from typing import Literal
 
 from babel import Locale
@@ -18,6 +19,9 @@ from ray_jobs.engines.embedded.extractive.sentences import sentences
 
 Kind = Literal["number", "date", "name", "place"]
 MAX_CHARACTERS = 5_000  # of a text that are read
+# What numbers with a unit are asked for by; what is counted has none. CLDR's names, and "share" of percents.
+MEASURES = frozenset({"currency", "duration", "length", "mass", "temperature", "share", "speed", "volume"})
+_SIGNS = {"currency": "$€£¥元円", "duration": "岁歳歲", "temperature": "度"}  # that CLDR has no names for
 
 _CASED = LANGUAGES[:5]
 _DIGITS = re.compile(
@@ -179,21 +183,55 @@ def _behind(text: str, end: int, known: frozenset[str]) -> int:
 @lru_cache
 def units() -> frozenset[str]:
     """Names and signs of units and currencies in all languages, by CLDR, without those that are common words too."""
-    found: set[str] = set(closed_class("counter"))
+    return frozenset(_measures())
+
+
+def measure(number: str) -> str:
+    """What a number with its unit measures ("length" of "300 metres"); "" where that can't be told."""
+    words = number.split()
+    ends = [" ".join(words[-count:]) for count in (3, 2, 1) if count < len(words)]
+    ends += [number.lstrip("0123456789.,\u00a0\u202f "), number[:1].strip(ascii_letters)]
+    ends += [end for count in (2, 1) if not (end := number[-count:]).isascii()]
+    known = _measures()
+    return next((known[end] for end in ends if end in known), "")
+
+
+def measures_else(number: str, wanted: str) -> bool:
+    """Whether a number is known to measure something else than is wanted; nothing does where nothing is."""
+    return bool(wanted) and measure(number) not in ("", wanted)
+
+
+@lru_cache
+def _measures() -> dict[str, str]:
+    """What each unit measures, "" for what is counted or can't be told."""
+    found = {sign: {kind} for kind, signs in _SIGNS.items() for sign in signs}
     for language in (*LANGUAGES, "en_GB"):
         locale = Locale.parse(language)
-        for styles in LocaleDataDict(load(language))["unit_patterns"].values():  # type: ignore[arg-type]
+        for key, styles in LocaleDataDict(load(language))["unit_patterns"].items():  # type: ignore[arg-type]
+            kind = "share" if key == "concentr-percent" else key.partition("-")[0]
             for patterns in styles.values():
-                found |= {str(p).replace("{0}", "").strip() for p in patterns.values() if "{0}" in str(p)}
+                for name in (
+                    str(pattern).replace("{0}", "").strip() for pattern in patterns.values() if "{0}" in str(pattern)
+                ):
+                    found.setdefault(name, set()).add(kind)
         names = {str(name) for name in locale.currencies.values()}
-        found |= names | {name.split()[-1] + end for name in names for end in ("", "s") if language in _CASED}
+        names |= {name.split()[-1] + end for name in names for end in ("", "s") if language in _CASED}
+        for name in (*names, *locale.currencies):
+            found.setdefault(name, set()).add("currency")
+    for name in closed_class("counter"):
+        found.setdefault(name, {""})
     common = frozenset[str]().union(*(closed_class(name) for name in ("locative", "particle"))) | {
         "a",
         "and",
         "per",
         "to",
     }
-    return frozenset(unit for unit in found if unit and not unit[0].isdecimal()) - (common - closed_class("counter"))
+    plain = common - closed_class("counter")
+    return {
+        unit: next(iter(kinds)) if len(kinds) == 1 and kinds <= MEASURES else ""
+        for unit, kinds in found.items()
+        if unit and not unit[0].isdecimal() and unit not in plain
+    }
 
 
 # Dates

@@ -21,6 +21,7 @@ WEIGHTS = Path(__file__).with_name("forms.npz")
 MAX_CHARACTERS = 400  # that are read of a question
 LEAST = 0.25  # probability of a form below which nothing is taken for granted
 WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
+SURE_MEASURE = 0.5  # probability of a measure below which a number of any will do
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja")  # of the examples, and of replies
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -36,7 +37,7 @@ def read(text: str) -> Question:
     asked = " ".join(text.split())[:MAX_CHARACTERS]
     if not asked:
         return Question(text)
-    vector = question_vectors([asked])[0] - _weights()["mean"]
+    vector = multilingual.query_vector(asked) - _weights()["mean"]
     likely = _told(vector, "forms")
     form = "whole" if likely["whole"] >= WHOLE else max(likely, key=likely.__getitem__)
     if likely[form] < LEAST:
@@ -44,6 +45,14 @@ def read(text: str) -> Question:
     languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
     language = language_by_script(asked) or max(languages, key=languages.__getitem__)
     return Question(text, cast(Form, form), language, likely[form], leaning["True"] > leaning["False"])
+
+
+def wanted_measure(text: str) -> str:
+    """What a question that asks for a number wants measured, as facts.MEASURES calls it, or "count"; "" where any will do."""
+    asked = " ".join(text.split())[:MAX_CHARACTERS]
+    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "measures")
+    best = max(likely, key=likely.__getitem__)
+    return best if likely[best] >= SURE_MEASURE else ""
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts
+from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts, measures_else
+from ray_jobs.engines.embedded.extractive.forms import wanted_measure
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
@@ -31,6 +32,7 @@ def short_answer(question: Question, passage_text: str) -> str:
         return ""
     wanted = content_terms(question.text)
     asked = folded(question.text)
+    wanted_by = wanted_measure(question.text) if kind == "number" else ""
     found: list[tuple[tuple[bool, float, bool, float], str]] = []
     labels: dict[bool, int] = {True: 0, False: 0}
     for sentence in sentences(passage_text):
@@ -40,7 +42,7 @@ def short_answer(question: Question, passage_text: str) -> str:
             labels[named] += 1
         share = Held(sentence).share(wanted)
         for fact in facts(sentence):
-            if fact.kind == kind and folded(fact.text) not in asked:
+            if fact.kind == kind and folded(fact.text) not in asked and not measures_else(fact.text, wanted_by):
                 text = sentence if labelled else _counted(sentence, fact, wanted)
                 found.append(((named, share, fact.is_sure, -_distance(sentence, fact, wanted)), text))
     if labels[False] > 1 and not labels[True]:

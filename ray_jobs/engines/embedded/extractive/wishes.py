@@ -57,7 +57,7 @@ def wishes(text: str, least: float) -> Iterator[tuple[str, frozenset[Wish]]]:
 
 def clause_vector(clause: str) -> np.ndarray:
     """float32 [384] of unit length. Raises ENGINE_UNAVAILABLE where there is no model to tell wishes by."""
-    return multilingual.MultilingualEmbedder().embed([clause], queries=True)[0]
+    return multilingual.query_vector(clause)
 
 
 def features(text: str, vector: np.ndarray, mean: np.ndarray) -> np.ndarray:

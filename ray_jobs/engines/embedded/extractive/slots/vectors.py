@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
+from ray_jobs.engines.embedded.multilingual import query_vector
 
 WEIGHTS = Path(__file__).with_name("intents.npz")
 MAX_CHARACTERS = 400
@@ -19,7 +19,7 @@ MIN_PROBABILITY = 0.08
 
 def vectors(texts: list[str]) -> np.ndarray:
     """float32 [len(texts), 384], each row of unit length."""
-    return MultilingualEmbedder().embed([text[:MAX_CHARACTERS] for text in texts], queries=True)
+    return np.stack([query_vector(text[:MAX_CHARACTERS]) for text in texts])
 
 
 @cache
