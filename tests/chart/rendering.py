@@ -60,12 +60,19 @@ EVERYTHING: Object = {
         ],
         "config": {
             "engines": {
+                "pictures": {"kind": "image_text", "folder": "/models/clip", "tags": ["dog"], "tag_threshold": 0.25},
                 "eyes": {"kind": "vllm", "model": "a/b", "gpus": 1, "extra": {"seed": 1}},
                 "words": {"kind": "openai", "base_url": "http://words/v1", "model": "w"},
                 "mine": {"kind": "embedded", "embedder": "all-MiniLM-L6-v2"},
                 "scripted": {"kind": "scripted"},
             },
-            "roles": {"describe": "eyes", "embed": "mine", "nimbus-001": "scripted", "nimbus-002-preview": "words"},
+            "roles": {
+                "describe": "eyes",
+                "embed": "mine",
+                "nimbus-001": "scripted",
+                "nimbus-002-preview": "words",
+                "see": "pictures",
+            },
         },
     },
     "gateway": {

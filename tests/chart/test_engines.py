@@ -74,7 +74,8 @@ def test_every_import_path_builds_an_application_and_every_servicer_is_there(
 def test_an_engine_of_values_is_an_application_with_the_roles_that_they_give_it() -> None:
     names = [each["name"] for each in _serve("everything")["applications"]]
     assert names == [
-        "engine-eyes", "embed", "engine-scripted", "engine-words", "index-0", "index-1", "index-2", "ingest",
+        "engine-eyes", "embed", "engine-scripted", "engine-words", "engine-pictures",
+        "index-0", "index-1", "index-2", "ingest",
     ]  # fmt: skip
     assert [each["name"] for each in _serve("least")["applications"]] == ["embed", "generate", "index-0", "ingest"]
 
