@@ -38,6 +38,10 @@ class IdleWorkers:
         if woken.is_set():
             await asyncio.sleep(random.uniform(0, SPREAD_SECONDS))
 
+    def wake_all(self) -> None:
+        for woken in self._waiting:
+            woken.set()
+
     def wake_one(self, kinds: Collection[str] = KINDS) -> None:
         """The one that waits longest of those that take the fewest kinds; who finds a job wakes the next."""
         fitting = [woken for woken, taken in self._waiting.items() if taken.intersection(kinds)]

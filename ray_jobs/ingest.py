@@ -19,7 +19,7 @@ from ray_jobs.extraction import ExtractionWork
 from ray_jobs.idle_workers import IdleWorkers
 from ray_jobs.pipeline import Pipeline, seen_embeddings
 from ray_jobs.places import Places
-from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError
+from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError, first_error
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
 from ray_jobs.stages.segmentation import segment_spans
@@ -79,6 +79,7 @@ class IngestWorker:
         self._idle = IdleWorkers(self._database.notices)
         self._extraction = ExtractionWork(self._database, pipeline)
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
+        self._claiming: set[asyncio.Task[None]] = set()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
     async def run(self) -> None:
@@ -86,17 +87,26 @@ class IngestWorker:
             await self._database.await_schema(math.inf)
             async with asyncio.TaskGroup() as group:
                 for number in range(self._settings.ingest_concurrency):
-                    group.create_task(self._work(KINDS), name=f"ingest-{number}")
+                    self._claiming.add(group.create_task(self._work(KINDS), name=f"ingest-{number}"))
                 # Somebody waits for a probe, and it is short: long files of others never hold every place of it.
-                group.create_task(self._work(("probe",)), name="ingest-probe")
+                self._claiming.add(group.create_task(self._work(("probe",)), name="ingest-probe"))
                 group.create_task(self._sweep(), name="ingest-sweep")
                 group.create_task(self._database.notices.run(), name="ingest-notices")
         finally:
             await self._database.close()
 
+    async def drain(self, seconds: float) -> None:
+        """Begins nothing more: segments under way are written, what is left of their jobs is given back; at the longest
+        for so long. `run` is to be cancelled then.
+        """
+        self._places.is_closed = True
+        self._idle.wake_all()
+        if self._claiming:
+            await asyncio.wait(self._claiming, timeout=seconds)
+
     async def _work(self, kinds: Sequence[JobKind]) -> None:
         failures = 0
-        while True:
+        while not self._places.is_closed:
             heard = self._idle.heard
             try:
                 job = await self._jobs.claim(self.owner, kinds)
@@ -109,6 +119,8 @@ class IngestWorker:
                 continue
             if job is None:
                 await self._idle.wait(kinds, heard)
+            elif self._places.is_closed:
+                await self._jobs.release(job, self.owner)
             else:
                 self._idle.wake_one()  # where there was one there may be more
                 await self._run_job(job)
@@ -268,12 +280,12 @@ class IngestWorker:
         places = asyncio.Semaphore(self._settings.segments_in_flight)
         turn = Turn(self._jobs, job, self._places, [segment.span for segment in missing])
         is_over = False
-        async with _first_error(), asyncio.TaskGroup() as group:
+        async with first_error(), asyncio.TaskGroup() as group:
             for segment in missing:
+                await places.acquire()
                 if is_over := await turn.is_over():
                     break
                 turn.begin(segment.span)
-                await places.acquire()
                 config = description.describe_config
                 work = self._describe_segment(job, file, info, segment, config, pictures, vectors)
                 task = group.create_task(work)
@@ -380,17 +392,6 @@ class IngestWorker:
             except ArcusError as error:
                 log.warning("sweep_failed", reason=error.reason, cause=str(error.__cause__))
             await asyncio.sleep(SWEEP_SECONDS)
-
-
-class _first_error:
-    """Raises the first error of a task group by itself, which is what decides whether a job is tried again."""
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            raise error.exceptions[0]
 
 
 def _folder(file: File) -> str:

@@ -11,6 +11,7 @@ class Places:
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
         self._running = self._alone = 0
+        self.is_closed = False  # the worker ends: all give their places up as soon as they can
 
     @property
     def is_alone_wanted(self) -> bool:

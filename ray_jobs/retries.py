@@ -43,3 +43,14 @@ class WorkerLostError(ArcusError):
             f"The worker that processed it was ended {times} times before it finished another part. If the server was "
             "not being restarted, the file may be what ends it: send it again, re-encoded if this happens again.",
         )
+
+
+class first_error:
+    """Raises the first error of a task group by itself, which is what decides whether a job is tried again."""
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            raise error.exceptions[0]

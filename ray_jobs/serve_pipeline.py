@@ -31,6 +31,7 @@ MAX_WAITING = 32
 DECODED_TOGETHER = 8
 EMBED_TEXTS = 256
 INGEST_NICENESS = 10
+INGEST_DRAIN_SECONDS = 10.0  # of the 20 that Serve gives a replica to end
 ENGINE_CALLS = 8  # of one replica that asks an engine elsewhere
 
 # A share of the logical CPUs given to Ray: it places replicas, it does not limit what they use.
@@ -291,7 +292,8 @@ class IngestReplica:
             describing,
             engine_handle(config, "see"),
         )
-        self._run = asyncio.create_task(IngestWorker(settings, pipeline).run(), name="ingest")
+        self._worker = IngestWorker(settings, pipeline)
+        self._run = asyncio.create_task(self._worker.run(), name="ingest")
 
     async def check_health(self) -> None:
         if self._run.done():
@@ -299,5 +301,6 @@ class IngestReplica:
 
     async def __del__(self) -> None:
         """Gives its jobs back, so that the next replica need not wait for their leases to run out."""
+        await self._worker.drain(INGEST_DRAIN_SECONDS)
         self._run.cancel()
         await asyncio.wait([self._run], timeout=5)

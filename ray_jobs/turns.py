@@ -31,6 +31,8 @@ class Turn:
 
     async def is_over(self) -> bool:
         """Whether to begin nothing more. One segment of a job that is alone shows that it does not end its worker."""
+        if self._places.is_closed:
+            return True
         if self._places.is_alone_wanted:
             return self._begun > 0
         if self._begun < self._charged:

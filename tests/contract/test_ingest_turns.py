@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from sqlalchemy import select
+
 from ray_jobs.ingest import IngestWorker
 from services.core.settings import Settings
+from services.core.store.job_schema import jobs
 from tests.contract.test_ingest_bounds import HeldPipeline, _end, working
 from tests.waiting import async_until
 
@@ -52,3 +55,45 @@ async def test_a_long_description_gives_its_place_to_another_tenant_and_is_finis
     ends = [span.end_time for span in pipeline.spans]
     assert ends.index(20.0, 1) < 10  # the short file's only segment is like the long one's first
     assert len(ends) == 41
+
+
+async def test_a_worker_that_is_drained_writes_what_it_has_begun_and_gives_the_rest_back_untried(store, database_url):
+    collection, file = await store.collection(), await store.ready("long.mp4", duration=800.0)
+    member = await store.members.add(store.tenant, collection.id, file.id)
+    first: Any = HeldPipeline()
+    worker = IngestWorker(settings(store, database_url, 2), first)
+    async with working(worker):
+        await async_until(lambda: first.now == 1, "a segment is under way")
+        draining = asyncio.create_task(worker.drain(60))
+        later = await store.upload("c.mp4")
+        await asyncio.sleep(0)
+        first.let_go.set()
+        await draining
+    assert len(first.spans) == 1, "nothing more is begun"
+    assert (await store.members.get(store.tenant, collection.id, file.id)).segments_done == 1
+    assert (await store.files.get(store.tenant, later.id)).status == "pending"
+    assert await _queued(store) == {("describe", member.description_id, 0), ("probe", later.id, 0)}
+    second: Any = HeldPipeline()
+    second.let_go.set()
+    async with working(IngestWorker(settings(store, database_url, 2), second)):
+        assert await _end(store, collection.id, file.id) == "completed"
+    spans = [span.start_time for span in first.spans + second.spans]
+    assert sorted(spans) == [20.0 * number for number in range(40)], "each segment is described once"
+
+
+async def test_a_drain_does_not_wait_longer_than_it_may(store, database_url):
+    collection, file = await store.collection(), await store.ready("long.mp4", duration=800.0)
+    member = await store.members.add(store.tenant, collection.id, file.id)
+    pipeline: Any = HeldPipeline()
+    worker = IngestWorker(settings(store, database_url, 1), pipeline)
+    async with working(worker):
+        await async_until(lambda: pipeline.now == 1, "a segment is under way")
+        await worker.drain(0.05)
+    assert await _queued(store) == {("describe", member.description_id, 0)}
+
+
+async def _queued(store) -> set[tuple[str, str, int]]:
+    """(kind, subject, attempts) of the jobs that wait."""
+    query = select(jobs.c.kind, jobs.c.subject_id, jobs.c.attempts).where(jobs.c.state == "queued")
+    async with store.database.read() as connection:
+        return {tuple(row) for row in await connection.execute(query)}
