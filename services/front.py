@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvicorn
 
@@ -34,6 +35,7 @@ from services.telemetry.tracing import start_tracing
 
 BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h EX_CONFIG
 GRACE_SECONDS = 5.0
+LAST_EVENTS_SECONDS = 8  # that streams which did not end get to say where they go on
 MIN_OPEN_FILES = 512
 OTHER_FILES = 256  # of the database, of objects, of engine calls
 MAX_CONNECTIONS = 10_000  # of each transport
@@ -42,7 +44,7 @@ FIRST = asyncio.FIRST_COMPLETED
 
 async def serve(settings: Settings) -> None:
     """Serves until told to stop, then says so for ARCUS_DRAIN_DELAY_SECONDS, takes nothing new and lets running requests end,
-    up to ARCUS_DRAIN_SECONDS. Told again, it ends at once.
+    up to ARCUS_DRAIN_SECONDS; what is left then is told where it goes on. Told again, it ends at once.
     """
     max_connections = connections_of(raise_open_files(MIN_OPEN_FILES))
     stop, again = asyncio.Event(), asyncio.Event()
@@ -73,17 +75,18 @@ async def serve(settings: Settings) -> None:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         # A loop that dies takes the process down: whoever runs it starts it anew.
         await asyncio.wait({stopping, http_task, *backend.loops}, return_when=FIRST)
-        hurrying = asyncio.create_task(again.wait(), name="hurry")
+        hurrying: asyncio.Future[Any] = asyncio.create_task(again.wait(), name="hurry")
         backend.draining.set()
         if stop.is_set():
             await asyncio.wait({hurrying, http_task}, timeout=settings.drain_delay_seconds, return_when=FIRST)
         grace_seconds = settings.drain_seconds if stop.is_set() else GRACE_SECONDS
-        http.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
+        http.config.timeout_graceful_shutdown = round(grace_seconds) + LAST_EVENTS_SECONDS
         http.should_exit = True
-        ending = {http_task, asyncio.create_task(rpc.stop(grace_seconds), name="rpc")}
-        while ending and not hurrying.done():
-            _, ending = await asyncio.wait({*ending, hurrying}, return_when=FIRST)
-            ending = ending - {hurrying}
+        ended: asyncio.Future[Any] = asyncio.gather(http_task, rpc.stop(grace_seconds + LAST_EVENTS_SECONDS))
+        await asyncio.wait({hurrying, ended}, timeout=grace_seconds, return_when=FIRST)
+        if not (hurrying.done() or ended.done()):
+            told: asyncio.Future[Any] = asyncio.gather(ended, backend.answers.stop())
+            await asyncio.wait({hurrying, told}, timeout=LAST_EVENTS_SECONDS + 1, return_when=FIRST)
         http.force_exit = True
         await asyncio.gather(rpc.stop(0), http_task)
 

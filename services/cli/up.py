@@ -33,7 +33,7 @@ BAD_CONFIGURATION = 78  # how a program ends that no new start mends: sysexits.h
 HEALTHY_SECONDS = 60.0
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 FAILED_STARTS = 3
-CHILD_GRACE_SECONDS = 6.0
+CHILD_GRACE_SECONDS = 12.0
 ORPHAN_GRACE_SECONDS = 1.0
 
 KEYS = ("ARCUS_API_KEY", "ARCUS_ADMIN_KEY")  # only the command needs them: fronts know keys from the database

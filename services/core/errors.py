@@ -25,6 +25,7 @@ class Reason(StrEnum):
     ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
     STORAGE_FULL = "STORAGE_FULL"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    SERVER_STOPPING = "SERVER_STOPPING"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     CANCELLED = "CANCELLED"
     INTERNAL = "INTERNAL"
@@ -81,6 +82,9 @@ WIRE: dict[Reason, Wire] = {
     ),
     Reason.STORAGE_UNAVAILABLE: Wire(
         503, "UNAVAILABLE", "Storage is not available; try again shortly.", "storage_unavailable", SERVER, 2
+    ),
+    Reason.SERVER_STOPPING: Wire(
+        503, "UNAVAILABLE", "The server is stopping; ask again.", "server_stopping", SERVER, 1
     ),
     Reason.DEADLINE_EXCEEDED: Wire(504, "DEADLINE_EXCEEDED", "It took too long.", "deadline_exceeded", SERVER),
     Reason.CANCELLED: Wire(499, "CANCELLED", "Cancelled.", "cancelled"),

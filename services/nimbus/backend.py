@@ -171,6 +171,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             running=running,
             tenant_limit=tenant_limit,
             metrics=metrics,
+            notices=database.notices,
         )
         usage = Usage(database)
         foreground = ForegroundResponses(

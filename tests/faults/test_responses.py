@@ -74,17 +74,21 @@ def fronts(tmp_path: Path, database_url: str) -> Iterator[Fronts]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="engine")
     thread.start()
+    yield Fronts(environment(tmp_path, database_url, ready.result(timeout=20)), asyncio.run(new_key()), engine)
+    over.set()
+    thread.join()
+
+
+def environment(folder: Path, database_url: str, engine_address: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     settings = {
-        "ARCUS_DATA_DIR": str(tmp_path),
+        "ARCUS_DATA_DIR": str(folder),
         "ARCUS_DATABASE_URL": database_url,
-        "ARCUS_ENGINE_ADDRESS": ready.result(timeout=20),
+        "ARCUS_ENGINE_ADDRESS": engine_address,
         "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
         "ARCUS_MIN_FREE_BYTES": "0",
     }
-    yield Fronts({**inherited, **settings}, asyncio.run(new_key()), engine)
-    over.set()
-    thread.join()
+    return {**inherited, **settings}
 
 
 def read_until_killed(client: httpx.Client, lot: random.Random, begun: Future[str]) -> list[dict[str, Any]]:

@@ -79,6 +79,11 @@ _ended = (
     .where(responses.c.id == bindparam("response_id"))
     .values(status=bindparam("ended_status"), body=bindparam("ended_body"), owner=None, lease_until=None, prompt=None)
 )
+_left = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"))
+    .values(background=True, prompt=bindparam("prompt_left"), lease_until=0)
+)
 _held_now = select(responses.c.id, responses.c.owner, responses.c.attempts).where(
     responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.status == "in_progress"
 )
@@ -96,7 +101,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Batch:
-    """Entries to append from `first_number` on. With `body` they are the last, and the response ends as it says."""
+    """Entries to append from `first_number` on. With `body` they are the last, and the response ends as it says.
+
+    With `prompt_left` this front goes on no more: any does with that prompt, as with a response in the background.
+    """
 
     lease: Lease
     first_number: int
@@ -104,6 +112,7 @@ class Batch:
     engine_text: str = ""
     output_tokens: int = 0
     body: dict[str, Any] | None = None
+    prompt_left: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -290,6 +299,13 @@ def _append(connection: Connection, batches: Sequence[Batch], again: bool) -> se
     ]
     if rows:
         connection.execute(_insert, rows)
+    left = [
+        {"response_id": batch.lease.response_id, "prompt_left": batch.prompt_left}
+        for batch in kept
+        if batch.prompt_left is not None
+    ]
+    if left:
+        connection.execute(_left, left)
     _end(connection, [(batch.lease.response_id, batch.body) for batch in kept if batch.body is not None])
     return leases - held
 

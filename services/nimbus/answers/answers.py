@@ -52,9 +52,10 @@ class Answers:
 
         A background response is returned as it begins.
         """
+        request = await with_items(self._responses, tenant_id, request)
         if request.background:
-            return await self._start(tenant_id, await with_items(self._responses, tenant_id, request))
-        async with aclosing(await self.stream(tenant_id, request)) as events:
+            return await self._start(tenant_id, request)
+        async with aclosing(await Answer.begun(self._foreground.events(tenant_id, request))) as events:
             async for event in events:
                 if event["type"] in ("response.completed", "response.cancelled"):
                     return event["response"]
@@ -71,7 +72,7 @@ class Answers:
         request = await with_items(self._responses, tenant_id, request)
         if request.background:
             return await self.follow(tenant_id, (await self._start(tenant_id, request))["id"])
-        return await Answer.begun(self._foreground.events(tenant_id, request))
+        return await Answer.begun(self._foreground.events(tenant_id, request, is_followed=True))
 
     async def follow(self, tenant_id: str, response_id: str, starting_after: int = -1) -> Answer:
         """The events after a number, of a response that runs anywhere or has ended. Raises NOT_FOUND."""
@@ -92,6 +93,12 @@ class Answers:
         if stored.status == "cancelled":
             self._running.stop(response_id)
         return stored.body
+
+    async def stop(self) -> None:
+        """Each stream ends at once: those of kept responses with what to follow them by elsewhere, where they go on."""
+        self._running.stop_heard()
+        self._feeds.stop()
+        await self._background.close()
 
     async def _start(self, tenant_id: str, request: ResponseRequest) -> dict[str, Any]:
         """What can be refused is refused now: the knowledge base and the response that is continued."""

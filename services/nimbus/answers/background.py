@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,7 @@ import structlog
 from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason
+from services.core.store.notices import ENDED, Notices
 from services.core.tenants.limiter import NO_LIMITS, Admission
 from services.core.tenants.limits import TenantLimit
 from services.nimbus.answers.conversation import continued
@@ -24,8 +26,10 @@ from services.nimbus.engine.client import EngineClient
 from services.nimbus.requests.responses import parse_request
 from services.telemetry.metrics import AnswerMeter, Metrics
 
-TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed
-RENEW_TICKS = 5
+TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed where it is not told
+RENEW_SECONDS = 2.0  # and where it is, since a notice may be lost
+PACE_SECONDS = 0.02  # between looks, however much is told
+CLAIMED_AT_ONCE = 8  # before the leases of those here are renewed again
 ENGINE_PAUSES_SECONDS = (1, 2, 4, 8, 15)  # a background response waits this long for an engine that is away
 INTERRUPTED = ["failed", "The server restarted while it answered; ask again.", "interrupted"]
 
@@ -44,6 +48,7 @@ class BackgroundResponses:
         running: RunningResponses,
         tenant_limit: TenantLimit,
         metrics: Metrics,
+        notices: Notices,
     ) -> None:
         self._engine = engine
         self._sources = sources
@@ -53,7 +58,11 @@ class BackgroundResponses:
         self._running = running
         self._tenant_limit = tenant_limit
         self._metrics = metrics
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Lease] = {}
+        self._notices = notices
+        self._due: set[Lease] = set()  # that may have ended
+        self._wake = asyncio.Event()
+        notices.listen(ENDED, self._hear)
 
     def places(self, tenant_id: str) -> contextlib.ExitStack:
         """Room for one more of this tenant, in this front, until it is closed. Raises LIMIT_EXCEEDED."""
@@ -68,23 +77,34 @@ class BackgroundResponses:
         """Goes on with a response that this front holds, in a task of its own that closes the others at its end."""
         work = self._work(lease, stored, places, admission)
         task = asyncio.create_task(work, name=f"response-{lease.response_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = lease
+        task.add_done_callback(self._tasks.pop)
 
     async def run(self) -> None:
         """Until cancelled: keeps leases, notices what was cancelled elsewhere, takes over, ends what nobody can go on with."""
-        tick = 0
+        clock = asyncio.get_running_loop().time
+        renew_at = 0.0
         while True:
+            self._wake.clear()
+            due, self._due = self._due, set()
             try:
-                await self._tick(tick)
+                if clock() >= renew_at:
+                    renew_at = clock() + RENEW_SECONDS
+                    if await self._attend():
+                        renew_at = 0.0
+                else:
+                    await self._stop_ended(due if self._notices.hears_others else self._running.leases)
             except ArcusError as error:
                 log.warning("responses_not_attended", reason=error.reason)
-            tick += 1
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(PACE_SECONDS)
+            pause = RENEW_SECONDS if self._notices.hears_others else TICK_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(pause, renew_at - clock())):
+                    await self._wake.wait()
 
     async def close(self) -> None:
         """Stops all work here and lets other fronts have it at once."""
-        leases = self._running.leases
+        leases = set(self._tasks.values())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -92,27 +112,39 @@ class BackgroundResponses:
             with contextlib.suppress(ArcusError):
                 await self._log.renew(leases, milliseconds=0)
 
-    async def _tick(self, tick: int) -> None:
-        leases = self._running.leases
+    def _hear(self, response_ids: Collection[str]) -> None:
+        """Any may have ended where there are none."""
+        told = set(response_ids)
+        self._due |= {lease for lease in self._running.leases if not told or lease.response_id in told}
+        if self._due:
+            self._wake.set()
+
+    async def _stop_ended(self, leases: set[Lease]) -> None:
         if leases:
             self._running.stop_lost(leases, await self._log.still_held(leases))
-        if tick % RENEW_TICKS:
-            return
-        if leases:
+
+    async def _attend(self) -> bool:
+        """True: there may be more to take over."""
+        leases = self._running.leases
+        await self._stop_ended(leases)
+        if leases and not self._running.is_stopping:  # what is left to others stays so
             await self._log.renew(leases)
-        while not self._running.is_full:
+        for tenant_id, id in await self._log.abandoned():
+            await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
+        for _ in range(CLAIMED_AT_ONCE):
+            if self._running.is_full or self._running.is_stopping:
+                return False
             claimed = await self._log.claim(
                 self._running.owner, skip=[lease.response_id for lease in self._running.leases]
             )
             if claimed is None:
-                break
+                return False
             lease, stored = claimed
             log.info("response_taken_over", response_id=lease.response_id, attempt=lease.attempt)
             with contextlib.ExitStack() as stack:  # its tenant was admitted when it asked
                 stack.enter_context(self._running.place())
                 self.start(lease, stored, stack.pop_all())
-        for tenant_id, id in await self._log.abandoned():
-            await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
+        return True
 
     async def _work(self, lease: Lease, stored: Stored, places: contextlib.ExitStack, admission: Admission) -> None:
         running = Running(lease)

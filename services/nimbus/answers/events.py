@@ -39,6 +39,17 @@ def failure_entry(response_id: str, error: BaseException) -> list[Any]:
     return ["failed", WIRE[Reason.INTERNAL].message, Reason.INTERNAL.lower()]
 
 
+def stopping_event(response_id: str, number: int) -> Event:
+    """The last event of a stream that this server stops and another goes on with behind `number`, the last one told.
+
+    It is no part of the log: it repeats that number, so that whoever keeps the last one it saw goes on right there.
+    """
+    message = f"The server is stopping; follow response {response_id} from behind event {number}."
+    error = {"message": message, "type": "server_error", "code": Reason.SERVER_STOPPING.lower(), "param": None}
+    told = {"sequence_number": number} if number >= 0 else {}
+    return {"type": "error", **told, "error": error, "message": message, "code": error["code"], "param": None}
+
+
 def opening_body(request: ResponseRequest, id: str, created_at: int) -> dict[str, Any]:
     """The response as it begins. `created_at`: Unix seconds."""
     return {

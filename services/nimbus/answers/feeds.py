@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from services.core.answers.log import Ended, Followed, News, ResponseLog
-from services.core.errors import ArcusError
+from services.core.errors import ArcusError, Reason
 from services.core.store.notices import ENDED, RESPONSES, Notices
 
 PACE_SECONDS = 0.02  # between queries, however much is told
@@ -49,7 +49,7 @@ class Feed:
     async def after(self, number: int) -> News | None:
         """What there is from `number` on, as soon as there is something; None where that is no longer kept here.
 
-        Raises STORAGE_UNAVAILABLE where the database stays away.
+        Raises STORAGE_UNAVAILABLE where the database stays away, SERVER_STOPPING where this front ends.
         """
         while True:
             if number < self.first_number:
@@ -94,6 +94,7 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
         self._due: dict[Feed, None] = {}  # something may be new in them
         self._wake = asyncio.Event()
+        self._is_stopped = False
         for channel in (RESPONSES, ENDED):
             notices.listen(channel, self._tell)
 
@@ -112,6 +113,8 @@ class Feeds:
         if feed is None:
             feed = self._feeds[response_id] = Feed(tenant_id, response_id, next_number)
             self._tell([response_id])  # what was written before it was there was not heard
+            if self._is_stopped:
+                feed.fail(ArcusError(Reason.SERVER_STOPPING))
         feed.followers += 1
         try:
             yield feed
@@ -120,6 +123,12 @@ class Feeds:
             if not feed.followers:
                 del self._feeds[response_id]
                 self._due.pop(feed, None)
+
+    def stop(self) -> None:
+        """Nothing more is asked for: whoever follows has what is here, then SERVER_STOPPING."""
+        self._is_stopped = True
+        for feed in self._feeds.values():
+            feed.fail(ArcusError(Reason.SERVER_STOPPING))
 
     async def run(self) -> None:
         """Until cancelled. Asks nothing while nobody follows; however many do, at most once in `pace_seconds`."""
@@ -153,9 +162,11 @@ class Feeds:
             await asyncio.sleep(self._pace_seconds)
 
     async def _read(self, feeds: Sequence[Feed]) -> None:
-        if not feeds:
+        if not feeds or self._is_stopped:
             return
         news = await self._log.news([Followed(feed.tenant_id, feed.response_id, feed.next_number) for feed in feeds])
+        if self._is_stopped:
+            return
         for feed in feeds:
             feed.failure = None
             if (found := news.get(feed.response_id)) is not None:

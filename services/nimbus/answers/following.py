@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from services.core.answers.log import Ended, News, ResponseLog, Stored
-from services.nimbus.answers.events import Entry, Event, EventLog
+from services.core.errors import ArcusError, Reason
+from services.nimbus.answers.events import Entry, Event, EventLog, stopping_event
 from services.nimbus.answers.feeds import Feeds
 
 
@@ -31,9 +32,15 @@ async def follow(
                 events.next_number = max(events.next_number, starting_after + 1)
                 yield events.apply(_end(news.ended))
                 return
-            news = await feed.after(events.next_number) or _news(
-                await response_log.read(tenant_id, response_id, events.next_number)
-            )
+            try:
+                news = await feed.after(events.next_number) or _news(
+                    await response_log.read(tenant_id, response_id, events.next_number)
+                )
+            except ArcusError as error:
+                if error.reason is not Reason.SERVER_STOPPING:
+                    raise
+                yield stopping_event(response_id, max(events.next_number - 1, starting_after))
+                return
 
 
 def _news(stored: Stored | None) -> News:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack, aclosing, suppress
 from time import perf_counter
 from typing import Any
@@ -53,8 +53,13 @@ class ForegroundResponses:
         self._metrics = metrics
         self._usage = usage
 
-    async def events(self, tenant_id: str, request: ResponseRequest) -> AsyncGenerator[Event, None]:
-        """From the first to the last. Raises before the first what keeps it from being answered; closing them stops it."""
+    async def events(
+        self, tenant_id: str, request: ResponseRequest, *, is_followed: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """From the first to the last. Raises before the first what keeps it from being answered; closing them stops it.
+
+        is_followed: where this front ends before a response that is kept, another goes on with it.
+        """
         started = perf_counter()
         body = opening_body(request, str(uuid4()), int(time.time()))
         running = Running(Lease(body["id"], self._running.owner, 1))
@@ -67,18 +72,21 @@ class ForegroundResponses:
             storing = asyncio.create_task(row, name=f"store-{body['id']}")
             if request.store:
                 listing.enter_context(self._running.listed(running, storing))
+            listing.enter_context(self._running.heard(running))
             try:
                 request = await continued(self._responses, tenant_id, request)
                 prepared = await self._prepare(tenant_id, request, running)
                 meter = AnswerMeter(self._metrics, tenant_id, request.model, started)
                 generation = running.begin(Generation(self._engine, prepared, foreground.log, meter))
+                left = prepared.to_bytes if is_followed and request.store else None
                 async with (
                     aclosing(generation.steps()) as steps,
-                    aclosing(self._tell(tenant_id, foreground, steps, storing)) as events,
+                    aclosing(self._tell(tenant_id, foreground, steps, storing, left)) as events,
                 ):
                     async for event in events:
                         yield event
             except InterruptedWorkError:
+                self._check_stopping()
                 yield foreground.last(await self._lost_entry(tenant_id, foreground))
             finally:
                 if not foreground.is_over:
@@ -101,9 +109,17 @@ class ForegroundResponses:
         return await cancel_on(running.stopped.wait(), work)
 
     async def _tell(
-        self, tenant_id: str, foreground: ForegroundLog, steps: AsyncIterator[Step], storing: asyncio.Task[None]
+        self,
+        tenant_id: str,
+        foreground: ForegroundLog,
+        steps: AsyncIterator[Step],
+        storing: asyncio.Task[None],
+        prompt_left: Callable[[], bytes] | None,
     ) -> AsyncGenerator[Event, None]:
-        """The events of the steps, and of their failure once one was told."""
+        """The events of the steps, and of their failure once one was told.
+
+        prompt_left: what another front goes on with, where it may.
+        """
         try:
             async for step in steps:
                 if not foreground.begun:
@@ -111,7 +127,12 @@ class ForegroundResponses:
                 for event in await foreground.take(step):
                     foreground.begun = True
                     yield event
-            if not foreground.is_over:  # stopped by whoever ended it, who has kept that too
+            if foreground.is_over:
+                return
+            if self._running.is_stopping and foreground.begun and prompt_left is not None:
+                yield await foreground.hand_over(prompt_left())
+            else:  # stopped with this front, or by whoever ended it, who has kept that too
+                self._check_stopping()
                 yield foreground.last(await self._lost_entry(tenant_id, foreground))
         except LostError:
             yield foreground.last(await self._lost_entry(tenant_id, foreground))
@@ -122,6 +143,10 @@ class ForegroundResponses:
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
                 await foreground.keep_last()
             yield event
+
+    def _check_stopping(self) -> None:
+        if self._running.is_stopping:
+            raise ArcusError(Reason.SERVER_STOPPING)
 
     async def _count(self, used: dict[str, Any]) -> None:
         """Of a response that is not kept: what ends one that is counts it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.core.answers.log import Lease
-from services.nimbus.answers.events import Event, EventLog
+from services.nimbus.answers.events import Event, EventLog, stopping_event
 from services.nimbus.answers.generation import Step
 from services.nimbus.answers.log_writer import LogWriter
 
@@ -20,6 +20,7 @@ class ForegroundLog:
         self._writer = writer
         self._told = 0  # events
         self._last: list[Any] = []
+        self.is_handed_over = False
 
     @property
     def is_kept(self) -> bool:
@@ -27,7 +28,8 @@ class ForegroundLog:
 
     @property
     def is_over(self) -> bool:
-        return self.log.is_terminal
+        """Here, at least."""
+        return self.log.is_terminal or self.is_handed_over
 
     async def take(self, step: Step) -> list[Event]:
         """The events of a step. The end is kept before it is told: an answer that a client saw completed is never lost."""
@@ -43,6 +45,13 @@ class ForegroundLog:
         self.log.next_number = self._told
         self._last = entry
         return self.log.apply(entry)
+
+    async def hand_over(self, prompt: bytes) -> Event:
+        """Leaves a response that is kept to other fronts, and gives the last event of its stream here. Raises LostError."""
+        assert self._writer is not None
+        await self._writer.leave(self._lease, self._told, prompt)
+        self.is_handed_over = True
+        return stopping_event(self.log.id, self._told - 1)
 
     async def keep_last(self) -> None:
         if self._writer is not None:

@@ -36,11 +36,12 @@ class _Pending:
     engine_text: list[str] = field(default_factory=list)
     output_tokens: int = 0
     body: dict[str, Any] | None = None
+    prompt_left: bytes | None = None
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
     def batch(self) -> Batch:
         text = "".join(self.engine_text)
-        return Batch(self.lease, self.first_number, self.entries, text, self.output_tokens, self.body)
+        return Batch(self.lease, self.first_number, self.entries, text, self.output_tokens, self.body, self.prompt_left)
 
 
 class LogWriter:
@@ -109,6 +110,12 @@ class LogWriter:
         if full or body is not None:
             await self.written(lease)
         return events
+
+    async def leave(self, lease: Lease, number: int, prompt: bytes) -> None:
+        """Once all that was added is in the database, any front goes on from `number` by the prompt. Raises as `written`."""
+        self.add(lease, number, ())
+        self._pending[lease].prompt_left = prompt
+        await self.written(lease)
 
     async def written(self, lease: Lease) -> None:
         """Returns once all that was added is in the database. Raises LostError, STORAGE_UNAVAILABLE, STORAGE_FULL."""

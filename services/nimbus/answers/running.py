@@ -47,6 +47,8 @@ class RunningResponses:
         self._max_responses = max_responses
         self._count = 0
         self._stored: dict[Lease, Running] = {}
+        self._heard: set[Running] = set()
+        self.is_stopping = False
 
     @property
     def count(self) -> int:
@@ -93,6 +95,23 @@ class RunningResponses:
             if storing is not None:
                 storing.remove_done_callback(begin)
             self._stored.pop(running.lease, None)
+
+    @contextmanager
+    def heard(self, running: Running) -> Iterator[None]:
+        """Its caller listens until the block ends: it is stopped with this front."""
+        self._heard.add(running)
+        if self.is_stopping:
+            running.stop()
+        try:
+            yield
+        finally:
+            self._heard.discard(running)
+
+    def stop_heard(self) -> None:
+        """Those to come too."""
+        self.is_stopping = True
+        for running in self._heard:
+            running.stop()
 
     def stop(self, response_id: str) -> None:
         """Stops a response if it runs here."""
