@@ -6,11 +6,14 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select, update
+import pytest
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from services.core.store.schema import chats, response_events, responses, searches, tenants
+from services.core.store.tenant_schema import audit_records, usage_records
 from services.core.tenants.plans import Plans
-from services.core.tenants.retention import DAY_MS, STEP_ROWS, Retention
+from services.core.tenants.retention import DAY_MS, RECORDS_DAYS, STEP_ROWS, Retention
 from tests.contract.store_steps import Store
 
 NOW = 20_000 * DAY_MS
@@ -93,3 +96,23 @@ async def test_tables_stay_as_large_as_what_is_kept_of_requests_without_end(stor
         await sweeper(store, 3, NOW + day * DAY_MS).sweep()
         sizes.append(await counts(store))
     assert sizes[3:] == [sizes[3]] * 9 and sizes[3] == [80, 80, 80, 80]
+
+
+async def test_usage_and_audit_go_after_four_hundred_days_and_no_sooner(store):
+    """Their tables are append-only: what is younger stays so."""
+    old, young = NOW - RECORDS_DAYS * DAY_MS - 1, NOW - RECORDS_DAYS * DAY_MS
+    used = {"tenant_id": store.tenant, "kind": "response", "model": "m", "input_tokens": 1, "output_tokens": 1}
+    used |= {"video_seconds": 0.0, "bytes": 0}
+    done = {"action": "tenant.create", "target_type": "tenant", "target_id": "t", "address": "", "request_id": ""}
+    times = [old] * (STEP_ROWS + 1) + [young]
+    async with store.database.write() as connection:
+        await connection.execute(insert(usage_records), [used | {"subject_id": str(uuid4()), "at": at} for at in times])
+        await connection.execute(insert(audit_records), [done | {"at": at} for at in times])
+    assert await sweeper(store, 0, NOW - 2).sweep() == 0
+    assert await sweeper(store, 0).sweep() == 2 * (STEP_ROWS + 1)
+    for table in (usage_records, audit_records):
+        async with store.database.read() as connection:
+            assert await connection.scalar(select(func.min(table.c.at))) == young
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with store.database.write() as connection:
+                await connection.execute(delete(table).where(table.c.at == young))

@@ -1,19 +1,24 @@
-"""What a tenant asked is deleted once its time to live is over: responses with their events, searches and chat completions."""
+"""What is deleted once its time to live is over: responses with their events, searches and chat completions, as its tenant
+has it; and what was told of usage and of changes long ago.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select, true
+from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, delete, func, select, true
+from sqlalchemy.dialects.postgresql import insert
 
 from services.core.clock import now_ms
 from services.core.errors import ArcusError
 from services.core.store.database import Database
 from services.core.store.schema import chats, responses, searches, tenants
+from services.core.store.tenant_schema import audit_records, kept_since, usage_records
 from services.core.tenants.plans import Plans
 
+RECORDS_DAYS = 400  # that usage and audit are kept: a year, and the month to compare with
 DAY_MS = 24 * 3600 * 1000
 STEP_ROWS = 200  # of one transaction
 PAUSE_SECONDS = 0.05  # after a step that deleted something
@@ -25,6 +30,7 @@ KEPT: tuple[tuple[Table, ColumnElement[bool]], ...] = (
     (searches, true()),
     (chats, true()),
 )
+RECORDS = (usage_records, audit_records)
 log = structlog.get_logger(__name__)
 
 
@@ -49,6 +55,17 @@ class Retention:
     async def sweep(self) -> int:
         """Deletes all that is over its time, in steps of STEP_ROWS; returns how many rows."""
         deleted = 0
+        async for table, due, allowing in self._over():
+            while await self._database.fetch(due.limit(1)):  # with nothing to delete, no write lock is taken
+                step = await self._step(table, due, allowing)
+                if not step:
+                    return deleted  # another front is at it
+                deleted += step
+                await asyncio.sleep(PAUSE_SECONDS)
+        return deleted
+
+    async def _over(self) -> AsyncIterator[tuple[Table, Select, Executable | None]]:
+        """Tables, the ids of a step's rows, and what has to come before they may be deleted."""
         for tenant in await self._database.fetch(select(tenants.c.id)):
             kept_days = (await self._plans.of(tenant.id)).tenant.kept_days
             days = self._days if kept_days is None else kept_days
@@ -62,21 +79,30 @@ class Retention:
                     .order_by(table.c.created_at)
                     .limit(STEP_ROWS)
                 )
-                while await self._database.fetch(due.limit(1)):  # with nothing to delete, no write lock is taken
-                    step = await self._step(table, due)
-                    if not step:
-                        return deleted  # another front is at it
-                    deleted += step
-                    await asyncio.sleep(PAUSE_SECONDS)
-        return deleted
+                yield table, due, None
+        before = self._clock() - RECORDS_DAYS * DAY_MS
+        for table in RECORDS:
+            due = select(table.c.id).where(table.c.at < before).order_by(table.c.at).limit(STEP_ROWS)
+            moved = insert(kept_since).values(table_name=table.name, at=before)
+            yield (
+                table,
+                due,
+                moved.on_conflict_do_update(
+                    index_elements=["table_name"],
+                    set_={"at": moved.excluded.at},
+                    where=kept_since.c.at < moved.excluded.at,
+                ),
+            )
 
-    async def _step(self, table: Table, due: Select) -> int:
+    async def _step(self, table: Table, due: Select, allowing: Executable | None) -> int:
         def work(connection: Connection) -> int:
             if not self._database.is_sqlite:
                 if not connection.scalar(select(func.pg_try_advisory_xact_lock(SWEEP_LOCK))):
                     return 0
             ids = connection.execute(due.with_for_update(skip_locked=True)).scalars().all()
             if ids:
+                if allowing is not None:
+                    connection.execute(allowing)
                 connection.execute(delete(table).where(table.c.id.in_(ids)))
             return len(ids)
 
