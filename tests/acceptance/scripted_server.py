@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
-from ray_jobs.engines.scripted import ScriptedEngine
+from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
 
 DIMENSIONS = 64
@@ -22,6 +23,21 @@ def vector_of(text: str) -> np.ndarray:
     for word in text.lower().split():
         vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1
     return vector / np.linalg.norm(vector)
+
+
+class HeldEngine(ScriptedEngine):
+    """Ends no answer of so many messages or more before it is let go."""
+
+    def __init__(self, messages: int = 1) -> None:
+        super().__init__()
+        self._messages = messages
+        self.let_go = asyncio.Event()
+
+    async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        async for chunk in super().generate(request):
+            if chunk.finish_reason and Script.parse(request.instructions).messages >= self._messages:
+                await self.let_go.wait()
+            yield chunk
 
 
 class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.GenerateServiceServicer):

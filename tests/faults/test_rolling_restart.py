@@ -14,39 +14,24 @@ from typing import Any
 
 import grpc
 import httpx
-from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest
 from arcus.v1 import responses_pb2 as pb
 from arcus.v1 import responses_pb2_grpc
 
-from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.store.database import Database
 from services.core.tenants.keys import Keys
-from tests.acceptance.scripted_server import ScriptedServer
+from tests.acceptance.scripted_server import HeldEngine, ScriptedServer
 from tests.contract.postgres_server import PostgresServer
 from tests.faults.test_responses import environment
 from tests.front_process import FrontProcess, start_front
 from tests.waiting import async_until
 
 STREAMS = 200  # over SSE, and as many over gRPC
+OPENING = 24  # at a time: what is tried is not a rush
 MESSAGES, SHORT = 6, 3  # of an answer
 INTERVAL_SECONDS = 1.0
 STOPPING = "server_stopping"
 ENDS = ("response.completed", "response.cancelled", "error")
 Event = tuple[int, str, str, str]  # number, type, what it adds to the text, code of an error
-
-
-class HeldEngine(ScriptedEngine):
-    """Ends an answer of the full length only once it is let go: until then no front is done with it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let_go = asyncio.Event()
-
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
-        async for chunk in super().generate(request):
-            if chunk.finish_reason and Script.parse(request.instructions).messages == MESSAGES:
-                await self.let_go.wait()
-            yield chunk
 
 
 class Fleet:
@@ -55,6 +40,7 @@ class Fleet:
     def __init__(self, key: str) -> None:
         self.fronts: list[FrontProcess] = []
         self._turns = itertools.count()
+        self.opening = asyncio.Semaphore(OPENING)
         self._headers = {"authorization": f"Bearer {key}"}
         self._channels: dict[int, grpc.aio.Channel] = {}
         self.http = httpx.AsyncClient(headers=self._headers, timeout=120, limits=httpx.Limits(), trust_env=False)
@@ -104,6 +90,16 @@ def _id(event: dict[str, Any]) -> str:
     return event["response"]["id"] if "response" in event else ""
 
 
+async def opened(opening: asyncio.Semaphore, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The first of them is waited for by a few at a time."""
+    async with opening:
+        first = await anext(events, None)
+    if first is not None:
+        yield first
+        async for event in events:
+            yield event
+
+
 async def read(fleet: Fleet, number: int, begun: Counter[str], seen: Counter[str]) -> list[Event]:
     """All events of one answer, over as many streams as it takes. Some are short, some written in the background."""
     script = {
@@ -117,7 +113,8 @@ async def read(fleet: Fleet, number: int, begun: Counter[str], seen: Counter[str
     id = ""
     while not events or events[-1][1] not in ENDS:
         last = events[-1][0] if events else -1
-        async for event in way(body, id, last):
+        stream = way(body, id, last)
+        async for event in stream if id else opened(fleet.opening, stream):
             if event[3] == STOPPING:
                 seen["stopped"] += 1
                 assert event[0] == events[-1][0]
@@ -142,7 +139,7 @@ async def restart(fleet: Fleet, start: Callable[[], Awaitable[FrontProcess]]) ->
 async def test_every_stream_over_a_rolling_restart_of_two_fronts_ends_whole(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    held = HeldEngine()
+    held = HeldEngine(MESSAGES)
     engine = ScriptedServer(held)
     await postgres.create("rolling")
     url = postgres.url("rolling")
@@ -151,6 +148,7 @@ async def test_every_stream_over_a_rolling_restart_of_two_fronts_ends_whole(
     fleet = Fleet(await Keys(database).create("first"))
     settings = environment(tmp_path, url, await engine.start()) | {
         "ARCUS_DRAIN_SECONDS": "2",
+        "ARCUS_DATABASE_CONNECTIONS": "10",
         "ARCUS_MAX_RESPONSES": "1000",
         "ARCUS_MAX_REQUESTS_PER_TENANT": "1000",
         "ARCUS_ENGINE_TIMEOUT_SECONDS": "200",
