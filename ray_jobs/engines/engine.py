@@ -70,7 +70,7 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
     if options.kind == "scripted":
         from ray_jobs.engines.scripted import ScriptedEngine
 
-        scripted = ScriptedEngine()
+        scripted = ScriptedEngine(options)
         return Engine((scripted,), generator=scripted)
     if roles[0] == "embed":
         from ray_jobs.engines.embedded.adapters import QueuedEmbedder

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, Query, ToolCall
 
+from ray_jobs.engines.fair_turns import FairTurns
 from ray_jobs.engines.language.scripted import example
+from services.core.engines.config import ScriptedOptions
 from services.core.errors import ArcusError, Reason, invalid
 
+UNBOUNDED = ScriptedOptions.model_validate({})
 MAX_MESSAGES = 1_000_000
 MAX_TOKENS_PER_MESSAGE = 10_000
 MAX_CALLS = 100
@@ -92,7 +97,8 @@ class Script:
 class ScriptedEngine:
     """`running` and `plans` count what is being written and planned now: what is cancelled must leave them."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ScriptedOptions = UNBOUNDED) -> None:
+        self._turns = FairTurns(options.max_running or sys.maxsize, options.max_waiting)
         self.running = 0
         self.plans = 0
         self.chunks = 0  # written so far, of all answers
@@ -121,6 +127,12 @@ class ScriptedEngine:
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """Without a text of its own the answer cites each source once, in order."""
         script = Script.parse(request.instructions)
+        tokens = request.max_output_tokens or script.messages * script.tokens_per_message
+        async with self._turns.turn(request.tenant_id, tokens), aclosing(self._written(script, request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _written(self, script: Script, request: GenerateRequest) -> AsyncGenerator[GenerateChunk]:
         self.running += 1
         try:
             output_tokens = request.output_tokens_written

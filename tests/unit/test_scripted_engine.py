@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.scripted import ScriptedEngine
+from services.core.engines.config import ScriptedOptions
 from services.core.errors import ArcusError, Reason
 
 
@@ -61,3 +63,24 @@ async def test_a_script_with_a_mistake_is_refused(script: dict[str, object]) -> 
     with pytest.raises(ArcusError) as raised:
         await anext(ScriptedEngine().generate(request(**script)))
     assert raised.value.reason is Reason.INVALID_ARGUMENT
+
+
+async def test_answers_beyond_its_places_wait_their_turn_fairly_between_tenants():
+    engine = ScriptedEngine(ScriptedOptions(max_running=2, max_waiting=100))
+
+    async def ask(tenant: str) -> int:
+        """How much was written between the question and the first word of its answer."""
+        asked = request(messages=10)
+        asked.tenant_id, before = tenant, engine.chunks
+        chunks = engine.generate(asked)
+        await anext(chunks)
+        waited = engine.chunks - before
+        async for _ in chunks:
+            pass
+        return waited
+
+    loud = [asyncio.create_task(ask("loud")) for _ in range(50)]
+    await asyncio.sleep(0)
+    waits = [await ask("quiet") for _ in range(5)]
+    assert max(waits) < 6 * 10 and max(await asyncio.gather(*loud)) > 400
+    assert engine.running == 0

@@ -42,7 +42,8 @@ class VllmEmbedder:
 
         if not texts:
             return Embedded(np.zeros((0, self._dimensions), np.float32), 0)
-        with self._engine.admitted():  # a call is one request, whatever it holds: what it has in the batch is bounded
+        # A call is one request, whatever it holds: what it has in the batch is bounded. Calls mix tenants.
+        async with self._engine.admitted(tenant_id, len(texts)):
             prompts = await asyncio.to_thread(self._prompts, texts)
             try:
                 async with asyncio.TaskGroup() as group:

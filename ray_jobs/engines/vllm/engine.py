@@ -7,9 +7,10 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
+from ray_jobs.engines.fair_turns import FairTurns
 from ray_jobs.engines.vllm.load import EngineLoad
 from ray_jobs.engines.vllm.placement import parallel_arguments
 from services.core.engines.config import VllmOptions
@@ -28,7 +29,7 @@ class VllmEngine:
         self.load = EngineLoad()
         self._arguments = arguments
         self._llm: Any = None
-        self._admitted = 0
+        self._turns = FairTurns(options.max_running, options.max_waiting, may_begin=lambda: not self._is_full())
         self._failure = ""
         self._numbers = itertools.count()
         self._watch: asyncio.Task[None] | None = None
@@ -82,22 +83,20 @@ class VllmEngine:
     def context_tokens(self) -> int:
         return self.llm.model_config.max_model_len
 
-    @contextlib.contextmanager
-    def admitted(self) -> Iterator[None]:
-        """A place for one request. Raises LIMIT_EXCEEDED where the queue or the KV cache is full."""
+    @contextlib.asynccontextmanager
+    async def admitted(self, tenant_id: str, tokens: int) -> AsyncIterator[None]:
+        """A place for one request, fairly between tenants. `tokens`: what it will cost, about.
+
+        Raises LIMIT_EXCEEDED where the queue or the KV cache is full.
+        """
         self.check()
-        places = self.options.max_running + self.options.max_waiting
-        if self._admitted >= places:
-            raise ArcusError(
-                Reason.LIMIT_EXCEEDED, f"The engine has {places} requests under way, its limit; try again later."
-            )
-        if self.load.memory_is_full and self.running:
+        if self._is_full():
             raise ArcusError(Reason.LIMIT_EXCEEDED, "The engine's memory is full; try again later.")
-        self._admitted += 1
-        try:
+        async with self._turns.turn(tenant_id, tokens):
             yield
-        finally:
-            self._admitted -= 1
+
+    def _is_full(self) -> bool:
+        return self.load.memory_is_full and self.running > 0
 
     async def generate(self, prompt: Any, parameters: Any, request_id: str) -> AsyncIterator[Any]:
         """vLLM's outputs. Closing the iterator aborts the request. Raises ArcusError."""

@@ -13,6 +13,8 @@ from ray_jobs.engines.vllm.tool_calls import OPEN, CallReader, guidance
 from services.core.engines.config import VllmOptions
 from services.core.errors import ArcusError, Reason, invalid
 
+ANSWER_TOKENS = 512  # of one that has no limit of its own
+
 
 class VllmModel:
     """Prompts are made from decoded frames and text alone: nothing that a user writes is ever fetched."""
@@ -46,7 +48,7 @@ class VllmModel:
         """See LanguageModel."""
         if len(prompt.images) > self.max_images:
             raise invalid(f"The model sees at most {self.max_images} images in one prompt.", field="images")
-        with self._engine.admitted():
+        async with self._engine.admitted(prompt.tenant_id, self._cost(prompt)):
             rendered = await self._rendered(prompt)
             outputs = self._engine.generate(rendered, self._parameters(prompt, rendered), prompt.request_id)
             try:
@@ -73,6 +75,11 @@ class VllmModel:
 
     def count_tokens(self, text: str) -> int:
         return len(self._engine.llm.get_tokenizer().encode(text, add_special_tokens=False))
+
+    def _cost(self, prompt: Prompt) -> int:
+        """Tokens, about: a token of English has some four bytes, and an answer may be as long as it was allowed to be."""
+        given = sum(len(turn.text) for turn in prompt.turns) // 4 + len(prompt.images) * self._image_tokens
+        return given + (prompt.max_output_tokens or ANSWER_TOKENS)
 
     def check(self) -> None:
         self._engine.check()

@@ -56,12 +56,12 @@ class VllmTranscriber:
         windows = await self._windows.cut(samples, sample_rate)
         if not windows:
             return ()
-        language = await self._language(windows[0][1])
+        language = await self._language(tenant_id, windows[0][1])
         places = asyncio.Semaphore(WINDOWS_AT_ONCE)
 
         async def heard(start: float, window: np.ndarray) -> list[Speech]:
             async with places:
-                return await self._window(window, language, offset_seconds + start)
+                return await self._window(tenant_id, window, language, offset_seconds + start)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(heard(*window)) for window in windows]
@@ -77,23 +77,25 @@ class VllmTranscriber:
     async def close(self) -> None:
         await self._engine.close()
 
-    async def _language(self, samples: np.ndarray) -> str:
+    async def _language(self, tenant_id: str, samples: np.ndarray) -> str:
         """The token of the language that is spoken; empty where the model knows one alone."""
         if not self._languages:
             return ""
-        ids = await self._written("<|startoftranscript|>", samples, max_tokens=1, allowed_token_ids=self._languages)
+        ids = await self._written(
+            tenant_id, "<|startoftranscript|>", samples, max_tokens=1, allowed_token_ids=self._languages
+        )
         return self._engine.llm.get_tokenizer().convert_ids_to_tokens(ids[0])
 
-    async def _window(self, samples: np.ndarray, language: str, start_time: float) -> list[Speech]:
+    async def _window(self, tenant_id: str, samples: np.ndarray, language: str, start_time: float) -> list[Speech]:
         assert self._tokens is not None
         task = "<|transcribe|>" if language else ""
         # The first timestamp makes the model write the others (as vLLM's own server has it).
         begin = f"<|startoftranscript|>{language}{task}<|0.00|>"
         room = self._engine.context_tokens - 8
-        ids = await self._written(begin, samples, max_tokens=room)
+        ids = await self._written(tenant_id, begin, samples, max_tokens=room)
         return segments(ids, self._tokens, start_time, start_time + len(samples) / SAMPLE_RATE)
 
-    async def _written(self, begin: str, samples: np.ndarray, **parameters: Any) -> list[int]:
+    async def _written(self, tenant_id: str, begin: str, samples: np.ndarray, **parameters: Any) -> list[int]:
         import numpy as np
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
@@ -107,7 +109,7 @@ class VllmTranscriber:
         sampling = SamplingParams(
             temperature=0.0, output_kind=RequestOutputKind.FINAL_ONLY, skip_special_tokens=False, **parameters
         )
-        with self._engine.admitted():
+        async with self._engine.admitted(tenant_id, 1):  # each is of one window
             outputs = self._engine.generate(prompt, sampling, f"speech-{next(self._numbers)}")
             try:
                 ids: list[int] = []

@@ -54,6 +54,8 @@ class ScriptedOptions(_Options):
     """Answers by a script in the instructions: for tests, and for measuring everything but the model."""
 
     kind: Literal["scripted"] = "scripted"
+    max_running: int = Field(0, ge=0, le=65536, description="Answers written at once, as a model would; 0: any number.")
+    max_waiting: int = Field(128, ge=0, le=65536, description="Requests that wait for a place; more are refused.")
 
 
 class VllmOptions(_Options):
@@ -174,7 +176,7 @@ KINDS: dict[str, type[_Options]] = {
 }
 BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {
     "embedded": EmbeddedOptions(embedder=""),
-    "scripted": ScriptedOptions(),
+    "scripted": ScriptedOptions.model_validate({}),
 }
 
 

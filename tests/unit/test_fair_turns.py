@@ -1,0 +1,150 @@
+"""Who waits for an engine is served fairly between tenants, whatever one of them asks at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ray_jobs.engines.fair_turns import FairTurns
+from services.core.errors import ArcusError, Reason
+
+
+class Caller:
+    """Requests whose turns are noted as they come, and which keep their places until they are told to end."""
+
+    def __init__(self, turns: FairTurns) -> None:
+        self.turns = turns
+        self.begun: list[str] = []
+        self.ends: list[asyncio.Event] = []
+
+    def ask(self, tenant: str, tokens: int = 100) -> asyncio.Task[None]:
+        async def run() -> None:
+            async with self.turns.turn(tenant, tokens):
+                end = asyncio.Event()
+                self.begun.append(tenant)
+                self.ends.append(end)
+                await end.wait()
+
+        return asyncio.create_task(run())
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def end_one(self) -> None:
+        self.ends.pop(0).set()
+        await self.settle()
+
+    async def end_all(self) -> list[str]:
+        while self.ends:
+            await self.end_one()
+        return self.begun
+
+
+async def test_a_tenant_that_asks_ten_times_as_much_makes_another_wait_for_one_request_at_a_time():
+    caller = Caller(FairTurns(1, 100, quantum_tokens=100))
+    tasks = [caller.ask("loud") for _ in range(50)]
+    await caller.settle()
+    tasks += [caller.ask("quiet") for _ in range(5)]
+    await caller.settle()
+    order = await caller.end_all()
+    assert "".join(name[0] for name in order[:12]) in ("llqlqlqlqlql", "lqlqlqlqlqll") and Counter(order)["loud"] == 50
+    await asyncio.gather(*tasks)
+
+
+async def test_turns_are_shared_by_tokens_and_not_by_requests():
+    caller = Caller(FairTurns(1, 200, quantum_tokens=1000))
+    tasks = [caller.ask("long", 1000) for _ in range(20)]
+    tasks += [caller.ask("short", 100) for _ in range(100)]
+    await caller.settle()
+    order = await caller.end_all()
+    first = Counter(order[1:56])  # the first had its place before anyone waited
+    assert first["long"] == 5 and first["short"] == 50
+    await asyncio.gather(*tasks)
+
+
+async def test_where_no_more_can_wait_it_is_the_tenant_with_the_most_waiting_that_is_refused():
+    caller = Caller(FairTurns(1, 4))
+    loud = [caller.ask("loud") for _ in range(6)]
+    await caller.settle()
+    assert loud[5].done() and caller.turns.waiting == 4
+    quiet = caller.ask("quiet")
+    await caller.settle()
+    with pytest.raises(ArcusError, match="5 requests under way") as refused:
+        await loud[4]
+    assert refused.value.reason is Reason.LIMIT_EXCEEDED and not quiet.done()
+    assert Counter(await caller.end_all()) == {"loud": 4, "quiet": 1}
+    assert isinstance(loud[5].exception(), ArcusError)
+
+
+async def test_while_the_engine_is_full_nobody_who_waits_begins_but_where_nothing_runs():
+    full = True
+    caller = Caller(FairTurns(2, 10, may_begin=lambda: not full))
+    tasks = [caller.ask("a") for _ in range(5)]
+    await caller.settle()
+    assert len(caller.begun) == 2
+    await caller.end_one()
+    assert len(caller.begun) == 2
+    await caller.end_one()
+    assert len(caller.begun) == 3
+    full = False
+    assert len(await caller.end_all()) == 5
+    await asyncio.gather(*tasks)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    running=st.integers(1, 3),
+    waiting=st.integers(0, 4),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["ask", "cancel", "end"]), st.integers(0, 9), st.integers(1, 3000)), max_size=60
+    ),
+)
+def test_whatever_comes_and_goes_no_place_is_lost_and_none_is_given_twice(running, waiting, steps):
+    async def play() -> None:
+        turns = FairTurns(running, waiting)
+        caller, tasks, inside = Caller(turns), [], Counter()
+
+        async def run(tenant: str, tokens: int) -> None:
+            async with turns.turn(tenant, tokens):
+                inside["now"] += 1
+                assert inside["now"] <= running
+                try:
+                    await gates[len(gates) - 1].wait()
+                finally:
+                    inside["now"] -= 1
+
+        gates = [asyncio.Event()]
+        for kind, number, tokens in steps:
+            if kind == "ask":
+                tasks.append(asyncio.create_task(run(str(number % 3), tokens)))
+            elif kind == "cancel" and tasks:
+                tasks[number % len(tasks)].cancel()
+            else:
+                gates[-1].set()
+                gates.append(asyncio.Event())
+            if number % 2:
+                await caller.settle()
+            assert turns.waiting <= waiting + 1
+        while not all(task.done() for task in tasks):
+            gates[-1].set()
+            gates.append(asyncio.Event())
+            await caller.settle()
+        assert turns.waiting == 0 and inside["now"] == 0
+        for task in tasks:
+            assert task.cancelled() or task.exception() is None or isinstance(task.exception(), ArcusError)
+        together = asyncio.Barrier(running)  # as many as there are places, all at once
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            for _ in range(running):
+                group.create_task(_meet(turns, together))
+
+    asyncio.run(play())
+
+
+async def _meet(turns: FairTurns, together: asyncio.Barrier) -> None:
+    async with turns.turn("after", 1):
+        await together.wait()
