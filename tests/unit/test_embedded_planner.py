@@ -38,6 +38,8 @@ def planned(*turns: str, decompose: bool = True) -> pb.PlanResponse:
         ("Dans quelle vidéo voit-on un phare ?", "which_file", "fr"),
         ("¿Cuál es la grabación más larga?", "catalog", "es"),
         ("Qual é a diferença entre o trem e o ônibus?", "compare", "pt"),
+        ("Compare what first.mp4 and second.mp4 say about the moon.", "compare", "en"),
+        ("Vergleiche, was die beiden Aufnahmen über Kupfer sagen.", "compare", "de"),
         ("这座塔是哪一年建的？", "when", "zh"),
         ("この橋は安全ですか？", "yes_no", "ja"),
     ],
