@@ -135,7 +135,7 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         async def embed(request: pb.EmbedRequest) -> pb.EmbedResponse:
             engine = self._player(context)
-            made = await (engine.seer or engine.embedder).embed(list(request.texts))
+            made = await (engine.seer or engine.embedder).embed(list(request.texts), queries=True)
             vectors = made.vectors.astype("<f4").tobytes()
             space = engine.seer.space if engine.seer else ""
             return pb.EmbedResponse(dimensions=made.vectors.shape[1], vectors=vectors, tokens=made.tokens, space=space)

@@ -33,7 +33,7 @@ def front_settings(folder: Path, **more: Any) -> Settings:
         data_dir=folder,
         engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]
         min_free_bytes=0,
-        **{"engine_timeout_seconds": 10, "trusted_proxies": "127.0.0.1", **more},
+        **{"engine_timeout_seconds": 30, "trusted_proxies": "127.0.0.1", **more},
     )
 
 

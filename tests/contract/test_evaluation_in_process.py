@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from arcus.engine.v1 import engine_pb2 as pb
 
 from loadtests.evaluation.api import ask_all, hold
 from loadtests.evaluation.collections import Collection, Question
 from loadtests.evaluation.grading import Reply
-from loadtests.evaluation.in_process import opened
+from loadtests.evaluation.in_process import Edge, opened
+from ray_jobs.engines.roles import Embedded
 
 KITES = Collection(
     "kites",
@@ -45,3 +51,18 @@ def test_what_is_described_once_is_asked_about_again(tmp_path: Path) -> None:
     again, _ = asyncio.run(replies(tmp_path))
     assert again.text == of_video.text
     assert described.stat().st_mtime_ns == written
+
+
+async def test_a_question_is_embedded_as_a_question_as_the_engines_do() -> None:
+    """Models such as E5 put it elsewhere than a text that is found; weights are learned from what comes of it here."""
+    asked: list[bool] = []
+
+    async def embed(texts: list[str], *, queries: bool = False) -> Embedded:
+        asked.append(queries)
+        return Embedded(np.ones((len(texts), 2), np.float32), 1)
+
+    players: dict[str, Any] = {"embed": SimpleNamespace(seer=None, embedder=SimpleNamespace(embed=embed))}
+    metadata = (("application", "embed"), ("x-arcus-secret", "a-secret"))
+    context = SimpleNamespace(invocation_metadata=lambda: metadata)
+    made = await Edge("a-secret", players).Embed(pb.EmbedRequest(texts=["What?"]), context)
+    assert asked == [True] and made.dimensions == 2
