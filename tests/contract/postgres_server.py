@@ -15,6 +15,9 @@ from typing import Any
 import asyncpg
 
 from services.core.store.database import Database
+from tests.waiting import until
+
+STARTS = 5
 
 
 class PostgresServer:
@@ -47,10 +50,18 @@ class PostgresServer:
         self._process = self._start()
 
     def restart(self) -> None:
-        """As an operator does it: whoever is connected is cut off. Returns while it starts."""
+        """As an operator does it: whoever is connected is cut off. One that ends as it starts is started again."""
         self._process.send_signal(signal.SIGINT)  # a fast shutdown
-        self._process.wait(timeout=30)
-        self._process = self._start()
+        self._process.wait(timeout=60)
+        for _ in range(STARTS):
+            self._process = self._start()
+            until(lambda: self._is_open() or self._process.poll() is not None, "PostgreSQL opens its socket", 120)
+            if self._is_open():
+                return
+        raise RuntimeError((self._folder / "log").read_text())
+
+    def _is_open(self) -> bool:
+        return any(self._folder.glob(".s.PGSQL.*[0-9]"))
 
     async def prepare(self) -> None:
         for _ in range(200):
