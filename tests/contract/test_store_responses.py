@@ -6,10 +6,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from services.core.answers.log import MAX_ATTEMPTS, Batch, Lease
+from services.core.answers import log
+from services.core.answers import responses as responses_of_store
+from services.core.answers.log import LEASE_MS, MAX_ATTEMPTS, Batch, Lease
 from services.core.errors import ArcusError
 from services.core.store.pages import CreatedRange, Page
 from services.core.store.schema import responses
+from tests.waiting import async_until
 
 
 def _body(id: str, status: str = "completed") -> dict:
@@ -96,6 +99,7 @@ async def test_what_nobody_can_go_on_with_is_found(store):
     for id in ("foreground", "background"):
         await _silence(store, id)
     assert await store.response_log.abandoned() == [(store.tenant, "foreground")]
+    assert await store.response_log.abandoned(skip=["foreground"]) == []
     await store.response_log.end(store.tenant, "foreground", lambda stored: _body("foreground", "failed"))
     for _ in range(MAX_ATTEMPTS + 1):
         await _silence(store, hopeless.response_id)
@@ -103,6 +107,22 @@ async def test_what_nobody_can_go_on_with_is_found(store):
     await _silence(store, hopeless.response_id)
     assert await store.response_log.claim("other", skip=["background"]) is None
     assert await store.response_log.abandoned() == [(store.tenant, "hopeless")]
+
+
+async def test_a_lease_lasts_from_when_its_row_is_written_however_long_that_waited(store, monkeypatch):
+    if not store.database.is_sqlite:
+        return  # its writers wait for nobody
+    now = [1_000_000]
+    for module in (log, responses_of_store):
+        monkeypatch.setattr(module, "now_ms", lambda: now[0])
+    async with store.database.write():
+        beginning = asyncio.create_task(store.begin_response("late"))
+        await async_until(lambda: store.database.waiting, "the row waits")
+        now[0] += 2 * LEASE_MS
+    await beginning
+    assert await store.response_log.abandoned() == []
+    now[0] += LEASE_MS + 1
+    assert await store.response_log.abandoned() == [(store.tenant, "late")]
 
 
 async def test_a_chain_is_read_newest_first_and_ends_where_one_was_deleted(store):

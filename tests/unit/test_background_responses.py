@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,6 +22,8 @@ class Log:
     def __init__(self) -> None:
         self.ended: set[Lease] = set()
         self.silent: list[Lease] = []
+        self.lapsed: list[str] = []  # of responses in the foreground
+        self.on_renewal: Callable[[], None] = lambda: None
         self.asked: list[set[Lease]] = []
         self.done: list[str] = []
 
@@ -31,9 +33,13 @@ class Log:
 
     async def renew(self, _leases: Iterable[Lease]) -> None:
         self.done.append("renew")
+        self.on_renewal()
 
-    async def abandoned(self) -> list[tuple[str, str]]:
-        return []
+    async def abandoned(self, *, skip: Collection[str]) -> list[tuple[str, str]]:
+        return [("tenant", id) for id in self.lapsed if id not in skip]
+
+    async def end(self, _tenant_id: str, id: str, _body_of: Any) -> None:
+        self.done.append(f"end {id}")
 
     async def claim(self, _owner: str, *, skip: Collection[str]) -> tuple[Lease, Any] | None:
         self.done.append("claim")
@@ -99,3 +105,17 @@ async def test_leases_are_renewed_while_a_front_takes_over_many() -> None:
     runs = "".join(" " if each == "renew" else "." for each in log.done).split()
     assert max(map(len, runs)) <= CLAIMED_AT_ONCE
     background.taken.close()
+
+
+async def test_a_front_never_ends_what_runs_in_it_however_late_its_leases_are_renewed() -> None:
+    log, places = Log(), RunningResponses(10)
+    background = Background(log, places, HeardNotices())
+    with ExitStack() as stack:
+        stack.enter_context(places.listed(Running(Lease("old", places.owner, 1))))
+        # Comes, and lapses, while the renewal waits.
+        log.on_renewal = lambda: stack.enter_context(places.listed(Running(Lease("new", places.owner, 1))))
+        log.lapsed = ["old", "new", "gone"]
+        task = asyncio.create_task(background.run())
+        await async_until(lambda: "end gone" in log.done, "what has no front is ended")
+        task.cancel()
+    assert "renew" in log.done and not {"end old", "end new"} & set(log.done)

@@ -265,14 +265,15 @@ class ResponseLog:
             self._database.notices.tell(ENDED, [id])
         return stored
 
-    async def abandoned(self, limit: int = 100) -> list[tuple[str, str]]:
-        """(tenant, id) of foreground responses whose front is gone: nobody can go on with them."""
+    async def abandoned(self, *, skip: Iterable[str] = (), limit: int = 100) -> list[tuple[str, str]]:
+        """(tenant, id) of foreground responses, other than those in `skip`, whose front is gone: nobody can go on with them."""
         query = (
             select(responses.c.tenant_id, responses.c.id)
             .where(
                 responses.c.status == "in_progress",
                 or_(~responses.c.background, responses.c.attempts >= MAX_ATTEMPTS),
                 or_(responses.c.lease_until.is_(None), responses.c.lease_until < now_ms()),
+                responses.c.id.not_in(list(skip)),
             )
             .order_by(responses.c.lease_until)  # as the index has them, which is then used for the few there are
             .limit(limit)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, literal, select
+from sqlalchemy import Connection, delete, insert, literal, select
 
 from services.core.answers.log import LEASE_MS, Lease, one_response
 from services.core.clock import now_ms
@@ -59,7 +59,6 @@ class Responses:
     ) -> None:
         """Keeps a response in progress, held by whoever writes its log. Raises STORAGE_FULL."""
         self._database.check_space()
-        now = now_ms()
         row = {
             "id": lease.response_id,
             "tenant_id": tenant_id,
@@ -73,10 +72,13 @@ class Responses:
             "previous_response_id": previous_response_id,
             "owner": lease.owner,
             "attempts": lease.attempt,
-            "lease_until": now + LEASE_MS,
-            "created_at": now,
+            "created_at": now_ms(),
         }
-        await self._database.store(_insert, [row])
+
+        def work(connection: Connection) -> None:
+            connection.execute(_insert, row | {"lease_until": now_ms() + LEASE_MS})  # from now: it may have waited long
+
+        await self._database.writing(work)
 
     async def chain(self, response: Response, limit: int) -> AsyncIterator[Response]:
         """A response and those that it continues, newest first, at most `limit`; ends where one was deleted."""

@@ -123,20 +123,23 @@ class BackgroundResponses:
         if leases:
             self._running.stop_lost(leases, await self._log.still_held(leases))
 
+    @property
+    def _own(self) -> list[str]:
+        return [lease.response_id for lease in self._running.leases]
+
     async def _attend(self) -> bool:
         """True: there may be more to take over."""
         leases = self._running.leases
         await self._stop_ended(leases)
         if leases and not self._running.is_stopping:  # what is left to others stays so
             await self._log.renew(leases)
-        for tenant_id, id in await self._log.abandoned():
+        # Those here may have lapsed while the renewal waited for others' writes: nobody has taken them.
+        for tenant_id, id in await self._log.abandoned(skip=self._own):
             await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
         for _ in range(CLAIMED_AT_ONCE):
             if self._running.is_full or self._running.is_stopping:
                 return False
-            claimed = await self._log.claim(
-                self._running.owner, skip=[lease.response_id for lease in self._running.leases]
-            )
+            claimed = await self._log.claim(self._running.owner, skip=self._own)
             if claimed is None:
                 return False
             lease, stored = claimed
