@@ -29,7 +29,7 @@ from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, mea
 
 KINDS = ("fact", "who", "how many", "moment", "yes or no", "paraphrase", "follow-up", "absent", "near miss")
 REGULARISATION = 0.3
-REFUSED_AT_MOST = 0.17  # of questions with an answer: refusing more of them gains little that is rightly refused
+REFUSED_COST = 2.0
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def learned(embedder: str, made: Sequence[Example]) -> dict[str, object]:
     ]
     for refused, kept_out, at in rates[2::4]:
         print(f"  threshold {at:.2f}: answerable refused {refused:.3f}, unanswerable refused {kept_out:.3f}")
-    threshold = max(at for refused, _, at in rates if refused <= REFUSED_AT_MOST)
+    # One answer that is there and is not given costs as much as this many that are made of what is not there.
+    threshold = max(rates, key=lambda rate: rate[1] - REFUSED_COST * rate[0])[2]
     weights, bias = fitted(made)
     print(dict(zip(FEATURES, np.round(weights, 2), strict=True)), round(float(threshold), 2))
     return {
