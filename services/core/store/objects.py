@@ -6,11 +6,11 @@ import asyncio
 import errno
 import hashlib
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 import obstore
@@ -19,6 +19,9 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from services.core.errors import ArcusError, Reason
 from services.core.store.free_space import FreeSpace, Writing
 from services.core.store.local_copies import MAX_COPIES, LocalCopies
+
+if TYPE_CHECKING:
+    from obstore import AsyncWritableFile
 
 BUFFER_BYTES = 8 * 1024**2
 LISTED_AT_ONCE = 1000  # objects; S3 tells no more in one reply
@@ -73,7 +76,7 @@ class Objects:
         if self._space is not None:
             self._space.check()
         with _mapped():
-            await obstore.put_async(self._store, key, value)
+            await _to_its_end(obstore.put_async(self._store, key, value))
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredObject:
         """Writes chunks as they come, holding at most one buffer. Raises TOO_LARGE or STORAGE_FULL; leaves nothing then."""
@@ -88,23 +91,28 @@ class Objects:
         writer = obstore.open_writer_async(self._store, key, buffer_size=BUFFER_BYTES, max_concurrency=1)
         try:
             with _mapped():
-                async with writer:
-                    async for chunk in chunks:
-                        size_bytes += len(chunk)
-                        if size_bytes > max_bytes:
-                            raise ArcusError(
-                                Reason.TOO_LARGE,
-                                f"The upload is larger than the limit of {max_bytes} bytes; send a smaller file.",
-                            )
-                        if space is not None:
-                            space.hold(min(size_bytes, UNWRITTEN_BYTES))
-                            space.check()
-                        digest.update(chunk)
-                        await writer.write(chunk)
-        except BaseException:
-            await self.delete_prefix(key.rsplit("/", 1)[0])
+                async for chunk in chunks:
+                    size_bytes += len(chunk)
+                    if size_bytes > max_bytes:
+                        raise ArcusError(
+                            Reason.TOO_LARGE,
+                            f"The upload is larger than the limit of {max_bytes} bytes; send a smaller file.",
+                        )
+                    if space is not None:
+                        space.hold(min(size_bytes, UNWRITTEN_BYTES))
+                        space.check()
+                    digest.update(chunk)
+                    await _to_its_end(writer.write(chunk))
+                await _to_its_end(writer.close())
+        except BaseException as error:
+            await _to_its_end(self._take_back(writer, key, error))
             raise
         return StoredObject(size_bytes, digest.hexdigest())
+
+    async def _take_back(self, writer: AsyncWritableFile, key: str, error: BaseException) -> None:
+        with suppress(OSError):  # it was closed already
+            await writer.__aexit__(type(error), error, None)
+        await self.delete_prefix(key.rsplit("/", 1)[0])
 
     async def get(self, key: str) -> bytes:
         with _mapped():
@@ -192,6 +200,21 @@ class Objects:
         if self._folder is not None and not self._folder.exists():
             raise ArcusError(Reason.STORAGE_UNAVAILABLE)
         raise LostObjectError(GONE)
+
+
+async def _to_its_end(writing: Awaitable[object]) -> None:
+    """Waits for a write, and for one that is cancelled too: obstore's threads go on with it, and what they wrote after
+    a deletion would stay."""
+    task = asyncio.ensure_future(writing)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 def file_sha256(path: Path) -> str:
