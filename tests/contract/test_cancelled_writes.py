@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ async def test_a_value_that_is_cancelled_is_written_before_whoever_cancelled_goe
     objects: Objects, tmp_path: Path
 ) -> None:
     for number in range(TRIES):
-        await cancelled_soon(lambda number=number: objects.put(f"pictures/{number}/1.jpg", b"x" * 1000))
+        await cancelled_soon(partial(objects.put, f"pictures/{number}/1.jpg", b"x" * 1000))
         await objects.delete_prefix(f"pictures/{number}")
         await asyncio.sleep(0.001)
     assert left(tmp_path) == []
