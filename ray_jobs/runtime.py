@@ -205,7 +205,10 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
     import ray
     from ray import serve
     from ray._private.node import Node
-    from ray.serve.config import HTTPOptions, gRPCOptions
+    from ray.serve._private.api import _create_controller_and_proxy_refs
+    from ray.serve._private.client import ServeControllerClient
+    from ray.serve.config import ControllerOptions, HTTPOptions, gRPCOptions
+    from ray.serve.context import _set_global_client
     from ray.serve.schema import LoggingConfig
 
     from ray_jobs.deploy import SERVICERS, applications
@@ -227,11 +230,16 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
     parts = [child for child in psutil.Process().children() if child.name() in ("gcs_server", "raylet")]
     threading.Thread(target=_end_with_ray, args=(parts,), name="watch-ray", daemon=True).start()
     logging_config = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    serve.start(
-        http_options=HTTPOptions(host=host, port=free_ports(1)[0]),
-        grpc_options=gRPCOptions(port=int(port), grpc_servicer_functions=SERVICERS, enable_reflection=False),
-        logging_config=logging_config,
+    # As serve.start, which would wait for the proxies before the first replica may start: they start side by side here,
+    # and run_many waits for both.
+    controller, _ = _create_controller_and_proxy_refs(
+        HTTPOptions(host=host, port=free_ports(1)[0]),
+        gRPCOptions(port=int(port), grpc_servicer_functions=SERVICERS, enable_reflection=False),
+        logging_config,
+        None,
+        ControllerOptions(),
     )
+    _set_global_client(ServeControllerClient(controller))
 
     def deploy(names: Collection[str]) -> None:
         try:
