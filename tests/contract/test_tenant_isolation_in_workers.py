@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.embedded.adapters import QueuedEmbedder, ThreadedDescriber, ThreadedTranscriber
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
+from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
 from ray_jobs.engines.language.describer import LanguageDescriber
 from ray_jobs.engines.language.extractor import LanguageExtractor
@@ -213,3 +214,27 @@ async def test_a_warm_process_of_queries_has_nothing_of_the_query_before() -> No
             assert told(result.rows) == {tenant}
     finally:
         await sql.close()
+
+
+async def test_how_fast_a_question_is_read_tells_no_other_tenant_that_it_was_asked(monkeypatch):
+    read_now: list[str] = []
+    embed = MultilingualEmbedder.embed
+
+    def counted(self: MultilingualEmbedder, texts: Sequence[str], *, queries: bool = False) -> np.ndarray:
+        read_now.extend(texts)
+        return embed(self, texts, queries=queries)
+
+    monkeypatch.setattr(MultilingualEmbedder, "embed", counted)
+    generator = EmbeddedGenerator()
+    try:
+        asked = {}
+        for turn, tenant in enumerate(("tenant-c", "tenant-c", "tenant-d")):
+            message = pb.Message(role="user", text="How long is the merger's draft, in two bullets?")
+            await generator.plan(pb.PlanRequest(tenant_id=tenant, messages=[message], decompose=True))
+            request = pb.GenerateRequest(tenant_id=tenant, question=message.text, messages=[message])
+            _ = [chunk async for chunk in generator.generate(request)]
+            asked[turn], read_now[:] = list(read_now), []
+    finally:
+        await generator.close()
+    assert asked[0] and not asked[1], "what a tenant asks again is remembered"
+    assert asked[2] == asked[0], "and is new to another"

@@ -6,7 +6,9 @@ Wang et al. 2024, Multilingual E5 Text Embeddings: a query and what answers it a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
@@ -19,6 +21,7 @@ DIMENSIONS = 384
 MAX_CHARACTERS = 2_000  # about the 512 tokens that the model reads; its tokenizer takes minutes over a long text
 MAX_QUERIES = 4096  # whose vectors are kept
 _LOCK = Lock()  # the engine has one set of buffers
+_asking: ContextVar[str] = ContextVar("asking", default="")  # the tenant whose questions are read
 
 
 @cache
@@ -57,9 +60,23 @@ class MultilingualEmbedder:
         return vectors, sum(len(text.encode()) // 4 + 1 for text in readable)
 
 
-@lru_cache(MAX_QUERIES)
+@contextmanager
+def asked_by(tenant_id: str) -> Iterator[None]:
+    """What is read here is remembered for this tenant alone: no other can tell by the time it takes what this one asked."""
+    token = _asking.set(tenant_id)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
 def query_vector(text: str) -> np.ndarray:
     """float32 [384] of unit length, read-only: the form, the wishes and the intent of a question are all told by it."""
+    return _query_vector(_asking.get(), text)
+
+
+@lru_cache(MAX_QUERIES)
+def _query_vector(_tenant_id: str, text: str) -> np.ndarray:
     vector = MultilingualEmbedder().embed([text], queries=True)[0]
     vector.flags.writeable = False
     return vector

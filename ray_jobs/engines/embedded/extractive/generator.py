@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import multilingual
 from ray_jobs.engines.embedded.extractive.compose import from_sources
 from ray_jobs.engines.embedded.extractive.planner import plan
 from ray_jobs.engines.embedded.extractive.records import Record, filled
 from ray_jobs.engines.embedded.extractive.slots.results import sentences
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.quoting import inert
+
+Request = TypeVar("Request", pb.PlanRequest, pb.GenerateRequest)
+Made = TypeVar("Made")
 
 _TOKEN = re.compile(r"\s*\S+")
 NO_CALLS = (
@@ -41,8 +46,6 @@ class EmbeddedGenerator:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer")
 
     async def setup(self) -> None:
-        from ray_jobs.engines.embedded import multilingual
-
         await asyncio.get_running_loop().run_in_executor(self._thread, multilingual.model)
 
     def check(self) -> None:
@@ -52,7 +55,7 @@ class EmbeddedGenerator:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, plan, request)
+        return await self._in_thread(plan, request)
 
     async def generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         """The answer word by word. The last chunk carries finish_reason and the count of input tokens.
@@ -65,7 +68,7 @@ class EmbeddedGenerator:
             raise invalid(NO_SCHEMA)
         if any(message.pictures for message in request.messages):
             raise invalid(NO_PICTURES, field="input")
-        made = await asyncio.get_running_loop().run_in_executor(self._thread, _made, request)
+        made = await self._in_thread(_made, request)
         answer = made.text
         if not answer.startswith(request.written):
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The answer that was begun can't be continued; ask again.")
@@ -80,6 +83,13 @@ class EmbeddedGenerator:
             input_tokens=read + asked + len(request.instructions.split()),
             citations=made.citations,
         )
+
+    async def _in_thread(self, work: Callable[[Request], Made], request: Request) -> Made:
+        def of_tenant() -> Made:
+            with multilingual.asked_by(request.tenant_id):
+                return work(request)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, of_tenant)
 
 
 def _made(request: pb.GenerateRequest) -> Record:

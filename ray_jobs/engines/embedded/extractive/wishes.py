@@ -72,9 +72,8 @@ def denies(text: str) -> bool:
     return bool(said & denials) or any(word in text for word in denials if ord(word[0]) >= 0x3000)
 
 
-@lru_cache(4096)
 def _told(clause: str) -> tuple[tuple[Wish, float], ...]:
-    """(wish, probability). Instructions come with every question of a client: they are read once."""
+    """(wish, probability)."""
     weights = _weights()
     scores = weights["weights"] @ features(clause, clause_vector(clause), weights["mean"]) + weights["bias"]
     likely = np.exp(scores - scores.max())

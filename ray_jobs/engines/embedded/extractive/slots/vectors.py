@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,6 @@ def _weights() -> dict[str, np.ndarray]:
         return {name: data[name] for name in data.files}
 
 
-@lru_cache(4096)
 def _meaning(text: str) -> np.ndarray:
     centred = vectors([text])[0] - _weights()["words"]
     return np.asarray(centred / np.linalg.norm(centred))
@@ -45,7 +44,6 @@ def nearest(word: str, names: tuple[str, ...]) -> int | None:
     return best if is_sure else None
 
 
-@lru_cache(1024)
 def intents(question: str) -> tuple[str, ...]:
     """The intents that a question may have, likeliest first."""
     weights = _weights()
