@@ -17,6 +17,7 @@ import structlog
 
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.idle_workers import IdleWorkers
+from ray_jobs.job_traces import logged, traced
 from ray_jobs.pipeline import Pipeline, seen_embeddings
 from ray_jobs.places import Places
 from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError, first_error
@@ -123,10 +124,11 @@ class IngestWorker:
                 await self._jobs.release(job, self.owner)
             else:
                 self._idle.wake_one()  # where there was one there may be more
-                await self._run_job(job)
+                with logged(job):
+                    await self._run_job(job)
 
     async def _run_job(self, job: Job) -> None:
-        work = asyncio.create_task(self._handle(job), name=f"job-{job.id}")
+        work = asyncio.create_task(traced(job, self._handle(job)), name=f"job-{job.id}")
         lease = asyncio.create_task(self._renew(job, work), name=f"lease-{job.id}")
         try:
             await work
@@ -136,9 +138,9 @@ class IngestWorker:
             try:
                 await self._jobs.yield_turn(job, self.owner, seconds_left=left, seconds_owed=owed)
             except ArcusError:  # its lease runs out
-                log.info("job_dropped", job_id=job.id)
+                log.info("job_dropped")
         except LeaseLostError:
-            log.info("job_dropped", job_id=job.id)
+            log.info("job_dropped")
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
@@ -146,12 +148,12 @@ class IngestWorker:
             if task is not None and task.cancelling():  # we are told to stop, not the job
                 await asyncio.shield(self._jobs.release(job, self.owner))
                 raise
-            log.info("job_dropped", job_id=job.id)
+            log.info("job_dropped")
         except Exception as error:
             try:
                 await self._failed(job, error)
             except ArcusError as unwritten:  # its lease runs out, and it is taken up again
-                log.warning("failure_not_written", job_id=job.id, reason=unwritten.reason, error=repr(error)[:2000])
+                log.warning("failure_not_written", reason=unwritten.reason, error=repr(error)[:2000])
         finally:
             lease.cancel()
 
@@ -186,15 +188,15 @@ class IngestWorker:
                 job, self.owner, delay_seconds=retries.postponed_seconds, error=message, most=retries.most_postponed
             )
         ):
-            log.warning("job_postponed", job_id=job.id, kind=job.kind, error=message)
+            log.warning("job_postponed", kind=job.kind, error=message)
             return
         if not permanent and tries < self._settings.max_attempts:
             delay_seconds = retries.pauses_seconds[min(tries, len(retries.pauses_seconds)) - 1]
-            log.warning("job_retried", job_id=job.id, kind=job.kind, tries=tries, error=repr(error)[:2000])
+            log.warning("job_retried", kind=job.kind, tries=tries, error=repr(error)[:2000])
             await self._jobs.retry(job, self.owner, delay_seconds=delay_seconds, error=message)
             return
         if not permanent:
-            log.error("job_failed", job_id=job.id, kind=job.kind, error=repr(error)[:2000])
+            log.error("job_failed", kind=job.kind, error=repr(error)[:2000])
             message = f"Processing failed {tries} times, the last time with {message[:300]}"
         await self._fail_subject(job, message)
         await self._jobs.finish(job, self.owner, error=message)

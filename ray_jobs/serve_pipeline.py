@@ -25,6 +25,7 @@ from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
 from services.core.settings import load_settings
+from services.telemetry.tracing import start_tracing
 
 # Waiting calls hold references to decoded frames, so this also bounds what lies in the object store.
 MAX_WAITING = 32
@@ -279,6 +280,7 @@ class IngestReplica:
 
         _step_back()
         settings = load_settings()
+        start_tracing(settings, "arcus-ingest")
         config = load_engine_config(settings)
         describing, extracting = engine_handle(config, "describe"), engine_handle(config, "extract")
         pipeline = ServePipeline(

@@ -32,6 +32,7 @@ from services.core.errors import invalid
 from services.core.store.database import Database
 from services.core.store.job_schema import jobs, tenant_shares
 from services.core.store.notices import JOBS
+from services.core.trace_context import current_traceparent
 
 JobKind = Literal["probe", "describe", "extract"]
 KINDS: tuple[JobKind, ...] = ("probe", "describe", "extract")
@@ -61,6 +62,7 @@ class Job:
     useful_attempts: int = 0
     was_lost: bool = False  # the worker that had it fell silent
     turn_seconds: float = TURN_SECONDS  # of video that its tenant was charged for
+    traceparent: str | None = None  # of what asked for it, where that is traced
 
     @property
     def tries(self) -> int:
@@ -190,6 +192,7 @@ class Jobs:
             row.useful_attempts,
             row.state == "running",
             turn_seconds,
+            row.traceparent,
         )
 
     async def extend_turn(self, job: Job, seconds: float) -> bool:
@@ -337,6 +340,7 @@ async def enqueue(
         state="queued",
         attempts=0,
         run_after=now,
+        traceparent=current_traceparent(),
         created_at=now,
     )
     # The one that waits is locked: nobody begins it before what the caller wants done is committed.

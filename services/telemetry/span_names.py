@@ -19,3 +19,5 @@ ROUTE = "arcus.route"  # of HTTP a template, of gRPC a method, as in metrics
 CODE = "arcus.code"  # an HTTP status or a gRPC code, as in metrics
 TENANT = "arcus.tenant_id"
 SHARD = "arcus.shard"
+JOB = "arcus.job_id"
+ATTEMPT = "arcus.attempt"

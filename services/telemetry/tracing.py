@@ -13,8 +13,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from services.core.jobs import Job
 from services.core.settings import Settings
-from services.telemetry.span_names import CODE, ERROR, ROUTE, TENANT
+from services.telemetry.span_names import ATTEMPT, CODE, ERROR, JOB, ROUTE, TENANT
 
 Metadata = Sequence[tuple[str, str]]
 Attributes = Mapping[str, str | int]
@@ -92,6 +93,21 @@ def replica_span(name: str, carrier: Mapping[str, str]) -> Iterator[None]:
         yield
         return
     with _ended(tracer.start_span(name, context=context, kind=SpanKind.SERVER)):
+        yield
+
+
+@contextmanager
+def job_span(job: Job) -> Iterator[None]:
+    """Of one turn of a job, below what asked for it and the current one while the block runs. A job whose
+    request is not traced has none.
+    """
+    if job.traceparent is None:
+        yield
+        return
+    context = _propagator.extract({"traceparent": job.traceparent})
+    attributes: Attributes = {JOB: job.id, TENANT: job.tenant_id, ATTEMPT: job.attempts}
+    span = tracer.start_span(f"job {job.kind}", context=context, kind=SpanKind.CONSUMER, attributes=attributes)
+    with trace.use_span(span, record_exception=False, set_status_on_exception=False), _ended(span):
         yield
 
 

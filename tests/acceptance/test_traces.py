@@ -7,23 +7,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import grpc
 import httpx
 import pytest
 from arcus.v1 import responses_pb2_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from services.telemetry import span_names as names
 from tests.acceptance.described import described_talk
 from tests.acceptance.live_front import Front
 from tests.acceptance.rpc_front import asks
 from tests.front_process import start_front
+from tests.trace_collector import Collector, attributes
 
 SAID = "zanzibar"
 CALLERS = "0af7651916cd43dd8448eb211c80319c"
@@ -33,33 +29,11 @@ TRACEPARENT = f"00-{CALLERS}-b7ad6b7169203331-01"
 NAMES = {value for name, value in vars(names).items() if name.isupper()}
 
 
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self._server = grpc.server(ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
-        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        self._server.start()
-
-    def Export(self, request: pb.ExportTraceServiceRequest, context: object) -> pb.ExportTraceServiceResponse:
-        for resource in request.resource_spans:
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        return pb.ExportTraceServiceResponse()
-
-    def stop(self) -> None:
-        self._server.stop(0)
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     running = Collector()
     yield running
     running.stop()
-
-
-def attributes(span: Span) -> dict[str, Any]:
-    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in span.attributes}
 
 
 def test_a_question_is_one_trace_over_front_search_and_engine(

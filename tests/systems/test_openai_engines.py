@@ -17,6 +17,8 @@ from ray_jobs.engines.language.scripted import Answer, ScriptedModel, pieces, pl
 from services.core.errors import ArcusError
 from tests.contract.openai_server import DIMENSIONS, KEY, OpenaiServer, serving
 from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system, upload, wait_for
+from tests.trace_collector import Collector
+from tests.waiting import until
 
 CONFIG = """
 engines:
@@ -51,12 +53,14 @@ class Served:
     system: RunningSystem
     server: OpenaiServer
     config: Path
+    traces: Collector
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("openai")
     server = OpenaiServer(ScriptedModel(answered))
+    traces = Collector()
     started: list[str] = []
     ready, stop = threading.Event(), threading.Event()
 
@@ -72,10 +76,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert ready.wait(30)
         (folder / "engines.yaml").write_text(CONFIG.format(url=started[0]))
         environment = {"ARCUS_CONFIG": str(folder / "engines.yaml"), "SCRIPTED_KEY": KEY, "ARCUS_MAX_ATTEMPTS": "1"}
+        environment |= {"ARCUS_OTLP_ENDPOINT": traces.endpoint, "ARCUS_TRACE_SHARE": "0"}  # of those who don't ask
         system = start_system(folder / "data", environment=environment)
-        yield Served(system, server, folder / "engines.yaml")
+        yield Served(system, server, folder / "engines.yaml", traces)
         assert system.stop() == 0
     finally:
+        traces.stop()
         stop.set()
         thread.join()
 
@@ -112,6 +118,30 @@ def test_a_video_is_understood_found_and_answered_from_by_the_server_alone(serve
     assert seen and all(image.ndim == 3 for prompt in seen for image in prompt.images)
     assert len({prompt.tenant_id for prompt in asked}) == 1 and all(prompt.tenant_id for prompt in asked)
     assert served.server.model.running == 0
+
+
+def test_an_upload_and_a_question_are_one_trace_each_over_every_process(served: Served) -> None:
+    def asked_for(trace_id: str) -> dict[str, str]:
+        return {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+
+    uploading, asking, names = "a" * 32, "b" * 32, served.traces.names
+    with served.system.client() as client:
+        collection_id = create_collection(client, "traced")
+        client.headers.update(asked_for(uploading))
+        file = ingest(client, LECTURE, collection_id)
+        client.headers.update(asked_for(asking))
+        body = {
+            "model": "nimbus-001",
+            "input": "How high is the tide?",
+            "knowledge_base": {"source": "collections", "collections": [collection_id]},
+        }
+        assert file["id"] in client.post("/responses", json=body).raise_for_status().text
+    until(lambda: names("arcus-ingest", uploading) == {"job probe", "job describe"}, "the jobs are sent")
+    until(lambda: "POST /v1/files" in names("arcus-front", uploading), "the upload is sent")
+    until(lambda: {"Plan", "Embed", "Generate"} <= names("arcus-engines", asking), "the engines' part is sent")
+    until(lambda: any("Search" in name for name in names("arcus-index", asking)), "the shard's part is sent")
+    until(lambda: "POST /v1/responses" in names("arcus-front", asking), "the question is sent")
+    assert {span.trace_id.hex() for span in served.traces.spans} == {uploading, asking}, "nobody else asked for one"
 
 
 def test_entities_are_extracted_by_the_server_and_fit_their_schema(served: Served) -> None:

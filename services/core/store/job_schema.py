@@ -23,6 +23,7 @@ jobs = Table(
     Column("lease_until", BigInteger),
     Column("run_after", BigInteger, nullable=False),
     Column("error", Text),
+    Column("traceparent", String(55)),  # W3C Trace Context of what asked for it, where that is traced
     Column("created_at", BigInteger, nullable=False),
     Index("jobs_of_tenant_queued", "tenant_id", "priority", "created_at", "id", **only("state = 'queued'")),
     Index("jobs_queued_once", "kind", "subject_id", unique=True, **only("state = 'queued'")),

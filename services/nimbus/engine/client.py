@@ -74,6 +74,7 @@ class VectorHit:
 
 SpaceVector = tuple[str, bytes]  # the space of the index that it belongs to, and float32 little-endian, of unit length
 Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
+Text = tuple[str, Metadata]  # the same
 
 
 class MovedError(Exception):
@@ -108,10 +109,10 @@ class EngineClient:
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
         ]
         self._next = itertools.cycle(self._channels)
-        self._embedding: Coalescer[str, SpaceVector] = Coalescer(
+        self._embedding: Coalescer[Text, SpaceVector] = Coalescer(
             "embed", partial(self._embed, self._embedder), max_items=EMBED_TEXTS
         )
-        self._seeing: Coalescer[str, SpaceVector] = Coalescer(
+        self._seeing: Coalescer[Text, SpaceVector] = Coalescer(
             "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
         )
         self._index_replicas = index_replicas
@@ -123,19 +124,21 @@ class EngineClient:
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
-        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}):
-            return [vector for _, vector in await asyncio.gather(*map(self._embedding.put, texts))]
+        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}) as (_, carried):
+            made = await asyncio.gather(*[self._embedding.put((text, carried)) for text in texts])
+            return [vector for _, vector in made]
 
     async def embed_for_pictures(self, text: str) -> SpaceVector:
         """Where pictures are that a text is compared with, and its vector there. Only where `seer` is given."""
-        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}):
-            return await self._seeing.put(text)
+        with client_span(EMBEDDINGS, {OPERATION: EMBEDDINGS, **OURS}) as (_, carried):
+            return await self._seeing.put((text, carried))
 
-    async def _embed(self, application: str, texts: list[str]) -> Sequence[SpaceVector]:
+    async def _embed(self, application: str, texts: list[Text]) -> Sequence[SpaceVector]:
         with self._metrics.engine_call(application, "Embed"), _mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            metadata = self._metadata(application)
-            reply = await stub.Embed(pb.EmbedRequest(texts=texts), metadata=metadata, timeout=self._timeout_seconds)
+            metadata = self._metadata(application, _first(texts))
+            request = pb.EmbedRequest(texts=[text for text, _ in texts])
+            reply = await stub.Embed(request, metadata=metadata, timeout=self._timeout_seconds)
         width = reply.dimensions * 4
         starts = range(0, len(reply.vectors), width)
         return [(reply.space, reply.vectors[start : start + width]) for start in starts]
@@ -199,8 +202,7 @@ class EngineClient:
             return await self._call_shard(shard, searches)
 
     async def _call_shard(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
-        """A pass that is shared stands in the trace of the first that has one."""
-        metadata = self._metadata(f"index-{shard}", next((carried for _, carried in searches if carried), ()))
+        metadata = self._metadata(f"index-{shard}", _first(searches))
         stub = pb_grpc.IndexServiceStub(self._channel())
         if len(searches) == 1:
             return [await stub.Search(searches[0][0], metadata=metadata, timeout=self._timeout_seconds)]
@@ -289,6 +291,11 @@ class Chunks:
             self._call.cancel()
         else:
             self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._steps)
+
+
+def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
+    """A call that is shared stands in the trace of the first that has one."""
+    return next((carried for _, carried in calls if carried), ())
 
 
 def _is_lost(error: grpc.aio.AioRpcError) -> bool:
