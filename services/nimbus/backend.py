@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.core.answers.chats import Chats
+from services.core.answers.ended_logs import EndedLogs
 from services.core.answers.log import ResponseLog
 from services.core.answers.responses import Responses
 from services.core.engines.config import load_engine_config
@@ -205,6 +206,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             asyncio.create_task(background.run(), name="background-responses"),
             asyncio.create_task(limiter.run(), name="limiter"),
             asyncio.create_task(Deletions(database).run(), name="deletions"),
+            asyncio.create_task(EndedLogs(database).run(), name="ended-logs"),
             asyncio.create_task(Retention(database, plans, days=settings.kept_days).run(), name="retention"),
         )
         try:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from loadtests.scale import analyse, fill
+from services.core.answers.ended_logs import AFTER_MS, EndedLogs
 from services.core.answers.log import Followed
 from services.core.clock import now_ms
 from services.core.library.deletions import Deletions
@@ -309,6 +310,8 @@ async def _sweeps(store: Store, _at: _At) -> None:
     await Deletions(store.database).sweep()
     await sweep_objects(store.database, store.objects)
     await Retention(store.database, Plans(store.database, {}), days=1).sweep()
+    oldest = now_ms() - FILES  # of others; and what began since then is left
+    assert await EndedLogs(store.database, clock=lambda: oldest + AFTER_MS + 1000).join() > 0
 
 
 async def test_no_statement_reads_a_whole_table(filled, own, sent):

@@ -45,16 +45,18 @@ one_response = select(responses).where(
 def _news_of(followed: FromClause, tenant_id: ColumnElement, id: ColumnElement, number: ColumnElement) -> Select:
     log = response_events.c
     in_progress = responses.c.status == "in_progress"
+    start = case((responses.c.joined_events > number, 0), else_=number)  # the one row of a joined log begins before it
     return (
         select(
             id.label("followed_id"),
             responses.c.status,
             case((~in_progress, responses.c.body)).label("ended_body"),
+            log.first_number,
             log.entries,
         )
         .select_from(followed)
         .outerjoin(responses, and_(responses.c.id == id, responses.c.tenant_id == tenant_id))
-        .outerjoin(response_events, and_(log.response_id == responses.c.id, log.first_number >= number))
+        .outerjoin(response_events, and_(log.response_id == responses.c.id, log.first_number >= start))
         .where(or_(responses.c.id.is_(None), ~in_progress, log.response_id.is_not(None)))
         .order_by(id, log.first_number)
     )
@@ -191,6 +193,7 @@ class ResponseLog:
 
     async def news(self, followed: Sequence[Followed]) -> dict[str, News]:
         """Of those in which something is new, or that have ended or are gone, by id: one query for all, of narrow columns."""
+        numbers = {each.response_id: each.next_number for each in followed}
         values = json.dumps([[each.tenant_id, each.response_id, each.next_number] for each in followed])
         rows = await self._database.fetch(_news[self._database.is_sqlite], {"followed": values})
         found: dict[str, News] = {}
@@ -200,7 +203,8 @@ class ResponseLog:
                 is_gone = row.status is None
                 ended = None if is_gone or row.status == "in_progress" else Ended(row.status, row.ended_body["error"])
                 news = found[row.followed_id] = News([], ended, is_gone)
-            news.entries.extend(row.entries or [])
+            if row.entries:
+                news.entries.extend(row.entries[max(0, numbers[row.followed_id] - row.first_number) :])
         return found
 
     async def claim(self, owner: str, *, skip: Iterable[str] = ()) -> tuple[Lease, Stored] | None:
@@ -316,7 +320,17 @@ def _unwritten(connection: Connection, batches: Sequence[Batch]) -> list[Batch]:
     ids = {batch.lease.response_id for batch in batches}
     rows = connection.execute(select(log.response_id, log.first_number).where(log.response_id.in_(ids)))
     written = {(row.response_id, row.first_number) for row in rows}
-    return [batch for batch in batches if (batch.lease.response_id, batch.first_number) not in written]
+    # Read after the rows: those that are not there because their log was joined meanwhile are counted here.
+    query = select(responses.c.id, responses.c.joined_events).where(
+        responses.c.id.in_(ids), responses.c.joined_events.is_not(None)
+    )
+    joined = {row.id: row.joined_events for row in connection.execute(query)}
+    return [
+        batch
+        for batch in batches
+        if (batch.lease.response_id, batch.first_number) not in written
+        and batch.first_number >= joined.get(batch.lease.response_id, 0)
+    ]
 
 
 def _load(connection: Connection, row: Row, from_number: int) -> Stored:

@@ -361,11 +361,13 @@ responses = Table(
     Column("lease_until", BigInteger),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("joined_events", BigInteger),  # of its log, once it ended and was joined to one row; null: not yet
     Index("responses_by_tenant", "tenant_id", "created_at", "id"),
     Index("responses_in_progress", "status", "lease_until"),
+    Index("responses_to_join", "created_at", **only("joined_events IS NULL AND status <> 'in_progress'")),
 )
 
-# The log of a response, some entries to a row. Nothing in it is ever changed.
+# The log of a response, some entries to a row; once it ended, all in one. No entry is ever changed.
 response_events = Table(
     "response_events",
     metadata,
