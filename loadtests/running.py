@@ -28,13 +28,18 @@ class System:
     settings: Settings  # opens the same data and the same engines from here
 
 
+def free_port() -> int:
+    """Of loopback, free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
 def running_system(environment: Mapping[str, str] = {}, *, start_seconds: float = START_SECONDS) -> Iterator[System]:
     """Stops it at the end, whatever happened. Its log is printed if something goes wrong."""
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as folder:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            engine_address = f"127.0.0.1:{probe.getsockname()[1]}"
+        engine_address = f"127.0.0.1:{free_port()}"
         own = {
             "ARCUS_DATA_DIR": f"{folder}/data",
             "ARCUS_ENGINE_ADDRESS": engine_address,

@@ -1,6 +1,6 @@
 """Runs scenarios and says of each whether it passed.
 
-    python -m loadtests.load SCENARIO… [--out FOLDER] [--url URL --grpc ADDRESS --keys FILE]
+    python -m loadtests.load SCENARIO… [--out FOLDER] [--url URL --grpc ADDRESS --keys FILE --metrics URL…]
 
 Without an address it starts a system of its own with the scripted engine. FILE is JSON, {tenant: key} for every tenant of
 the scenarios. The exit status is 0 if all passed, 1 if one failed, 2 if one was invalid.
@@ -14,17 +14,19 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 
-from loadtests.load.generator import generate
+from loadtests.load.generator import Run, generate
 from loadtests.load.journeys import Journeys
 from loadtests.load.report import HEAD, as_row, write
+from loadtests.load.saturation import Saturation, watch
 from loadtests.load.scenario import Scenario, load_scenario, schedule
 from loadtests.load.target import Clip, Target, prepare
 from loadtests.load.verdict import Verdict, judge
-from loadtests.running import EXAMPLE, running_system
+from loadtests.running import EXAMPLE, free_port, running_system
 from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.errors import ArcusError, invalid
 from services.core.store.database import Database
@@ -34,28 +36,45 @@ CLIP = EXAMPLE.read_bytes()
 EXIT = {"PASS": 0, "FAIL": 1, "INVALID": 2}
 
 
-async def run(scenario: Scenario, http: str, grpc: str, keys: dict[str, str]) -> Verdict:
+@dataclass(frozen=True)
+class Doors:
+    http: str  # with /v1
+    grpc: str
+    keys: dict[str, str]  # by tenant
+    metrics: Sequence[str]  # each front's page
+
+
+async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
     """Raises INVALID_ARGUMENT where a tenant has no key, or the schedule can't be made."""
-    if missing := set(scenario.tenants) - set(keys):
+    if missing := set(scenario.tenants) - set(system.keys):
         raise invalid(f"{scenario.name}: no key for {', '.join(sorted(missing))}.")
     orders, clip = schedule(scenario), Clip(EXAMPLE.name, CLIP)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=scenario.timeout_seconds)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-        tenants = {name: await prepare(session, http, name, keys[name], clip) for name in scenario.tenants}
-        journeys = Journeys(scenario, Target(http, grpc, clip, tenants), session)
+        tenants = {
+            name: await prepare(session, system.http, name, system.keys[name], clip) for name in scenario.tenants
+        }
+        journeys = Journeys(scenario, Target(system.http, system.grpc, clip, tenants), session)
+        saturation = Saturation()
+        watching = asyncio.create_task(watch(session, system.metrics, saturation), name="metrics")
         try:
             made = await generate(orders, journeys.start, timeout_seconds=scenario.timeout_seconds)
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await journeys.close()
-    return judge(scenario, made)
+    made = replace(made, saturation=saturation)
+    return judge(scenario, made), made
 
 
 @contextmanager
-def own_system(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, str, dict[str, str]]]:
+def own_system(scenarios: Sequence[Scenario]) -> Iterator[Doors]:
+    metrics_port = free_port()
     environment = {
         "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_MAX_REQUESTS_PER_TENANT": "4096",
         "ARCUS_MAX_RESPONSES": "4096",
+        "ARCUS_METRICS_PORT": str(metrics_port),
     }
     with running_system(environment) as system:
 
@@ -67,7 +86,7 @@ def own_system(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, str, dict[s
             finally:
                 await database.close()
 
-        yield system.url, system.grpc, asyncio.run(made())
+        yield Doors(system.url, system.grpc, asyncio.run(made()), [f"http://127.0.0.1:{metrics_port}/metrics"])
 
 
 def main() -> int:
@@ -76,6 +95,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("loadtests/out/load"))
     parser.add_argument("--url", default="", help="of a running system, with /v1")
     parser.add_argument("--grpc", default="", help="host:port of its gRPC door")
+    parser.add_argument("--metrics", action="append", default=[], help="URL of a front's metrics; once for each front")
     parser.add_argument("--keys", type=Path, help="JSON file of {tenant: key}")
     given = parser.parse_args()
     try:
@@ -84,18 +104,19 @@ def main() -> int:
             if given.keys is None:
                 raise invalid("--url goes with --keys, a JSON file of {tenant: key}.")
             keys = json.loads(given.keys.read_text())
-            verdicts = [asyncio.run(run(scenario, given.url, given.grpc, keys)) for scenario in scenarios]
+            system = Doors(given.url, given.grpc, keys, given.metrics)
+            runs = [asyncio.run(run(scenario, system)) for scenario in scenarios]
         else:
-            with own_system(scenarios) as (http, grpc, keys):
-                verdicts = [asyncio.run(run(scenario, http, grpc, keys)) for scenario in scenarios]
+            with own_system(scenarios) as system:
+                runs = [asyncio.run(run(scenario, system)) for scenario in scenarios]
     except (ArcusError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     print(HEAD)
-    for scenario, verdict in zip(scenarios, verdicts, strict=True):
-        write(given.out, scenario, verdict)
+    for scenario, (verdict, made) in zip(scenarios, runs, strict=True):
+        write(given.out, scenario, verdict, made)
         print(as_row(scenario, verdict))
-    return max(EXIT[verdict.word] for verdict in verdicts)
+    return max(EXIT[verdict.word] for verdict, _ in runs)
 
 
 if __name__ == "__main__":

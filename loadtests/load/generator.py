@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtests.load.outcomes import Outcome
+from loadtests.load.saturation import Saturation
 from loadtests.load.scenario import Order
 
 
@@ -28,6 +29,7 @@ class Run:
     outcomes: list[Outcome]
     seconds: float
     cpu_share: float  # of one core, which is what the generator's loop has
+    saturation: Saturation = field(default_factory=Saturation)
 
 
 async def generate(orders: Sequence[Order], journey: Journey, *, timeout_seconds: float) -> Run:

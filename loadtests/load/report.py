@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from loadtests.load.generator import Run
+from loadtests.load.page import page
 from loadtests.load.scenario import Scenario
 from loadtests.load.verdict import Verdict
 
@@ -40,8 +42,8 @@ def as_row(scenario: Scenario, verdict: Verdict) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def write(folder: Path, scenario: Scenario, verdict: Verdict) -> Path:
+def write(folder: Path, scenario: Scenario, verdict: Verdict, run: Run) -> None:
+    """NAME.json, and NAME.html with plots."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{scenario.name}.json"
-    path.write_text(json.dumps(as_json(scenario, verdict), indent=1) + "\n")
-    return path
+    (folder / f"{scenario.name}.json").write_text(json.dumps(as_json(scenario, verdict), indent=1) + "\n")
+    (folder / f"{scenario.name}.html").write_text(page(scenario, verdict, run))

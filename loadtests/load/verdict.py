@@ -78,10 +78,12 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "uploaded_bytes_per_second": round(sum(outcome.bytes for outcome in counted) / seconds),
         "generator_delay_seconds": _spread([outcome.delay_seconds for outcome in run.outcomes]),
         "generator_cpu_share": round(run.cpu_share, 3),
+        "saturation": run.saturation.summary(),
+        "scrapes_missed": run.saturation.missed,
         "fairness": jain(scenario, done),
         "by_journey": {
             name: {
-                measure: _spread(_seconds(measure, [outcome for outcome in done if outcome.order.journey == name]))
+                measure: _spread(seconds_of(measure, [outcome for outcome in done if outcome.order.journey == name]))
                 for measure in ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds")
             }
             for name in scenario.journeys
@@ -107,7 +109,7 @@ def is_good(outcome: Outcome, scenario: Scenario) -> bool:
         if objective.percentile is None or objective.at_most is None:
             continue
         if objective.journey in (None, outcome.order.journey):
-            if any(value > objective.at_most for value in _seconds(objective.measure, [outcome])):
+            if any(value > objective.at_most for value in seconds_of(objective.measure, [outcome])):
                 return False
     return True
 
@@ -125,7 +127,7 @@ def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenari
             value = sum(outcome.result == objective.measure for outcome in asked) / len(asked)
     else:
         name = f"p{objective.percentile:g} {name}"
-        values = _seconds(objective.measure, asked)
+        values = seconds_of(objective.measure, asked)
         if len(values) < least_samples(objective.percentile):
             return f"{name}: {len(values)} samples, of {least_samples(objective.percentile)} that it takes", False
         value = percentile(values, objective.percentile)
@@ -136,7 +138,8 @@ def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenari
     return "", True
 
 
-def _seconds(measure: str, outcomes: Sequence[Outcome]) -> list[float]:
+def seconds_of(measure: str, outcomes: Sequence[Outcome]) -> list[float]:
+    """Of every outcome that has it; token_gap_seconds of every gap."""
     if measure == "token_gap_seconds":
         return [gap for outcome in outcomes for gap in outcome.gaps]
     return [value for outcome in outcomes if (value := getattr(outcome, measure)) is not None]
