@@ -228,11 +228,12 @@ class Jobs:
 
     async def renew(self, job: Job, owner: str) -> bool:
         """Extends the lease. False means that the job is another's or gone: stop working on it."""
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(jobs).where(_held(job, owner)).values(lease_until=now_ms() + self._lease_ms)
-            )
-            return result.rowcount == 1
+
+        def work(connection: Connection) -> bool:
+            renewed = update(jobs).where(_held(job, owner)).values(lease_until=now_ms() + self._lease_ms)
+            return connection.execute(renewed).rowcount == 1
+
+        return await self._database.renewing(work)
 
     async def finish(self, job: Job, owner: str, *, error: str | None = None) -> None:
         async with self._database.write() as connection:

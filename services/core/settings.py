@@ -26,7 +26,8 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=1000,
-        description="Connections to PostgreSQL that a process keeps; while all are in use, as many more.",
+        description="Connections to PostgreSQL that a process keeps; while all are in use, as many more. "
+        "One beside them renews leases.",
     )
     database_statement_seconds: float = Field(
         60.0,

@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text, update
 
+from services.core.answers.log import ResponseLog
+from services.core.clock import now_ms
 from services.core.errors import ArcusError, Reason
+from services.core.jobs import Jobs
 from services.core.store.database import DIRECT_THREADS, Database
+from services.core.store.job_schema import jobs
+from services.core.store.limit_tables import fronts
 from services.core.store.pool_pings import IDLE_SINCE
+from services.core.store.schema import responses, tenants
+from services.core.tenants.limiter import Limiter
+from services.core.tenants.plans import Plans
+from tests.contract.store_steps import WORKER
 from tests.waiting import async_until
 
 ONE = text("SELECT 1")
@@ -116,3 +126,46 @@ async def test_a_write_waits_for_no_read(database):
     await asyncio.gather(*reads)
     assert await small.fetch(text("SELECT number FROM numbers")) == [(1,)]
     await small.close()
+
+
+@asynccontextmanager
+async def rushed(database: Database) -> AsyncIterator[None]:
+    """Requests hold all connections that its pool of one has, and as many more as it may make."""
+    async with database.read(), database.read():
+        yield
+
+
+async def test_leases_are_renewed_while_requests_hold_all_connections(store, database_url):
+    lease, file = await store.begin_response("r1"), await store.upload()
+    job = await store.claim("probe", file.id)
+    front = Database(database_url, pool_size=1)
+    async with store.database.write() as connection:
+        for table in (responses, jobs):
+            await connection.execute(update(table).values(lease_until=1))
+    async with rushed(front), asyncio.timeout(20):
+        await ResponseLog(front).renew([lease])
+        assert await Jobs(front, lease_seconds=30).renew(job, WORKER)
+    for table in (responses, jobs):
+        assert (await store.database.fetch(select(table.c.lease_until)))[0].lease_until > now_ms()
+    await front.close()
+
+
+async def test_a_front_keeps_its_places_while_requests_hold_all_connections(store, database_url):
+    now = 1_800_000_000_000_000
+    await store.database.store(update(tenants).values(limits={"requests_in_progress": 2}), [{}])
+    front = Database(database_url, pool_size=1)
+    limiter = Limiter(front, Plans(front, {}), clock=lambda: now, lease_seconds=0.3)
+    ending, _going = [await limiter.admit(store.tenant) for _ in range(2)]
+    loop = asyncio.create_task(limiter.run())
+    async with rushed(front), asyncio.timeout(20):
+        end = asyncio.create_task(ending.close())  # what it gives back waits
+        for _ in range(3):
+            now += 200_000
+            while now + 300_000 not in {  # noqa: ASYNC110  the database offers no event
+                row.alive_until for row in await store.database.fetch(select(fronts))
+            }:
+                await asyncio.sleep(0.02)
+    loop.cancel()
+    await asyncio.wait({loop, end})
+    await limiter.close()
+    await front.close()

@@ -11,6 +11,7 @@ import pytest
 
 from services.core.answers.log import Lease
 from services.core.store.notices import ENDED
+from services.nimbus.answers import background as background_responses
 from services.nimbus.answers.background import CLAIMED_AT_ONCE, BackgroundResponses
 from services.nimbus.answers.running import Running, RunningResponses
 from tests.waiting import async_until
@@ -25,13 +26,18 @@ class Log:
         self.lapsed: list[str] = []  # of responses in the foreground
         self.on_renewal: Callable[[], None] = lambda: None
         self.asked: list[set[Lease]] = []
+        self.renewed: set[Lease] = set()
+        self.is_free = asyncio.Event()  # a connection, for who takes over
+        self.is_free.set()
         self.done: list[str] = []
 
     async def still_held(self, leases: Iterable[Lease]) -> set[Lease]:
         self.asked.append(set(leases))
+        self.done.append("look")
         return set(leases) - self.ended
 
-    async def renew(self, _leases: Iterable[Lease]) -> None:
+    async def renew(self, leases: Iterable[Lease]) -> None:
+        self.renewed = set(leases)
         self.done.append("renew")
         self.on_renewal()
 
@@ -43,6 +49,7 @@ class Log:
 
     async def claim(self, _owner: str, *, skip: Collection[str]) -> tuple[Lease, Any] | None:
         self.done.append("claim")
+        await self.is_free.wait()
         return (self.silent.pop(), None) if self.silent else None
 
 
@@ -95,15 +102,33 @@ async def test_what_is_told_to_have_ended_is_stopped_and_nothing_else_is_asked_f
         loop.cancel()
 
 
-async def test_leases_are_renewed_while_a_front_takes_over_many() -> None:
+async def test_what_was_cancelled_is_looked_for_while_a_front_takes_over_many() -> None:
     log, places = Log(), RunningResponses(1000)
     log.silent = [Lease(str(number), "another", 1) for number in range(10 * CLAIMED_AT_ONCE)]
     background = Background(log, places, HeardNotices())
     loop = asyncio.create_task(background.run())
     await async_until(lambda: log.done[-1:] == ["claim"] and not log.silent, "all are taken over")
     loop.cancel()
-    runs = "".join(" " if each == "renew" else "." for each in log.done).split()
+    runs = "".join({"look": " ", "claim": "."}.get(each, "") for each in log.done).split()
     assert max(map(len, runs)) <= CLAIMED_AT_ONCE
+    background.taken.close()
+
+
+async def test_leases_are_renewed_while_taking_over_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_responses, "RENEW_SECONDS", 0.01)
+    log, places = Log(), RunningResponses(1000)
+    log.silent = [Lease(str(number), "another", 1) for number in range(3)]
+    log.is_free.clear()
+    background = Background(log, places, HeardNotices())
+    background.taken.enter_context(places.listed(Running(Lease("own", places.owner, 1))))
+    loop = asyncio.create_task(background.run())
+    await async_until(lambda: "claim" in log.done, "it takes over")
+    before = log.done.count("renew")
+    await async_until(lambda: log.done.count("renew") >= before + 3, "its own is kept")
+    assert log.renewed == places.leases and len(log.silent) == 3
+    log.is_free.set()
+    await async_until(lambda: len(log.renewed) == 4, "and so is what it took over")
+    loop.cancel()
     background.taken.close()
 
 

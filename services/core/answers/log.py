@@ -242,7 +242,7 @@ class ResponseLog:
             until = now_ms() + milliseconds if milliseconds else 0
             connection.execute(update(responses).where(responses.c.id.in_(ids)).values(lease_until=until))
 
-        await self._database.writing(work)
+        await self._database.renewing(work)
 
     async def still_held(self, leases: Iterable[Lease]) -> set[Lease]:
         """Those that are held and in progress; without a lock, to learn soon of a cancellation or a deletion."""

@@ -113,11 +113,9 @@ class Database:
             options["connect_args"] = {"server_settings": {"application_name": "arcus", "jit": "off", **limits}}
         self.url = url
         self._engine = create_async_engine(url, **options)
-        # SQLite's writer holds its turn while it waits for a connection and a thread: behind many reads, others' turns
-        # would not come in time. It has its own.
-        self._write_engine = self._engine
-        if self.is_sqlite:
-            self._write_engine = create_async_engine(url, **{**options, "pool_size": 1, "max_overflow": 0})
+        # Behind many requests some would not come in time, and have a connection of their own: SQLite's writer, which
+        # holds its turn while it waits for one and for a thread, and on PostgreSQL leases.
+        self._own_engine = create_async_engine(url, **{**options, "pool_size": 1, "max_overflow": 0})
         # aiosqlite goes to its thread and back about six times for one query, which here costs more than the query.
         self._direct: Engine | None = None
         if self.is_sqlite:
@@ -132,22 +130,23 @@ class Database:
         self._direct_reads = 0
         self._connecting = 0
         self._writing = asyncio.Lock()
-        self._writer = self._write_engine.execution_options(arcus_write=True)
+        self._writer = (self._own_engine if self.is_sqlite else self._engine).execution_options(arcus_write=True)
         self._reader = self._engine
+        engines = (self._engine.sync_engine, self._own_engine.sync_engine)
         if self.is_sqlite:
-            for engine in (self._engine, self._write_engine):
-                event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-                event.listen(engine.sync_engine, "begin", _begin_sqlite)
+            for engine in engines:
+                event.listen(engine, "connect", _prepare_sqlite)
+                event.listen(engine, "begin", _begin_sqlite)
         else:  # a read is one round trip: no BEGIN before it, no ROLLBACK after, and no ping but after a pause
             self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-            ping_after_pause(self._engine.sync_engine)
+            for engine in engines:
+                ping_after_pause(engine)
         self.notices = Notices(url, self._reader)
 
     @property
     def engines(self) -> Sequence[Engine]:
         """All that statements go through, for who wants to watch them."""
-        own = [self._write_engine.sync_engine, self._direct] if self._direct is not None else []
-        return [self._engine.sync_engine, *own]
+        return [self._engine.sync_engine, self._own_engine.sync_engine, *([self._direct] if self._direct else [])]
 
     @property
     def waiting(self) -> int:
@@ -190,6 +189,14 @@ class Database:
         with _mapped(self._damage):
             async with self._turn():
                 return await asyncio.get_running_loop().run_in_executor(self._writers, _write, self._direct, work)
+
+    async def renewing(self, work: Callable[[Connection], Result]) -> Result:
+        """A `writing()` of leases, which lapse where they are not renewed in time: it waits for no request."""
+        if self.is_sqlite:
+            return await self.writing(work)
+        with _mapped(self._damage):
+            async with self._own_engine.begin() as connection:
+                return await connection.run_sync(work)
 
     async def charge(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
         """One statement that writes, as a transaction of its own, in one round trip; its rows, if it returns any."""
@@ -318,8 +325,8 @@ class Database:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
 
     async def close(self) -> None:
-        for engine in {self._engine, self._write_engine}:
-            await engine.dispose()
+        await self._engine.dispose()
+        await self._own_engine.dispose()
         self._readers.shutdown()
         self._writers.shutdown()
         if self._direct is not None:

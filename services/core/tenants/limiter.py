@@ -199,9 +199,10 @@ class Limiter:
         while True:
             await asyncio.sleep(self._lease_seconds / BEATS)
             try:
-                await self._flush()
                 if self._held:
                     await self._beat()
+                if self._owed:
+                    self._flush_soon()  # which the next beat does not wait for
             except ArcusError as error:
                 self._failed()
                 log.warning("limiter_failed", reason=error.reason)
@@ -315,10 +316,13 @@ class Limiter:
         self._owed.setdefault((subject_id, front), Counter()).update(counts)
 
     async def _flushed(self) -> None:
+        await asyncio.wait({self._flush_soon()}, timeout=SETTLE_SECONDS)  # goes on whatever becomes of the request
+
+    def _flush_soon(self) -> asyncio.Task[None]:
         task = asyncio.create_task(self._flush(), name="limits-settle")
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        await asyncio.wait({task}, timeout=SETTLE_SECONDS)  # goes on whatever becomes of the request
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -350,12 +354,16 @@ class Limiter:
         began = time.monotonic()
         sqlite, lease_us = self._database.is_sqlite, int(self._lease_seconds * 1_000_000)
         values = {"now": self._now, "lease_us": lease_us}
-        if not await self._database.charge(gcra.beat(sqlite), values | {"front": self._front}):
+
+        def beat(connection: Connection) -> bool:
+            return bool(connection.execute(gcra.beat(sqlite), values | {"front": self._front}).all())
+
+        if not await self._database.renewing(beat):
             # Silent for too long: its places are others' by now. What it holds still counts under its old name no more.
             log.warning("limiter_lease_lost", front=self._front)
             self._front = str(uuid4())
-            await self._database.charge(gcra.beat(sqlite), values | {"front": self._front})
-            await self._database.charge(gcra.forget_fronts(sqlite), values)
+            await self._database.renewing(beat)
+            await self._database.renewing(lambda connection: connection.execute(gcra.forget_fronts(sqlite), values))
         self._beat_at = began
 
     @property

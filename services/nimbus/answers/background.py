@@ -29,7 +29,7 @@ from services.telemetry.metrics import AnswerMeter, Metrics
 TICK_SECONDS = 0.4  # how soon a cancellation in another front is noticed where it is not told
 RENEW_SECONDS = 2.0  # and where it is, since a notice may be lost
 PACE_SECONDS = 0.02  # between looks, however much is told
-CLAIMED_AT_ONCE = 8  # before the leases of those here are renewed again
+CLAIMED_AT_ONCE = 8  # before it is looked again at what was cancelled elsewhere
 ENGINE_PAUSES_SECONDS = (1, 2, 4, 8, 15)  # a background response waits this long for an engine that is away
 INTERRUPTED = ["failed", "The server restarted while it answered; ask again.", "interrupted"]
 
@@ -82,16 +82,32 @@ class BackgroundResponses:
 
     async def run(self) -> None:
         """Until cancelled: keeps leases, notices what was cancelled elsewhere, takes over, ends what nobody can go on with."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_leases(), name="response-leases")
+            group.create_task(self._look_after(), name="responses-attended")
+
+    async def _keep_leases(self) -> None:
+        """However long all else waits for the database."""
+        while True:
+            leases = self._running.leases
+            try:
+                if leases and not self._running.is_stopping:  # what is left to others stays so
+                    await self._log.renew(leases)
+            except ArcusError as error:
+                log.warning("leases_not_renewed", reason=error.reason)
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _look_after(self) -> None:
         clock = asyncio.get_running_loop().time
-        renew_at = 0.0
+        attend_at = 0.0
         while True:
             self._wake.clear()
             due, self._due = self._due, set()
             try:
-                if clock() >= renew_at:
-                    renew_at = clock() + RENEW_SECONDS
+                if clock() >= attend_at:
+                    attend_at = clock() + RENEW_SECONDS
                     if await self._attend():
-                        renew_at = 0.0
+                        attend_at = 0.0
                 else:
                     await self._stop_ended(due if self._notices.hears_others else self._running.leases)
             except ArcusError as error:
@@ -99,7 +115,7 @@ class BackgroundResponses:
             await asyncio.sleep(PACE_SECONDS)
             pause = RENEW_SECONDS if self._notices.hears_others else TICK_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(pause, renew_at - clock())):
+                async with asyncio.timeout(min(pause, attend_at - clock())):
                     await self._wake.wait()
 
     async def close(self) -> None:
@@ -129,11 +145,8 @@ class BackgroundResponses:
 
     async def _attend(self) -> bool:
         """True: there may be more to take over."""
-        leases = self._running.leases
-        await self._stop_ended(leases)
-        if leases and not self._running.is_stopping:  # what is left to others stays so
-            await self._log.renew(leases)
-        # Those here may have lapsed while the renewal waited for others' writes: nobody has taken them.
+        await self._stop_ended(self._running.leases)
+        # Those here may have lapsed while their renewal waited for others' writes: nobody has taken them.
         for tenant_id, id in await self._log.abandoned(skip=self._own):
             await self._log.end(tenant_id, id, lambda stored: ended_body(stored, INTERRUPTED))
         for _ in range(CLAIMED_AT_ONCE):
