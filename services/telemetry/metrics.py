@@ -99,7 +99,7 @@ class Metrics:
         self.pool_waiting = gauge("arcus_database_pool_waiting", "Who waits for a connection or a turn to write.")
         self.notices_heard = gauge(
             "arcus_notices_heard",
-            "Whether this front hears at once of what others write, by PostgreSQL; where not, it asks 20 times a second.",
+            "Whether this front hears at once what others write, by PostgreSQL; if not, it asks 20 times a second (SQLite: NaN).",
         )
         self.limiter_errors = counter("arcus_limiter_errors", "Limits that could not be looked up.")
         self.loop_lag = histogram(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from math import nan
 
 from services.core.errors import ArcusError
 from services.core.jobs import KINDS, STATES, Jobs
@@ -35,7 +36,7 @@ class Readings:
         self._kept_until = 0.0
         metrics.build.labels(version("arcus"), NEEDED).set(1)
         metrics.pool_waiting.set_function(lambda: database.waiting)
-        metrics.notices_heard.set_function(lambda: database.notices.hears_others)
+        metrics.notices_heard.set_function(lambda: nan if database.is_sqlite else database.notices.hears_others)
 
     async def refresh(self) -> None:
         """Sets the gauges. What can't be looked up is told as down, and of a database that is down nothing else is told."""

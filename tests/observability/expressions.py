@@ -30,11 +30,15 @@ def expressions() -> dict[str, str]:
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel["targets"]:
-                expression = target["expr"]
-                for name, value in VARIABLES.items():
-                    expression = expression.replace(name, value)
-                found[f"{path.name}: {panel['title']} {target['refId']}"] = expression
+                found[f"{path.name}: {panel['title']} {target['refId']}"] = with_values(target["expr"])
     return found
+
+
+def with_values(expression: str) -> str:
+    """With what Grafana would put in for its variables."""
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    return expression
 
 
 def names(expression: str) -> set[str]:
@@ -43,7 +47,7 @@ def names(expression: str) -> set[str]:
     waiting: list[Any] = [promql_parser.parse(expression)]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, promql_parser.VectorSelector):
+        if isinstance(node, promql_parser.VectorSelector) and node.name:
             found.add(node.name)
         for part in ("expr", "lhs", "rhs", "vector_selector", "vs", "param"):
             inner = getattr(node, part, None)

@@ -2,103 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 import subprocess
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 import pytest
-import yaml
 
-from ray_jobs.runtime import free_ports
-from tests.acceptance.live_front import Front, front_settings
-from tests.acceptance.scripted_server import ScriptedServer
-from tests.front_process import FrontProcess, make_key, start_front
-from tests.observability.expressions import RULES, expressions, names, rules
+from services.cli.instance import ROOT
+from tests.observability.expressions import DASHBOARDS, expressions, names, rules
+from tests.observability.observed import Observed, is_up, observing
+from tests.observability.pictures import draw
 from tests.waiting import until
-
-KEY = "cg-observed-5f0c1e7a9b3d42688f"
-
-
-@dataclass
-class Observed:
-    fronts: list[FrontProcess]
-    pages: list[str]
-    prometheus: httpx.Client
-
-    def names(self) -> set[str]:
-        return set(self.prometheus.get("/api/v1/label/__name__/values").json()["data"])
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    assert shutil.which("prometheus"), "install Prometheus: apt-get install prometheus"
-    folder = tmp_path_factory.mktemp("observed")
-    engine = Front(front_settings(folder / "engine"), ScriptedServer()).start()
-    *ports, port = free_ports(3)
-    fronts: list[FrontProcess] = []
-    prometheus: subprocess.Popen[bytes] | None = None
-    try:
-        for metrics_port in ports:
-            environment = {
-                "ARCUS_DATA_DIR": str(folder / "data"),
-                "ARCUS_ENGINE_ADDRESS": engine.engine_address,
-                "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
-                "ARCUS_METRICS_PORT": str(metrics_port),
-                "ARCUS_MIN_FREE_BYTES": "0",
-            }
-            fronts.append(start_front({**os.environ, **environment}))
-        make_key(folder / "data", KEY)
-        for front in fronts:
-            use(front)
-        targets = [f"127.0.0.1:{each}" for each in ports]
-        configuration = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(RULES)],
-            "scrape_configs": [{"job_name": "arcus", "static_configs": [{"targets": targets}]}],
-        }
-        (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
-        prometheus = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={folder / 'prometheus.yaml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "prometheus.log").open("wb"),
-        )
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            yield Observed(fronts, [f"http://{target}/metrics" for target in targets], http)
-    finally:
-        if prometheus is not None:
-            prometheus.terminate()
-            prometheus.wait()
-        for front in fronts:
-            front.kill()
-        engine.stop()
-
-
-def use(front: FrontProcess) -> None:
-    """Each kind of request once."""
-    with httpx.Client(base_url=front.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as http:
-        collection = {"name": f"c-{front.grpc_port}", "collection_type": "media-descriptions"}
-        made = http.post("/collections", json=collection).raise_for_status().json()
-        http.post("/files", files={"file": ("a.mp4", b"x" * 1000)}).raise_for_status()
-        search = {"scope": "segment", "collections": [made["id"]], "query": "tide"}
-        http.post("/search", json=search).raise_for_status()
-        question = {"model": "nimbus-001", "input": "Which tide?", "stream": True}
-        assert "response.completed" in http.post("/responses", json=question).raise_for_status().text
-
-
-def is_up(observed: Observed) -> bool:
-    try:
-        found = observed.prometheus.get("/api/v1/query", params={"query": "sum(up)"}).json()["data"]["result"]
-    except (httpx.TransportError, KeyError, ValueError):
-        return False
-    return bool(found) and found[0]["value"][1] == "2"
+    with observing(tmp_path_factory.mktemp("observed")) as observed:
+        yield observed
 
 
 def test_what_rules_and_dashboards_name_is_told_by_running_fronts(observed: Observed) -> None:
@@ -132,3 +54,16 @@ def test_the_page_keeps_to_the_naming_of_prometheus(observed: Observed) -> None:
 
 def test_nothing_is_told_at_the_public_port(observed: Observed) -> None:
     assert httpx.get(observed.fronts[0].url.removesuffix("/v1") + "/metrics").status_code == 404
+
+
+def test_every_dashboard_can_be_drawn_from_the_scrape_and_its_picture_is_in_the_docs(observed: Observed) -> None:
+    until(lambda: is_up(observed), "Prometheus reads two fronts", 120)
+    shown = (ROOT / "docs" / "dashboards.md").read_text()
+    for path in DASHBOARDS:
+        figure = draw(path, observed.prometheus, time.time())
+        titles = [axes.get_title().split(" [")[0] for axes in figure.axes if axes.get_visible()]
+        assert titles == [panel["title"] for panel in json.loads(path.read_text())["panels"]]
+        picture = ROOT / "docs" / "pictures" / f"{path.stem}.png"
+        assert picture.read_bytes().startswith(b"\x89PNG") and f"(pictures/{picture.name})" in shown
+    fronts = next(path for path in DASHBOARDS if path.stem == "fronts")
+    until(lambda: draw(fronts, observed.prometheus, time.time()).axes[6].lines, "open streams are drawn", 60)
