@@ -1,0 +1,50 @@
+"""What the embedded engine learns from is not what it is judged by."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from loadtests.evaluation.collections import HERE, PARTS
+from training.evidence_questions import EXAMPLES
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_question_of_the_evaluation_is_among_the_examples_of_evidence(part: str) -> None:
+    learned = set(_strings(yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))))
+    judged = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
+    asked = set(_strings([question["ask"] for told in judged for question in told["questions"]]))
+    assert len(asked) > 100
+    assert sum(question in learned for question in asked) == 0
+
+
+def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
+    for told in yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).values():
+        names = [name for texts in told["files"].values() for name in texts]
+        assert len(names) == len(set(names))
+        assert {answer for asked in told["ask"].values() for answer in asked} <= {*names, "none"}
+        texts = [text for texts in told["files"].values() for text in texts.values()]
+        assert len(texts) == len(set(map(_plain, texts)))
+
+
+def test_no_question_of_the_examples_is_asked_twice() -> None:
+    collections = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).values()
+    texts = [text for told in collections for asked in told["ask"].values() for each in asked.values() for text in each]
+    assert len(texts) == len(set(map(_plain, texts)))
+
+
+def _strings(told: Any) -> Iterator[str]:
+    """Every text, letters only, of one case."""
+    if isinstance(told, str):
+        yield _plain(told)
+    elif isinstance(told, dict | list):
+        for item in told.values() if isinstance(told, dict) else told:
+            yield from _strings(item)
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
