@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray_jobs.runtime import free_ports
 from services.cli.demo import EXAMPLE
 from services.cli.instance import LOG_CHARACTERS, START_SECONDS, start_instance
 from services.core.settings import Settings
@@ -28,18 +28,11 @@ class System:
     settings: Settings  # opens the same data and the same engines from here
 
 
-def free_port() -> int:
-    """Of loopback, free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running_system(environment: Mapping[str, str] = {}, *, start_seconds: float = START_SECONDS) -> Iterator[System]:
     """Stops it at the end, whatever happened. Its log is printed if something goes wrong."""
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as folder:
-        engine_address = f"127.0.0.1:{free_port()}"
+        engine_address = f"127.0.0.1:{free_ports(1)[0]}"
         own = {
             "ARCUS_DATA_DIR": f"{folder}/data",
             "ARCUS_ENGINE_ADDRESS": engine_address,

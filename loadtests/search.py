@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,6 +29,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
+from ray_jobs.runtime import free_ports
 from services.cli.instance import START_SECONDS, first_line
 from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.index.shards import ensure_shards
@@ -129,9 +129,7 @@ def write_log(data_dir: Path, vectors: np.ndarray) -> None:
 @contextlib.contextmanager
 def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> Iterator[str]:
     """The address of an engine runtime that runs meanwhile."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     environment = {
         **os.environ,
         "ARCUS_DATA_DIR": str(data_dir),

@@ -26,7 +26,8 @@ from loadtests.load.saturation import Saturation, watch
 from loadtests.load.scenario import Scenario, load_scenario, schedule
 from loadtests.load.target import Clip, Target, prepare
 from loadtests.load.verdict import Verdict, judge
-from loadtests.running import EXAMPLE, free_port, running_system
+from loadtests.running import EXAMPLE, running_system
+from ray_jobs.runtime import free_ports
 from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.errors import ArcusError, invalid
 from services.core.store.database import Database
@@ -69,7 +70,7 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
 
 @contextmanager
 def own_system(scenarios: Sequence[Scenario]) -> Iterator[Doors]:
-    metrics_port = free_port()
+    (metrics_port,) = free_ports(1)
     environment = {
         "ARCUS_ROLES": SCRIPTED_ANSWERS,
         "ARCUS_MAX_REQUESTS_PER_TENANT": "4096",
