@@ -7,11 +7,9 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from itertools import starmap
 from math import log10
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -110,13 +108,13 @@ def how_busy(saturation: Saturation) -> Figure:
     names = list(saturation.series)
     rows = -(-len(names) // 2)
     figure = Figure(figsize=(11, 2.2 * rows), layout="constrained")
-    grid: Sequence[Axes] = figure.subplots(rows, 2, squeeze=False).flat  # type: ignore[assignment]
-    for axes, name in zip(grid, names, strict=False):
+    figure.subplots(rows, 2, squeeze=False)
+    for axes, name in zip(figure.axes, names, strict=False):
         at, values = zip(*saturation.series[name], strict=True)
         axes.plot(at, values, linewidth=1)
         axes.set_title(name, fontsize="small")
         axes.set_ylim(bottom=0)
-    for axes in list(grid)[len(names) :]:
+    for axes in figure.axes[len(names) :]:
         axes.set_visible(False)
     return figure
 
@@ -149,9 +147,9 @@ def _table(measures: dict[str, Any]) -> str:
         "good_per_second",
         "fairness",
     )
-    cells: list[tuple[str, Any]] = [(name.replace("_", " "), measures[name]) for name in counts]
-    cells += [(f"problem: {problem}", count) for problem, count in measures["problems"].items()]
-    rows = starmap("<tr><th>{}</th><td>{}</td></tr>".format, [(html.escape(name), value) for name, value in cells])
+    cells = {name.replace("_", " "): measures[name] for name in counts}
+    cells |= {f"problem: {problem}": count for problem, count in measures["problems"].items()}
+    rows = [f"<tr><th>{html.escape(name)}</th><td>{value}</td></tr>" for name, value in cells.items()]
     return f"<table>{''.join(rows)}</table>"
 
 

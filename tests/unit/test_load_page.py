@@ -13,7 +13,7 @@ from aiohttp import web
 
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome, Result
-from loadtests.load.page import MOST_POINTS, over_time, page
+from loadtests.load.page import MOST_POINTS, how_busy, over_time, page
 from loadtests.load.saturation import Saturation, between, read, watch
 from loadtests.load.scenario import Order, Scenario
 from loadtests.load.verdict import judge
@@ -91,6 +91,14 @@ def test_the_slowest_of_very_many_journeys_are_drawn() -> None:
     )
     times = [float(value) for line in over_time(run).axes[1].lines for value in np.asarray(line.get_ydata())]
     assert len(times) <= MOST_POINTS + 1 and max(times) == 99.0 and min(times) == 0.1
+
+
+@pytest.mark.parametrize("measures", [1, 2, 3])
+def test_only_the_measures_that_there_are_have_a_plot(measures: int) -> None:
+    saturation = Saturation()
+    for number in range(measures):
+        saturation.series[f"measure {number}"].append((0.0, 1.0))
+    assert [axes.get_title() for axes in how_busy(saturation).axes if axes.get_visible()] == list(saturation.series)
 
 
 def test_fronts_are_added_up_and_what_each_tells_of_the_database_is_taken_once() -> None:
