@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from services.core.jobs import Job
 from services.core.settings import Settings
 from services.telemetry.span_names import ATTEMPT, CODE, ERROR, JOB, ROUTE, TENANT
+
+if TYPE_CHECKING:
+    from services.core.jobs import Job
 
 Metadata = Sequence[tuple[str, str]]
 Attributes = Mapping[str, str | int]
