@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
-from opentelemetry.sdk.trace import TracerProvider
 
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
@@ -18,6 +17,7 @@ from services.nimbus.engine.client import REASON_HEADER, EngineClient
 from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
 from services.telemetry import tracing
 from tests.acceptance.scripted_server import ScriptedServer
+from tests.recorded_spans import record_spans
 
 
 class Shards(ScriptedServer):
@@ -121,7 +121,7 @@ async def test_searches_of_a_shard_wait_for_a_call_of_each_replica_and_share_the
 
 
 async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards, engine, monkeypatch):
-    monkeypatch.setattr(tracing, "tracer", TracerProvider().get_tracer("arcus"))
+    record_spans(monkeypatch)
     shards.plays = [0]
     shards.go.clear()
     searches = []

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -18,6 +15,7 @@ from services.core.settings import Settings
 from services.telemetry import span_names as names
 from services.telemetry import tracing
 from tests.contract.test_ingest_bounds import HeldPipeline, _end, working
+from tests.recorded_spans import record_spans
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
@@ -30,10 +28,7 @@ class BrokenPipeline(HeldPipeline):
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=ParentBased(ALWAYS_OFF))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "tracer", provider.get_tracer("arcus"))
-    return exporter
+    return record_spans(monkeypatch, share=0)
 
 
 async def described(store, database_url: str, pipeline: Any, *, carrier: dict[str, str]) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -16,6 +13,7 @@ from ray_jobs.ingress import Gate
 from services.core.errors import ArcusError
 from services.core.settings import load_settings
 from services.telemetry import tracing
+from tests.recorded_spans import record_spans
 from tests.unit.test_ingress_gate import CallContext, failing
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -28,10 +26,7 @@ class SearchRequest:
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "tracer", provider.get_tracer("arcus"))
-    return exporter
+    return record_spans(monkeypatch)
 
 
 def called(*metadata: tuple[str, str]) -> CallContext:
@@ -82,7 +77,7 @@ def test_a_call_sends_its_own_span_along(recorded: InMemorySpanExporter) -> None
 
 
 def test_who_is_not_sampled_sends_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "tracer", TracerProvider(sampler=ParentBased(ALWAYS_OFF)).get_tracer("arcus"))
+    record_spans(monkeypatch, share=0)
     with tracing.request_span("GET", {}) as request, tracing.client_span("call", {}) as (_, carried):
         assert carried == () and tracing.ids(request).keys() == {"trace_id"}
 
