@@ -78,10 +78,8 @@ _passages = (
     )
     .order_by(embeddings.c.id)
 )
-_placements = (
-    select(collection_shards.c.collection_id, shards.c.shard, shards.c.last_sequence)
-    .join(shards, shards.c.shard == collection_shards.c.shard)
-    .where(collection_shards.c.collection_id.in_(bindparam("ids", expanding=True)))
+_placements = select(collection_shards.c.collection_id, shards.c.shard, shards.c.last_sequence).join(
+    shards, shards.c.shard == collection_shards.c.shard
 )
 
 
@@ -133,8 +131,8 @@ class EmbeddingLog:
 
     async def placements(self, collection_ids: Iterable[str]) -> list[Placement]:
         """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
-        wanted = list(collection_ids)
-        return [Placement(*row) for row in await self._database.fetch(_placements, {"ids": wanted})]
+        query = _placements.where(self._database.among(collection_shards.c.collection_id, list(collection_ids)))
+        return [Placement(*row) for row in await self._database.fetch(query)]
 
     async def check_dimensions(self, dimensions: int, engine: str) -> None:
         """Raises INVALID_ARGUMENT where texts have vectors of another length."""

@@ -49,7 +49,8 @@ class Catalog:
         chosen = select(files.c.id).where(files.c.tenant_id == tenant_id, is_kept(files))
         if collection_ids is not None:
             member = select(collection_files.c.file_id).where(
-                collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id.in_(list(collection_ids))
+                collection_files.c.tenant_id == tenant_id,
+                self._database.among(collection_files.c.collection_id, collection_ids),
             )
             chosen = chosen.where(files.c.id.in_(member))
         if file_ids is not None:
@@ -79,7 +80,7 @@ class Catalog:
             .order_by(files.c.created_at, files.c.id, collections.c.name)
         )
         if collection_ids is not None:
-            query = query.where(collection_files.c.collection_id.in_(list(collection_ids)))
+            query = query.where(self._database.among(collection_files.c.collection_id, collection_ids))
         found: dict[str, CatalogFile] = {}
         async with self._database.read() as connection:
             for row in await connection.execute(query):

@@ -63,7 +63,6 @@ _placed = (  # a row for each shard that holds one
     .outerjoin(shards, shards.c.shard == collection_shards.c.shard)
     .where(*_of_tenant)
 )
-_many = _placed.where(collections.c.id.in_(bindparam("ids", expanding=True)))
 _one = select(collections, _file_count).where(*_of_tenant, collections.c.id == bindparam("collection_id"))
 _newest_ids = (
     select(collections.c.id).where(*_of_tenant).order_by(collections.c.created_at.desc()).limit(bindparam("most"))
@@ -165,7 +164,8 @@ class Collections:
 
         Raises NOT_FOUND for the first that is not the tenant's.
         """
-        found, placements = _read(await self._database.fetch(_many, {"tenant_id": tenant_id, "ids": list(ids)}))
+        many = _placed.where(self._database.among(collections.c.id, ids))
+        found, placements = _read(await self._database.fetch(many, {"tenant_id": tenant_id}))
         for id in ids:
             if id not in found:
                 raise not_found("Collection", id)

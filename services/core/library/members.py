@@ -202,9 +202,9 @@ class Members:
             .join(collection_files, collection_files.c.file_id == files.c.id)
             .where(
                 collection_files.c.tenant_id == tenant_id,
-                collection_files.c.collection_id.in_(collection_ids),
+                self._database.among(collection_files.c.collection_id, collection_ids),
                 files.c.tenant_id == tenant_id,
-                files.c.filename.in_(names),
+                self._database.among(files.c.filename, names),
                 is_kept(files),
             )
             .limit(MAX_NAMED)
@@ -221,7 +221,7 @@ class Members:
             select(collection_files.c.file_id)
             .where(
                 collection_files.c.tenant_id == tenant_id,
-                collection_files.c.collection_id.in_(collection_ids),
+                self._database.among(collection_files.c.collection_id, collection_ids),
                 of_kept_file(collection_files.c.file_id),
             )
             .group_by(collection_files.c.file_id)

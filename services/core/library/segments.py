@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, func, select, update
 
 from services.core.errors import invalid, not_found
 from services.core.media import Span
@@ -140,7 +140,7 @@ class Segments:
         query = select(files.c.id).where(files.c.tenant_id == tenant_id, is_kept(files))
         query = query.where(file_condition(filter, is_sqlite=self._database.is_sqlite))
         if collection_ids is not None:
-            query = query.where(files.c.id.in_(_members(collection_ids)))
+            query = query.where(self._in_collections(collection_ids))
         async with self._database.read() as connection:
             rows = (await connection.execute(query.limit(MAX_KEPT + 1))).scalars().all()
         return frozenset(_bounded(rows, "files"))
@@ -158,20 +158,20 @@ class Segments:
             .where(file_condition(of_files, is_sqlite=is_sqlite), segment_condition(filter, is_sqlite=is_sqlite))
         )
         if collection_ids is not None:
-            query = query.where(files.c.id.in_(_members(collection_ids)))
+            query = query.where(self._in_collections(collection_ids))
         async with self._database.read() as connection:
             rows = (await connection.execute(query.limit(MAX_KEPT + 1))).all()
         return {row.id: row.file_id for row in _bounded(rows, "segments")}
+
+    def _in_collections(self, collection_ids: Sequence[str]) -> ColumnElement[bool]:
+        among = self._database.among(collection_files.c.collection_id, collection_ids)
+        return files.c.id.in_(select(collection_files.c.file_id).where(among))
 
     async def _check_file(self, tenant_id: str, file_id: str) -> None:
         query = select(files.c.id).where(files.c.tenant_id == tenant_id, files.c.id == file_id, is_kept(files))
         async with self._database.read() as connection:
             if (await connection.execute(query)).first() is None:
                 raise not_found("File", file_id)
-
-
-def _members(collection_ids: Sequence[str]) -> Any:
-    return select(collection_files.c.file_id).where(collection_files.c.collection_id.in_(collection_ids))
 
 
 def _bounded(rows: Sequence[Any], noun: str) -> Sequence[Any]:

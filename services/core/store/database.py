@@ -247,7 +247,7 @@ class Database:
             self._space.check()
 
     def among(self, column: ColumnElement, ids: Collection[str]) -> ColumnElement[bool]:
-        """Whether a column holds one of the ids, of which there may be more than a statement has parameters for."""
+        """Whether a column holds one of the ids: by one parameter, for a statement with IN is another for each number of them."""
         array = json.dumps(list(ids))
         if self.is_sqlite:
             return column.in_(select(func.json_each(array).table_valued("value").c.value))
