@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest, PlanRequest, PlanResponse, Query, ToolCall
 
-from ray_jobs.engines.fair_turns import FairTurns
 from ray_jobs.engines.language.scripted import example
 from services.core.engines.config import ScriptedOptions
+from services.core.engines.fair_turns import FairTurns
 from services.core.errors import ArcusError, Reason, invalid
 
 UNBOUNDED = ScriptedOptions.model_validate({})

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     delete,
     func,
     literal_column,
@@ -27,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.core.claim_order import cost_of, later_column, turn_end, turn_start
 from services.core.clock import now_ms
 from services.core.errors import invalid
 from services.core.store.database import Database
@@ -125,7 +125,7 @@ def _waiting_tenants() -> Select:
     waiting = first.union_all(select(following.scalar_subquery()).where(first.c.tenant_id.is_not(None)))
     now_served = select(func.coalesce(func.max(tenant_shares.c.turn_start), 0.0)).scalar_subquery()
     own = func.coalesce(tenant_shares.c.virtual_seconds, 0.0)
-    start = case((own > now_served, own), else_=now_served)
+    start = turn_start(own, now_served, later_column)
     any_due = _oldest.with_only_columns(_due.c.id).where(_due.c.tenant_id == waiting.c.tenant_id).scalar_subquery()
     return (
         select(waiting.c.tenant_id, start.label("start"))
@@ -384,7 +384,7 @@ def _next_in_turn(connection: Connection, values: dict[str, Any]) -> tuple[Row |
 def _begin_turn(connection: Connection, tenant_id: str, start: float, seconds: float, *, moves_time: bool) -> None:
     """`moves_time`: whether the turn was chosen among all that waits, so that who returns from idleness begins there."""
     own = tenant_shares.c.virtual_seconds
-    values = {"virtual_seconds": case((own > start, own), else_=start) + seconds / tenant_shares.c.weight}
+    values = {"virtual_seconds": turn_end(own, start, cost_of(seconds, tenant_shares.c.weight), later_column)}
     turn = {"turn_start": start} if moves_time else {}
     share = insert(tenant_shares).values(tenant_id=tenant_id, virtual_seconds=start + seconds, **turn)
     connection.execute(share.on_conflict_do_update(index_elements=["tenant_id"], set_={**values, **turn}))
@@ -392,7 +392,7 @@ def _begin_turn(connection: Connection, tenant_id: str, start: float, seconds: f
 
 def _charge(connection: Connection, tenant_id: str, seconds: float) -> None:
     """More, or less, than the turn that was charged; what was gone meanwhile is nobody's."""
-    later = tenant_shares.c.virtual_seconds + seconds / tenant_shares.c.weight
+    later = tenant_shares.c.virtual_seconds + cost_of(seconds, tenant_shares.c.weight)
     connection.execute(
         update(tenant_shares).where(tenant_shares.c.tenant_id == tenant_id).values(virtual_seconds=later)
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_jobs.engines.fair_turns import FairTurns
+from services.core.engines.fair_turns import FairTurns
 from services.core.errors import ArcusError, Reason
 
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ray_jobs.engines.fair_turns import FairTurns
 from ray_jobs.engines.vllm.load import EngineLoad
 from ray_jobs.engines.vllm.placement import parallel_arguments
 from services.core.engines.config import VllmOptions
+from services.core.engines.fair_turns import FairTurns
 from services.core.errors import ArcusError, Reason, invalid
 
 WATCH_SECONDS = 0.5
