@@ -151,3 +151,8 @@ def pods(case: str) -> Iterator[tuple[str, Object]]:
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["env"] if "value" in each}
+
+
+def size_bytes(quantity: str) -> int:
+    """Of a quantity in Mi or Gi, as the chart's values have them."""
+    return int(quantity[:-2]) * {"Mi": 1024**2, "Gi": 1024**3}[quantity[-2:]]

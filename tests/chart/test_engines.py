@@ -17,7 +17,7 @@ from ray_jobs.cluster import serve_config
 from ray_jobs.runtime import serve_environment
 from services.core.engines.config import EngineConfig, parse_engine_config
 from services.core.settings import Settings
-from tests.chart.rendering import CASES, LEAST, ROOT, environment, objects, parsed, pods, render
+from tests.chart.rendering import CASES, LEAST, ROOT, environment, objects, parsed, pods, render, size_bytes
 
 ANSWER_SECONDS = 600
 
@@ -143,3 +143,15 @@ def test_a_longer_answer_makes_every_time_of_the_drain_longer() -> None:
     group = made["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["template"]["spec"]
     assert made["spec"]["rayClusterDeletionDelaySeconds"] >= 1800
     assert group["terminationGracePeriodSeconds"] > 1800 + 30 + 15
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_object_store_of_a_node_fits_its_shared_memory(case: str) -> None:
+    """Where it does not, Ray keeps frames on a disk: its own choice is 30 % of a pod's memory."""
+    for service in objects(case, "RayService"):
+        cluster = service["spec"]["rayClusterConfig"]
+        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+            volumes = group["template"]["spec"]["volumes"]
+            (limit,) = [each["emptyDir"]["sizeLimit"] for each in volumes if each["name"] == "shm"]
+            store = int(group["rayStartParams"]["object-store-memory"])
+            assert 0.85 < store / size_bytes(limit) <= 0.95

@@ -40,6 +40,16 @@
 {{- $groups | toJson -}}
 {{- end -}}
 
+{{- define "arcus.headSharedMemory" -}}512Mi{{- end -}}
+
+{{/* Bytes of Ray's object store in a shared memory of this size: without it Ray takes 30 % of the pod's memory, which does not
+fit, and writes frames to a disk. */}}
+{{- define "arcus.objectStoreBytes" -}}
+{{- $unit := regexFind "[A-Za-z]*$" . -}}
+{{- $factor := get (dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) $unit -}}
+{{- mulf (trimSuffix $unit . | float64) $factor 0.9 | int64 -}}
+{{- end -}}
+
 {{/* Seconds of a drain, computed where they are not given. */}}
 {{- define "arcus.drain" -}}
 {{- $given := .Values.engines.drain -}}
@@ -181,7 +191,7 @@ spec:
   - name: tmp
     emptyDir: {}
   - name: shm
-    emptyDir: {medium: Memory, sizeLimit: {{ $group.sharedMemory | default "512Mi" }}}
+    emptyDir: {medium: Memory, sizeLimit: {{ $group.sharedMemory | default (include "arcus.headSharedMemory" $root) }}}
   - name: models
     {{- $cache := $group.modelCache | default (dict "sizeLimit" "1Gi") }}
     {{- if $cache.claim }}
