@@ -1,35 +1,50 @@
-"""Learns which passages answer a question from the part `work` of the evaluation, for the embedder that is configured.
+"""Learns which passages answer a question from the examples in evidence_questions.yaml, for each embedder that is built in.
 
-    python -m training.evidence          # writes its entry in ray_jobs/engines/embedded/extractive/evidence.json
+    python -m training.evidence          # writes ray_jobs/engines/embedded/extractive/evidence.json
 
-A passage answers where it lies at a moment that answers and holds one of the facts asked for. The figures are of questions about
-collections that the weights were not learned from, each left out in turn; the threshold is chosen by them too. The parts
-`choose` and `final` are not read.
+Every question is asked of the passages of its collection, as if they had been retrieved; one that has an answer, once more
+without the segment that answers it, and of another collection, as one that nothing answers. The figures are of questions
+about collections that the weights were not learned from, each left out in turn; the threshold is chosen by them too.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 from arcus.engine.v1 import engine_pb2 as pb
 from sklearn.linear_model import LogisticRegression
 
-from loadtests.evaluation.api import ask_all, hold
-from loadtests.evaluation.clips import Span
-from loadtests.evaluation.collections import Question, read
-from loadtests.evaluation.grading import NEAR_SECONDS, holds
-from loadtests.evaluation.in_process import opened
-from ray_jobs.engines.embedded.extractive import generator
-from ray_jobs.engines.embedded.extractive.compose import question_of
+from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
+from ray_jobs.engines.embedded.extractive import forms
 from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured, possible, quotable
+from ray_jobs.engines.embedded.extractive.question import Question
+from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 
-KINDS = ("fact", "who", "how many", "moment", "yes or no", "paraphrase", "follow-up", "absent", "near miss")
+EXAMPLES = Path(__file__).with_name("evidence_questions.yaml")
+EMBEDDERS: dict[str, Any] = {"multilingual-e5-small": MultilingualEmbedder, "all-MiniLM-L6-v2": EmbeddedEmbedder}
+KINDS = {"screen": "scene_text", "seen": "visual_scene_description", "heard": "audio_description"}
+UTTERANCES = 2  # of a segment
+SEGMENTS = (12, 2)  # that are retrieved for one question: of a large collection and of a small one
+NONE = "none"
+PLACED = ("moment", "which_file")  # forms that what is shown with the answer answers too
 REGULARISATION = 0.3
-REFUSED_COST = 2.0
+REFUSED = 0.25  # of the questions that have an answer, by the threshold
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`vectors`: float32 [len(passages), dimensions]; `names`: of the passages."""
+
+    filename: str
+    names: tuple[str, ...]
+    passages: tuple[pb.Passage, ...]
+    vectors: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -37,75 +52,81 @@ class Example:
     """Everything retrieved for one question: `rows` [n, features] as `measured`, `answers` bool [n]."""
 
     collection: str
-    answerable: bool
     rows: np.ndarray
     answers: np.ndarray
     possible: np.ndarray
-    embedder: str
-    is_made: bool = False  # of a question whose answer was taken out of what was retrieved
+    is_made: bool = False  # of a question that has an answer, which is not among what was retrieved
+
+    @property
+    def answerable(self) -> bool:
+        return bool(self.answers.any())
 
 
-async def examples() -> list[Example]:
-    made: list[Example] = []
-    seen: list[pb.GenerateRequest] = []
-    answer = generator.from_sources
-
-    def watched(request: pb.GenerateRequest) -> str:
-        seen.append(request)
-        return answer(request)
-
-    generator.from_sources = watched
-    async with opened() as (http, settings):
-        for held in await hold(http, settings, read("work")):
-            for question in held.collection.questions:
-                if question.kind not in KINDS:
-                    continue
-                seen.clear()
-                await ask_all(http, [(held, question)])
-                if seen and not seen[-1].broad:
-                    made += _examples(held.collection.name, question, seen[-1], held.when)
-    return made
+def examples(embedder: Any) -> Iterator[Example]:
+    collections = list(yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).items())
+    held = [list(_segments(told["files"], embedder)) for _, told in collections]
+    for place, (collection, told) in enumerate(collections):
+        other = held[(place + 1) % len(held)]
+        for language, asked in told["ask"].items():
+            for answer, texts in asked.items():
+                for text, vector in zip(texts, embedder.embed(texts, queries=True), strict=True):
+                    question = replace(forms.read(text), language=language)
+                    answers = {answer, f"screen_{answer}"} if question.form in PLACED else {answer}
+                    rest = [segment for segment in held[place] if answer not in segment.names]
+                    for most in SEGMENTS:
+                        yield _example(collection, question, vector, held[place], answers, most)
+                        for segments in (rest, other) if answer != NONE else ():
+                            made = _example(collection, question, vector, segments, set(), most)
+                            yield replace(made, is_made=True)
 
 
-def _examples(
-    collection: str, question: Question, request: pb.GenerateRequest, when: Mapping[tuple[str, str], Span]
-) -> Iterator[Example]:
-    """The question with all that was retrieved; and once more without what answers it, as one that nothing answers."""
-    found = list(quotable(request.sources))
-    asked = question_of(request)
-    answers = [question.is_answerable and _answers(question, source, passage, when) for source, passage in found]
-    if not found or question.is_answerable != any(answers):
-        return
-    rows = measured(asked, found)
-    yield Example(
-        collection, question.is_answerable, rows, np.array(answers, bool), possible(asked, rows), request.embedder
-    )
-    rest = [item for item, answer in zip(found, answers, strict=True) if not answer]
-    if question.is_answerable and rest:
-        rows = measured(asked, rest)
-        yield Example(
-            collection, False, rows, np.zeros(len(rest), bool), possible(asked, rows), request.embedder, is_made=True
-        )
+def _segments(files: Mapping[str, Mapping[str, str]], embedder: Any) -> Iterator[Segment]:
+    """What is said, a few utterances each with what is shown meanwhile; what is shown by itself, apart."""
+    for filename, texts in files.items():
+        said = [name for name in texts if _kind(name) == "speech"]
+        parts = [said[first : first + UTTERANCES] for first in range(0, len(said), UTTERANCES)]
+        for name in texts:
+            if name not in said:
+                meanwhile = next((part for part in parts if name.partition("_")[2] in part), None)
+                parts.append([name]) if meanwhile is None else meanwhile.append(name)
+        for part in parts:
+            passages = [pb.Passage(kind=_kind(name), text=texts[name]) for name in part]
+            yield Segment(filename, tuple(part), tuple(passages), embedder.embed([item.text for item in passages]))
 
 
-def _answers(question: Question, source: pb.Source, passage: pb.Passage, when: Mapping[tuple[str, str], Span]) -> bool:
-    in_time = not question.at or any(
-        name == source.filename
-        and when[name, part].start_time - NEAR_SECONDS <= passage.start_time
-        and passage.end_time <= when[name, part].end_time + NEAR_SECONDS
-        for name, part in question.at
-    )
-    return in_time and (not question.facts or any(holds(passage.text, fact) for fact in question.facts))
+def _kind(name: str) -> str:
+    return KINDS.get(name.partition("_")[0], "speech")
+
+
+def _example(
+    collection: str, question: Question, query: np.ndarray, segments: Sequence[Segment], answers: set[str], most: int
+) -> Example:
+    """What is retrieved: the `most` segments that are likest, best first."""
+    sources = []
+    names = {}
+    for segment in segments:
+        source = pb.Source(filename=segment.filename, segment_id=f"{segment.filename}/{segment.names[0]}")
+        for name, passage, vector in zip(segment.names, segment.passages, segment.vectors, strict=True):
+            source.passages.add(kind=passage.kind, text=passage.text, score=float(vector @ query))
+            names[passage.text] = name
+        sources.append(source)
+    sources.sort(key=lambda source: -max(passage.score for passage in source.passages))
+    found = list(quotable(sources[:most]))
+    rows = measured(question, found)
+    right = [names[passage.text] in answers for _, passage in found]
+    return Example(collection, rows, np.array(right), possible(question, rows))
 
 
 def fitted(made: Sequence[Example]) -> tuple[np.ndarray, float]:
-    """(weights [features], bias). Each question weighs the same, and so do what answers it and what doesn't."""
-    made = [item for item in made if item.possible.any()]
-    rows = np.concatenate([item.rows[item.possible] for item in made])
-    answers = np.concatenate([item.answers[item.possible] for item in made])
+    """(weights [features], bias). Each question weighs the same, and so do what answers it and what doesn't. What only
+    repeats a question is left out: titles do and answer nothing, but who asks where something is has it answered so."""
+    told = [(item, item.possible & (item.rows[:, FEATURES.index("adds")] > 0)) for item in made]
+    told = [(item, kept) for item, kept in told if kept.any()]
+    rows = np.concatenate([item.rows[kept] for item, kept in told])
+    answers = np.concatenate([item.answers[kept] for item, kept in told])
     shares = []
-    for item in made:
-        right = item.answers[item.possible]
+    for item, kept in told:
+        right = item.answers[kept]
         shares.append(np.where(right, 1 / max(1, right.sum()), 1 / max(1, (~right).sum())))
     mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
     model = LogisticRegression(C=REGULARISATION, max_iter=5_000)
@@ -115,14 +136,18 @@ def fitted(made: Sequence[Example]) -> tuple[np.ndarray, float]:
 
 
 def main() -> None:
-    made = asyncio.run(examples())
-    every = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    every[made[0].embedder] = learned(made[0].embedder, made)
-    # Of an embedder that is not known, likeness counts only beside that of the other passages.
-    for item in made:
-        item.rows[:, [name.startswith(("likeness", "is_")) and name != "is_described" for name in FEATURES]] = 0.0
-    every["any"] = learned("any", made)
-    WEIGHTS.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")
+    every: dict[str, list[Example]] = {}
+    for name, kind in EMBEDDERS.items():
+        embedder = kind()
+        embedder.setup()
+        every[name] = list(examples(embedder))
+    told = {name: learned(name, made) for name, made in every.items()}
+    # Of an embedder that is not known, likeness counts only beside that of the other passages, as it does of any that is.
+    both = [item for made in every.values() for item in made]
+    for item in both:
+        item.rows[:, [column.startswith("likeness") for column in FEATURES]] = 0.0
+    told["any"] = learned("any", both)
+    WEIGHTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def learned(embedder: str, made: Sequence[Example]) -> dict[str, object]:
@@ -136,19 +161,16 @@ def learned(embedder: str, made: Sequence[Example]) -> dict[str, object]:
                 scores = item.possible / (1 + np.exp(-(item.rows @ weights + bias)))
                 best[place], first[place] = scores.max(), item.answers[scores.argmax()]
     answerable = np.array([item.answerable for item in made])
-    asked = np.array([not item.is_made for item in made])
-    print(f"{embedder}: {answerable.sum()} questions with an answer, {(~answerable & asked).sum()} without")
+    unanswerable = ~answerable & np.array([not item.is_made for item in made])
+    print(f"{embedder}: {answerable.sum()} questions with an answer, {unanswerable.sum()} without")
     print(f"what answers comes first: {first[answerable].mean():.3f}")
-    rates = [
-        (np.mean(best[answerable] < at), np.mean(best[~answerable & asked] < at), at)
-        for at in np.arange(0.02, 0.98, 0.02)
-    ]
-    for refused, kept_out, at in rates[2::4]:
-        print(f"  threshold {at:.2f}: answerable refused {refused:.3f}, unanswerable refused {kept_out:.3f}")
-    # One answer that is there and is not given costs as much as this many that are made of what is not there.
-    threshold = max(rates, key=lambda rate: rate[1] - REFUSED_COST * rate[0])[2]
+    for refused in (0.05, 0.1, 0.15, 0.2, REFUSED):
+        at = np.quantile(best[answerable], refused)
+        kept_out = np.mean(best[unanswerable] < at)
+        print(f"  threshold {at:.2f}: answerable refused {refused:.2f}, unanswerable refused {kept_out:.2f}")
+    threshold = np.quantile(best[answerable], REFUSED)
     weights, bias = fitted(made)
-    print(dict(zip(FEATURES, np.round(weights, 2), strict=True)), round(float(threshold), 2))
+    print(dict(zip(FEATURES, np.round(weights, 2).tolist(), strict=True)))
     return {
         "weights": [round(float(value), 4) for value in weights],
         "bias": round(bias, 4),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
-from training.evidence_questions import EXAMPLES
+from training.evidence import EXAMPLES
 
 
 @pytest.mark.parametrize("part", PARTS)

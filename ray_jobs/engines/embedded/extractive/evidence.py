@@ -40,11 +40,12 @@ FEATURES = (
     "contrast",  # how far above the other retrieved passages, in their standard deviations
     "words",  # the share of the question's words in the passage, the rarer ones counting more
     "words_near",  # the same in all that is said and shown in the segment
-    "names",  # the share of its names and numbers in the segment
-    "has_names",
+    "names",  # the share of its names and numbers in the segment; all where it has none
     "foreign",  # whether question and passage are in different languages, so that no word can be shared
     "asked_for",  # whether the passage holds what the form asks for: a number, a name, a date, a place
     "asks_for",
+    "tells",  # whether it holds it in words that the question does not have
+    "is_placed",  # whether it is asked where something is, or whether it is
     "adds",  # whether it says anything beyond the words of the question: a title repeats them
     "is_described",  # measured of picture or sound, not said or shown
 )
@@ -129,11 +130,12 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
             "contrast": contrast[place],
             "words": 0.0 if is_foreign else _share(weights, held[place]),
             "words_near": 0.0 if is_foreign else _share(weights, around),
-            "names": around.share(names),
-            "has_names": float(bool(names)),
+            "names": around.share(names) if names else 1.0,
             "foreign": float(is_foreign),
             "asked_for": float(kind is not None and any(fact.kind == kind for fact in facts(passage.text))),
             "asks_for": float(kind is not None),
+            "tells": float(bool(short_answer(question, passage.text))),
+            "is_placed": float(question.form in _PLACED),
             "adds": float(any(word not in asked for word in content_words(passage.text, language_of(passage.text)))),
             "is_described": float(passage.kind not in ("speech", "scene_text")),
         }

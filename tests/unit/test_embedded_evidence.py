@@ -1,0 +1,41 @@
+"""What is measured of a passage beside a question, and the weights that are learned of it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from arcus.engine.v1 import engine_pb2 as pb
+
+from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured
+from ray_jobs.engines.embedded.extractive.question import Question
+from training.evidence import EMBEDDERS
+
+
+def feature(name: str, question: Question, *texts: str) -> list[float]:
+    """Of each text, said in a segment of its own."""
+    passages = [pb.Passage(kind="speech", text=text, score=0.8) for text in texts]
+    sources = [pb.Source(segment_id=str(place), passages=[item]) for place, item in enumerate(passages)]
+    rows = measured(question, list(zip(sources, passages, strict=True)))
+    return list(map(float, rows[:, FEATURES.index(name)]))
+
+
+def test_a_name_that_the_question_has_does_not_tell_who() -> None:
+    question = Question("Who played against Amelia Winter?", "who")
+    texts = ("In the end Amelia Winter lost.", "In the end Amelia Winter lost to Jonas Berg.")
+    assert feature("asked_for", question, *texts) == [1.0, 1.0]
+    assert feature("tells", question, *texts) == [0.0, 1.0]
+
+
+def test_a_question_without_names_misses_none() -> None:
+    texts = ("The bridge was built by hand.", "Lydia Roos built it.")
+    assert feature("names", Question("Why did they build the bridge?"), *texts) == [1.0, 1.0]
+    assert feature("names", Question("What was built by Lydia Roos?"), *texts) == [0.0, 1.0]
+
+
+def test_every_embedder_has_weights_of_all_that_is_measured() -> None:
+    told = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    assert set(told) == {*EMBEDDERS, "any"}
+    for entry in told.values():
+        assert len(entry["weights"]) == len(FEATURES) and 0 < entry["threshold"] < 1
+        assert np.isfinite([*entry["weights"], entry["bias"]]).all()
