@@ -171,12 +171,25 @@ def plan(
     days_kept: Annotated[float, typer.Option(help="Days a video stays.")] = 365.0,
     peak: Annotated[float, typer.Option(help="Videos of the busiest hour against the mean of the day.")] = 2.0,
     cpu: Annotated[bool, typer.Option("--cpu", help="Without GPUs: the embedded engines.")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="A day of it: does it hold, and what breaks first.")
+    ] = False,
+    gpus: Annotated[int | None, typer.Option(help="With --simulate: GPUs; as many as are needed if not given.")] = None,
+    tenants: Annotated[int, typer.Option(help="With --simulate: tenants that share the load.")] = 100,
 ) -> None:
     """Size a cluster: GPUs, cores, memory and storage from measured rates, with what is assumed."""
     from services.cli.plan import print_plan
-    from services.cli.sizing import Load
+    from services.cli.sizing import Load, gpus_of
 
     load = Load(videos_per_day, questions_per_second, minutes_per_video, answer_tokens, days_kept, peak)
+    if simulate:
+        from services.cli.simulated_plan import Setup, print_simulation
+
+        if cpu:
+            raise invalid("--simulate is of GPUs; leave out --cpu.", field="cpu")
+        raise typer.Exit(0 if print_simulation(Setup(load, gpus_of(load) if gpus is None else gpus, tenants)) else 1)
+    if gpus is not None:
+        raise invalid("--gpus goes with --simulate.", field="gpus")
     print_plan(load, on_gpu=not cpu)
 
 

@@ -116,6 +116,11 @@ def plan(load: Load, *, on_gpu: bool = True, rates: Mapping[str, Rate] = RATES) 
     return Plan(tuple(needs), tuple(machines), tuple(rates[name] for name in names), _assumptions(load, on_gpu))
 
 
+def gpus_of(load: Load) -> int:
+    """Whole ones, one at least."""
+    return max(1, next(int(need.amount) for need in plan(load).machines if need.what == "GPUs of 80 GB"))
+
+
 def _kept(load: Load, dimensions: int) -> list[Need]:
     seconds = load.videos_per_day * load.minutes_per_video * 60 * load.days_kept
     vectors = seconds / SEGMENT_SECONDS * PIECES
