@@ -17,6 +17,7 @@ MOST_REFUSED = 0.001  # of questions
 MOST_FIRST_TOKEN_SECONDS = 2.0  # 95 of 100
 MOST_UNDERSTOOD_SECONDS = 900.0  # 95 of 100
 MOST_TENANTS, MOST_GPUS, MOST_ARRIVALS = 100_000, 1024, 1_000_000  # the last in a day: some minutes of a core
+MOST_PEAK = 24.0  # all of a day in an hour
 BUSIEST = SECONDS_PER_DAY * 23 / 48, SECONDS_PER_DAY * 25 / 48  # the hour around the peak, at noon
 LEAST_FACTOR, MOST_FACTOR, NEAR = 1 / 16, 16.0, 1.05
 
@@ -32,6 +33,10 @@ class Setup:
         for name, most in (("gpus", MOST_GPUS), ("tenants", MOST_TENANTS)):
             if not 1 <= getattr(self, name) <= most:
                 raise invalid(f"{name} is {getattr(self, name)}; it must be from 1 to {most}.", field=name)
+        if self.load.peak > MOST_PEAK:
+            raise invalid(
+                f"peak is {self.load.peak:g}; a day of one up to {MOST_PEAK:g} can be simulated.", field="peak"
+            )
         if self.load.videos_per_day + self.load.questions_per_second == 0:
             raise invalid("Nothing comes: give --videos-per-day or --questions-per-second.", field="videos_per_day")
         arrivals = self.load.videos_per_day + self.load.questions_per_second * SECONDS_PER_DAY / self.load.peak

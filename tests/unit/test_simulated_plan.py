@@ -55,6 +55,7 @@ def test_more_gpus_hold_more_and_the_bound_is_where_the_machines_are_full():
         (lambda: Setup(Load(1, 1), 0, 1), "gpus is 0; it must be from 1 to 1024"),
         (lambda: Setup(Load(1, 1), 1, 0), "tenants is 0"),
         (lambda: Setup(Load(0, 0), 1, 1), "Nothing comes"),
+        (lambda: Setup(Load(1, 1, peak=2000), 1, 1), "peak is 2000; a day of one up to 24"),
         (lambda: Setup(Load(0, 1000), 1, 1), "give a part of the load"),
     ],
 )
