@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart test-cluster lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -78,6 +78,15 @@ test-llama: setup build/llama
 
 test-chart: setup .venv/chart
 	$(PY) -m pytest -q tests/chart
+
+# The chart's pods on hosts of their own, which are network namespaces: as root, with PostgreSQL (Debian's package).
+test-cluster: setup .venv/cluster
+	$(PY) -m pytest -q tests/cluster -s
+
+# As in an image, all of Ray is compiled: pods can't write what they compile, and each of their processes would do it anew.
+.venv/cluster: .venv/chart
+	cd $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && $(CURDIR)/$(PY) -m compileall -qq ray aiohttp opencensus google opentelemetry grpc pydantic
+	touch $@
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
 test-media: setup

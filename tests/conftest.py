@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.contract.postgres_server import PostgresServer
+from tests.contract.postgres_server import PostgresServer, installed_postgres
 
 STARTS_RAY = (
     "test_collection_settings.py",
@@ -49,13 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found += [Path(path) for path in [shutil.which("initdb")] if path]
-    if not found:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is not installed; CI installs Debian's postgresql")
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    server = PostgresServer(found[-1].parent)
+    server = PostgresServer(installed_postgres())
     try:
         asyncio.run(server.prepare())
         yield server

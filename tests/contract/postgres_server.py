@@ -9,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from services.core.store.database import Database
 from tests.waiting import until
@@ -20,10 +22,24 @@ from tests.waiting import until
 STARTS = 5
 
 
-class PostgresServer:
-    """A PostgreSQL of the test session's own, on a Unix socket only, with one migrated template to clone."""
+def installed_postgres() -> Path:
+    """The folder of its programs. Skips the test where there is none, and fails it in CI."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found += [Path(path) for path in [shutil.which("initdb")] if path]
+    if not found:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed; CI installs Debian's postgresql")
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return found[-1].parent
 
-    def __init__(self, binaries: Path) -> None:
+
+class PostgresServer:
+    """A PostgreSQL of the test session's own, on a Unix socket, with one migrated template to clone.
+
+    With `enter`, the words before a command that shall run on another host, it also listens at that host's 5432.
+    """
+
+    def __init__(self, binaries: Path, enter: Sequence[str] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="arcus-postgres-"))
         # PostgreSQL refuses to run as root.
         account = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -38,9 +54,19 @@ class PostgresServer:
             stdout=subprocess.DEVNULL,
             **options,
         )
-        settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=100"]
+        if enter:
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all all trust\n")
+            become = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+            enter, options = [*enter, *become], {"cwd": self._folder}
+        settings = [
+            f"listen_addresses={'*' if enter else ''}",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=100",
+        ]
         self._log = (self._folder / "log").open("wb")
-        command = [binaries / "postgres", "-D", data, "-k", self._folder]
+        command = [*enter, str(binaries / "postgres"), "-D", str(data), "-k", str(self._folder)]
         self._start = lambda: subprocess.Popen(
             command + [part for setting in settings for part in ("-c", setting)],
             stdout=self._log,

@@ -1,9 +1,13 @@
-"""A small S3 over loopback HTTP: objects put whole or in parts, read whole or by range, listed and deleted."""
+"""A small S3 over HTTP: objects put whole or in parts, read whole or by range, listed and deleted.
+
+As a process: python -m tests.contract.s3_server ADDRESS PORT
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -12,25 +16,30 @@ from xml.sax.saxutils import escape
 XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
+def s3_environment(address: str, port: int) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT": f"http://{address}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+
+
 class S3Server:
     """Keeps objects in memory; `environment` is what a client of object_store must be given."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((address, port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT": f"http://127.0.0.1:{self._server.server_address[1]}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-        }
+        address, port = self._server.server_address[:2]
+        return s3_environment(str(address), port)
 
     def __enter__(self) -> S3Server:
         self._thread.start()
@@ -131,3 +140,8 @@ def _handler(store: S3Server) -> type[BaseHTTPRequestHandler]:
 
 def _tag(body: bytes) -> str:
     return f'"{hashlib.md5(body).hexdigest()}"'
+
+
+if __name__ == "__main__":
+    with S3Server(sys.argv[1], int(sys.argv[2])):
+        threading.Event().wait()

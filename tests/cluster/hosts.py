@@ -1,0 +1,79 @@
+"""This machine as several hosts: network namespaces on one bridge, each with an address of its own. Needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import suppress
+from typing import Self
+
+
+class NotPermittedError(Exception):
+    """What this machine does not let make hosts of it."""
+
+
+class Network:
+    """Interfaces and namespaces are named after this process, so that several may be there side by side."""
+
+    def __init__(self) -> None:
+        self._prefix = f"a{os.getpid()}"  # an interface's name has at most 15 characters
+        self._first = f"198.18.{os.getpid() % 256}"  # of RFC 2544, for tests of networks
+        self.hosts: dict[str, Host] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            _ip("link", "add", self._prefix, "type", "bridge")
+            _ip("address", "add", f"{self._first}.1/24", "dev", self._prefix)
+            _ip("link", "set", self._prefix, "up")
+        except NotPermittedError:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(NotPermittedError):
+            for host in self.hosts.values():
+                _ip("netns", "delete", host.namespace)
+            _ip("link", "delete", self._prefix)
+
+    def host(self, name: str) -> Host:
+        """A new one, whose name all processes that start from now on can resolve."""
+        number = len(self.hosts) + 2
+        namespace, outside = f"{self._prefix}-{number}", f"{self._prefix}v{number}"
+        _ip("netns", "add", namespace)
+        host = self.hosts[name] = Host(namespace, outside, f"{self._first}.{number}")
+        _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        _ip("link", "set", outside, "master", self._prefix, "up")
+        inside = ("-n", namespace)
+        _ip(*inside, "address", "add", f"{host.address}/24", "dev", "eth0")
+        _ip(*inside, "link", "set", "lo", "up")
+        _ip(*inside, "link", "set", "eth0", "up")
+        _ip(*inside, "route", "add", "default", "via", f"{self._first}.1")
+        return host
+
+    def names(self, **more: str) -> str:
+        """Text of /etc/hosts; `more` has other names of hosts."""
+        named = {name: host.address for name, host in self.hosts.items()}
+        named |= {other.replace("_", "-"): self.hosts[name].address for other, name in more.items()}
+        return "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in named.items())
+
+
+class Host:
+    def __init__(self, namespace: str, outside: str, address: str) -> None:
+        self.namespace, self.address = namespace, address
+        self._outside = outside
+        self.enter = ["ip", "netns", "exec", namespace]  # before a command that shall run on it
+
+    def cut(self) -> None:
+        """Nothing reaches it any more, and nobody is told."""
+        _ip("link", "set", self._outside, "down")
+
+    def join(self) -> None:
+        _ip("link", "set", self._outside, "up")
+
+
+def _ip(*words: str) -> None:
+    try:
+        subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        raise NotPermittedError(f"ip {' '.join(words)}: {getattr(error, 'stderr', '') or error}") from error
