@@ -1,0 +1,65 @@
+"""A sweep's knee is where what is done well stops following what is asked, and never what the generator could not measure."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from loadtests.load.generator import Run
+from loadtests.load.outcomes import Outcome
+from loadtests.load.scenario import Objective, Scenario, schedule
+from loadtests.load.verdict import judge
+from loadtests.sweep import Step, at_rate, knee, rates, step_of
+from services.core.errors import ArcusError
+
+
+def step(asked: float, good: float, *, delay: float = 0.0, cpu: float = 0.1) -> Step:
+    return Step(asked, good, 0.1, delay, cpu)
+
+
+@pytest.mark.parametrize(
+    ("steps", "found", "told"),
+    [
+        ([step(10, 10), step(15, 14.8), step(22, 16)], 15, "the knee"),
+        ([step(10, 10), step(15, 15)], 15, "at least"),
+        ([step(10, 10), step(15, 15, delay=0.02)], 10, "at least"),
+        ([step(10, 10), step(15, 3, cpu=0.9)], 10, "at least"),
+        ([step(10, 4)], 0, "below the first step"),
+        ([], 0, "below the first step"),
+    ],
+)
+def test_the_knee_is_the_last_rate_that_was_followed(steps: list[Step], found: float, told: str):
+    rate, what = knee(steps)
+    assert rate == found and what.startswith(told)
+
+
+def test_rates_rise_to_the_last_and_what_does_not_rise_is_refused():
+    assert list(rates(5, 2, 25)) == [5, 10, 20]
+    for first, factor, last, told in (
+        (0, 2, 5, "--from"),
+        (9, 2, 5, "--from"),
+        (1, 1, 5, "--factor"),
+        (1, 1.1, 500, "steps"),
+    ):
+        with pytest.raises(ArcusError, match=told):
+            list(rates(first, factor, last))
+    with pytest.raises(ArcusError, match="--factor"):
+        list(rates(1, math.nan, 5))
+
+
+def test_a_step_counts_what_met_its_objectives_by_the_time_in_which_it_was_asked():
+    soon = Objective(measure="first_token_seconds", percentile=90, at_most=1.0)
+    scenario = Scenario(name="test", duration_seconds=10, journeys={"answer": 1}, objectives=(soon,))
+    scenario = at_rate(
+        scenario.model_copy(update={"arrivals": scenario.arrivals.model_copy(update={"law": "constant"})}), 4
+    )
+    outcomes = [
+        Outcome(order, 0.0, "completed", first_token_seconds=0.1 if order.number % 2 else 3.0, last_seconds=4.0)
+        for order in schedule(scenario)
+    ]
+    run = Run(outcomes, 14.0, 0.1)  # the last ones ended four seconds later
+    found = step_of(scenario, judge(scenario, run), run)
+    assert found.asked_per_second == pytest.approx(len(outcomes) / 10)
+    assert found.good_per_second == pytest.approx(found.asked_per_second / 2, rel=0.06)
+    assert found.first_token_p95_seconds == 3.0 and not found.follows
