@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,7 +63,7 @@ class Pod:
             )
 
     def run(self, words: Sequence[str] | None = None, seconds: float = 120) -> str:
-        """Of one that ends by itself: what it prints. Raises CalledProcessError."""
+        """Of one that ends by itself, without an error: what it prints."""
         self.folder.mkdir(exist_ok=True)
         command = self._command(words)
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=seconds)
@@ -81,19 +80,6 @@ class Pod:
             for child in psutil.Process(self.process.pid).children():
                 child.kill()
             self.process.wait()
-
-    def stop(self, seconds: float) -> int:
-        """As the kubelet ends it: SIGTERM to the first process, and what is there after `seconds` is killed."""
-        assert self.process is not None
-        for child in psutil.Process(self.process.pid).children():
-            child.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(seconds)
-        finally:
-            self.kill()
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
 
     def _image(self, step: str) -> list[str]:
         text = (ROOT / "docker" / f"{self.image}.Dockerfile").read_text()
