@@ -20,7 +20,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.embedded.extractive.facts import facts
 from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
-from ray_jobs.engines.embedded.extractive.short_answer import WANTED, short_answer
+from ray_jobs.engines.embedded.extractive.short_answer import WANTED, names_somebody, short_answer
 from services.core.media import said_by
 from services.core.questions import without_file_names
 from services.core.search.tokens import pieces
@@ -29,6 +29,9 @@ from services.core.words import Held, content_words, is_stop_word
 WEIGHTS = Path(__file__).with_name("evidence.json")
 MAX_CHARACTERS = 2_000  # of a question that are read
 MAX_PASSAGES = 400  # that are measured for one question
+MAX_JUDGED = (
+    8  # the likeliest passages of a question for somebody, whose names are looked at: headlines have capitals too
+)
 QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
 LIKENESS_MIDDLE, LIKENESS_SCALE = 0.82, 20.0  # of e5's likenesses, which lie close together
 FEATURES = (
@@ -76,7 +79,10 @@ def points(question: Question, sources: Iterable[pb.Source], embedder: str) -> l
         return []
     likely = likelihoods(embedder, question, measured(question, found))
     made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
-    return sorted(made, key=lambda point: -point.score)
+    made.sort(key=lambda point: -point.score)
+    if question.form == "who":
+        made = [point for point in made[:MAX_JUDGED] if names_somebody(point.text)]
+    return made
 
 
 def quotable(sources: Iterable[pb.Source]) -> Iterator[tuple[pb.Source, pb.Passage]]:
@@ -134,7 +140,7 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
             "foreign": float(is_foreign),
             "asked_for": float(kind is not None and any(fact.kind == kind for fact in facts(passage.text))),
             "asks_for": float(kind is not None),
-            "tells": float(bool(short_answer(question, passage.text))),
+            "tells": float(bool(short_answer(question, passage.text, is_judged=False))),
             "is_placed": float(question.form in _PLACED),
             "adds": float(any(word not in asked for word in content_words(passage.text, language_of(passage.text)))),
             "is_described": float(passage.kind not in ("speech", "scene_text")),

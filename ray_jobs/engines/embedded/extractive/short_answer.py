@@ -11,20 +11,25 @@ from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.sentences import content_terms, sentences, telling
+from ray_jobs.engines.embedded.extractive.somebody import is_somebody
 from services.core.search.tokens import folded, is_unspaced
 from services.core.words import STOP_WORDS, Held
 
 WANTED: dict[Form, Kind] = {"number": "number", "who": "name", "when": "date", "where": "place"}
 AFFIRMING_SHARE = 0.6  # of the words of a question that a sentence which affirms or denies it holds
+MAX_NAMES = 4  # of a passage that are tried for one of somebody
 MAX_LABELLED = 60  # characters of a line such as "Mon: 55" that is an answer as it is
 
 _LABELLED = re.compile(r"(?P<label>[^:：\d]{1,40}?)\s*[:：]\s*\S")
 _ASKING_END = re.compile(r"(?:でしょうか|ですか|ますか|吗|嗎|呢|か)?[？?\s]*$")
 
 
-def short_answer(question: Question, passage_text: str) -> str:
+def short_answer(question: Question, passage_text: str, *, is_judged: bool = True) -> str:
     """The number, name, date or place as it stands in the passage, yes or no in the question's language, or "" where the
-    form asks for none of these or the passage has none."""
+    form asks for none of these or the passage has none.
+
+    is_judged: whether a name has to be somebody's, which takes some 20 ms for each that is tried, at most MAX_NAMES.
+    """
     if question.form == "yes_no":
         return _yes_or_no(question, passage_text)
     kind = WANTED.get(question.form)
@@ -33,7 +38,7 @@ def short_answer(question: Question, passage_text: str) -> str:
     wanted = content_terms(question.text)
     asked = folded(question.text)
     wanted_by = wanted_measure(question.text) if kind == "number" else ""
-    found: list[tuple[tuple[bool, float, bool, float], str]] = []
+    found: list[tuple[tuple[bool, float, bool, float], str, Fact]] = []
     labels: dict[bool, int] = {True: 0, False: 0}
     for sentence in sentences(passage_text):
         labelled = _LABELLED.match(sentence) if len(sentence) <= MAX_LABELLED else None
@@ -44,10 +49,19 @@ def short_answer(question: Question, passage_text: str) -> str:
         for fact in facts(sentence):
             if fact.kind == kind and folded(fact.text) not in asked and not measures_else(fact.text, wanted_by):
                 text = sentence if labelled else _counted(sentence, fact, wanted)
-                found.append(((named, share, fact.is_sure, -_distance(sentence, fact, wanted)), text))
+                found.append(((named, share, fact.is_sure, -_distance(sentence, fact, wanted)), text, fact))
     if labels[False] > 1 and not labels[True]:
         return ""  # a chart or a table none of whose labels is asked for
-    return max(found, key=lambda item: item[0])[1] if found else ""
+    found.sort(key=lambda item: item[0], reverse=True)
+    if kind == "name" and is_judged:
+        return next((text for _, text, fact in found[:MAX_NAMES] if is_somebody(fact.text)), "")
+    return found[0][1] if found else ""
+
+
+def names_somebody(text: str) -> bool:
+    """Whether one of its names is of a person or an organisation: of the first few, those first that are surely names."""
+    names = sorted((fact for fact in facts(text) if fact.kind == "name"), key=lambda fact: not fact.is_sure)
+    return any(is_somebody(fact.text) for fact in names[:MAX_NAMES])
 
 
 def _is_named(label: str, wanted: set[str]) -> bool:
