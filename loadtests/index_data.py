@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from services.core.engines.config import parse_engine_config
+from services.core.index.embedder import ensure_embedder
 from services.core.index.shards import ensure_shards
 from services.core.store.database import Database
 
@@ -46,6 +48,7 @@ def write_shards(url: str, path: Path, vectors: np.ndarray, shards: int) -> None
         database = Database(url)
         await database.migrate()
         await ensure_shards(database, shards)
+        await ensure_embedder(database, parse_engine_config(""))
         await database.close()
 
     asyncio.run(make_tables())

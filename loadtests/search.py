@@ -31,7 +31,8 @@ from arcus.engine.v1 import engine_pb2_grpc
 
 from ray_jobs.runtime import free_ports
 from services.cli.instance import START_SECONDS, first_line
-from services.core.engines.config import SCRIPTED_ANSWERS
+from services.core.engines.config import SCRIPTED_ANSWERS, parse_engine_config
+from services.core.index.embedder import ensure_embedder
 from services.core.index.shards import ensure_shards
 from services.core.store.database import Database
 
@@ -106,6 +107,7 @@ def write_log(data_dir: Path, vectors: np.ndarray) -> None:
         database = Database(f"sqlite+aiosqlite:///{path}")
         await database.migrate()
         await ensure_shards(database, 1)
+        await ensure_embedder(database, parse_engine_config(""))
         await database.close()
 
     asyncio.run(make_tables())
