@@ -153,8 +153,8 @@ def print_simulation(setup: Setup) -> bool:
     print("  calibration: none on these machines; rates are those below, every figure is extrapolated")
     print(f"  promised: p95 of the first token {MOST_FIRST_TOKEN_SECONDS:g} s, of understanding {MOST_UNDERSTOOD_SECONDS:g} s, "
           f"refused {MOST_REFUSED:.1%}")  # fmt: skip
-    print("  whose turn it is: the product's own code for claims and engines; not in it: limits of plans, searches, probes, "
-          "scaling, faults")  # fmt: skip
+    print("  whose turn it is: the product's own code for claims and engines; not in it: limits of plans, batches, "
+          "searches, probes, scaling, faults")  # fmt: skip
     print(
         "  tenants ask as 1, 1/2, 1/3 …; lengths are exponential; the peak is at noon; the split of GPUs is by the load"
     )
