@@ -41,7 +41,7 @@ class Network:
         number = len(self.hosts) + 2
         namespace, outside = f"{self._prefix}-{number}", f"{self._prefix}v{number}"
         _ip("netns", "add", namespace)
-        host = self.hosts[name] = Host(namespace, outside, f"{self._first}.{number}")
+        host = self.hosts[name] = Host(namespace, f"{self._first}.{number}")
         _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         _ip("link", "set", outside, "master", self._prefix, "up")
         inside = ("-n", namespace)
@@ -59,17 +59,9 @@ class Network:
 
 
 class Host:
-    def __init__(self, namespace: str, outside: str, address: str) -> None:
+    def __init__(self, namespace: str, address: str) -> None:
         self.namespace, self.address = namespace, address
-        self._outside = outside
         self.enter = ["ip", "netns", "exec", namespace]  # before a command that shall run on it
-
-    def cut(self) -> None:
-        """Nothing reaches it any more, and nobody is told."""
-        _ip("link", "set", self._outside, "down")
-
-    def join(self) -> None:
-        _ip("link", "set", self._outside, "up")
 
 
 def _ip(*words: str) -> None:

@@ -29,9 +29,7 @@ from services.core.words import Held, content_words, is_stop_word
 WEIGHTS = Path(__file__).with_name("evidence.json")
 MAX_CHARACTERS = 2_000  # of a question that are read
 MAX_PASSAGES = 400  # that are measured for one question
-MAX_JUDGED = (
-    8  # the likeliest passages of a question for somebody, whose names are looked at: headlines have capitals too
-)
+MAX_JUDGED = 8  # the likeliest passages of a question for somebody, whose names are looked at
 QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
 LIKENESS_MIDDLE, LIKENESS_SCALE = 0.82, 20.0  # of e5's likenesses, which lie close together
 FEATURES = (
