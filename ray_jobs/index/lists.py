@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ray_jobs.index.rounded import WIDER, query_bytes, to_bytes
+from ray_jobs.index.rounded import WIDER, greatest_error, rounded_queries, to_bytes
 from ray_jobs.index.vectors import Vectors
 
 LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vectors
 SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
 ITERATIONS = 10
-CANDIDATES = 512  # rows found in the lists that are scored exactly, at least
+CANDIDATES = 512  # rows of the lists, the best by their bytes, among which the nearest are told exactly, at least
 
 
 def list_count(vectors: int) -> int:
     return max(4, round(LISTS_PER_ROOT * vectors**0.5))
+
+
+def candidate_count(depth: int) -> int:
+    return max(depth * WIDER, CANDIDATES)
 
 
 def train(sample: np.ndarray, lists: int, *, seed: int = 1, threads: int = 1) -> np.ndarray:
@@ -36,6 +41,14 @@ def train(sample: np.ndarray, lists: int, *, seed: int = 1, threads: int = 1) ->
     )
     kmeans.train(np.ascontiguousarray(sample, np.float32))
     return np.asarray(kmeans.centroids)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Of one query, best first by their bytes. most: float32 [n], what the scores of rows int64 [n] can be at most."""
+
+    rows: np.ndarray
+    most: np.ndarray
 
 
 class Lists:
@@ -62,6 +75,7 @@ class Lists:
         )
         self._index.is_trained = True  # bytes are taken as they are
         self._sizes = np.zeros(count, np.int64)
+        self._error = 0.0
         self.assigned = np.empty(0, np.int32)
 
     @property
@@ -75,24 +89,43 @@ class Lists:
             assigned = self._quantizer.assign(np.ascontiguousarray(vectors, np.float32), 1).reshape(-1)
         numbers = np.ascontiguousarray(assigned, np.int64)
         rounded = to_bytes(vectors)
+        self._error = max(self._error, greatest_error(vectors, rounded))
         self._index.add_core(len(rounded), faiss.swig_ptr(rounded), None, faiss.swig_ptr(numbers))
         self._sizes += np.bincount(numbers, minlength=len(self._sizes))
         self.assigned = np.concatenate([self.assigned, numbers.astype(np.int32)])
 
     def search(self, queries: np.ndarray, depth: int, probes: int | None = None) -> tuple[Sequence[np.ndarray], int]:
         """(rows that may be the `depth` nearest, for each query, in no order; centroids and vectors that were scored)."""
-        probes = min(probes or self.probes, len(self._sizes))
-        self._index.nprobe = probes
-        scores, near = self._quantizer.search(queries, probes)
-        rounded = np.stack([query_bytes(query)[0] for query in queries])
-        _, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, scores)
-        looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
-        return [found[found >= 0] for found in rows], looked_at
+        found, looked_at = self._candidates(queries, depth, probes or self.probes)
+        return [candidates.rows for candidates in found], looked_at
 
     def nearest(
         self, queries: np.ndarray, depth: int, vectors: Vectors
     ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
-        """((scores, rows) of each query, best first, at least `depth` where the lists hold them; what was scored)."""
-        candidates, looked_at = self.search(queries, max(depth * WIDER, CANDIDATES))
-        ranked = [vectors.rank(query, rows, len(rows)) for query, rows in zip(queries, candidates, strict=True)]
-        return ranked, looked_at
+        """((scores, rows) of the `depth` nearest candidates of each query, best first; what was scored)."""
+        found, looked_at = self._candidates(queries, candidate_count(depth), self.probes)
+        return [_ranked(query, each, depth, vectors) for query, each in zip(queries, found, strict=True)], looked_at
+
+    def _candidates(self, queries: np.ndarray, depth: int, probes: int) -> tuple[list[Candidates], int]:
+        probes = min(probes, len(self._sizes))
+        self._index.nprobe = probes
+        near_scores, near = self._quantizer.search(queries, probes)
+        rounded, scales, errors = rounded_queries(queries, self._error)
+        scores, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, near_scores)
+        looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
+        most = scores / scales[:, None] + errors[:, None]
+        counts = (rows >= 0).sum(1)
+        return [Candidates(rows[n, :count], most[n, :count]) for n, count in enumerate(counts.tolist())], looked_at
+
+
+def _ranked(query: np.ndarray, candidates: Candidates, depth: int, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
+    """(scores, rows) of the `depth` nearest; only those are scored exactly that may be among them."""
+    rows, most = candidates.rows, candidates.most
+    wide = depth * WIDER
+    scores = vectors.scores(query, rows[:wide])
+    if len(rows) > wide:
+        least = np.partition(scores, -depth)[-depth]
+        wide += int(np.searchsorted(-most[wide:], -least, "right"))
+        scores = np.concatenate([scores, vectors.scores(query, rows[len(scores) : wide])])
+    best = np.argsort(-scores, kind="stable")[:depth]
+    return scores[best], rows[best]

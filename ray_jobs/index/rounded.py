@@ -14,10 +14,19 @@ def to_bytes(vectors: np.ndarray) -> np.ndarray:
     return np.clip(np.round(vectors * SCALE), -127, 127).astype(np.float32)
 
 
-def query_bytes(query: np.ndarray) -> tuple[np.ndarray, float]:
-    """(the query as whole numbers, as float32, as FAISS multiplies bytes with bytes; how many make one)."""
-    scale = 127 / max(float(np.abs(query).max()), 1e-9)
-    return np.round(query * scale).astype(np.float32), scale
+def greatest_error(vectors: np.ndarray, rounded: np.ndarray) -> float:
+    """The length of the greatest rounding error of vectors [n, dimensions] and their bytes."""
+    return float(np.linalg.norm(vectors - rounded / SCALE, axis=1).max(initial=0.0))
+
+
+def rounded_queries(queries: np.ndarray, error: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit queries [n, dimensions] as whole numbers, as float32, as FAISS multiplies bytes with bytes; float32 [n] how much
+    of such a product makes one; and float32 [n] how far off it may be where the vectors' rounding errors are `error` at most.
+    """
+    scales = 127 / np.maximum(np.abs(queries).max(1, keepdims=True), 1e-9)
+    rounded = np.round(queries * scales).astype(np.float32)
+    lost = np.linalg.norm(queries - rounded / scales, axis=1)
+    return rounded, SCALE * scales[:, 0], error + lost * (1 + error)
 
 
 class RoundedVectors:
@@ -36,7 +45,7 @@ class RoundedVectors:
 
     def add(self, vectors: np.ndarray) -> None:
         rounded = to_bytes(vectors)
-        self.error = max(self.error, float(np.linalg.norm(vectors - rounded / SCALE, axis=1).max(initial=0.0)))
+        self.error = max(self.error, greatest_error(vectors, rounded))
         while len(rounded):
             room = -self.count % self._block_rows
             if not room:
@@ -48,14 +57,11 @@ class RoundedVectors:
 
     def look(self, queries: np.ndarray, wide: int) -> list[Look]:
         """The best `wide` rows of each block, for each unit query: float32 [n, dimensions]."""
-        rounded, scales = zip(*map(query_bytes, queries), strict=True)
-        asked = np.stack(rounded)
-        found = [block.search(asked, min(wide, block.ntotal)) for block in self._blocks]
+        rounded, scales, errors = rounded_queries(queries, self.error)
+        found = [block.search(rounded, min(wide, block.ntotal)) for block in self._blocks]
         looks = []
-        for number, (query, scale) in enumerate(zip(queries, scales, strict=True)):
-            lost = float(np.linalg.norm(query - rounded[number] / scale))
-            error = self.error + lost * (1 + self.error)
-            look = Look(self._blocks, self._block_rows, rounded[number], SCALE * scale, error)
+        for number, (scale, error) in enumerate(zip(scales.tolist(), errors.tolist(), strict=True)):
+            look = Look(self._blocks, self._block_rows, rounded[number], scale, error)
             for block, (scores, rows) in enumerate(found):
                 look.take(block, scores[number], rows[number])
             looks.append(look)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ray_jobs.index.device import Device
-from ray_jobs.index.lists import Lists
+from ray_jobs.index.lists import Lists, candidate_count
 from ray_jobs.index.rows import Rows
 from services.core.index.embedding_log import LogRow
 
@@ -108,10 +108,12 @@ class SubIndex:
         return self._exact(query, self.rows.kept(query.file_ids, query.segment_ids))
 
     def _look(self, queries: Sequence[Query]) -> list[tuple[np.ndarray, np.ndarray]]:
-        depth = max(query.depth for query in queries) + min(self.rows.dead_count, MOST_DEAD)
         vectors = np.stack([query.vector for query in queries])
-        if self.lists is None:
-            return self.vectors.search(vectors, depth)
+        depth = max(query.depth for query in queries) + min(self.rows.dead_count, MOST_DEAD)
+        return self._look_in_lists(vectors, depth) if self.lists else self.vectors.search(vectors, depth)
+
+    def _look_in_lists(self, vectors: np.ndarray, depth: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        assert self.lists is not None
         found, looked_at = self.lists.nearest(vectors, depth, self.vectors)
         self.vectors.looked_at += looked_at
         return found
@@ -120,6 +122,11 @@ class SubIndex:
         return len(hits) >= query.limit or len(rows) == self.vectors.count
 
     def _look_deeper(self, query: Query) -> list[Candidate]:
+        if self.lists:
+            ((scores, rows),) = self._look_in_lists(query.vector[None], candidate_count(query.depth))
+            candidates = self._hits(query, scores, rows)
+            if self._is_enough(query, candidates, rows):
+                return candidates
         if self.rows.dead_count:
             return self._exact(query, self.rows.alive)
         depth = query.depth
