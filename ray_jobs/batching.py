@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Generic, TypeVar
 
 from services.core.errors import ArcusError, Reason
@@ -12,6 +14,8 @@ from services.core.errors import ArcusError, Reason
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Value = TypeVar("Value")
+
+Asked = tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]
 
 
 class BatchQueue(Generic[Item, Result]):
@@ -23,7 +27,10 @@ class BatchQueue(Generic[Item, Result]):
         self._name = name
         self._run = run
         self._max_batch = max_batch
-        self._waiting: asyncio.Queue[tuple[Item, asyncio.Future[Result]]] = asyncio.Queue(max_waiting)
+        self._max_waiting = max_waiting
+        self._waiting: deque[Asked[Item, Result]] = deque()
+        self._waiting_items = 0
+        self._is_asked = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._loop: asyncio.Task[None] | None = None
 
@@ -43,13 +50,19 @@ class BatchQueue(Generic[Item, Result]):
 
     async def put(self, item: Item) -> Result:
         """The result of the item. Raises LIMIT_EXCEEDED at once when the queue is full."""
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait((item, answer))
-        except asyncio.QueueFull:
+        (result,) = await self.put_many([item])
+        return result
+
+    async def put_many(self, items: Sequence[Item]) -> Sequence[Result]:
+        """The result of each item, 1 to max_batch, of one batch. Raises LIMIT_EXCEEDED at once when they have no room."""
+        if self._waiting_items + len(items) > self._max_waiting:
             raise ArcusError(
                 Reason.LIMIT_EXCEEDED, f"Too many requests are waiting for {self._name}; try again shortly."
-            ) from None
+            )
+        answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((items, answer))
+        self._waiting_items += len(items)
+        self._is_asked.set()
         return await answer
 
     async def in_thread(self, call: Callable[[], Value]) -> Value:
@@ -58,24 +71,36 @@ class BatchQueue(Generic[Item, Result]):
 
     async def _serve(self) -> None:
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < self._max_batch and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
+            await self._is_asked.wait()
+            batch = [self._next()]
+            room = self._max_batch - len(batch[0][0])
+            while self._waiting and len(self._waiting[0][0]) <= room:
+                batch.append(self._next())
+                room -= len(batch[-1][0])
+            if not self._waiting:
+                self._is_asked.clear()
             await self._answer(batch)
             del batch  # while nothing waits, no result is kept
 
-    async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
-        batch = [(item, answer) for item, answer in batch if not answer.done()]  # less those who gave up
+    def _next(self) -> Asked[Item, Result]:
+        asked = self._waiting.popleft()
+        self._waiting_items -= len(asked[0])
+        return asked
+
+    async def _answer(self, batch: list[Asked[Item, Result]]) -> None:
+        batch = [(items, answer) for items, answer in batch if not answer.done()]  # less those who gave up
         if not batch:
             return
-        items = [item for item, _ in batch]
+        together = [item for items, _ in batch for item in items]
         try:
-            results = await self.in_thread(lambda: self._run(items))
+            results = await self.in_thread(lambda: self._run(together))
+            answered = iter([result for _, result in zip(together, results, strict=True)])
         except Exception as error:
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        for (_, answer), result in zip(batch, results, strict=True):
+        for items, answer in batch:
+            own = list(islice(answered, len(items)))
             if not answer.done():
-                answer.set_result(result)
+                answer.set_result(own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import Any
 
@@ -13,7 +12,7 @@ from ray.serve import Application
 
 from ray_jobs.engines.handles import vector_dimensions
 from ray_jobs.index.device import device
-from ray_jobs.index.replica import ShardReplica
+from ray_jobs.index.replica import BATCH_QUERIES, Answer, ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
 from services.core.engines.config import load_engine_config
@@ -28,7 +27,6 @@ from services.telemetry.tracing import start_tracing
 
 MAX_COLLECTIONS = 1000
 MAX_HITS = 1000
-MAX_SEARCHES = 64
 MAX_DIMENSIONS = 8_192
 MAX_NAMED = 200_000  # files or segments that a search is narrowed to
 DISTINCT: dict[int, Any] = {
@@ -71,11 +69,20 @@ class IndexReplica:
         return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
 
     async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
-        if len(request.searches) > MAX_SEARCHES:
-            raise invalid(f"At most {MAX_SEARCHES} searches can be made in one call.", field="searches")
-        return pb.SearchManyResponse(responses=await asyncio.gather(*map(self._search, request.searches)))
+        if len(request.searches) > BATCH_QUERIES:
+            raise invalid(f"At most {BATCH_QUERIES} searches can be made in one call.", field="searches")
+        if not request.searches:
+            return pb.SearchManyResponse()
+        queries = [self._query(search) for search in request.searches]
+        min_sequence = max(search.min_sequence for search in request.searches)
+        answers = await self._replica.search_many(queries, min_sequence)
+        return pb.SearchManyResponse(responses=map(_response, answers))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
+        return _response(await self._replica.search(self._query(request), request.min_sequence))
+
+    def _query(self, request: pb.SearchRequest) -> Query:
+        """Raises INVALID_ARGUMENT where the index does not take it."""
         if request.space and (len(request.vector) % 4 or not 4 <= len(request.vector) <= 4 * MAX_DIMENSIONS):
             raise invalid(f"The vector must be 1 to {MAX_DIMENSIONS} float32 values.", field="vector")
         if not request.space and len(request.vector) != 4 * self._dimensions:
@@ -86,7 +93,7 @@ class IndexReplica:
             raise invalid(f"At most {MAX_COLLECTIONS} collections can be searched.", field="collection_ids")
         if max(len(request.file_ids), len(request.segment_ids)) > MAX_NAMED:
             raise invalid(f"At most {MAX_NAMED} files or segments can be named.", field="file_ids")
-        query = Query(
+        return Query(
             request.tenant_id,
             tuple(request.collection_ids),
             np.frombuffer(request.vector, "<f4"),
@@ -96,15 +103,17 @@ class IndexReplica:
             DISTINCT.get(request.distinct, "embedding"),
             request.space,
         )
-        answer = await self._replica.search(query, request.min_sequence)
-        return pb.SearchResponse(
-            hits=[
-                pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score)
-                for hit in answer.hits
-            ],
-            sequence=answer.sequence,
-            moved_sequence=answer.moved_sequence,
-        )
+
+
+def _response(answer: Answer) -> pb.SearchResponse:
+    return pb.SearchResponse(
+        hits=[
+            pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score)
+            for hit in answer.hits
+        ],
+        sequence=answer.sequence,
+        moved_sequence=answer.moved_sequence,
+    )
 
 
 def index_application(number: int, settings: Settings) -> Application:

@@ -103,9 +103,14 @@ class ShardReplica:
 
         Raises ENGINE_UNAVAILABLE if that takes too long, LIMIT_EXCEEDED if too many searches wait already.
         """
+        (answer,) = await self.search_many([query], min_sequence)
+        return answer
+
+    async def search_many(self, queries: Sequence[Query], min_sequence: int) -> Sequence[Answer]:
+        """The same of several queries, 1 to BATCH_QUERIES, by one pass."""
         if self._shard.sequence < min_sequence:
             await self._catch_up(min_sequence)
-        return await self._queue.put(query)
+        return await self._queue.put_many(queries)
 
     async def upkeep(self) -> None:
         """Compacts and makes lists where that is due. Searches go on between short steps."""

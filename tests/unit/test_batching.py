@@ -76,6 +76,31 @@ async def test_a_full_queue_refuses_at_once(queue: BatchQueue[int, int], doubler
     assert await asyncio.gather(first, *rest) == [200, 2, 4, 6, 8]
 
 
+async def test_what_is_asked_by_one_call_is_run_by_one_batch(queue: BatchQueue[int, int], doubler: Doubler) -> None:
+    first = await busy(queue, doubler)
+    one, many = asyncio.create_task(queue.put(1)), asyncio.create_task(queue.put_many([2, 3, 4]))
+    await asyncio.sleep(0)
+    with pytest.raises(ArcusError) as caught:
+        await queue.put(5)
+    assert caught.value.reason is Reason.LIMIT_EXCEEDED
+    doubler.let.set()
+    assert await asyncio.gather(first, one, many) == [200, 2, [4, 6, 8]]
+    assert doubler.batches == [[100], [1], [2, 3, 4]]
+
+
+async def test_a_call_that_has_no_room_for_all_it_asks_is_refused(
+    queue: BatchQueue[int, int], doubler: Doubler
+) -> None:
+    first = await busy(queue, doubler)
+    waiting = asyncio.create_task(queue.put_many([1, 2]))
+    await asyncio.sleep(0)
+    with pytest.raises(ArcusError) as caught:
+        await queue.put_many([3, 4, 5])
+    assert caught.value.reason is Reason.LIMIT_EXCEEDED
+    doubler.let.set()
+    assert await asyncio.gather(first, waiting) == [200, [2, 4]]
+
+
 async def test_a_caller_that_gave_up_is_not_worked_for(queue: BatchQueue[int, int], doubler: Doubler) -> None:
     first = await busy(queue, doubler)
     left, stays = (asyncio.create_task(queue.put(number)) for number in (1, 2))

@@ -141,6 +141,21 @@ async def test_searches_that_wait_share_a_pass_and_more_than_may_wait_are_refuse
         await replica.close()
 
 
+async def test_searches_of_one_call_are_one_pass_and_see_the_row_it_names(log: ListLog) -> None:
+    shard = HeldShard()
+    shard.go.set()
+    replica = ShardReplica(0, log, shard)
+    await replica.start()
+    try:
+        log.add(5)
+        queries = [Query("t", ("c",), VECTOR, limit) for limit in (1, 2, 3)]
+        answers = await replica.search_many(queries, 15)
+        assert [len(answer.hits) for answer in answers] == [1, 2, 3] and {answer.sequence for answer in answers} == {15}
+        assert shard.batches == [3]
+    finally:
+        await replica.close()
+
+
 async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:
     shard = HeldShard()
     replica = ShardReplica(0, log, shard)
