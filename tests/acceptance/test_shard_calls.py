@@ -13,7 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
-from services.nimbus.engine.client import REASON_HEADER, EngineClient
+from services.nimbus.engine.client import REASON_HEADER, EngineClient, VectorHit
 from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
 from services.telemetry import tracing
 from tests.acceptance.scripted_server import ScriptedServer
@@ -93,6 +93,45 @@ async def test_a_search_goes_to_every_shard_of_the_collection_with_its_own_row(s
     shards.plays = [0]
     assert await find(engine, [at(0, 7), at(2, 9)]) == [0, 2]
     assert sorted(shards.calls) == [("index-0", 7), ("index-2", 9)]
+
+
+class SlowPlaces(EmbeddingLog):
+    """Each collection is in the shard that its name ends with; `looks` are what was looked up together."""
+
+    def __init__(self) -> None:
+        self.looks: list[set[str]] = []
+        self.go = asyncio.Event()
+
+    async def placements(self, collection_ids: Any) -> Any:
+        self.looks.append(set(collection_ids))
+        await self.go.wait()
+        return [Placement(id, int(id[-1]), 7) for id in collection_ids]
+
+
+class ShardsAsked(EngineClient):
+    """Each shard answers with its own number."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def search(self, shard: int, *_: Any, **__: Any) -> list[VectorHit]:
+        return [VectorHit(shard, "c", 0.5)]
+
+
+async def test_collections_of_searches_that_come_during_a_look_share_the_next():
+    places = SlowPlaces()
+    nearest = ShardSearch(ShardsAsked(), places)
+    async with asyncio.timeout(20):
+        searches = []
+        for number in (0, 1, 2, 1):
+            searches.append(asyncio.create_task(nearest.find("t", [f"c{number}"], bytes(256), 5)))
+            while not places.looks:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        places.go.set()
+        answers = await asyncio.gather(*searches)
+    assert places.looks == [{"c0"}, {"c1", "c2"}]
+    assert [[hit.embedding_id for hit in hits] for hits in answers] == [[0], [1], [2], [1]]
 
 
 async def test_a_collection_that_is_nowhere_is_found_empty(shards, engine):

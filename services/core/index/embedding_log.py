@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.errors import invalid
@@ -86,6 +87,9 @@ _placements = select(collection_shards.c.collection_id, shards.c.shard, shards.c
 class EmbeddingLog:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._placed = _placements.where(
+            database.among(collection_shards.c.collection_id, bindparam("collections", type_=String))
+        )
 
     async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
         """The next rows of a shard, in order, at most `limit`.
@@ -131,8 +135,8 @@ class EmbeddingLog:
 
     async def placements(self, collection_ids: Iterable[str]) -> list[Placement]:
         """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
-        query = _placements.where(self._database.among(collection_shards.c.collection_id, list(collection_ids)))
-        return [Placement(*row) for row in await self._database.fetch(query)]
+        values = {"collections": json.dumps(list(collection_ids))}
+        return [Placement(*row) for row in await self._database.fetch(self._placed, values)]
 
     async def check_dimensions(self, dimensions: int, engine: str) -> None:
         """Raises INVALID_ARGUMENT where texts have vectors of another length."""

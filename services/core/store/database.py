@@ -246,9 +246,9 @@ class Database:
         if self._space is not None:
             self._space.check()
 
-    def among(self, column: ColumnElement, ids: Collection[str]) -> ColumnElement[bool]:
-        """Whether a column holds one of the ids: by one parameter, for a statement with IN is another for each number of them."""
-        array = json.dumps(list(ids))
+    def among(self, column: ColumnElement, ids: Collection[str] | ColumnElement[str]) -> ColumnElement[bool]:
+        """Whether a column holds one of the ids (or of a parameter that is JSON): one statement for any number of them."""
+        array = ids if isinstance(ids, ColumnElement) else json.dumps(list(ids))
         if self.is_sqlite:
             return column.in_(select(func.json_each(array).table_valued("value").c.value))
         return column.in_(select(func.json_array_elements_text(cast(cast(array, String), JSON)).column_valued()))

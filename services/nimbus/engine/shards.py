@@ -6,17 +6,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from services.core.coalescing import Coalescer
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
 from services.nimbus.engine.client import Distinct, EngineClient, MovedError, VectorHit
 
 MAX_LOOKS = 5
+PLACED = 64  # searches whose collections are looked up by one query
 
 
 class ShardSearch:
     def __init__(self, engine: EngineClient, log: EmbeddingLog) -> None:
         self._engine = engine
         self._log = log
+        self._placing: Coalescer[Sequence[str], list[Placement]] = Coalescer(
+            "placements", self._placements, max_items=PLACED, max_calls=1
+        )
 
     async def find(
         self,
@@ -37,7 +42,7 @@ class ShardSearch:
         """
         for _ in range(MAX_LOOKS):
             if placements is None:
-                placements = await self._log.placements(collection_ids)
+                placements = await self._placing.put(collection_ids)
             by_shard: dict[int, list[str]] = defaultdict(list)
             for placement in placements:
                 by_shard[placement.shard].append(placement.collection_id)
@@ -64,3 +69,9 @@ class ShardSearch:
                 continue
             return sorted((hit for answer in answers for hit in answer), key=lambda hit: -hit.score)
         raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The index is being rearranged; try again.")
+
+    async def _placements(self, asked: list[Sequence[str]]) -> list[list[Placement]]:
+        found: dict[str, list[Placement]] = defaultdict(list)
+        for placement in await self._log.placements({id for ids in asked for id in ids}):
+            found[placement.collection_id].append(placement)
+        return [[placement for id in dict.fromkeys(ids) for placement in found[id]] for ids in asked]
