@@ -21,10 +21,10 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.slots.planner import queries
 from ray_jobs.engines.embedded.extractive.slots.results import sentences
-from services.core.library.entities import EntityRow
+from services.core.library.holdings import EntityRow, MemberFile
 from services.nimbus.entities.knowledge import Knowledge, run_queries
 from services.nimbus.entities.sql import EntitySql
-from services.nimbus.entities.tables import EntityCollection, MemberFile, build_tables
+from services.nimbus.entities.tables import EntityCollection, build_tables
 
 HERE = Path(__file__).parent
 RECORDS = json.loads((HERE / "entity_records.json").read_text())

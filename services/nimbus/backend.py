@@ -147,9 +147,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             settings=settings,
             engine=engine,
             retrieval=retrieval,
-            entities=EntityKnowledge(
-                collections=collections, members=members, files=files, entities=entities, sql=entity_sql
-            ),
+            entities=EntityKnowledge(collections=collections, entities=entities, sql=entity_sql),
             catalog=FileCatalog(Catalog(database), entity_sql),
             embedder=embedder,
         )

@@ -19,13 +19,7 @@ from tests.contract.store_steps import WORKER, Store
 @pytest.fixture
 async def knowledge(store: Store) -> AsyncIterator[EntityKnowledge]:
     sql = EntitySql(workers=1, limits=SqlLimits(rows=3))
-    yield EntityKnowledge(
-        collections=store.collections,
-        members=store.members,
-        files=store.files,
-        entities=store.entities,
-        sql=sql,
-    )
+    yield EntityKnowledge(collections=store.collections, entities=store.entities, sql=sql)
     await sql.close()
 
 

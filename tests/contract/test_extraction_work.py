@@ -91,7 +91,7 @@ async def test_a_restart_asks_for_the_segments_that_are_missing(store):
     engine = AskedExtractor(lambda _: None)
     await ExtractionWork(store.database, engine).run(job, WORKER)
     assert [request.passages[0].text for request in engine.requests] == ["said 5", "said 10"]
-    rows = await store.entities.rows(store.tenant, [collection.id], limit=10)
+    rows = (await store.entities.held(store.tenant, [collection.id])).records
     assert [(row.start_time, row.entities) for row in rows] == [(0.0, ANN)], "the others have no record"
 
 
@@ -110,4 +110,4 @@ async def test_an_engine_whose_record_does_not_fit_fails_the_file_with_a_reason(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert "do not fit the schema: $.speaker: 5 is not of type 'string'" in (member.error or "")
-    assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records == []

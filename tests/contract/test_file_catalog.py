@@ -103,9 +103,7 @@ async def test_an_answer_is_made_from_what_is_known_of_files(
         members=store.members,
         segments=store.segments,
     )
-    entities = EntityKnowledge(
-        collections=store.collections, members=store.members, files=store.files, entities=store.entities, sql=sql
-    )
+    entities = EntityKnowledge(collections=store.collections, entities=store.entities, sql=sql)
     sources = ContextBuilder(
         settings=load_settings(), engine=engine, retrieval=retrieval, entities=entities, catalog=catalog, embedder=""
     )

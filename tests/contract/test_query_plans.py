@@ -247,7 +247,7 @@ async def _requests(store: Store, at: _At) -> None:
     await store.thumbnails.list(tenant, at.file, page)
     await store.thumbnails.of_segments(tenant, [at.segment])
     await store.thumbnails.defaults(tenant, [at.file])
-    await store.entities.rows(tenant, [at.facts], limit=10)
+    await store.entities.held(tenant, [at.facts])
     await store.entities.of_files(tenant, at.facts, [at.file])
     await store.descriptions.described_many([at.hit.description_id])
     await store.descriptions.sizes([at.hit.description_id])

@@ -112,7 +112,7 @@ MISSES = {
     "Members.list": lambda store, at: store.members.list(store.other, at.collection, Page()),
     "Members.remove": lambda store, at: store.members.remove(store.other, at.collection, at.file),
     "Collections.of_type": lambda store, at: store.collections.of_type(store.other, at.facts, "entities"),
-    "Entities.rows": lambda store, at: store.entities.rows(store.other, [at.theirs, at.facts], limit=10),
+    "Entities.held": lambda store, at: store.entities.held(store.other, [at.theirs, at.facts]),
     "Collections.to_search": lambda store, at: store.collections.to_search(store.other, [at.theirs, at.collection]),
     "Segments.segmentations": lambda store, at: store.segments.segmentations(store.other, at.file, Page()),
     "Segments.list": lambda store, at: store.segments.list(store.other, at.file, Page()),
@@ -206,7 +206,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
     assert (await store.chats.get(store.tenant, "h1")).created_at == 1
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
-    assert [row.entities for row in await store.entities.rows(store.tenant, [facts.id], limit=9)] == [
+    assert [row.entities for row in (await store.entities.held(store.tenant, [facts.id])).records] == [
         {"speaker": "Ann"}
     ]
     assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}

@@ -2,7 +2,8 @@ import pytest
 
 from services.core.errors import ArcusError, Reason
 from services.core.jobs import Jobs, LeaseLostError
-from services.core.library.entities import EntityRow, ValueSource
+from services.core.library.entities import ValueSource
+from services.core.library.holdings import EntityRow
 from services.core.media import Span
 from services.core.store.pages import Page
 from tests.contract.store_steps import SCHEMA, WORKER, Store
@@ -105,7 +106,7 @@ async def test_what_does_not_fit_the_schema_is_never_stored(store, record):
         with pytest.raises(ArcusError, match="do not fit the schema") as caught:
             await attempt
         assert caught.value.reason is Reason.INTERNAL
-    assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records == []
     await store.entities.set_failed(extraction.id, "it does not fit")
     member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.stage, member.error) == ("failed", "extract", "it does not fit")
@@ -134,7 +135,7 @@ async def test_a_worker_that_lost_its_lease_writes_no_entities(store):
     ):
         with pytest.raises(LeaseLostError):
             await attempt
-    assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records == []
     await store.entities.write_segment(taken, WORKER, extraction, segment.id, ANN)
 
 
@@ -145,12 +146,12 @@ async def test_entities_go_with_the_member(store, how):
     await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
     if how == "remove":
         await store.members.remove(store.tenant, collection.id, file.id)
-        assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
+        assert (await store.entities.held(store.tenant, [collection.id])).records == []
     elif how == "collection":
         await store.collections.delete(store.tenant, collection.id)
     else:
         await store.files.delete(store.tenant, file.id)
-        assert await store.entities.rows(store.tenant, [collection.id], limit=10) == []
+        assert (await store.entities.held(store.tenant, [collection.id])).records == []
     assert await store.entities.find(extraction.id) is None
     with pytest.raises(LeaseLostError):
         await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
@@ -173,19 +174,17 @@ async def test_rows_are_those_of_the_collections_named(store):
     segments = await store.entities.start(job, WORKER)
     for segment in segments:
         await store.entities.write_segment(job, WORKER, extraction, segment.id, BEN)
-    rows = await store.entities.rows(store.tenant, [of_segments.id, of_files.id], limit=10)
+    rows = (await store.entities.held(store.tenant, [of_segments.id, of_files.id])).records
     expected = [
         EntityRow(of_files.id, file.id, None, None, None, ANN),
         EntityRow(of_segments.id, file.id, segments[0].id, 0.0, 5.0, BEN),
         EntityRow(of_segments.id, file.id, segments[1].id, 5.0, 10.0, BEN),
     ]
     assert rows == expected
-    for limit in (1, 2, 3):
-        assert await store.entities.rows(store.tenant, [of_segments.id, of_files.id], limit=limit) == rows[:limit]
-    assert await store.entities.rows(store.tenant, [of_files.id], limit=10) == rows[:1]
-    assert await store.entities.rows(store.tenant, [], limit=10) == []
+    assert (await store.entities.held(store.tenant, [of_files.id])).records == rows[:1]
+    assert (await store.entities.held(store.tenant, [])).records == []
     with pytest.raises(ArcusError) as caught:
-        await store.entities.rows(store.tenant, [of_files.id, "unknown"], limit=10)
+        await store.entities.held(store.tenant, [of_files.id, "unknown"])
     assert caught.value.reason is Reason.NOT_FOUND
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.core.library.catalog import CatalogFile
-from services.core.library.entities import EntityRow
+from services.core.library.holdings import EntityRow, MemberFile
 from services.core.media import MediaInfo
 from services.nimbus.entities.catalog import catalog_tables
-from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 
 
 def catalog() -> list[CatalogFile]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.core.library.entities import EntityRow
+from services.core.library.holdings import EntityRow, MemberFile
 from services.nimbus.entities.sql import SqlTable
-from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 
 
 def schema(**properties: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from services.core.entities.schemas import misfit
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.jobs import Job, LeaseLostError, got_on, is_held
 from services.core.library.extractions import is_member
+from services.core.library.holdings import Bounds, Holdings, read_holdings
 from services.core.library.segments import Segment
 from services.core.store.database import Database
 from services.core.store.pages import Page
@@ -24,18 +25,6 @@ from services.core.store.tombstones import is_kept, of_kept_file
 MAX_RECORD_CHARACTERS = 256 * 1024
 LISTED_SEGMENTS = 100
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class EntityRow:
-    """One record; of the whole file where segment_id is None."""
-
-    collection_id: str
-    file_id: str
-    segment_id: str | None
-    start_time: float | None
-    end_time: float | None
-    entities: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,23 +71,14 @@ class Entities:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def rows(self, tenant_id: str, collection_ids: Sequence[str], *, limit: int) -> list[EntityRow]:
-        """At most `limit` records: of files in the order they were added, then of segments in the order of time.
+    async def held(self, tenant_id: str, collection_ids: Sequence[str], bounds: Bounds = Bounds()) -> Holdings:
+        """All that the collections hold at one moment, or that it is more than the bounds allow.
 
         Raises NOT_FOUND for a collection that is not the tenant's.
         """
         async with self._database.read() as connection:
             await _check_collections(connection, tenant_id, collection_ids)
-            of_files = _members(tenant_id, collection_ids).where(extractions.c.entities.is_not(None)).limit(limit)
-            found = [
-                EntityRow(row.collection_id, row.file_id, None, None, None, row.entities)
-                for row in await connection.execute(of_files)
-            ]
-            query = _segments(tenant_id, collection_ids).limit(limit - len(found))
-            for row in await connection.execute(query):
-                place = (row.collection_id, row.file_id, row.segment_id, row.start_time, row.end_time)
-                found.append(EntityRow(*place, row.entities))
-        return found
+        return await read_holdings(self._database, tenant_id, collection_ids, bounds)
 
     async def of_file(self, tenant_id: str, collection_id: str, file_id: str, page: Page) -> FileEntities:
         """The entities of a file in a collection, with one page of its segments'."""

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from sqlalchemy import and_, insert, select
+from sqlalchemy import and_, case, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
 from services.core.jobs import enqueue
-from services.core.store.schema import collection_files, extractions, files
+from services.core.store.schema import collection_files, descriptions, extractions, files
 
 is_member = and_(
     collection_files.c.collection_id == extractions.c.collection_id,
     collection_files.c.file_id == extractions.c.file_id,
+)
+
+is_extracting = and_(extractions.c.id.is_not(None), descriptions.c.status == "completed")
+# Of a file in a collection: that of its description, then of its entities.
+member_status = case(
+    (and_(is_extracting, extractions.c.status == "pending"), "processing"),
+    (is_extracting, extractions.c.status),
+    else_=descriptions.c.status,
 )
 
 

@@ -16,7 +16,13 @@ from services.core.errors import ArcusError, Reason, invalid, not_found
 from services.core.index.embedding_log import append_adds
 from services.core.index.shards import SPREAD_VECTORS, place
 from services.core.library.deletions import Deletions, take_out
-from services.core.library.extractions import add_extraction, is_member, queue_extractions
+from services.core.library.extractions import (
+    add_extraction,
+    is_extracting,
+    is_member,
+    member_status,
+    queue_extractions,
+)
 from services.core.library.segmentations import canonical, config_hash, parse_segmentation
 from services.core.search.filters import SearchFilter, file_condition
 from services.core.store.database import Database
@@ -61,22 +67,16 @@ class Member:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
-_is_extracting = and_(extractions.c.id.is_not(None), descriptions.c.status == "completed")
-_status = case(
-    (and_(_is_extracting, extractions.c.status == "pending"), "processing"),
-    (_is_extracting, extractions.c.status),
-    else_=descriptions.c.status,
-)
 _members = (
     select(
         collection_files,
-        _status.label("status"),
-        case((and_(_is_extracting, extractions.c.status != "completed"), "extract"), else_=descriptions.c.stage).label(
+        member_status.label("status"),
+        case((and_(is_extracting, extractions.c.status != "completed"), "extract"), else_=descriptions.c.stage).label(
             "stage"
         ),
-        case((_is_extracting, extractions.c.segments_done), else_=descriptions.c.segments_done).label("segments_done"),
+        case((is_extracting, extractions.c.segments_done), else_=descriptions.c.segments_done).label("segments_done"),
         descriptions.c.segments_total,
-        case((_is_extracting, extractions.c.error), else_=descriptions.c.error).label("error"),
+        case((is_extracting, extractions.c.error), else_=descriptions.c.error).label("error"),
     )
     .join(descriptions, descriptions.c.id == collection_files.c.description_id)
     .join(files, files.c.id == collection_files.c.file_id)
@@ -176,7 +176,7 @@ class Members:
             collection_files.c.tenant_id == tenant_id, collection_files.c.collection_id == collection_id
         )
         if status is not None:
-            query = query.where(_status == status)
+            query = query.where(member_status == status)
         if added_after is not None:
             query = query.where(collection_files.c.added_at >= added_after)
         if added_before is not None:

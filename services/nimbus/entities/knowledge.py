@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,15 +16,11 @@ from services.core.entities.configs import ExtractConfig
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.collections import Collections
 from services.core.library.entities import Entities
-from services.core.library.files import Files
-from services.core.library.members import Members
-from services.core.store.pages import MAX_LIMIT, Page
+from services.core.library.holdings import Bounds
 from services.nimbus.entities.sql import EntitySql
-from services.nimbus.entities.tables import EntityCollection, EntityTables, MemberFile, build_tables
+from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 from services.nimbus.requests.knowledge_base import ENTITY_FIELD, EntityKnowledgeConfig
 
-MAX_FILES = 5_000
-MAX_RECORDS = 50_000
 MAX_QUERIES = 4
 TOTAL_SECONDS = 15.0
 
@@ -51,16 +48,14 @@ class EntityKnowledge:
         self,
         *,
         collections: Collections,
-        members: Members,
-        files: Files,
         entities: Entities,
         sql: EntitySql,
+        bounds: Bounds = Bounds(),
     ) -> None:
         self._collections = collections
-        self._members = members
-        self._files = files
         self._entities = entities
         self._sql = sql
+        self._bounds = bounds
 
     async def check(self, tenant_id: str, config: EntityKnowledgeConfig) -> list[EntityCollection]:
         """The collections that are named. Raises NOT_FOUND for one that is not the tenant's, INVALID_ARGUMENT for one
@@ -88,21 +83,18 @@ class EntityKnowledge:
         """Checks as `check` does, and reads what the collections hold now."""
         self._sql.warm()
         collections = await self.check(tenant_id, config)
-        files: list[MemberFile] = []
-        unread: dict[str, int] = {}
-        for collection in collections:
-            files += await self._read_files(tenant_id, collection.id, unread, MAX_FILES - len(files))
-        records = await self._entities.rows(tenant_id, [item.id for item in collections], limit=MAX_RECORDS + 1)
+        held = await self._entities.held(tenant_id, [item.id for item in collections], self._bounds)
         problem = ""
-        if len(files) > MAX_FILES or len(records) > MAX_RECORDS:
+        if held.is_too_much:
             problem = (
-                f"The collections hold more than {MAX_FILES} videos or {MAX_RECORDS} records, which is more than a query "
-                "may read; name fewer collections"
+                f"The collections hold more than {self._bounds}: more than a query may read; name fewer collections"
             )
-            files, records = [], []
+        files = [file for file in held.files if file.status == "completed"]
+        statuses = (file.status for file in held.files if file.status != "completed")
+        unread = Counter("failed" if status == "failed" else "unfinished" for status in statuses)
         lines = [config.description, *(f"{item.name}: {item.description}" for item in collections if item.description)]
         return Knowledge(
-            tables=build_tables(collections, files, records),
+            tables=await asyncio.to_thread(build_tables, collections, files, held.records),
             description="\n".join(line for line in lines if line),
             notes=tuple(_unread(status, count) for status, count in sorted(unread.items())),
             problem=problem,
@@ -111,37 +103,6 @@ class EntityKnowledge:
     async def run(self, knowledge: Knowledge, queries: Sequence[pb.Query]) -> list[QueryCall]:
         """Runs the first MAX_QUERIES at once, within TOTAL_SECONDS. A query that fails says so; it does not raise."""
         return await run_queries(self._sql, knowledge, queries)
-
-    async def _read_files(
-        self, tenant_id: str, collection_id: str, unread: dict[str, int], room: int
-    ) -> list[MemberFile]:
-        """The files whose entities are there; counts the others by status. One more than there is room for, at most."""
-        found: list[MemberFile] = []
-        offset, total = 0, 1
-        while offset < total and len(found) <= room:
-            page = Page(limit=MAX_LIMIT, offset=offset, sort="asc")
-            listing = await self._members.list(tenant_id, collection_id, page)
-            offset, total = offset + MAX_LIMIT, listing.total
-            known = await self._files.get_many(tenant_id, [item.file_id for item in listing.items])
-            for member in listing.items:
-                file = known.get(member.file_id)
-                if file is None:
-                    continue
-                if member.status != "completed":
-                    status = "failed" if member.status == "failed" else "unfinished"
-                    unread[status] = unread.get(status, 0) + 1
-                    continue
-                found.append(
-                    MemberFile(
-                        collection_id=collection_id,
-                        file_id=file.id,
-                        filename=file.filename,
-                        duration_seconds=file.media_info.duration_seconds if file.media_info else None,
-                        created_at=file.created_at,
-                        metadata=file.metadata,
-                    )
-                )
-        return found
 
 
 def no_query() -> pb.QueryResult:

@@ -19,7 +19,7 @@ from typing import Any
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import Place, parse_schema
-from services.core.library.entities import EntityRow
+from services.core.library.holdings import EntityRow, MemberFile
 from services.nimbus.entities.sql import SqlTable
 
 MAX_PROPERTIES = 100
@@ -62,18 +62,6 @@ class EntityCollection:
     description: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)  # JSON Schema of one record
     by_segment: bool = False  # whether segments have records, rather than files
-
-
-@dataclass(frozen=True)
-class MemberFile:
-    """A file in a collection; the same file may be in several."""
-
-    collection_id: str
-    file_id: str
-    filename: str
-    duration_seconds: float | None = None
-    created_at: int = 0  # Unix milliseconds
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
