@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vector
 SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
 ITERATIONS = 10
 CANDIDATES = 512  # rows of the lists, the best by their bytes, among which the nearest are told exactly, at least
+
+SURE = 2  # times as many as are wanted are scored exactly at first
 
 
 def list_count(vectors: int) -> int:
@@ -41,14 +42,6 @@ def train(sample: np.ndarray, lists: int, *, seed: int = 1, threads: int = 1) ->
     )
     kmeans.train(np.ascontiguousarray(sample, np.float32))
     return np.asarray(kmeans.centroids)
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Of one query, best first by their bytes. most: float32 [n], what the scores of rows int64 [n] can be at most."""
-
-    rows: np.ndarray
-    most: np.ndarray
 
 
 class Lists:
@@ -96,36 +89,41 @@ class Lists:
 
     def search(self, queries: np.ndarray, depth: int, probes: int | None = None) -> tuple[Sequence[np.ndarray], int]:
         """(rows that may be the `depth` nearest, for each query, in no order; centroids and vectors that were scored)."""
-        found, looked_at = self._candidates(queries, depth, probes or self.probes)
-        return [candidates.rows for candidates in found], looked_at
+        found, _, looked_at = self._candidates(queries, depth, probes or self.probes)
+        return [rows[rows >= 0] for rows in found], looked_at
 
     def nearest(
         self, queries: np.ndarray, depth: int, vectors: Vectors
     ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
         """((scores, rows) of the `depth` nearest candidates of each query, best first; what was scored)."""
-        found, looked_at = self._candidates(queries, candidate_count(depth), self.probes)
-        return [_ranked(query, each, depth, vectors) for query, each in zip(queries, found, strict=True)], looked_at
+        rows, most, looked_at = self._candidates(queries, candidate_count(depth), self.probes)
+        return _ranked(queries, rows, most, depth, vectors), looked_at
 
-    def _candidates(self, queries: np.ndarray, depth: int, probes: int) -> tuple[list[Candidates], int]:
+    def _candidates(self, queries: np.ndarray, depth: int, probes: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """(rows int64 [queries, depth], best first by their bytes, -1 where there are too few; float32 of the same shape,
+        what their scores can be at most; centroids and vectors that were scored).
+        """
         probes = min(probes, len(self._sizes))
         self._index.nprobe = probes
         near_scores, near = self._quantizer.search(queries, probes)
         rounded, scales, errors = rounded_queries(queries, self._error)
         scores, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, near_scores)
         looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
-        most = scores / scales[:, None] + errors[:, None]
-        counts = (rows >= 0).sum(1)
-        return [Candidates(rows[n, :count], most[n, :count]) for n, count in enumerate(counts.tolist())], looked_at
+        return rows, np.where(rows >= 0, scores / scales[:, None] + errors[:, None], -np.inf), looked_at
 
 
-def _ranked(query: np.ndarray, candidates: Candidates, depth: int, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
-    """(scores, rows) of the `depth` nearest; only those are scored exactly that may be among them."""
-    rows, most = candidates.rows, candidates.most
-    wide = depth * WIDER
-    scores = vectors.scores(query, rows[:wide])
-    if len(rows) > wide:
-        least = np.partition(scores, -depth)[-depth]
-        wide += int(np.searchsorted(-most[wide:], -least, "right"))
-        scores = np.concatenate([scores, vectors.scores(query, rows[len(scores) : wide])])
-    best = np.argsort(-scores, kind="stable")[:depth]
-    return scores[best], rows[best]
+def _ranked(
+    queries: np.ndarray, rows: np.ndarray, most: np.ndarray, depth: int, vectors: Vectors
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(scores, rows) of the `depth` nearest of each query; only those are scored exactly that may be among them."""
+    sure = min(SURE * depth, rows.shape[1])
+    scores = vectors.scores(queries, rows[:, :sure])
+    if sure < rows.shape[1]:
+        least = np.partition(scores, -depth, 1)[:, -depth]
+        may_be_nearer = most[:, sure:] >= least[:, None]
+        wide = sure + int(may_be_nearer.sum(1).max())  # as `most` falls
+        others = np.where(may_be_nearer, rows[:, sure:], -1)[:, : wide - sure]
+        scores = np.concatenate([scores, vectors.scores(queries, others)], 1)
+    best = np.argsort(-scores, 1, kind="stable")[:, :depth]
+    scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+    return [(one[some >= 0], some[some >= 0]) for one, some in zip(scores, rows, strict=True)]

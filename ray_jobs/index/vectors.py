@@ -90,19 +90,19 @@ class Vectors:
 
     def rank(self, query: np.ndarray, rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """(scores, rows) of the `depth` nearest among `rows`, best first."""
-        scores = self.scores(query, rows)
+        (scores,) = self.scores(query[None], rows[None])
         best = np.argsort(-scores, kind="stable")[:depth]
         return scores[best], rows[best]
 
-    def scores(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """float32 [len(rows)]: of rows int64 [n], read where they lie."""
+    def scores(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """float32 [queries, m]: of rows int64 [queries, m], read where they lie; -inf of a row -1."""
         import faiss
 
-        scores = np.empty(len(rows), np.float32)
-        query, rows = np.ascontiguousarray(query, np.float32), np.ascontiguousarray(rows, np.int64)
+        scores = np.empty(rows.shape, np.float32)
+        queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.int64)
         products: Any = faiss.fvec_inner_products_by_idx  # type: ignore[attr-defined]
-        out, asked, wanted = map(faiss.swig_ptr, (scores, query, rows))
-        products(out, asked, self._floats.get_xb(), wanted, self._dimensions, 1, len(rows))
+        out, asked, wanted = map(faiss.swig_ptr, (scores, queries, rows))
+        products(out, asked, self._floats.get_xb(), wanted, self._dimensions, *rows.shape)
         return scores
 
     def _view(self) -> np.ndarray:

@@ -18,11 +18,12 @@ MANY = 384  # dimensions, of which none of a text's vector is beyond what a byte
 class CountedVectors(Vectors):
     """`scored`: rows whose floats were read, of every query."""
 
-    scored = 0
+    scored = calls = 0
 
-    def scores(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        self.scored += len(rows)
-        return super().scores(query, rows)
+    def scores(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        self.scored += int((rows >= 0).sum())
+        return super().scores(queries, rows)
 
 
 def near(held: np.ndarray, count: int) -> np.ndarray:
@@ -57,6 +58,7 @@ def test_few_of_the_candidates_are_read() -> None:
     candidates, _ = lists.search(asked, candidate_count(10))
     lists.nearest(asked, 10, vectors)
     assert vectors.scored < sum(map(len, candidates)) / 2
+    assert vectors.calls <= 2, "of all queries together"
 
 
 def test_what_lists_found_too_little_of_is_looked_for_among_all_their_candidates() -> None:
