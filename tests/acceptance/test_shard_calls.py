@@ -10,6 +10,7 @@ import grpc
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.index.replica import BATCH_QUERIES
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
@@ -157,6 +158,20 @@ async def test_searches_of_a_shard_wait_for_a_call_of_each_replica_and_share_the
         await asyncio.gather(*searches)
     assert sum(shards.at_once) == 10 - replicas and len(shards.at_once) <= 2
     await client.close()
+
+
+async def test_as_many_searches_as_a_shard_takes_share_one_call(shards, engine):
+    shards.plays = [0]
+    shards.go.clear()
+    async with asyncio.timeout(20):
+        searches = [asyncio.create_task(find(engine, [at(0, 7)]))]
+        while not shards.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        searches += [asyncio.create_task(find(engine, [at(0, 7)])) for _ in range(BATCH_QUERIES)]
+        await asyncio.sleep(0.1)
+        shards.go.set()
+        await asyncio.gather(*searches)
+    assert shards.at_once == [BATCH_QUERIES]
 
 
 async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards, engine, monkeypatch):

@@ -36,7 +36,7 @@ from services.telemetry.tracing import Attributes, Metadata, client_span
 # Of one call. Two calls that embed are under way at once, so that one half of many callers is served while the other is
 # embedded; of a shard's searches one for each replica, whose one thread would only let a second wait (loadtests/RESULTS.md).
 EMBED_TEXTS = 8
-SEARCHES = 32
+SEARCHES = 64  # as many as a shard takes
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 RETRY_SECONDS = (0.05, 0.25)  # before a search is tried again whose replica was lost: another may answer
 MAX_MESSAGE_BYTES = 16 * 1024**2
