@@ -91,7 +91,8 @@ async def test_a_file_that_leaves_while_they_are_read_hides_no_other(store: Stor
     with between(store, "collection_files.added_at", leave):
         opened = await knowledge.open(tenant, config(collection))
     of_files, of_videos, of_segments = (
-        {row["c0" if table.name == "files" else "c2"] for row in json.loads(table.rows)} for table in opened.tables.sql
+        {id for batch in table.batches for id in json.loads(batch[0 if table.name == "files" else 2])}
+        for table in opened.tables.sql
     )
     records = of_segments if kind == "segments" else of_videos
     assert of_files | {first} == {file.file_id for file in everything}, "a file that stayed was not read"

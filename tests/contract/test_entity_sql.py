@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.entities.sql import EntitySql, SqlLimits, SqlResult, SqlTable
+from services.nimbus.entities.sql import MAX_TABLE_BYTES, EntitySql, SqlLimits, SqlResult, SqlTable
 from services.nimbus.entities.sql_grammar import FUNCTIONS
 from tests.contract.hostile_sql import BOUNDED, REFUSED
 from tests.waiting import async_until
@@ -22,18 +23,25 @@ from tests.waiting import async_until
 FILES = 40
 LIMITS = SqlLimits(rows=100, bytes=20_000, processor_seconds=1.0, seconds=60.0)
 COLUMNS = (("file_id", "VARCHAR"), ("filename", "VARCHAR"), ("n", "BIGINT"), ("tags", "VARCHAR[]"), ("meta", "JSON"))
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[bytes, ...]:
+    """A batch."""
+    return tuple(json.dumps(column).encode() for column in zip(*rows, strict=True))
+
+
 TABLES = (
     SqlTable(
         "files",
         COLUMNS,
-        json.dumps(
-            [
-                {"c0": f"id-{n}", "c1": f"{n}.mp4", "c2": n, "c3": ["a", f"t{n % 4}"], "c4": {"size": n}}
-                for n in range(FILES)
-            ]
-        ).encode(),
+        tuple(
+            columns(
+                [(f"id-{n}", f"{n}.mp4", n, ["a", f"t{n % 4}"], {"size": n}) for n in range(first, first + FILES // 2)]
+            )
+            for first in (0, FILES // 2)
+        ),
     ),
-    SqlTable("entities", (("file_id", "VARCHAR"), ('odd "name"; --', "DOUBLE"), ("at", "TIMESTAMP")), b"[]"),
+    SqlTable("entities", (("file_id", "VARCHAR"), ('odd "name"; --', "DOUBLE"), ("at", "TIMESTAMP"))),
 )
 
 
@@ -77,6 +85,19 @@ async def answers_still(sql: EntitySql) -> None:
         ("SELECT DATE '2024-02-29' + INTERVAL 1 YEAR, 1.5::DECIMAL(4, 2), [1, NULL], {'a': true}",
          [["2025-02-28T00:00:00", 1.5, [1, None], {"a": True}]]),
         ("SELECT 1 AS a, 2 AS a", [[1, 2]]),
+        # Columns that are read without being named.
+        ("SELECT * FROM files LIMIT 1", [["id-0", "0.mp4", 0, ["a", "t0"], '{"size":0}']]),
+        ("FROM files LIMIT 1", [["id-0", "0.mp4", 0, ["a", "t0"], '{"size":0}']]),
+        ("SELECT f.* EXCLUDE (meta) FROM files AS f LIMIT 1", [["id-0", "0.mp4", 0, ["a", "t0"]]]),
+        ("SELECT max(COLUMNS('^n$')) FROM files", [[39]]),
+        ("SELECT b FROM files AS f(a, b) LIMIT 1", [["0.mp4"]]),
+        ("SELECT f FROM files AS f LIMIT 1",
+         [[{"file_id": "id-0", "filename": "0.mp4", "n": 0, "tags": ["a", "t0"], "meta": '{"size":0}'}]]),
+        ("SELECT files FROM files LIMIT 1",
+         [[{"file_id": "id-0", "filename": "0.mp4", "n": 0, "tags": ["a", "t0"], "meta": '{"size":0}'}]]),
+        ("SELECT F.FileName, \"N\" FROM files f LIMIT 1", [["0.mp4", 0]]),
+        ("SELECT count(*) FROM files NATURAL JOIN (SELECT n AS n, filename AS filename FROM files)", [[40]]),
+        ("SELECT count(*) FROM files a JOIN files b USING (n)", [[40]]),
         ("SELECT 'nan'::DOUBLE", [[None]]),
         ("SELECT filename FROM files WHERE n IN (SELECT max(n) FROM files) UNION ALL SELECT 'x'", [["39.mp4"], ["x"]]),
     ],
@@ -154,7 +175,7 @@ async def test_a_worker_knows_nothing_of_the_environment(sql: EntitySql) -> None
 
 
 async def test_a_query_sees_only_the_rows_that_it_is_given(sql: EntitySql) -> None:
-    other = SqlTable("secrets", (("key", "VARCHAR"),), b'[{"c0": "cg-1"}]')
+    other = SqlTable("secrets", (("key", "VARCHAR"),), (columns([("cg-1",)]),))
     assert (await sql.query([other], "SELECT key FROM secrets")).rows == [["cg-1"]]
     with pytest.raises(ArcusError, match="no table 'secrets'"):
         await sql.query(TABLES, "SELECT key FROM secrets")
@@ -192,7 +213,7 @@ async def test_no_process_is_left_when_it_is_closed_in_the_middle() -> None:
 
 async def test_tables_that_are_too_large_are_refused(sql: EntitySql) -> None:
     with pytest.raises(ArcusError, match="fewer collections"):
-        await sql.query([SqlTable("files", COLUMNS, b" " * (33 * 1024**2))], "SELECT 1")
+        await sql.query([SqlTable("files", COLUMNS, ((b" " * (MAX_TABLE_BYTES + 1),),))], "SELECT 1")
 
 
 WORDS = st.sampled_from(

@@ -209,7 +209,7 @@ async def test_a_warm_process_of_queries_has_nothing_of_the_query_before() -> No
     sql = EntitySql(workers=1)
     try:
         for tenant in [*TENANTS, *TENANTS]:
-            rows = f'[{{"c0": "{WORDS[tenant]}"}}]'.encode()
+            rows = ((f'["{WORDS[tenant]}"]'.encode(),),)
             result = await sql.query([SqlTable("t", (("plan", "VARCHAR"),), rows)], "SELECT * FROM t")
             assert told(result.rows) == {tenant}
     finally:

@@ -102,16 +102,18 @@ def test_records_of_segments_have_their_time() -> None:
         [EntityRow("c", "f", "s", 1.0, 2.0, {"a": "x"})],
     )
     table = next(item for item in built.sql if item.name == "segment_entities")
-    row = dict(zip([name for name, _ in table.columns], json.loads(table.rows)[0].values(), strict=True))
+    row = dict(
+        zip([name for name, _ in table.columns], [json.loads(column)[0] for column in table.batches[0]], strict=True)
+    )
     assert (row["segment_id"], row["start_time"], row["end_time"], row["a"]) == ("s", 1.0, 2.0, "x")
     assert [item.name for item in built.described] == ["files", "segment_entities"]
 
 
 def test_records_of_files_that_are_not_given_are_left_out() -> None:
     built = build_tables([EntityCollection("c", "x")], [], [EntityRow("c", "f", None, None, None, {"a": 1})])
-    assert json.loads(entities(built).rows) == []
+    assert entities(built).batches == ()
 
 
 def test_what_is_not_json_is_made_so() -> None:
     built = tables({"a": [float("nan"), 1.5]}, {"a": [2.0]}, schemas=(schema(a={"type": "array", "items": NUMBER}),))
-    assert '"c5":[null,1.5]' in entities(built).rows.decode()
+    assert entities(built).batches[0][5] == b"[[null,1.5],[2.0]]"

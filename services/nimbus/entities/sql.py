@@ -22,7 +22,7 @@ import structlog
 from services.core.errors import ArcusError, Reason, invalid
 
 MAX_STATEMENT_CHARACTERS = 20_000
-MAX_TABLE_BYTES = 32 * 1024**2  # of all tables together
+MAX_TABLE_BYTES = 128 * 1024**2  # of all tables together
 START_SECONDS = 20.0
 GRACE_SECONDS = 1.0  # a worker ends itself this long after it should have been killed
 
@@ -40,11 +40,15 @@ class SqlLimits:
 
 @dataclass(frozen=True)
 class SqlTable:
-    """A table and its rows: JSON, an array of objects with keys c0, c1, … in the order of the columns."""
+    """A table and its rows in batches: of each batch, a JSON array for each column."""
 
     name: str
     columns: tuple[tuple[str, str], ...]  # (name, DuckDB type), names unique without regard to case
-    rows: bytes = b"[]"
+    batches: tuple[tuple[bytes, ...], ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(column) for batch in self.batches for column in batch)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class EntitySql:
             raise invalid(f"The statement has more than {MAX_STATEMENT_CHARACTERS} characters")
         if "\0" in sql or any("\ud800" <= letter <= "\udfff" for letter in sql):
             raise invalid("The statement has characters that are not text")
-        if sum(len(table.rows) for table in tables) > MAX_TABLE_BYTES:
+        if sum(table.size_bytes for table in tables) > MAX_TABLE_BYTES:
             raise invalid(f"The tables have more than {MAX_TABLE_BYTES} bytes; name fewer collections")
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
@@ -169,13 +173,16 @@ class EntitySql:
     async def _query(self, tables: Sequence[SqlTable], sql: str) -> SqlResult:
         header = {
             "sql": sql,
-            "tables": [{"name": table.name, "columns": table.columns} for table in tables],
+            "tables": [
+                {"name": table.name, "columns": table.columns, "batches": len(table.batches)} for table in tables
+            ],
             "max_rows": self._limits.rows,
             "max_bytes": self._limits.bytes,
             "processor_seconds": self._limits.processor_seconds,
             "seconds": self._limits.seconds + GRACE_SECONDS,
         }
-        messages = [json.dumps(header).encode(), *(table.rows for table in tables)]
+        columns = (column for table in tables for batch in table.batches for column in batch)
+        messages = [json.dumps(header).encode(), *columns]
         worker = await self._take()
         kept = False
         try:

@@ -1,9 +1,9 @@
 """A process that runs one query at a time over tables it is handed, and is killed when it does not behave.
 
-A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]]}], max_rows, max_bytes,
-processor_seconds, seconds}, then for each table its rows in JSON, an array of objects with keys c0, c1, …. Its reply on
-stdout: JSON, either {columns, rows, truncated} or {error, kind} with kind refused, failed or memory. Every message is
-preceded by its length in four bytes.
+A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]], batches}], max_rows, max_bytes,
+processor_seconds, seconds}, then for each batch of each table its columns, each a JSON array. Only columns that the
+statement may read are filled; the others are NULL. Its reply on stdout: JSON, either {columns, rows, truncated} or
+{error, kind} with kind refused, failed or memory. Every message is preceded by its length in four bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
+from services.nimbus.entities.sql_columns import names_read
 from services.nimbus.entities.sql_grammar import Refused, check
 
 MEMORY_MIB = 128  # what DuckDB counts of its own
@@ -56,26 +57,33 @@ def main() -> None:
         if (header := receive(requests)) is None:
             return
         request = json.loads(header)
-        rows = [receive(requests) or b"[]" for _ in request["tables"]]
+        batches = [
+            [[receive(requests) or b"[]" for _ in table["columns"]] for _ in range(table["batches"])]
+            for table in request["tables"]
+        ]
         # The kernel ends the process, whatever DuckDB is at: after so much work, and when whoever should end it is gone.
         signal.setitimer(signal.ITIMER_PROF, request["processor_seconds"])
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        reply = run(connection, request, rows)
+        reply = run(connection, request, batches)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         send(replies, json.dumps(reply).encode())
 
 
-def run(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], rows: Sequence[bytes]) -> dict[str, Any]:
-    """The reply to one request. Closes the connection."""
+def run(
+    connection: duckdb.DuckDBPyConnection, request: dict[str, Any], batches: Sequence[list[list[bytes]]]
+) -> dict[str, Any]:
+    """The reply to one request. Closes the connection and empties the batches."""
     try:
-        for table, content in zip(request["tables"], rows, strict=True):
-            _fill(connection, table["name"], table["columns"], content.decode())
-        for lock in _LOCKS:
-            connection.execute(lock)
         sql = request["sql"].strip().rstrip("; \n\t")
         (parsed,) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0]
-        check(json.loads(parsed), frozenset(table["name"] for table in request["tables"]))
+        tree = json.loads(parsed)
+        check(tree, frozenset(table["name"] for table in request["tables"]))
+        names = names_read(tree)
+        for table, rows in zip(request["tables"], batches, strict=True):
+            _fill(connection, table["name"], table["columns"], rows, names)
+        for lock in _LOCKS:
+            connection.execute(lock)
         # The outer LIMIT makes a large result end early; its order is that of the query.
         found = connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT {request['max_rows'] + 1}")
         return _result(found, request["max_rows"], request["max_bytes"])
@@ -89,14 +97,28 @@ def run(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], rows: Se
         connection.close()
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Sequence[str]], rows: str) -> None:
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Sequence[Sequence[str]],
+    batches: list[list[bytes]],
+    names: frozenset[str] | None,
+) -> None:
+    """Every column where `names` is None, else those that it holds; the first in any case, which makes the rows."""
     typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
     connection.execute(f"CREATE TABLE {quoted(name)} ({typed})")
-    shape = {f"c{index}": [kind[:-2]] if kind.endswith("[]") else kind for index, (_, kind) in enumerate(columns)}
-    connection.execute(
-        f"INSERT INTO {quoted(name)} SELECT unnest(from_json_strict(?, ?), max_depth := 2)",
-        [rows, json.dumps([shape])],
+    filled = [
+        place for place, (column, _) in enumerate(columns) if place == 0 or names is None or column.lower() in names
+    ]
+    shapes = [json.dumps([[kind[:-2]] if kind.endswith("[]") else kind]) for _, kind in columns]
+    insert = (
+        f"INSERT INTO {quoted(name)} ({', '.join(quoted(columns[place][0]) for place in filled)}) "
+        f"SELECT {', '.join('unnest(from_json_strict(?, ?))' for _ in filled)}"
     )
+    batches.reverse()
+    while batches:
+        batch = batches.pop()
+        connection.execute(insert, [value for place in filled for value in (batch[place].decode(), shapes[place])])
 
 
 def quoted(name: str) -> str:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from heapq import nsmallest
 from math import isfinite
 from typing import Any
 
@@ -25,6 +26,7 @@ from services.nimbus.entities.sql import SqlTable
 MAX_PROPERTIES = 100
 MAX_NAME = 100
 TEXT_EXAMPLES, OTHER_EXAMPLES = 60, 8
+BATCH_ROWS = 5_000  # of what is encoded and filled at a time
 EXAMPLE_CHARACTERS, COLUMN_EXAMPLE_CHARACTERS = 80, 2_000
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -181,7 +183,9 @@ def _property_columns(
         if called != name:
             notes.append(f"the property {name!r}")
         description = "; ".join(dict.fromkeys(note for note in notes if note))
-        columns.append(TableColumn(called, kind, description, [as_kind(kind, value) for value in values]))
+        if kind.removesuffix("[]") in ("DOUBLE", "TIMESTAMP"):
+            values = [as_kind(kind, value) for value in values]
+        columns.append(TableColumn(called, kind, description, values))
     return columns
 
 
@@ -294,12 +298,22 @@ def finite(value: Any) -> Any:
 
 
 def sql_table(name: str, columns: Sequence[TableColumn]) -> SqlTable:
-    rows = [
-        {f"c{index}": value for index, value in enumerate(row)}
-        for row in zip(*(column.values for column in columns), strict=True)
-    ]
-    content = json.dumps([finite(row) for row in rows], allow_nan=False, separators=(",", ":"))
-    return SqlTable(name, tuple((column.name, column.type) for column in columns), content.encode())
+    count = len(columns[0].values) if columns else 0
+    batches = tuple(
+        tuple(_as_json(column.values[first : first + BATCH_ROWS]) for column in columns)
+        for first in range(0, count, BATCH_ROWS)
+    )
+    return SqlTable(name, tuple((column.name, column.type) for column in columns), batches)
+
+
+def _as_json(values: Sequence[Any]) -> bytes:
+    try:
+        content = json.dumps(values, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        content = "\\u0000"
+    if "\\u0000" in content:
+        content = json.dumps([finite(value) for value in values], allow_nan=False, separators=(",", ":"))
+    return content.encode()
 
 
 def described_table(name: str, columns: Sequence[TableColumn], description: str) -> pb.EntityTable:
@@ -308,15 +322,15 @@ def described_table(name: str, columns: Sequence[TableColumn], description: str)
 
 def _column(column: TableColumn) -> pb.Column:
     """Examples are the commonest values of a text, and some from smallest to largest of anything else."""
-    values = [item for value in column.values for item in (value if isinstance(value, list) else [value])]
-    present = [value for value in values if value is not None and not isinstance(value, dict | list)]
     description = column.description
     if column.name.endswith("_id") or column.type.startswith("JSON"):
-        examples: list[str] = []
-    elif column.type.startswith("VARCHAR"):
+        return pb.Column(name=column.name, type=column.type, description=description)
+    values = [item for value in column.values for item in (value if isinstance(value, list) else [value])]
+    present = [value for value in values if value is not None and not isinstance(value, dict | list)]
+    if column.type.startswith("VARCHAR"):
         counts = Counter(value for value in present if value.strip())
         short = [value for value in counts if len(value) <= EXAMPLE_CHARACTERS]
-        examples = sorted(short, key=lambda value: (-counts[value], value))[:TEXT_EXAMPLES]
+        examples = nsmallest(TEXT_EXAMPLES, short, key=lambda value: (-counts[value], value))
         while sum(map(len, examples)) > COLUMN_EXAMPLE_CHARACTERS:
             examples.pop()
         description = f"{description} ({len(counts)} different values)".strip()
