@@ -7,14 +7,15 @@ import functools
 import itertools
 import math
 import os
-import random
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
 import structlog
 
+from ray_jobs.claims import Claims
 from ray_jobs.extraction import ExtractionWork
 from ray_jobs.idle_workers import IdleWorkers
 from ray_jobs.job_traces import logged, traced
@@ -42,8 +43,6 @@ from services.core.store.objects import Objects
 from services.core.tenants.plans import Plans, load_plans
 from services.core.tenants.totals import Totals
 
-FIRST_PAUSE_SECONDS = 0.3
-MAX_PAUSE_SECONDS = 10.0  # between claims while the database is away
 SWEEP_SECONDS = 5.0
 FORGET_EVERY = 120  # sweeps between looks at old jobs
 MAX_KEPT_VECTORS = 2_000  # of one description, 1.5 KB each
@@ -82,6 +81,7 @@ class IngestWorker:
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self._claiming: set[asyncio.Task[None]] = set()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._claims = Claims(self._jobs, self.owner, settings.lease_seconds)
 
     async def run(self) -> None:
         try:
@@ -106,18 +106,9 @@ class IngestWorker:
             await asyncio.wait(self._claiming, timeout=seconds)
 
     async def _work(self, kinds: Sequence[JobKind]) -> None:
-        failures = 0
         while not self._places.is_closed:
             heard = self._idle.heard
-            try:
-                job = await self._jobs.claim(self.owner, kinds)
-                failures = 0
-            except ArcusError as error:  # the database is away: so is every job
-                failures += 1
-                log.warning("claim_failed", reason=error.reason, error=error.message, cause=str(error.__cause__))
-                pause = min(FIRST_PAUSE_SECONDS * 2**failures, MAX_PAUSE_SECONDS)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-                continue
+            job = await self._claims.next(kinds)
             if job is None:
                 await self._idle.wait(kinds, heard)
             elif self._places.is_closed:
@@ -158,12 +149,15 @@ class IngestWorker:
             lease.cancel()
 
     async def _renew(self, job: Job, work: asyncio.Task) -> None:
+        renewed = monotonic()
         while True:
             await asyncio.sleep(self._settings.lease_seconds / 3)
             try:
                 held = await self._jobs.renew(job, self.owner)
             except ArcusError:
                 continue  # the fence at each write decides
+            self._claims.answered(renewed)
+            renewed = monotonic()
             if not held:
                 work.cancel()
                 return

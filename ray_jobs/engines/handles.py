@@ -81,15 +81,19 @@ async def answered(*calls: Any) -> AsyncIterator[None]:
     except RayTaskError as error:
         if isinstance(error.cause, ArcusError):
             raise error.cause from None
+        if isinstance(error.cause, RayServeException):  # of Serve itself: a call that this one waited for was lost
+            raise _stopped() from error
         raise
     except (ActorDiedError, OutOfMemoryError) as error:
         raise StageLostError from error
     except (RayError, RayServeException) as error:
-        raise ArcusError(
-            Reason.ENGINE_UNAVAILABLE, "A stage of the ingest stopped; its work will be tried again."
-        ) from error
+        raise _stopped() from error
     except TimeoutError as error:
         raise ArcusError(Reason.DEADLINE_EXCEEDED, f"A stage took longer than {CALL_SECONDS:.0f} s.") from error
     finally:
         for call in calls:
             call.cancel()  # does nothing to one that has ended
+
+
+def _stopped() -> ArcusError:
+    return ArcusError(Reason.ENGINE_UNAVAILABLE, "A stage of the ingest stopped; its work will be tried again.")
