@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +15,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
+from services.nimbus.engine import client as engine_client
 from services.nimbus.engine.client import EngineClient
 
 CONFIG = parse_engine_config(
@@ -46,18 +49,27 @@ class Replica(pb_grpc.EmbedServiceServicer, pb_grpc.GenerateServiceServicer):
 
 
 @asynccontextmanager
-async def client(replica: Replica) -> AsyncIterator[EngineClient]:
+async def served(replica: Replica) -> AsyncIterator[int]:
+    """Its port."""
     server = grpc.aio.server()
     pb_grpc.add_EmbedServiceServicer_to_server(replica, server)
     pb_grpc.add_GenerateServiceServicer_to_server(replica, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    made = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=10, config=CONFIG)
     try:
-        yield made
+        yield port
     finally:
-        await made.close()
         await server.stop(grace=0)
+
+
+@asynccontextmanager
+async def client(replica: Replica) -> AsyncIterator[EngineClient]:
+    async with served(replica) as port:
+        made = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=10, config=CONFIG)
+        try:
+            yield made
+        finally:
+            await made.close()
 
 
 async def test_a_call_goes_to_the_application_that_plays_its_role() -> None:
@@ -96,3 +108,59 @@ async def test_what_a_replica_says_of_a_failure_is_told_and_what_grpc_says_is_no
     assert (caught.value.reason, caught.value.message) == (reason, message)
     if reason_told:
         assert caught.value.retry_after_seconds == 7
+
+
+class Way:
+    """A relay to a port. Once it is `blocked`, what goes over the connections that are there is lost, without their end."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._tasks: list[asyncio.Task[None]] = []
+        self._blocked: list[asyncio.Event] = []
+        self.connections = 0
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", self._port)
+        self.connections += 1
+        blocked = asyncio.Event()
+        self._blocked.append(blocked)
+        for source, sink in ((reader, there[1]), (there[0], writer)):
+            self._tasks.append(asyncio.create_task(self._carry(source, sink, blocked)))
+
+    def block(self) -> None:
+        for each in self._blocked:
+            each.set()
+
+    def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, blocked: asyncio.Event) -> None:
+        while data := await source.read(65_536):
+            if not blocked.is_set():
+                sink.write(data)
+
+
+async def test_a_connection_on_which_nobody_answers_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "PING_MS", 200)
+    monkeypatch.setattr(engine_client, "SILENT_MS", 200)
+    async with served(Replica()) as port:
+        way = Way(port)
+        relay = await asyncio.start_server(way.take, "127.0.0.1", 0)
+        engine = EngineClient(
+            f"127.0.0.1:{relay.sockets[0].getsockname()[1]}", "secret", timeout_seconds=3, config=CONFIG
+        )
+        try:
+            for _ in range(engine_client.CHANNELS):
+                await engine.embed(["x"])
+            before = way.connections
+            way.block()
+            for _ in range(engine_client.CHANNELS):
+                with contextlib.suppress(ArcusError):
+                    await engine.embed(["x"])
+            assert await engine.embed(["x"]) == [b"1234"]
+            assert way.connections > before
+        finally:
+            await engine.close()
+            relay.close()
+            way.end()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import grpc
 import structlog
@@ -38,7 +38,12 @@ from services.telemetry.tracing import Attributes, Metadata, client_span
 EMBED_TEXTS = 8
 SEARCHES = 64  # as many as a shard takes
 CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
-RETRY_SECONDS = (0.05, 0.25)  # before a search is tried again whose replica was lost: another may answer
+# A host that acknowledges nothing of what is sent to it is gone, and its connection with it. A process that stands still
+# is not gone so soon: its host acknowledges. Pings are for calls that only listen.
+GONE_MS = 6_000
+PING_MS, SILENT_MS = 10_000, 25_000
+CONNECT_MS = 2_000  # of one attempt: a Service's next one goes to another host
+RETRY_SECONDS = (0.05, 0.25)  # before a call is made again whose replica or host was lost: another may answer
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -48,6 +53,8 @@ DISTINCT: dict[Distinct, Any] = {
 }
 
 OURS: Attributes = {PROVIDER: "arcus"}
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +110,12 @@ class EngineClient:
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.min_reconnect_backoff_ms", CONNECT_MS),
             ("grpc.max_reconnect_backoff_ms", 2000),
+            ("grpc.keepalive_time_ms", PING_MS),
+            ("grpc.keepalive_timeout_ms", GONE_MS),
+            ("grpc.http2.ping_timeout_ms", SILENT_MS),
+            ("grpc.http2.max_pings_without_data", 0),
         ]
         self._channels = [
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
@@ -134,11 +146,15 @@ class EngineClient:
             return await self._seeing.put((text, carried))
 
     async def _embed(self, application: str, texts: list[Text]) -> Sequence[SpaceVector]:
-        with self._metrics.engine_call(application, "Embed"), _mapped():
+        request = pb.EmbedRequest(texts=[text for text, _ in texts])
+        metadata = self._metadata(application, _first(texts))
+
+        async def call() -> pb.EmbedResponse:
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            metadata = self._metadata(application, _first(texts))
-            request = pb.EmbedRequest(texts=[text for text, _ in texts])
-            reply = await stub.Embed(request, metadata=metadata, timeout=self._timeout_seconds)
+            return await stub.Embed(request, metadata=metadata, timeout=self._timeout_seconds)
+
+        with self._metrics.engine_call(application, "Embed"), _mapped():
+            reply = await _again(call)
         width = reply.dimensions * 4
         starts = range(0, len(reply.vectors), width)
         return [(reply.space, reply.vectors[start : start + width]) for start in starts]
@@ -192,14 +208,7 @@ class EngineClient:
 
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
         with self._metrics.engine_call(f"index-{shard}", "Search"), _mapped():
-            for pause_seconds in RETRY_SECONDS:
-                try:
-                    return await self._call_shard(shard, searches)
-                except grpc.aio.AioRpcError as error:
-                    if not _is_lost(error):
-                        raise
-                await asyncio.sleep(pause_seconds)
-            return await self._call_shard(shard, searches)
+            return await _again(partial(self._call_shard, shard, searches))
 
     async def _call_shard(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
         metadata = self._metadata(f"index-{shard}", _first(searches))
@@ -214,9 +223,13 @@ class EngineClient:
         application = self._models[request.model]
         span = client_span(f"{PLAN} {request.model}", {OPERATION: PLAN, MODEL: request.model, **OURS})
         with span as (_, carried), self._metrics.engine_call(application, "Plan"), _mapped():
-            stub = pb_grpc.GenerateServiceStub(self._channel())
             metadata = self._metadata(application, carried)
-            return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
+
+            async def call() -> pb.PlanResponse:
+                stub = pb_grpc.GenerateServiceStub(self._channel())
+                return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
+
+            return await _again(call)
 
     @asynccontextmanager
     async def generate(
@@ -296,6 +309,18 @@ class Chunks:
 def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
     """A call that is shared stands in the trace of the first that has one."""
     return next((carried for _, carried in calls if carried), ())
+
+
+async def _again(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Made again, over another connection, where it was lost."""
+    for pause_seconds in RETRY_SECONDS:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            if not _is_lost(error):
+                raise
+        await asyncio.sleep(pause_seconds)
+    return await call()
 
 
 def _is_lost(error: grpc.aio.AioRpcError) -> bool:
