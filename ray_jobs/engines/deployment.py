@@ -189,7 +189,7 @@ def engine_application(config: EngineConfig, application: str) -> Application:
         waiting = options.max_waiting if isinstance(options, VllmOptions) else 0
         placed["max_ongoing_requests"] = options.max_running + waiting + SPARE_CALLS
         placed["num_replicas"] = options.replicas
-    if isinstance(options, ImageTextOptions):
+    if isinstance(options, EmbeddedOptions | ImageTextOptions):
         placed["num_replicas"] = options.replicas
     if isinstance(options, VllmOptions):
         placed |= placement.placed(options)

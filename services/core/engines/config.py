@@ -48,6 +48,7 @@ class EmbeddedOptions(_Options):
         description="In the role embed: the first knows a hundred languages, the second English, at a quarter of the cost. "
         "None named: the one that made what is stored, the first for new data.",
     )
+    replicas: int = Field(1, ge=1, le=1024, description="Processes that embed questions, and as many that answer.")
 
 
 class ScriptedOptions(_Options):
@@ -175,7 +176,7 @@ KINDS: dict[str, type[_Options]] = {
     "image_text": ImageTextOptions,
 }
 BUILT_IN: dict[str, EmbeddedOptions | ScriptedOptions] = {
-    "embedded": EmbeddedOptions(embedder=""),
+    "embedded": EmbeddedOptions.model_validate({}),
     "scripted": ScriptedOptions.model_validate({}),
 }
 
@@ -207,7 +208,7 @@ class EngineConfig(_Options):
     def embedding_with(self, model: str) -> EngineConfig:
         """The same with this model in the embedded engine that plays the role embed."""
         name = self.roles["embed"]
-        options = EmbeddedOptions.model_validate({"embedder": model})
+        options = self.engines[name].model_copy(update={"embedder": model})
         return self.model_copy(update={"engines": {**self.engines, name: options}})
 
     @property
