@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import RayServeException
 
 from ray_jobs.engines.embedded.adapters import ThreadedDescriber
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
@@ -114,6 +115,14 @@ async def test_the_error_of_a_stage_is_raised_as_it_was() -> None:
 async def test_a_stage_whose_process_ended_is_unavailable() -> None:
     with pytest.raises(ArcusError) as caught:
         await describe(pipeline(Stage(RayActorError())))
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE
+
+
+async def test_a_stage_that_serve_lost_another_of_is_unavailable_too() -> None:
+    cause = RayServeException("Request to deployment 'Describer' failed because an upstream actor died.")
+    lost = RayTaskError("describe", "the stage's traceback", cause).as_instanceof_cause()
+    with pytest.raises(ArcusError) as caught:
+        await describe(pipeline(Stage(lost)))
     assert caught.value.reason is Reason.ENGINE_UNAVAILABLE
 
 
