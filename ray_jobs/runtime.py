@@ -160,6 +160,8 @@ def serve_environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
         # A HAProxy that is gone is started anew after three looks; with Serve's own 10 s between them, 30 s pass.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
+        # On a busy machine one takes longer to start than Serve's own 5 s, and was ended for it, time after time.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "20",
         # Ten looks a second of the controller at what seldom changes took 0.06 of a core.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",

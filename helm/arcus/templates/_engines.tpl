@@ -106,8 +106,9 @@ applications:
 - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: {{ $drain.rayDrain | quote }}}
 - {name: RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S, value: "10"}
 - {name: RAY_SERVE_MAX_QUEUE_LENGTH_RESPONSE_DEADLINE_S, value: "30"}
-# A HAProxy that is gone is started anew after three looks.
+# A HAProxy that is gone is started anew after three looks; on a busy node one takes longer to start than Serve's own 5 s.
 - {name: RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S, value: "2"}
+- {name: RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S, value: "20"}
 # A node that says nothing for 15 to 24 s is lost, and its replicas are started elsewhere; Ray's own is 40 to 65 s.
 - {name: RAY_health_check_period_ms, value: "3000"}
 - {name: RAY_health_check_timeout_ms, value: "5000"}
