@@ -164,3 +164,21 @@ async def test_a_connection_on_which_nobody_answers_is_given_up_for_another(monk
             await engine.close()
             relay.close()
             way.end()
+
+
+class SilentOnce(Replica):
+    """Never answers the first call."""
+
+    async def Embed(self, request: Any, context: Any) -> Any:
+        if not self.applications:
+            self.applications.append("first")
+            await asyncio.Event().wait()
+        return await super().Embed(request, context)
+
+
+async def test_a_vector_that_does_not_come_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    replica = SilentOnce()
+    async with client(replica) as engine:
+        assert await engine.embed(["x"]) == [b"1234"]
+    assert replica.applications == ["first", "embed"]

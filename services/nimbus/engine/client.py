@@ -44,6 +44,9 @@ GONE_MS = 6_000
 PING_MS, SILENT_MS = 10_000, 25_000
 CONNECT_MS = 2_000  # of one attempt: a Service's next one goes to another host
 RETRY_SECONDS = (0.05, 0.25)  # before a call is made again whose replica or host was lost: another may answer
+# Of a vector or a search, but for the last try, which may take as long as any call: a proxy goes on sending to a host that
+# was cut off until its own checks fail, some ten seconds, and those calls are never answered.
+TRY_SECONDS = 8.0
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -149,12 +152,12 @@ class EngineClient:
         request = pb.EmbedRequest(texts=[text for text, _ in texts])
         metadata = self._metadata(application, _first(texts))
 
-        async def call() -> pb.EmbedResponse:
+        async def call(seconds: float) -> pb.EmbedResponse:
             stub = pb_grpc.EmbedServiceStub(self._channel())
-            return await stub.Embed(request, metadata=metadata, timeout=self._timeout_seconds)
+            return await stub.Embed(request, metadata=metadata, timeout=seconds)
 
         with self._metrics.engine_call(application, "Embed"), _mapped():
-            reply = await _again(call)
+            reply = await _again(call, TRY_SECONDS, self._timeout_seconds)
         width = reply.dimensions * 4
         starts = range(0, len(reply.vectors), width)
         return [(reply.space, reply.vectors[start : start + width]) for start in starts]
@@ -208,15 +211,15 @@ class EngineClient:
 
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
         with self._metrics.engine_call(f"index-{shard}", "Search"), _mapped():
-            return await _again(partial(self._call_shard, shard, searches))
+            return await _again(partial(self._call_shard, shard, searches), TRY_SECONDS, self._timeout_seconds)
 
-    async def _call_shard(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
+    async def _call_shard(self, shard: int, searches: list[Search], seconds: float) -> Sequence[pb.SearchResponse]:
         metadata = self._metadata(f"index-{shard}", _first(searches))
         stub = pb_grpc.IndexServiceStub(self._channel())
         if len(searches) == 1:
-            return [await stub.Search(searches[0][0], metadata=metadata, timeout=self._timeout_seconds)]
+            return [await stub.Search(searches[0][0], metadata=metadata, timeout=seconds)]
         many = pb.SearchManyRequest(searches=[request for request, _ in searches])
-        return (await stub.SearchMany(many, metadata=metadata, timeout=self._timeout_seconds)).responses
+        return (await stub.SearchMany(many, metadata=metadata, timeout=seconds)).responses
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
@@ -225,11 +228,11 @@ class EngineClient:
         with span as (_, carried), self._metrics.engine_call(application, "Plan"), _mapped():
             metadata = self._metadata(application, carried)
 
-            async def call() -> pb.PlanResponse:
+            async def call(seconds: float) -> pb.PlanResponse:
                 stub = pb_grpc.GenerateServiceStub(self._channel())
-                return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
+                return await stub.Plan(request, metadata=metadata, timeout=seconds)
 
-            return await _again(call)
+            return await _again(call, self._timeout_seconds, self._timeout_seconds)
 
     @asynccontextmanager
     async def generate(
@@ -311,16 +314,18 @@ def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
     return next((carried for _, carried in calls if carried), ())
 
 
-async def _again(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Made again, over another connection, where it was lost."""
+async def _again(call: Callable[[float], Awaitable[Answer]], try_seconds: float, last_seconds: float) -> Answer:
+    """Made again, over another connection, where it was lost or took longer than a try may; the last one may take longer."""
+    try_seconds = min(try_seconds, last_seconds)
     for pause_seconds in RETRY_SECONDS:
         try:
-            return await call()
+            return await call(try_seconds)
         except grpc.aio.AioRpcError as error:
-            if not _is_lost(error):
+            is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and try_seconds < last_seconds
+            if not is_late and not _is_lost(error):
                 raise
         await asyncio.sleep(pause_seconds)
-    return await call()
+    return await call(last_seconds)
 
 
 def _is_lost(error: grpc.aio.AioRpcError) -> bool:
