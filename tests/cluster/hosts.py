@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Self
 
 
@@ -19,6 +20,7 @@ class Network:
         self._prefix = f"a{os.getpid()}"  # an interface's name has at most 15 characters
         self._first = f"198.18.{os.getpid() % 256}"  # of RFC 2544, for tests of networks
         self.hosts: dict[str, Host] = {}
+        self.virtual = f"{self._first}.250"  # of a Service: no host has it
 
     def __enter__(self) -> Self:
         try:
@@ -41,7 +43,7 @@ class Network:
         number = len(self.hosts) + 2
         namespace, outside = f"{self._prefix}-{number}", f"{self._prefix}v{number}"
         _ip("netns", "add", namespace)
-        host = self.hosts[name] = Host(namespace, f"{self._first}.{number}")
+        host = self.hosts[name] = Host(namespace, f"{self._first}.{number}", outside, self._prefix)
         _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         _ip("link", "set", outside, "master", self._prefix, "up")
         inside = ("-n", namespace)
@@ -51,17 +53,29 @@ class Network:
         _ip(*inside, "route", "add", "default", "via", f"{self._first}.1")
         return host
 
-    def names(self, **more: str) -> str:
-        """Text of /etc/hosts; `more` has other names of hosts."""
-        named = {name: host.address for name, host in self.hosts.items()}
-        named |= {other.replace("_", "-"): self.hosts[name].address for other, name in more.items()}
+    def names(self, more: Mapping[str, str]) -> str:
+        """Text of /etc/hosts; `more` has other names with their addresses."""
+        named = {name: host.address for name, host in self.hosts.items()} | dict(more)
         return "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in named.items())
 
 
 class Host:
-    def __init__(self, namespace: str, address: str) -> None:
+    def __init__(self, namespace: str, address: str, interface: str, bridge: str) -> None:
         self.namespace, self.address = namespace, address
         self.enter = ["ip", "netns", "exec", namespace]  # before a command that shall run on it
+        self._interface, self._bridge = interface, bridge
+        self.is_cut = False
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Off the network meanwhile: what it sends and what is sent to it is lost, and no connection ends."""
+        _ip("link", "set", self._interface, "nomaster")
+        self.is_cut = True
+        try:
+            yield
+        finally:
+            _ip("link", "set", self._interface, "master", self._bridge)
+            self.is_cut = False
 
 
 def _ip(*words: str) -> None:
