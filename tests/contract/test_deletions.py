@@ -82,7 +82,7 @@ async def test_no_reader_finds_what_is_marked(store, gone: str):
     if gone != "file":
         await mark(store, collections, at.collection, at.facts)
     owner = replace(store, other=store.tenant)  # whom these calls are made for
-    of_collection = {name for name in MISSES if name.startswith("Collections.")} | {"Entities.rows"}
+    of_collection = {name for name in MISSES if name.startswith("Collections.")} | {"Entities.held"}
     of_file = {name for name in MISSES if name.startswith(("Files.", "Segments."))}
     still_there = {"file": of_collection | {"Members.list"}, "collections": of_file | {"Members.add"}, "both": set()}
     for name, call in MISSES.items():
