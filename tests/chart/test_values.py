@@ -124,6 +124,31 @@ def test_settings_reach_fronts_and_engines_as_they_were_written() -> None:
             )
 
 
+GATEWAY = {"enabled": True, "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": ""}]}
+WAYS_IN: dict[str, tuple[dict[str, Any], str | None]] = {
+    "none": ({}, None),
+    "gateway": ({"gateway": {**GATEWAY, "hostnames": ["a.example.com", "b.example.com"]}}, "https://a.example.com"),
+    "any host": ({"gateway": {**GATEWAY, "hostnames": ["*.example.com"]}}, None),
+    "ingress": ({"ingress": {"enabled": True, "host": "a.example.com"}}, "http://a.example.com"),
+    "secure ingress": (
+        {"ingress": {"enabled": True, "host": "a.example.com", "tlsSecret": "a"}},
+        "https://a.example.com",
+    ),
+    "said": (
+        {"settings": {"public_url": "https://c"}, "gateway": {**GATEWAY, "hostnames": ["a.example.com"]}},
+        "https://c",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_links_begin_with_where_clients_come_in(way: str) -> None:
+    values, url = WAYS_IN[way]
+    values = {**LEAST, **values, "settings": {**LEAST["settings"], **values.get("settings", {})}}
+    (front,) = [each for each in parsed(render(values)) if each["kind"] == "Deployment"]
+    assert environment(front["spec"]["template"]["spec"]["containers"][0]).get("ARCUS_PUBLIC_URL") == url
+
+
 @pytest.mark.parametrize("name", ["replicaCount", "image", "env", "postgresql"])
 def test_values_that_other_charts_have_say_what_to_write_instead(name: str) -> None:
     with pytest.raises(

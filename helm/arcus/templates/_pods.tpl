@@ -99,6 +99,21 @@ securityContext:
 {{ include "arcus.setting" (list $name $value) }}
 {{- end }}
 {{- end }}
+{{- if not .Values.settings.public_url }}
+{{- with include "arcus.publicUrl" . }}
+- {name: ARCUS_PUBLIC_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where clients come in, for links: a front knows its own address only. Empty where the chart can't tell. */}}
+{{- define "arcus.publicUrl" -}}
+{{- if and .Values.gateway.enabled .Values.gateway.hostnames -}}
+{{- $host := first .Values.gateway.hostnames -}}
+{{- if not (hasPrefix "*" $host) }}https://{{ $host }}{{ end -}}
+{{- else if and .Values.ingress.enabled .Values.ingress.host -}}
+{{ ternary "https" "http" (ne .Values.ingress.tlsSecret "") }}://{{ .Values.ingress.host }}
+{{- end -}}
 {{- end -}}
 
 {{- define "arcus.envFrom" -}}
