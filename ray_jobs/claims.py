@@ -27,7 +27,7 @@ class Claims:
     def __init__(self, jobs: Jobs, owner: str, lease_seconds: float) -> None:
         self._jobs, self._owner, self._lease_seconds = jobs, owner, lease_seconds
         self._failures = 0  # one after the other
-        self._heard = math.inf  # when the database answered before the first of them, or last
+        self._unanswered_since = math.inf  # when the first of them was asked
         self._begins_after = -math.inf
 
     async def next(self, kinds: Sequence[JobKind]) -> Job | None:
@@ -39,14 +39,14 @@ class Claims:
         try:
             job = await self._jobs.claim(self._owner, kinds)
         except ArcusError as error:  # the database is away: so is every job
-            self._heard = min(self._heard, asked)
+            self._unanswered_since = min(self._unanswered_since, asked)
             self._failures += 1
             log.warning("claim_failed", reason=error.reason, error=error.message, cause=str(error.__cause__))
             pause = min(FIRST_PAUSE_SECONDS * 2**self._failures, MAX_PAUSE_SECONDS)
             await sleep(pause * random.uniform(0.5, 1.5))
             return None
-        self.answered(min(self._heard, asked))
-        self._failures, self._heard = 0, math.inf
+        self.answered(min(self._unanswered_since, asked))
+        self._failures, self._unanswered_since = 0, math.inf
         if job is not None and self._begins_after > monotonic():
             with suppress(ArcusError):  # then its lease runs out
                 await self._jobs.release(job, self._owner)

@@ -22,9 +22,9 @@ from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import (
     EmbeddedOptions,
     EngineConfig,
-    ImageTextOptions,
     OpenaiOptions,
     Role,
+    ScriptedOptions,
     VllmOptions,
     load_engine_config,
 )
@@ -188,8 +188,7 @@ def engine_application(config: EngineConfig, application: str) -> Application:
     if isinstance(options, VllmOptions | OpenaiOptions):
         waiting = options.max_waiting if isinstance(options, VllmOptions) else 0
         placed["max_ongoing_requests"] = options.max_running + waiting + SPARE_CALLS
-        placed["num_replicas"] = options.replicas
-    if isinstance(options, EmbeddedOptions | ImageTextOptions):
+    if not isinstance(options, ScriptedOptions):
         placed["num_replicas"] = options.replicas
     if isinstance(options, VllmOptions):
         placed |= placement.placed(options)

@@ -14,7 +14,7 @@ from services.core.entities.configs import ExtractConfig
 from services.core.entities.schemas import misfit
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.jobs import Job, LeaseLostError, got_on, is_held
-from services.core.library.extractions import is_member
+from services.core.library.extractions import is_member, segment_records
 from services.core.library.holdings import Bounds, Holdings, read_holdings
 from services.core.library.segments import Segment
 from services.core.store.database import Database
@@ -269,25 +269,16 @@ def _members(tenant_id: str, collection_ids: Sequence[str]) -> Select:
 
 def _segments(tenant_id: str, collection_ids: Sequence[str]) -> Select:
     """The segments that have a record."""
-    return (
-        select(
-            extractions.c.collection_id,
-            extractions.c.file_id,
-            segment_entities.c.segment_id,
-            segments.c.start_time,
-            segments.c.end_time,
-            segment_entities.c.entities,
-        )
-        .select_from(segment_entities)
-        .join(extractions, extractions.c.id == segment_entities.c.extraction_id)
-        .join(segments, segments.c.id == segment_entities.c.segment_id)
-        .where(
-            extractions.c.tenant_id == tenant_id,
-            extractions.c.collection_id.in_(list(collection_ids)),
-            segment_entities.c.entities.is_not(None),
-            of_kept_file(extractions.c.file_id),
-        )
-        .order_by(extractions.c.collection_id, extractions.c.created_at, extractions.c.file_id, segments.c.position)
+    columns = (
+        extractions.c.collection_id,
+        extractions.c.file_id,
+        segment_entities.c.segment_id,
+        segments.c.start_time,
+        segments.c.end_time,
+        segment_entities.c.entities,
+    )
+    return segment_records(tenant_id, collection_ids, columns).order_by(
+        extractions.c.collection_id, extractions.c.created_at, extractions.c.file_id, segments.c.position
     )
 
 

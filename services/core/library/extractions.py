@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, case, insert, select
+from sqlalchemy import Select, and_, case, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.clock import now_ms
 from services.core.jobs import enqueue
-from services.core.store.schema import collection_files, descriptions, extractions, files
+from services.core.store.schema import collection_files, descriptions, extractions, files, segment_entities, segments
+from services.core.store.tombstones import of_kept_file
 
 is_member = and_(
     collection_files.c.collection_id == extractions.c.collection_id,
@@ -23,6 +26,22 @@ member_status = case(
     (is_extracting, extractions.c.status),
     else_=descriptions.c.status,
 )
+
+
+def segment_records(tenant_id: str, collection_ids: Sequence[str], columns: Sequence[Any]) -> Select:
+    """Columns of the segments that have a record, with their extractions."""
+    return (
+        select(*columns)
+        .select_from(segment_entities)
+        .join(extractions, extractions.c.id == segment_entities.c.extraction_id)
+        .join(segments, segments.c.id == segment_entities.c.segment_id)
+        .where(
+            extractions.c.tenant_id == tenant_id,
+            extractions.c.collection_id.in_(list(collection_ids)),
+            segment_entities.c.entities.is_not(None),
+            of_kept_file(extractions.c.file_id),
+        )
+    )
 
 
 async def add_extraction(connection: AsyncConnection, tenant_id: str, collection_id: str, file_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Label, Row, Select, Text, cast, literal, null, select, union_all
 
-from services.core.library.extractions import is_member, member_status
+from services.core.library.extractions import is_member, member_status, segment_records
 from services.core.store.database import Database
 from services.core.store.schema import (
     collection_files,
@@ -20,7 +20,7 @@ from services.core.store.schema import (
     segment_entities,
     segments,
 )
-from services.core.store.tombstones import is_kept, of_kept_file
+from services.core.store.tombstones import is_kept
 
 MAX_RECORDS = 100_000  # of files and of segments together
 MAX_MEMBERS = 100_000
@@ -147,33 +147,22 @@ def _holdings(tenant_id: str, collection_ids: Sequence[str], bounds: Bounds) -> 
         )
         .limit(bounds.members + 1)
     )
-    of_segments = (
-        select(
-            extractions.c.collection_id,
-            extractions.c.file_id,
-            cast(segment_entities.c.entities, Text).label("entities"),
-            _none(files.c.filename),
-            cast(null(), Text).label("media_info"),
-            _none(files.c.created_at),
-            cast(null(), Text).label("metadata"),
-            _none(extractions.c.status),
-            _none(collection_files.c.added_at),
-            segments.c.position,
-            segment_entities.c.segment_id,
-            segments.c.start_time,
-            segments.c.end_time,
-        )
-        .select_from(segment_entities)
-        .join(extractions, extractions.c.id == segment_entities.c.extraction_id)
-        .join(segments, segments.c.id == segment_entities.c.segment_id)
-        .where(
-            extractions.c.tenant_id == tenant_id,
-            extractions.c.collection_id.in_(list(collection_ids)),
-            segment_entities.c.entities.is_not(None),
-            of_kept_file(extractions.c.file_id),
-        )
-        .limit(bounds.records + 1)
+    columns = (
+        extractions.c.collection_id,
+        extractions.c.file_id,
+        cast(segment_entities.c.entities, Text).label("entities"),
+        _none(files.c.filename),
+        cast(null(), Text).label("media_info"),
+        _none(files.c.created_at),
+        cast(null(), Text).label("metadata"),
+        _none(extractions.c.status),
+        _none(collection_files.c.added_at),
+        segments.c.position,
+        segment_entities.c.segment_id,
+        segments.c.start_time,
+        segments.c.end_time,
     )
+    of_segments = segment_records(tenant_id, collection_ids, columns).limit(bounds.records + 1)
     return union_all(_whole(of_members), _whole(of_segments))
 
 
