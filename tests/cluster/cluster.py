@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.chart.rendering import CASES, ROOT, Object, parsed, render
+from tests.chart.rendering import CASES, Object, parsed, render
 from tests.cluster.hosts import Host, Network
 from tests.cluster.pods import Pod, ray_start
 from tests.cluster.services import ClusterService, balanced
@@ -49,6 +49,11 @@ VALUES: Object = {
         "workerGroups": [{"name": "cpu", "replicas": 2, "minReplicas": 2, "maxReplicas": 2}],
     },
 }
+
+
+def events(reply: httpx.Response) -> Iterator[Object]:
+    """Of a stream of an answer, as they come."""
+    return (json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {"))
 
 
 def question(collection: str) -> Object:
@@ -87,29 +92,40 @@ class Cluster:
         (found,) = [each for each in self.manifests if each["kind"] == kind]
         return found
 
+    @property
+    def ray(self) -> Object:
+        return self.manifest("RayService")["spec"]["rayClusterConfig"]
+
+    @property
+    def worker_group(self) -> Object:
+        (group,) = self.ray["workerGroupSpecs"]
+        return group
+
+    @property
+    def serve_config(self) -> Object:
+        return yaml.safe_load(self.manifest("RayService")["spec"]["serveConfigV2"])
+
     def pod(self, host: str, template: Object, image: str, **injected: str) -> Pod:
         names = self.network.names({HEAD: self.host("head").address, SERVE: self.network.virtual})
         config = {each["metadata"]["name"]: each["data"] for each in self.manifests if each["kind"] == "ConfigMap"}
         return Pod(self.host(host), template, image, self.folder / host, names, config, self.secrets, injected)
 
     def start_head(self) -> None:
-        spec = self.manifest("RayService")["spec"]["rayClusterConfig"]
-        group = spec["headGroupSpec"]
-        kept = spec["gcsFaultToleranceOptions"]
+        group = self.ray["headGroupSpec"]
+        kept = self.ray["gcsFaultToleranceOptions"]
         password = kept["redisPassword"]["valueFrom"]["secretKeyRef"]
         redis = {
             "RAY_REDIS_ADDRESS": kept["redisAddress"],
             "REDIS_PASSWORD": self.secrets[password["name"]][password["key"]],
             "RAY_external_storage_namespace": "arcus",
         }
-        self.head = self.pod("head", group["template"], "engines", **self._ray(spec, "127.0.0.1"), **redis)
+        self.head = self.pod("head", group["template"], "engines", **self._joining("127.0.0.1"), **redis)
         parameters = {**group["rayStartParams"], "redis-password": "$REDIS_PASSWORD"}
         self.head.start(ray_start(group["template"], parameters, None))
 
     def start_worker(self, number: int) -> None:
-        spec = self.manifest("RayService")["spec"]["rayClusterConfig"]
-        (group,) = spec["workerGroupSpecs"]
-        pod = self.pod(f"worker-{number}", group["template"], "engines", **self._ray(spec, HEAD))
+        group = self.worker_group
+        pod = self.pod(f"worker-{number}", group["template"], "engines", **self._joining(HEAD))
         pod.start(ray_start(group["template"], group["rayStartParams"], f"{HEAD}:6379"))
         self.workers[number] = pod
 
@@ -123,22 +139,22 @@ class Cluster:
             self._is_configured = False
         if not self.dashboard_is_up():
             return  # workers wait for their head
-        for number in range(self.manifest("RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["replicas"]):
+        for number in range(self.worker_group["replicas"]):
             if number not in self.workers or self.workers[number].has_ended:
                 self.start_worker(number)
         if not self._is_configured:
-            wanted = yaml.safe_load(self.manifest("RayService")["spec"]["serveConfigV2"])
             with suppress(httpx.HTTPError):
-                self._is_configured = self.dashboard("PUT", "/api/serve/applications/", json=wanted).is_success
+                told = self.dashboard("PUT", "/api/serve/applications/", json=self.serve_config)
+                self._is_configured = told.is_success
 
     def kill(self) -> None:
         for pod in (*self.fronts, *self.workers.values(), self.head):
             if pod is not None:
                 pod.kill()
 
-    def _ray(self, spec: Object, head: str) -> dict[str, str]:
-        token = self.secrets[spec["authOptions"]["secretName"]]["auth_token"]
-        assert spec["authOptions"]["mode"] == "token"
+    def _joining(self, head: str) -> dict[str, str]:
+        token = self.secrets[self.ray["authOptions"]["secretName"]]["auth_token"]
+        assert self.ray["authOptions"]["mode"] == "token"
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_PORT": "6379", "RAY_ADDRESS": f"{head}:6379"}
 
     def dashboard(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -160,8 +176,7 @@ class Cluster:
 
     def is_running(self) -> bool:
         told = self.applications()
-        wanted = yaml.safe_load(self.manifest("RayService")["spec"]["serveConfigV2"])["applications"]
-        return all(told.get(each["name"]) == "RUNNING" for each in wanted)
+        return all(told.get(each["name"]) == "RUNNING" for each in self.serve_config["applications"])
 
 
 @contextmanager
@@ -176,10 +191,10 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
         asyncio.run(postgres.create("arcus", template="template0"))
         address = hosts["objects"].address
         server = [sys.executable, "-m", "tests.contract.s3_server", address, str(OBJECTS_PORT)]
-        stack.enter_context(_running(hosts["objects"], server))
+        stack.enter_context(hosts["objects"].running(server))
         password = secrets.token_hex(32)
         redis = ["redis-server", "--bind", "0.0.0.0", "--requirepass", password, "--save", "", "--daemonize", "no"]
-        stack.enter_context(_running(hosts["redis"], redis))
+        stack.enter_context(hosts["redis"].running(redis))
         cluster = Cluster(
             network,
             folder,
@@ -214,8 +229,7 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
 @contextmanager
 def _controlled(cluster: Cluster) -> Iterator[None]:
     """The loops of Kubernetes' and KubeRay's controllers, in a thread."""
-    (group,) = cluster.manifest("RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
-    (worker,) = group["template"]["spec"]["containers"]
+    (worker,) = cluster.worker_group["template"]["spec"]["containers"]
     workers = {name: host for name, host in cluster.network.hosts.items() if name.startswith("worker")}
     nodes = [pod.host for pod in cluster.fronts]
     service = ClusterService(cluster.network.virtual, 9000, nodes, workers, worker["readinessProbe"], ":8000/-/healthz")
@@ -240,13 +254,3 @@ def _controlled(cluster: Cluster) -> Iterator[None]:
         thread.join()
     if failed:
         raise failed[0]
-
-
-@contextmanager
-def _running(host: Host, command: list[str]) -> Iterator[None]:
-    process = subprocess.Popen([*host.enter, *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()

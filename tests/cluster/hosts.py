@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Self
+
+from tests.chart.rendering import ROOT
 
 
 class NotPermittedError(Exception):
@@ -65,6 +68,17 @@ class Host:
         self.enter = ["ip", "netns", "exec", namespace]  # before a command that shall run on it
         self._interface, self._bridge = interface, bridge
         self.is_cut = False
+
+    @contextmanager
+    def running(self, command: Sequence[str], log: Path | None = None) -> Iterator[None]:
+        """A process on it meanwhile, from the program's folder; what it prints is added to `log`."""
+        with (log or Path(os.devnull)).open("ab") as out:
+            process = subprocess.Popen([*self.enter, *command], cwd=ROOT, stdout=out, stderr=out)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
 
     @contextmanager
     def cut(self) -> Iterator[None]:

@@ -107,10 +107,5 @@ listen grpc
 """
     path = folder / "balancer.cfg"
     path.write_text(text)
-    with (folder / "balancer.log").open("ab") as log:
-        process = subprocess.Popen([*host.enter, get_haproxy_binary(), "-db", "-f", str(path)], stdout=log, stderr=log)
-    try:
+    with host.running([get_haproxy_binary(), "-db", "-f", str(path)], folder / "balancer.log"):
         yield
-    finally:
-        process.kill()
-        process.wait()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cluster.cluster import Cluster, question
+from tests.cluster.cluster import Cluster, events, question
 from tests.running_system import LECTURE, upload, wait_for
 from tests.waiting import until
 
@@ -62,13 +62,11 @@ class Stream(threading.Thread):
             call = self._client.stream("POST", "/responses", json=self._body | {"stream": True, "background": True})
         with call as reply:
             reply.raise_for_status()
-            for line in reply.iter_lines():
-                if line.startswith("data: {"):
-                    event = json.loads(line[6:])
-                    if event["type"] == "error":
-                        return
-                    self.events.append(event)
-                    self.id = self.id or event["response"]["id"]
+            for event in events(reply):
+                if event["type"] == "error":
+                    return
+                self.events.append(event)
+                self.id = self.id or event["response"]["id"]
 
 
 def _stored(client: httpx.Client, collection: str, answer: str) -> dict[str, Any]:
