@@ -26,6 +26,7 @@ OWNED = {
     "drain_delay_seconds",
     "drain_seconds",
     "engine_address",
+    "engine_metrics_port",
     "engine_other_secret",
     "engine_secret",
     "grpc_port",

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from time import perf_counter
 from typing import Generic, TypeVar
 
 from services.core.errors import ArcusError, Reason
@@ -24,7 +25,7 @@ class BatchQueue(Generic[Item, Result]):
     def __init__(
         self, name: str, run: Callable[[list[Item]], Sequence[Result]], *, max_batch: int, max_waiting: int
     ) -> None:
-        self._name = name
+        self.name = name
         self._run = run
         self._max_batch = max_batch
         self._max_waiting = max_waiting
@@ -33,14 +34,20 @@ class BatchQueue(Generic[Item, Result]):
         self._is_asked = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._loop: asyncio.Task[None] | None = None
+        self.passes = self.items = 0  # batches that ended, and what was in them
+        self.busy_seconds = 0.0
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._serve(), name=self._name)
+        self._loop = asyncio.create_task(self._serve(), name=self.name)
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting_items
 
     def check(self) -> None:
         """Raises if the queue is not being served, so that its replica is replaced."""
         if self._loop is None or self._loop.done():
-            raise ArcusError(Reason.INTERNAL, f"The queue {self._name} is not running.")
+            raise ArcusError(Reason.INTERNAL, f"The queue {self.name} is not running.")
 
     async def close(self) -> None:
         if self._loop is not None:
@@ -57,7 +64,7 @@ class BatchQueue(Generic[Item, Result]):
         """The result of each item, 1 to max_batch, of one batch. Raises LIMIT_EXCEEDED at once when they have no room."""
         if self._waiting_items + len(items) > self._max_waiting:
             raise ArcusError(
-                Reason.LIMIT_EXCEEDED, f"Too many requests are waiting for {self._name}; try again shortly."
+                Reason.LIMIT_EXCEEDED, f"Too many requests are waiting for {self.name}; try again shortly."
             )
         answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, answer))
@@ -93,7 +100,7 @@ class BatchQueue(Generic[Item, Result]):
             return
         together = [item for items, _ in batch for item in items]
         try:
-            results = await self.in_thread(lambda: self._run(together))
+            results = await self.in_thread(lambda: self._pass(together))
             answered = iter([result for _, result in zip(together, results, strict=True)])
         except Exception as error:
             for _, answer in batch:
@@ -104,3 +111,12 @@ class BatchQueue(Generic[Item, Result]):
             own = list(islice(answered, len(items)))
             if not answer.done():
                 answer.set_result(own)
+
+    def _pass(self, items: list[Item]) -> Sequence[Result]:
+        started = perf_counter()
+        try:
+            return self._run(items)
+        finally:
+            self.passes += 1
+            self.items += len(items)
+            self.busy_seconds += perf_counter() - started

@@ -21,6 +21,7 @@ from ray_jobs.idle_workers import IdleWorkers
 from ray_jobs.job_traces import logged, traced
 from ray_jobs.pipeline import Pipeline, seen_embeddings
 from ray_jobs.places import Places
+from ray_jobs.progress import Progress
 from ray_jobs.retries import MOST_LOST, PERMANENT, TRANSIENT, Retries, StageLostError, WorkerLostError, first_error
 from ray_jobs.stages.decode import decode_frames
 from ray_jobs.stages.probe import ProbeLimits, probe
@@ -81,6 +82,7 @@ class IngestWorker:
         self._limits = ProbeLimits(max_duration_seconds=settings.max_duration_seconds, max_pixels=settings.max_pixels)
         self._claiming: set[asyncio.Task[None]] = set()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.progress = Progress()
         self._claims = Claims(self._jobs, self.owner, settings.lease_seconds)
 
     async def run(self) -> None:
@@ -115,7 +117,7 @@ class IngestWorker:
                 await self._jobs.release(job, self.owner)
             else:
                 self._idle.wake_one()  # where there was one there may be more
-                with logged(job):
+                with self.progress.job(job.kind), logged(job):
                     await self._run_job(job)
 
     async def _run_job(self, job: Job) -> None:
@@ -222,7 +224,8 @@ class IngestWorker:
         await self._check_object(file)
         async with self._objects.local_path(file.object_key) as path:
             most = (await self._totals.limits(file.tenant_id)).file_seconds
-            info = await asyncio.to_thread(probe, path, self._limits.within(most))
+            with self.progress.times.stage("probe"):
+                info = await asyncio.to_thread(probe, path, self._limits.within(most))
             if info.media_type == "image":
                 raise MediaError("This is a picture; upload a video or an audio file.")
             thumbnail = await self._default_thumbnail(file, path, info)
@@ -265,7 +268,8 @@ class IngestWorker:
         if not missing and not await self._descriptions.has_segments(description.segmentation_id):
             cut = parse_segmentation(await self._descriptions.segmentation_config(description.segmentation_id))
             async with self._objects.local_path(file.object_key) as path:
-                spans = await asyncio.to_thread(segment_spans, cut, info, path)
+                with self.progress.times.stage("cut"):
+                    spans = await asyncio.to_thread(segment_spans, cut, info, path)
             if not spans:
                 raise MediaError(
                     "The segmentation leaves nothing of this file; widen its limits.", Reason.INVALID_ARGUMENT
@@ -344,6 +348,7 @@ class IngestWorker:
                 + seen_embeddings(described.seen),
                 thumbnail,
             )
+            self.progress.video_seconds += segment.span.duration
         except BaseException:
             if thumbnail is not None:
                 await asyncio.shield(self._discard_unless_known(file, thumbnail.object_key))

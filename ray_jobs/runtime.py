@@ -117,7 +117,7 @@ def haproxy_connections() -> int:
     return min(MAX_CONNECTIONS, (hard - OTHER_FILES) // 2)
 
 
-def serve_environment(folder: Path) -> dict[str, str]:
+def serve_environment(folder: Path, *, metrics: bool = False) -> dict[str, str]:
     """What Serve reads when it is imported: HAProxy's files and ports, apart from any other instance's."""
     haproxy = folder / "h"
     if len(str(haproxy)) > MAX_FOLDER_CHARACTERS:
@@ -170,9 +170,11 @@ def serve_environment(folder: Path) -> dict[str, str]:
         # 2 threads: 52 ms, not 905 ms.
         "OMP_WAIT_POLICY": "PASSIVE",
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Metrics of Ray itself are told to everybody who asks, on every interface. They are off; those of two of its
-        # parts have no switch, and don't start on a port that is none.
-        "RAY_enable_metrics_collection": "0",
+        # Else Ray takes an address of the machine for its node's, though it is told loopback, and listens on every interface.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Told on loopback, as that is this node's address. Those of two of Ray's parts are told on every interface and have
+        # no switch: they don't start on a port that is none.
+        "RAY_enable_metrics_collection": "1" if metrics else "0",
         "AUTOSCALER_METRIC_PORT": "99999",
         "DASHBOARD_METRIC_PORT": "99999",
         "RAY_DEDUP_LOGS": "0",
@@ -196,7 +198,7 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
     """
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         del os.environ[name]
-    os.environ.update(serve_environment(folder))
+    os.environ.update(serve_environment(folder, metrics=bool(settings.engine_metrics_port)))
     config = load_engine_config(settings)
     if not any(isinstance(config.engine(role), VllmOptions) for role in ROLES):
         os.environ["HF_HUB_OFFLINE"] = "1"  # every model is inside a wheel or elsewhere: nothing may be looked up
@@ -226,6 +228,7 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
         object_store_memory=object_store_bytes(settings),
         _temp_dir=str(folder / "r"),  # Ray opens it to everybody; what it stands in is not
         _node_ip_address="127.0.0.1",
+        _metrics_export_port=settings.engine_metrics_port or None,
         log_to_driver=True,
         logging_level=logging.WARNING,
     )

@@ -18,7 +18,9 @@ from ray.serve.handle import DeploymentHandle
 from ray_jobs.batching import BatchQueue
 from ray_jobs.engines import roles
 from ray_jobs.engines.handles import EngineExtractor, EngineSummariser, EngineTranscriber, answered, engine_handle
+from ray_jobs.metrics import QueueMetrics, StageMetrics, Told, WorkerMetrics, start_telling
 from ray_jobs.pipeline import Described, pictured
+from ray_jobs.stage_times import StageTimes
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import load_engine_config
 from services.core.errors import ArcusError, Reason
@@ -54,6 +56,11 @@ class _Stage:
         _step_back()
         self._settings = load_settings()
         self._objects = Objects(self._settings.objects)
+        self._times = StageTimes()
+
+    def _tell(self, *more: Told) -> None:
+        if self._settings.engine_metrics_port:
+            self._telling = start_telling(StageMetrics(self._times), *more)
 
     async def _on_file(self, object_key: str, call: Callable[[Path], Any]) -> Any:
         async with self._objects.local_path(object_key) as path:
@@ -77,10 +84,15 @@ class FrameDecoder(_Stage):
         settings = self._settings
         sampling = Sampling(settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side)
         on_gpu = table_decoder().on_gpu
+
+        def sample(segments: list[tuple[Path, MediaInfo, Span]]) -> Any:
+            with self._times.stage("decode"):
+                return sample_segments(segments, sampling)
+
         self._queues = [
             BatchQueue[tuple[Path, MediaInfo, Span], Any](
                 "decode",
-                lambda segments: sample_segments(segments, sampling),
+                sample,
                 max_batch=DECODED_TOGETHER if on_gpu else 1,
                 max_waiting=DECODED_TOGETHER,
             )
@@ -89,6 +101,7 @@ class FrameDecoder(_Stage):
         for queue in self._queues:
             queue.start()
         self._turns = itertools.cycle(self._queues)
+        self._tell(QueueMetrics(self._queues))
 
     async def sample(self, object_key: str, info: MediaInfo, span: Span) -> Any:
         """Frames of a segment."""
@@ -107,6 +120,7 @@ class Transcriber(_Stage):
 
     async def __init__(self) -> None:  # type: ignore[misc]
         super().__init__()
+        self._tell()
         from ray_jobs.stages.speakers import open_speakers
         from ray_jobs.stages.spoken_track import SpokenTracks
 
@@ -128,12 +142,16 @@ class Transcriber(_Stage):
         from ray_jobs.stages.describe import hear
 
         async with self._turns, self._objects.local_path(object_key) as path:
-            return await hear(path, info, span, tenant_id, self._transcriber, self._tracks, object_key, self._speakers)
+            with self._times.stage("transcribe"):
+                return await hear(
+                    path, info, span, tenant_id, self._transcriber, self._tracks, object_key, self._speakers
+                )
 
 
 class _Reader(_Stage):
     def __init__(self) -> None:
         super().__init__()
+        self._tell()
         from ray_jobs.engines.embedded.scene_text import SceneTextReader
 
         self._reader = SceneTextReader()
@@ -147,9 +165,10 @@ class _Reader(_Stage):
 
         source = Source(tenant_id, object_key)
         try:
-            return await self._on_file(
-                object_key, lambda path: read(path, source, info, span, frames, config, self._reader)
-            )
+            with self._times.stage("read"):
+                return await self._on_file(
+                    object_key, lambda path: read(path, source, info, span, frames, config, self._reader)
+                )
         finally:
             asyncio.get_running_loop().call_later(REMEMBERED_SECONDS, self._reader.readings.forget_idle)
 
@@ -198,7 +217,9 @@ class Describer(_Reader):
 
         reading = await self._read(tenant_id, object_key, info, span, frames, config)
         request = describe_request(tenant_id, span, frames, speech, reading, config)
-        return await asyncio.to_thread(pictured, await self._describer.describe(request), frames, thumbnail)
+        with self._times.stage("describe"):
+            described = await self._describer.describe(request)
+        return await asyncio.to_thread(pictured, described, frames, thumbnail)
 
 
 class ServePipeline:
@@ -215,6 +236,7 @@ class ServePipeline:
         engine: DeploymentHandle | None = None,
         seer: DeploymentHandle | None = None,
     ) -> None:
+        self.times = StageTimes()
         self._decoder = decoder
         self._transcriber = transcriber
         self._describer = describer
@@ -252,19 +274,22 @@ class ServePipeline:
     async def summarise(
         self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float
     ) -> tuple[str, str]:
-        return await self._summariser.summarise(tenant_id, segments, filename, duration_seconds)
+        with self.times.stage("summarise"):
+            return await self._summariser.summarise(tenant_id, segments, filename, duration_seconds)
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector for each text: float32 little-endian, unit length."""
         vectors: list[bytes] = []
         for first in range(0, len(texts), EMBED_TEXTS):
             call = self._embedder.embed_texts.remote(list(texts[first : first + EMBED_TEXTS]))
-            async with answered(call):
-                vectors += [row.astype("<f4").tobytes() for row in await call]
+            with self.times.stage("embed"):
+                async with answered(call):
+                    vectors += [row.astype("<f4").tobytes() for row in await call]
         return vectors
 
     async def extract(self, request: ExtractRequest) -> Extracted:
-        return await self._extractor.extract(request)
+        with self.times.stage("extract"):
+            return await self._extractor.extract(request)
 
 
 @serve.deployment(name="ingest", max_ongoing_requests=4, ray_actor_options=STAGE)
@@ -296,6 +321,9 @@ class IngestReplica:
         )
         self._worker = IngestWorker(settings, pipeline)
         self._run = asyncio.create_task(self._worker.run(), name="ingest")
+        if settings.engine_metrics_port:
+            progress = self._worker.progress
+            self._telling = start_telling(StageMetrics(progress.times, pipeline.times), WorkerMetrics(progress))
 
     async def check_health(self) -> None:
         if self._run.done():

@@ -12,11 +12,14 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
+from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
+from ray_jobs.metrics import AnswerMetrics, QueueMetrics, StageMetrics, start_telling
 from ray_jobs.pipeline import Described
+from ray_jobs.stage_times import StageTimes
 from ray_jobs.stages.describe import Reading, describe_request
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import (
@@ -54,6 +57,7 @@ class EngineReplica:
         configure_logs(settings.log_format)
         start_tracing(settings, "arcus-engines")
         self._gate = Gate(settings.engine_secret.get_secret_value(), settings.engine_other_secret.get_secret_value())
+        self._times, self._answers = StageTimes(), Answers()
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):
             model = await _stored_embedder(settings.database)
@@ -62,6 +66,9 @@ class EngineReplica:
         await self._engine.setup()
         if self._engine.embedder is not None and config.engines[name].kind != "embedded":
             await _check_stored_vectors(settings.database, name, self._engine.embedder.dimensions)
+        if settings.engine_metrics_port:
+            answers = AnswerMetrics(serve.get_replica_context().app_name, self._answers)
+            self._telling = start_telling(StageMetrics(self._times), QueueMetrics(self._engine.queues), answers)
 
     async def check_health(self) -> None:
         self._engine.check()
@@ -80,10 +87,13 @@ class EngineReplica:
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
         chunks = self._gate.stream(grpc_context, self._generate, request)
+        answer = self._answers.begin()
         try:
             async for chunk in chunks:
+                answer.told()
                 yield chunk
         finally:
+            answer.ended()
             await chunks.aclose()  # type: ignore[attr-defined]
 
     async def embed_texts(self, texts: list[str]) -> Any:
@@ -104,10 +114,12 @@ class EngineReplica:
     ) -> Described:
         reading, picture = read
         request = describe_request(tenant_id, span, frames, speech, reading, config)
-        return replace(picture, content=await _played(self._engine.describer).describe(request))
+        with self._times.stage("describe"):
+            return replace(picture, content=await _played(self._engine.describer).describe(request))
 
     async def see(self, span: Span, frames: Any) -> Seen:
-        return await _played(self._engine.seer).see(frames.images, frames.times, span)
+        with self._times.stage("see"):
+            return await _played(self._engine.seer).see(frames.images, frames.times, span)
 
     async def summarise(
         self, tenant_id: str, segments: Sequence[SegmentDescription], filename: str, duration_seconds: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from ray_jobs.batching import BatchQueue
 from ray_jobs.engines.language.model import LanguageModel
 from ray_jobs.engines.roles import Describer, Embedder, Extractor, Generator, Part, Seer, Transcriber
 from services.core.engines.config import (
@@ -31,6 +32,7 @@ class Engine:
     generator: Generator | None = None
     extractor: Extractor | None = None
     seer: Seer | None = None
+    queues: tuple[BatchQueue[Any, Any], ...] = ()  # to be looked at
 
     async def setup(self) -> None:
         try:
@@ -66,7 +68,7 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
         from ray_jobs.engines.image_text.seer import ImageTextSeer
 
         seer = ImageTextSeer(options)
-        return Engine((seer,), seer=seer)
+        return Engine((seer,), seer=seer, queues=seer.queues)
     if options.kind == "scripted":
         from ray_jobs.engines.scripted import ScriptedEngine
 
@@ -76,7 +78,7 @@ def open_engine(config: EngineConfig, name: str, roles: Sequence[Role]) -> Engin
         from ray_jobs.engines.embedded.adapters import QueuedEmbedder
 
         embedder = QueuedEmbedder(options.embedder or MULTILINGUAL)
-        return Engine((embedder,), embedder=embedder)
+        return Engine((embedder,), embedder=embedder, queues=(embedder.queue,))
     from ray_jobs.engines.embedded.extractive.generator import EmbeddedGenerator
 
     generator = EmbeddedGenerator()

@@ -15,6 +15,7 @@ from ray_jobs.index.device import device
 from ray_jobs.index.replica import BATCH_QUERIES, Answer, ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
+from ray_jobs.metrics import QueueMetrics, ShardMetrics, start_telling
 from services.core.engines.config import load_engine_config
 from services.core.errors import invalid
 from services.core.index.embedding_log import EmbeddingLog
@@ -57,6 +58,8 @@ class IndexReplica:
             snapshots=Snapshots(database, Objects(settings.objects, min_free_bytes=settings.min_free_bytes)),
             snapshot_rows=settings.index_snapshot_rows,
         )
+        if settings.engine_metrics_port:
+            self._telling = start_telling(ShardMetrics(self._replica), QueueMetrics([self._replica.queue]))
         await self._replica.start()
 
     async def check_health(self) -> None:

@@ -30,6 +30,8 @@ class Log(Protocol):
 
     async def trimmed_sequence(self, shard: int) -> int: ...
 
+    async def last_sequence(self, shard: int) -> int: ...
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -58,7 +60,7 @@ class ShardReplica:
         max_waiting: int = 512,
         catch_up_seconds: float = 10.0,
     ) -> None:
-        self._number = number
+        self.number = number
         self._rows = rows
         self._shard = shard
         self._snapshots = snapshots
@@ -68,7 +70,8 @@ class ShardReplica:
         self._next_snapshot_at = 0.0
         self._trimmed_at_start = 0
         self._catch_up_seconds = catch_up_seconds
-        self._queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
+        self._caught_up_at = time.monotonic()
+        self.queue = BatchQueue(f"index-{number}", self._search, max_batch=BATCH_QUERIES, max_waiting=max_waiting)
         self._applying, self._keeping_up = asyncio.Lock(), asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -77,26 +80,35 @@ class ShardReplica:
             await self._load()
         while await self._apply_next():
             pass
-        self._queue.start()
+        self.queue.start()
         for loop in (self._follow, self._keep_up):
-            self._loops.append(asyncio.create_task(loop(), name=f"index-{self._number}{loop.__name__}"))
+            self._loops.append(asyncio.create_task(loop(), name=f"index-{self.number}{loop.__name__}"))
 
     async def close(self) -> None:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._queue.close()
+        await self.queue.close()
 
     def check(self) -> None:
         """Raises if a loop has died, so that the replica is replaced."""
-        self._queue.check()
+        self.queue.check()
         if not self._loops or any(loop.done() for loop in self._loops):
-            raise ArcusError(Reason.INTERNAL, f"Index shard {self._number} no longer follows its log.")
+            raise ArcusError(Reason.INTERNAL, f"Index shard {self.number} no longer follows its log.")
 
     @property
     def held(self) -> Shard:
         """The shard as it is now, for counting; its thread may be changing it."""
         return self._shard
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long ago it last had applied all that was in the log."""
+        return time.monotonic() - self._caught_up_at
+
+    async def lag_rows(self) -> int:
+        """Rows of the log that it has yet to apply."""
+        return max(0, await self._rows.last_sequence(self.number) - self._shard.sequence)
 
     async def search(self, query: Query, min_sequence: int) -> Answer:
         """The hits, with the log applied at least up to min_sequence.
@@ -110,7 +122,7 @@ class ShardReplica:
         """The same of several queries, 1 to BATCH_QUERIES, by one pass."""
         if self._shard.sequence < min_sequence:
             await self._catch_up(min_sequence)
-        return await self._queue.put_many(queries)
+        return await self.queue.put_many(queries)
 
     async def upkeep(self) -> None:
         """Compacts and makes lists where that is due. Searches go on between short steps."""
@@ -118,7 +130,7 @@ class ShardReplica:
             steps = self._shard.upkeep()
             sent: Any = None
             while True:
-                call = await self._queue.in_thread(lambda sent=sent: _step(steps, sent))  # type: ignore[misc]
+                call = await self.queue.in_thread(lambda sent=sent: _step(steps, sent))  # type: ignore[misc]
                 if call is _DONE:
                     return
                 sent = await asyncio.to_thread(call) if call is not None else None
@@ -127,8 +139,8 @@ class ShardReplica:
         """Stores the shard as it is now; returns the last row in it. Searches and changes go on meanwhile."""
         if self._snapshots is None:
             raise ArcusError(Reason.INTERNAL, "This replica has no place for snapshots.")
-        capture: Capture = await self._queue.in_thread(lambda: Capture.of(self._shard))
-        await self._snapshots.write(self._number, capture.sequence, capture.chunks(self._queue.in_thread))
+        capture: Capture = await self.queue.in_thread(lambda: Capture.of(self._shard))
+        await self._snapshots.write(self.number, capture.sequence, capture.chunks(self.queue.in_thread))
         return capture.sequence
 
     def _search(self, queries: list[Query]) -> list[Answer]:
@@ -144,7 +156,7 @@ class ShardReplica:
         except TimeoutError:
             raise ArcusError(
                 Reason.ENGINE_UNAVAILABLE,
-                f"Index shard {self._number} is at row {self._shard.sequence} and has yet to reach {min_sequence}.",
+                f"Index shard {self.number} is at row {self._shard.sequence} and has yet to reach {min_sequence}.",
             ) from None
 
     async def _apply_next(self, min_sequence: int | None = None) -> bool:
@@ -152,15 +164,18 @@ class ShardReplica:
         async with self._applying:
             if min_sequence is not None and self._shard.sequence >= min_sequence:
                 return True
+            asked_at = time.monotonic()
             try:
                 rows = await self._rows.read(
-                    self._number, self._shard.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
+                    self.number, self._shard.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
                 )
             except TrimmedError:
                 await self._load()
                 return True
             if rows:
-                await self._queue.in_thread(lambda: self._shard.apply(rows))
+                await self.queue.in_thread(lambda: self._shard.apply(rows))
+            if len(rows) < BATCH_ROWS:
+                self._caught_up_at = asked_at
             return bool(rows)
 
     async def _load(self) -> None:
@@ -169,30 +184,30 @@ class ShardReplica:
         if fresh is None:
             fresh = self._shard.emptied()
             # What is not in the log any more was gone before this shard began: it need not see that go.
-            self._trimmed_at_start = fresh.moved_sequence = await self._rows.trimmed_sequence(self._number)
+            self._trimmed_at_start = fresh.moved_sequence = await self._rows.trimmed_sequence(self.number)
         else:
             self._trimmed_at_start = 0
         while fresh.sequence < self._shard.sequence:  # never shows less than was shown before
             rows = await self._rows.read(
-                self._number, fresh.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
+                self.number, fresh.sequence, BATCH_ROWS, trimmed_at_start=self._trimmed_at_start
             )
             if not rows:
                 break
-            await self._queue.in_thread(lambda rows=rows: fresh.apply(rows))  # type: ignore[misc]
+            await self.queue.in_thread(lambda rows=rows: fresh.apply(rows))  # type: ignore[misc]
         self._shard = fresh
 
     async def _restored(self) -> Shard | None:
-        for snapshot in await self._snapshots.newest(self._number) if self._snapshots else ():
+        for snapshot in await self._snapshots.newest(self.number) if self._snapshots else ():
             fresh = self._shard.emptied()
             try:
                 async with self._snapshots.opened(snapshot) as path:  # type: ignore[union-attr]
-                    await self._queue.in_thread(
+                    await self.queue.in_thread(
                         lambda fresh=fresh, path=path, sha256=snapshot.sha256: restore(fresh, path, sha256)  # type: ignore[misc]
                     )
             except (UnreadableError, ArcusError) as error:
-                log.warning("a snapshot cannot be read", shard=self._number, key=snapshot.object_key, error=str(error))
+                log.warning("a snapshot cannot be read", shard=self.number, key=snapshot.object_key, error=str(error))
                 continue
-            log.info("started from a snapshot", shard=self._number, sequence=fresh.sequence)
+            log.info("started from a snapshot", shard=self.number, sequence=fresh.sequence)
             return fresh
         return None
 
@@ -203,7 +218,7 @@ class ShardReplica:
                 while await self._apply_next():
                     pass
             except (ArcusError, TrimmedError) as error:
-                log.warning("the index log cannot be read", shard=self._number, error=str(error))
+                log.warning("the index log cannot be read", shard=self.number, error=str(error))
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _keep_up(self) -> None:
@@ -213,7 +228,7 @@ class ShardReplica:
             try:
                 await self._snapshot_if_due()
             except ArcusError as error:
-                log.warning("a snapshot cannot be written", shard=self._number, error=error.message)
+                log.warning("a snapshot cannot be written", shard=self.number, error=error.message)
 
     async def _snapshot_if_due(self) -> None:
         sequence, now = self._shard.sequence, time.monotonic()
@@ -222,9 +237,9 @@ class ShardReplica:
         if sequence - self._written_sequence < self._snapshot_rows:
             return
         self._next_snapshot_at = now + self._snapshot_pause_seconds
-        if await self._snapshots.claim(self._number, sequence, self._snapshot_rows):
+        if await self._snapshots.claim(self.number, sequence, self._snapshot_rows):
             self._written_sequence = await self.write_snapshot()
-            log.info("a snapshot was written", shard=self._number, sequence=self._written_sequence)
+            log.info("a snapshot was written", shard=self.number, sequence=self._written_sequence)
 
 
 _DONE = object()

@@ -48,8 +48,8 @@ class Shard:
 
     @property
     def size(self) -> int:
-        """Vectors held."""
-        return sum(sub_index.rows.alive_count for sub_index in self.sub_indexes.values())
+        """Vectors held; may be asked from any thread."""
+        return sum(sub_index.rows.alive_count for sub_index in list(self.sub_indexes.values()))
 
     @property
     def looked_at(self) -> int:

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     metrics_host: str = Field(
         "127.0.0.1", description="Address that metrics are told on; they ask for no key, so only scrapers may reach it."
     )
+    engine_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of the Prometheus metrics of engines, ingest and Ray, on loopback on one machine; 0 means none.",
+    )
     metrics_tenants: int = Field(
         20, ge=0, le=1000, description="Tenants that metrics name, those with most requests; all others count as one."
     )

@@ -101,6 +101,10 @@ def test_ports_are_named_as_the_operator_looks_for_them() -> None:
         for name, pod in pods(case):
             if name.startswith(("head", "group")):
                 ports = {each["name"]: each["containerPort"] for each in pod["spec"]["containers"][0]["ports"]}
+                given = environment(pod["spec"]["containers"][0])
+                assert given["ARCUS_ENGINE_METRICS_PORT"] == str(ports["metrics"])
+                assert given.get("RAY_enable_metrics_collection", "1") == "1"
+                assert not [each for each in given if "HIGH_CARDINALITY" in each]
                 assert ports["serve"] == _serve(case)["http_options"]["port"]
                 assert ports["serve-grpc"] == _serve(case)["grpc_options"]["port"]
         (port,) = _service(case)["serveService"]["spec"]["ports"]

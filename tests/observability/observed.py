@@ -1,4 +1,4 @@
-"""Two running fronts of one system, and a real Prometheus that reads them."""
+"""Two running fronts of one system, the engines of another, and a real Prometheus that reads them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.acceptance.live_front import Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
 from tests.front_process import FrontProcess, make_key, start_front
 from tests.observability.expressions import RULES
+from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system
 
 KEY = "cg-observed-5f0c1e7a9b3d42688f"
 
@@ -26,7 +27,9 @@ KEY = "cg-observed-5f0c1e7a9b3d42688f"
 @dataclass
 class Observed:
     fronts: list[FrontProcess]
+    system: RunningSystem
     pages: list[str]
+    engines_page: str
     prometheus: httpx.Client
 
     def names(self) -> set[str]:
@@ -37,10 +40,12 @@ class Observed:
 def observing(folder: Path) -> Iterator[Observed]:
     assert shutil.which("prometheus"), "install Prometheus: apt-get install prometheus"
     engine = Front(front_settings(folder / "engine"), ScriptedServer()).start()
-    *ports, port = free_ports(3)
+    *ports, engines_port, port = free_ports(4)
     fronts: list[FrontProcess] = []
     prometheus: subprocess.Popen[bytes] | None = None
+    system: RunningSystem | None = None
     try:
+        system = start_system(folder / "system", environment={"ARCUS_ENGINE_METRICS_PORT": str(engines_port)})
         for metrics_port in ports:
             environment = {
                 "ARCUS_DATA_DIR": str(folder / "data"),
@@ -53,11 +58,16 @@ def observing(folder: Path) -> Iterator[Observed]:
         make_key(folder / "data", KEY)
         for front in fronts:
             use(front)
+        use_engines(system)
         targets = [f"127.0.0.1:{each}" for each in ports]
+        engines = f"127.0.0.1:{engines_port}"
         configuration = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(RULES)],
-            "scrape_configs": [{"job_name": "arcus", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [
+                {"job_name": "arcus", "static_configs": [{"targets": targets}]},
+                {"job_name": "ray", "static_configs": [{"targets": [engines]}]},
+            ],
         }
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
         prometheus = subprocess.Popen(
@@ -71,7 +81,8 @@ def observing(folder: Path) -> Iterator[Observed]:
             stderr=(folder / "prometheus.log").open("wb"),
         )
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            yield Observed(fronts, [f"http://{target}/metrics" for target in targets], http)
+            pages = [f"http://{target}/metrics" for target in targets]
+            yield Observed(fronts, system, pages, f"http://{engines}/metrics", http)
     finally:
         if prometheus is not None:
             prometheus.terminate()
@@ -79,6 +90,8 @@ def observing(folder: Path) -> Iterator[Observed]:
         for front in fronts:
             front.kill()
         engine.stop()
+        if system is not None:
+            system.stop()
 
 
 def use(front: FrontProcess) -> None:
@@ -93,9 +106,25 @@ def use(front: FrontProcess) -> None:
         assert "response.completed" in http.post("/responses", json=question).raise_for_status().text
 
 
+def use_engines(system: RunningSystem) -> None:
+    """One video is understood, searched and asked about."""
+    with system.client() as http:
+        collection_id = create_collection(http, "lecture")
+        ingest(http, LECTURE, collection_id)
+        search = {"scope": "segment", "collections": [collection_id], "query": "tide"}
+        http.post("/search", json=search).raise_for_status()
+        question = {
+            "model": "nimbus-001",
+            "input": "What is it about?",
+            "stream": True,
+            "knowledge_base": {"collections": [collection_id]},
+        }
+        assert "response.completed" in http.post("/responses", json=question).raise_for_status().text
+
+
 def is_up(observed: Observed) -> bool:
     try:
         found = observed.prometheus.get("/api/v1/query", params={"query": "sum(up)"}).json()["data"]["result"]
     except (httpx.TransportError, KeyError, ValueError):
         return False
-    return bool(found) and found[0]["value"][1] == "2"
+    return bool(found) and found[0]["value"][1] == "3"

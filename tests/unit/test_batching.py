@@ -65,6 +65,17 @@ async def test_what_waits_while_the_thread_is_busy_is_run_together(
     assert doubler.batches == [[100], [1, 2, 3], [4]]
 
 
+async def test_it_counts_what_waits_and_what_its_thread_did(queue: BatchQueue[int, int], doubler: Doubler) -> None:
+    first = await busy(queue, doubler)
+    rest = [asyncio.create_task(queue.put(number)) for number in (1, 2, 0)]
+    await asyncio.sleep(0)
+    assert (queue.waiting, queue.passes) == (3, 0)
+    doubler.let.set()
+    await asyncio.gather(first, *rest, return_exceptions=True)
+    assert (queue.waiting, queue.passes, queue.items) == (0, 2, 4)
+    assert queue.busy_seconds > 0
+
+
 async def test_a_full_queue_refuses_at_once(queue: BatchQueue[int, int], doubler: Doubler) -> None:
     first = await busy(queue, doubler)
     rest = [asyncio.create_task(queue.put(number)) for number in (1, 2, 3, 4)]

@@ -35,6 +35,9 @@ class ListLog:
     async def trimmed_sequence(self, shard: int) -> int:
         return 0
 
+    async def last_sequence(self, shard: int) -> int:
+        return len(self.rows)
+
     async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
         if self.is_away:
             raise ArcusError(Reason.STORAGE_UNAVAILABLE)
@@ -87,6 +90,21 @@ async def test_a_search_catches_up_with_the_row_it_names(replica: ShardReplica, 
     answer = await replica.search(QUERY, 5010)
     assert answer.sequence >= 5010
     assert len(answer.hits) == 1000
+
+
+async def test_a_replica_tells_how_far_it_is_behind_its_log(log: ListLog) -> None:
+    replica = ShardReplica(0, log, Shard(4))
+    assert await replica.lag_rows() == 10
+    before = replica.lag_seconds
+    await replica.start()
+    assert await replica.lag_rows() == 0
+    log.is_away = True
+    log.add(5)
+    with pytest.raises(ArcusError):
+        await replica.search(QUERY, 15)
+    assert await replica.lag_rows() == 5
+    assert replica.lag_seconds > 0 and before >= 0
+    await replica.close()
 
 
 async def test_many_searches_catch_up_at_once_and_apply_each_row_once(replica: ShardReplica, log: ListLog) -> None:

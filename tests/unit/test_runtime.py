@@ -14,6 +14,14 @@ from services.core.errors import ArcusError
 from services.core.settings import Settings
 
 
+def test_metrics_are_collected_only_where_they_are_told() -> None:
+    with TemporaryDirectory(dir="/tmp") as folder:
+        for metrics in (False, True):
+            environment = serve_environment(Path(folder), metrics=metrics)
+            assert environment["RAY_enable_metrics_collection"] == str(int(metrics))
+            assert not [name for name in environment if "HIGH_CARDINALITY" in name]
+
+
 def test_every_index_replica_has_its_place() -> None:
     assert logical_cpus(Settings()) == LOGICAL_CPUS
     for shards, replicas in ((16, 1), (8, 8), (MAX_INDEX_REPLICAS, 1)):

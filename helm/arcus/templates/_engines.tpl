@@ -154,6 +154,7 @@ spec:
     env:
     {{- include "arcus.env" $root | nindent 4 }}
     {{- include "arcus.rayEnv" $root | nindent 4 }}
+    - {name: ARCUS_ENGINE_METRICS_PORT, value: "8080"}
     {{- if and (not $isHead) $group.modelCache.readOnly }}
     - {name: HF_HUB_OFFLINE, value: "1"}
     {{- end }}

@@ -87,22 +87,22 @@ class QueuedEmbedder:
     def __init__(self, model: str = MULTILINGUAL) -> None:
         self._engine = MultilingualEmbedder() if model == MULTILINGUAL else EmbeddedEmbedder()
         self.dimensions = self._engine.dimensions
-        self._queue: BatchQueue[tuple[bool, Sequence[str]], Embedded] = BatchQueue(
+        self.queue: BatchQueue[tuple[bool, Sequence[str]], Embedded] = BatchQueue(
             "embed", self._together, max_batch=EMBED_CALLS, max_waiting=EMBED_WAITING
         )
 
     async def setup(self) -> None:
-        await self._queue.in_thread(self._engine.setup)
-        self._queue.start()
+        await self.queue.in_thread(self._engine.setup)
+        self.queue.start()
 
     def check(self) -> None:
-        self._queue.check()
+        self.queue.check()
 
     async def close(self) -> None:
-        await self._queue.close()
+        await self.queue.close()
 
     async def embed(self, texts: Sequence[str], *, queries: bool = False) -> Embedded:
-        return await self._queue.put((queries, texts))
+        return await self.queue.put((queries, texts))
 
     def _together(self, waiting: list[tuple[bool, Sequence[str]]]) -> list[Embedded]:
         """One pass for all waiting calls of either kind."""

@@ -45,6 +45,10 @@ class ImageTextSeer:
     def space(self) -> str:
         return self._model.space
 
+    @property
+    def queues(self) -> tuple[BatchQueue, ...]:
+        return self._frames, self._texts
+
     async def setup(self) -> None:
         await asyncio.to_thread(self._model.setup)
         prompts = [self._options.tag_prompt.replace("{}", tag) for tag in self._options.tags]

@@ -133,6 +133,12 @@ class EmbeddingLog:
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar() or 0
 
+    async def last_sequence(self, shard: int) -> int:
+        """The newest row's."""
+        query = select(shards.c.last_sequence).where(shards.c.shard == shard)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() or 0
+
     async def placements(self, collection_ids: Iterable[str]) -> list[Placement]:
         """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
         values = {"collections": json.dumps(list(collection_ids))}
