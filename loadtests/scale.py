@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, insert, select
 
-from loadtests import following
+from loadtests import following, words
 from services.core.clock import now_ms
 from services.core.jobs import Jobs
 from services.core.store.database import Database
@@ -44,9 +44,23 @@ class Sizes:
     followed: int = 200
     followers: int = 1_000
     followed_seconds: int = 20
+    own_segments: int = 10_000
+    their_segments: int = 100_000
+    searches: int = 50
 
 
-SMALL = Sizes(queued=1_000, tenants=5, running=20, claims=20, followed=20, followers=100, followed_seconds=1)
+SMALL = Sizes(
+    queued=1_000,
+    tenants=5,
+    running=20,
+    claims=20,
+    followed=20,
+    followers=100,
+    followed_seconds=1,
+    own_segments=60,
+    their_segments=200,
+    searches=3,
+)
 
 
 @dataclass(frozen=True)
@@ -166,8 +180,30 @@ async def follow_rows(kind: str, database: Database, sizes: Sizes) -> list[Figur
     ]
 
 
+async def word_rows(kind: str, database: Database, sizes: Sizes) -> list[Figure]:
+    """A tenant's searches by words, alone and after another tenant has described much."""
+    own, other = await add_tenants(database, 2)
+    collection = await words.fill_segments(database, own, sizes.own_segments)
+    await analyse(database)
+    before, hits = await words.searched(database, own, collection, sizes.searches)
+    await words.fill_segments(database, other, sizes.their_segments, seed=words.SEED + 1)
+    await analyse(database)
+    after, hits_after = await words.searched(database, own, collection, sizes.searches)
+    moved = sum(one != another for name in hits for one, another in zip(hits[name], hits_after[name], strict=True))
+    assert moved == 0, f"{moved} places of hits moved by what another tenant stores"
+    figures = []
+    for name in words.QUESTIONS:
+        alone, beside = statistics.median(before[name]), statistics.median(after[name])
+        told = f"words, {name}, {sizes.own_segments} own segments"
+        figures += [
+            Figure(kind, f"{told}: p50", 1000 * alone, "ms"),
+            Figure(kind, f"{told}: p50 beside {sizes.their_segments} ÷ alone", beside / alone, "x", 1.5),
+        ]
+    return figures
+
+
 Rows = Callable[[str, Database, Sizes], Awaitable[list[Figure]]]
-ROWS: dict[str, Rows] = {"claim": claim_rows, "follow": follow_rows}
+ROWS: dict[str, Rows] = {"claim": claim_rows, "follow": follow_rows, "words": word_rows}
 
 
 @contextmanager

@@ -266,7 +266,7 @@ async def test_a_tenant_goes_with_all_that_it_has_and_what_is_left_is_counted(st
     assert after.is_complete and set(after.rows.values()) == {0} and set(after.objects.values()) == {0}
     assert set(after.rows) == {name for name, table in metadata.tables.items() if "tenant_id" in table.c} - {
         "usage_records"
-    } | {"tenants"}
+    } | {"tenants"} | ({"segment_words"} if store.database.is_sqlite else set())
     assert after.kept["usage_records"] >= 2 and after.kept["audit_records"] >= 2
     assert (await store.files.list(store.other, Page())).total == 1
     assert len(store.stored()) == 1

@@ -19,6 +19,7 @@ from services.core.clock import now_ms
 from services.core.errors import ArcusError
 from services.core.index.embedding_log import append_removal, append_removals, drop_adds
 from services.core.index.shards import shards_holding
+from services.core.search.full_text_index import drop_words_table, forget_segments
 from services.core.store.database import Database
 from services.core.store.job_schema import jobs
 from services.core.store.schema import (
@@ -174,6 +175,7 @@ async def _tenant(step: Step, tenant: Row) -> bool | None:
     for table in (searches, chats, jobs, api_keys):
         if step.left <= 0 or not await step.delete(table, table.c.tenant_id == id):
             return False
+    await connection.run_sync(drop_words_table, id)
     await connection.execute(delete(tenants).where(tenants.c.id == id))
     await connection.execute(insert(object_deletions).values(prefix=objects_of(id), not_before=now_ms()))
     return True
@@ -229,10 +231,16 @@ _STEPS: Mapping[Table, StepOf] = {
 
 async def _contents(step: Step, description_ids: Any) -> bool:
     """What was written of descriptions. Whether all of it is gone."""
-    for table in (segment_descriptions, embeddings):
-        if not await step.delete(table, table.c.description_id.in_(description_ids)):
-            return False
-    return True
+    connection = step.connection
+    written = segment_descriptions.c.description_id.in_(description_ids)
+    some = delete(segment_descriptions).where(
+        segment_descriptions.c.id.in_(select(segment_descriptions.c.id).where(written).limit(step.left))
+    )
+    rows = (await connection.execute(some.returning(segment_descriptions.c.tenant_id, segment_descriptions.c.id))).all()
+    for tenant_id in {row.tenant_id for row in rows}:
+        ids = [row.id for row in rows if row.tenant_id == tenant_id]
+        await connection.run_sync(forget_segments, tenant_id, ids)
+    return step.spend(len(rows)) and await step.delete(embeddings, embeddings.c.description_id.in_(description_ids))
 
 
 async def _members(step: Step, which: ColumnElement[bool], *, are_removed: bool) -> bool:

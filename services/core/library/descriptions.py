@@ -255,7 +255,7 @@ class Descriptions:
                 text=text,
             )
             row_id = (await connection.execute(row.returning(segment_descriptions.c.id))).scalar_one()
-            await connection.run_sync(index_segment, row_id, text, described)
+            await connection.run_sync(index_segment, row_id, segment.tenant_id, text, described)
             rows = [
                 {
                     "tenant_id": segment.tenant_id,

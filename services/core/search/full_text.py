@@ -1,4 +1,4 @@
-"""Full-text search over described segments: FTS5 on SQLite, tsvector on PostgreSQL."""
+"""Full-text search over described segments, within a tenant: FTS5 on SQLite, tsvector on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import bindparam, text
+from sqlalchemy.exc import OperationalError
 
+from services.core.search.full_text_index import words_table
 from services.core.search.tokens import ends_open, joined, phrase_tokens
 from services.core.store.database import Database
 
@@ -40,7 +42,7 @@ SELECT segment_id, collection_id, file_id, description_id, score FROM (
   SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY score DESC, segment_id, collection_id) AS place FROM ({hits}) f
 ) r WHERE place = 1 ORDER BY score DESC, segment_id LIMIT :limit
 """
-_TABLES = {"all": "segment_text", "speech": "segment_words", "scene_text": "segment_words"}
+_COLUMNS = {"all": "text", "speech": "speech", "scene_text": "scene_text"}
 _VECTORS = {"all": "text_vector", "speech": "text_vector_speech", "scene_text": "text_vector_scene_text"}
 _KEYS = {"segment": "segment_id", "file": "file_id"}
 
@@ -90,13 +92,18 @@ class FullText:
             if ids is not None:
                 values[name] = json.dumps(list(ids))
                 narrowing += f" AND {column} IN ({self._elements(name)})"
-        statement = text(self._statement(part, distinct, narrowing))
+        statement = text(self._statement(tenant_id, part, distinct, narrowing))
         statement = statement.bindparams(bindparam("collection_ids", expanding=True))
-        return [TextHit(*row) for row in await self._database.fetch(statement, values)]
+        try:
+            return [TextHit(*row) for row in await self._database.fetch(statement, values)]
+        except OperationalError as error:
+            if "no such table" in str(error.orig):  # nothing of this tenant's is described yet
+                return []
+            raise
 
-    def _statement(self, part: Part, distinct: Distinct, narrowing: str) -> str:
+    def _statement(self, tenant_id: str, part: Part, distinct: Distinct, narrowing: str) -> str:
         if self._database.is_sqlite:
-            hits = _SQLITE.format(table=_TABLES[part], narrowing=narrowing)
+            hits = _SQLITE.format(table=words_table(tenant_id), narrowing=narrowing)
         else:
             hits = _POSTGRES.format(vector=_VECTORS[part], narrowing=narrowing)
         if distinct == "description":
@@ -127,7 +134,7 @@ class FullText:
         any_word = either.join(written(words, begins=True))
         parts = written(phrases, begins=False)
         query = both.join([*parts, f"({any_word})"] if any_word else parts)
-        return query if part == "all" or not query or not self._database.is_sqlite else f"{part} : ({query})"
+        return f"{_COLUMNS[part]} : ({query})" if query and self._database.is_sqlite else query
 
 
 def _sqlite_phrase(tokens: Sequence[str], is_open: bool) -> str:

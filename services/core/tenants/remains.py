@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 
 from services.core.errors import not_found
+from services.core.search.full_text_index import has_words_table
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.store.schema import index_log, metadata, tenants
@@ -51,6 +52,8 @@ class TenantRemains:
                 rows[name] = await self._count(
                     name, of_tenant & (table.c.operation == "add") if table is index_log else of_tenant
                 )
+        if self._database.is_sqlite:
+            rows["segment_words"] = await self._database.reading(lambda it: int(has_words_table(it, tenant_id)))
         kept = {
             "audit_records": await self._count("audit_records", audit_records.c.target_id == tenant_id),
             "usage_records": await self._count("usage_records", usage_records.c.tenant_id == tenant_id),

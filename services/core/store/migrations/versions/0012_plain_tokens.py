@@ -1,11 +1,12 @@
 """Full text over plain tokens that are made here, the same in both databases; what is stored is indexed anew, in steps."""
 
 import json
+from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from services.core.search.full_text_index import index_segment
+from services.core.search.tokens import index_tokens
 
 revision = "0012"
 down_revision = "0011"
@@ -24,6 +25,14 @@ POSTGRES = (
     "ALTER TABLE segment_descriptions ALTER COLUMN text_vector DROP EXPRESSION",
     "ALTER TABLE segment_descriptions ALTER COLUMN text_vector_speech DROP EXPRESSION",
     "ALTER TABLE segment_descriptions ALTER COLUMN text_vector_scene_text DROP EXPRESSION",
+)
+INDEX_SQLITE = (
+    "INSERT INTO segment_text(rowid, text) VALUES (:id, :text)",
+    "INSERT INTO segment_words(rowid, speech, scene_text) VALUES (:id, :speech, :scene_text)",
+)
+INDEX_POSTGRES = (
+    "UPDATE segment_descriptions SET text_vector = CAST(:text AS tsvector), text_vector_speech = CAST(:speech AS tsvector), "
+    "text_vector_scene_text = CAST(:scene_text AS tsvector) WHERE id = :id"
 )
 _SAID = "(SELECT group_concat(json_extract(value, '$.text'), char(10)) FROM json_each({row}content, '$.{part}'))"
 SQLITE_BACK = (
@@ -64,8 +73,25 @@ def upgrade() -> None:
     after = 0
     while rows := connection.execute(step, {"after": after, "rows": STEP_ROWS}).all():
         for id, written, content in rows:
-            index_segment(connection, id, written, json.loads(content) if isinstance(content, str) else content)
+            _index(connection, id, written, json.loads(content) if isinstance(content, str) else content)
         after = rows[-1].id
+
+
+def _index(connection: Connection, id: int, written: str, content: dict[str, Any]) -> None:
+    parts = {"text": written}
+    for name in ("speech", "scene_text"):
+        parts[name] = "\n".join(item.get("text") or "" for item in content.get(name) or ())
+    tokens = {name: index_tokens(part) for name, part in parts.items()}
+    if connection.dialect.name == "sqlite":
+        values = {name: " ".join(found) for name, found in tokens.items()}
+        for statement in INDEX_SQLITE:
+            connection.execute(text(statement), {"id": id, **values})
+    else:
+        values = {
+            name: " ".join(f"'{token}':{place}" for place, token in enumerate(found, 1))
+            for name, found in tokens.items()
+        }
+        connection.execute(text(INDEX_POSTGRES), {"id": id, **values})
 
 
 def downgrade() -> None:

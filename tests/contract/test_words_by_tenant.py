@@ -1,0 +1,98 @@
+"""Full text is the tenant's own: what others store moves no hit, and what is left of a tenant is nothing."""
+
+from __future__ import annotations
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, text
+
+from services.core.library.deletions import Deletions
+from services.core.media import SegmentDescription, Span, Speech
+from services.core.search.full_text import TextHit
+from services.core.search.full_text_index import words_table
+from services.core.store.pages import Page
+from services.core.tenants.tenants import Tenants
+from tests.contract.store_steps import WORKER, Store
+from tests.contract.test_store_migrations import _go
+
+OWN = (
+    "tide",
+    "tide tide and the moon",
+    "the moon and the moon and a boat that waits",
+    "a boat",
+    "moon tide boat harbour",
+    "a harbour at night, where a boat comes in",
+)
+THEIRS = ("moon moon moon over the sea", "the tide at night is high, and so is the moon") * 30
+WORDS = ("tide", "moon", "harbour")
+
+
+async def write(store: Store, tenant: str, name: str, texts: tuple[str, ...]) -> str:
+    """A collection with one file of these segments; its id."""
+    collection, file = await store.collection(name, tenant=tenant), await store.ready(tenant=tenant)
+    member = await store.members.add(tenant, collection.id, file.id)
+    job, segments = await store.begin(member.description_id, [Span(place, place + 1) for place in range(len(texts))])
+    for segment, said in zip(segments, texts, strict=True):
+        content = SegmentDescription(speech=(Speech(said, 0.0, 1.0),))
+        await store.descriptions.write_segment(job, WORKER, segment, content, said, [])
+    await store.descriptions.finish(job, WORKER, title=name, summary="")
+    await store.jobs.finish(job, WORKER)
+    return collection.id
+
+
+async def found(store: Store, tenant: str, collection_id: str) -> list[list[TextHit]]:
+    search = store.full_text.search
+    return [
+        await search(tenant, [collection_id], WORDS, 10),
+        await search(tenant, [collection_id], WORDS, 10, part="speech", distinct="segment"),
+        await search(tenant, [collection_id], [], 10, phrases=["the moon"]),
+        await search(tenant, [collection_id], WORDS, 10, part="scene_text"),
+    ]
+
+
+async def test_what_another_tenant_stores_moves_neither_the_order_nor_the_scores(store):
+    own = await write(store, store.tenant, "own", OWN)
+    before = await found(store, store.tenant, own)
+    theirs = await write(store, store.other, "theirs", THEIRS)
+    assert await found(store, store.tenant, own) == before
+    assert [len(hits) for hits in before] == [5, 5, 2, 0]
+    assert await store.full_text.search(store.other, [own], WORDS, 10) == []
+    assert await store.full_text.search(store.tenant, [theirs], WORDS, 10) == []
+    # What is described again after a deletion may have the number of a row that is gone.
+    await store.collections.delete(store.other, theirs)
+    for file in (await store.files.list(store.other, Page())).items:
+        await store.files.delete(store.other, file.id)
+    await Deletions(store.database).sweep()
+    again = await write(store, store.other, "again", THEIRS[:2])
+    assert len(await store.full_text.search(store.other, [again], WORDS, 10)) == 2
+    assert await found(store, store.tenant, own) == before
+
+
+async def test_the_words_of_a_tenant_go_with_it_and_those_of_others_stay(store):
+    own = await write(store, store.tenant, "own", OWN)
+    await write(store, store.other, "theirs", THEIRS[:2])
+    before = await found(store, store.tenant, own)
+    await Tenants(store.database, {}).delete(store.other, store.other)
+    await Deletions(store.database).sweep()
+    assert await found(store, store.tenant, own) == before
+    if store.database.is_sqlite:
+        kept = text("SELECT name FROM sqlite_schema WHERE name LIKE 'segment_words%' AND sql LIKE '%USING fts5%'")
+        assert [row.name for row in await store.database.fetch(kept)] == [words_table(store.tenant)]
+
+
+async def test_words_that_were_stored_with_those_of_others_are_found_alike(store):
+    own, theirs = await write(store, store.tenant, "own", OWN), await write(store, store.other, "theirs", THEIRS[:3])
+    before = [await found(store, store.tenant, own), await found(store, store.other, theirs)]
+
+    def back(connection: Connection) -> None:
+        _go(connection, command.downgrade, "0024")
+
+    async with store.database.write() as connection:
+        await connection.run_sync(back)
+    await store.database.migrate()
+    assert [await found(store, store.tenant, own), await found(store, store.other, theirs)] == before
+
+
+@pytest.mark.parametrize("id", ["x; DROP TABLE tenants --", '"', "", "ä" * 100])
+def test_a_table_is_named_by_letters_and_digits_whatever_the_tenants_id(id):
+    assert words_table(id).isidentifier() and words_table(id).isascii() and len(words_table(id)) == 46
