@@ -80,13 +80,9 @@ test-chart: setup .venv/chart
 	$(PY) -m pytest -q tests/chart
 
 # The chart's pods on hosts of their own, which are network namespaces: as root, with PostgreSQL, Redis and nftables (Debian's packages).
-test-cluster: setup .venv/cluster
+# What the images install is installed first, in build/images (gigabytes).
+test-cluster: setup .venv/chart
 	$(PY) -m pytest -q tests/cluster -s
-
-# As in an image, all of Ray is compiled: pods can't write what they compile, and each of their processes would do it anew.
-.venv/cluster: .venv/chart
-	cd $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && $(CURDIR)/$(PY) -m compileall -qq ray aiohttp opencensus google opentelemetry grpc pydantic
-	touch $@
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.
 test-media: setup

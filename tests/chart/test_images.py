@@ -15,37 +15,31 @@ import pytest
 from packaging.requirements import Requirement
 
 from services.core.store.migration import NEEDED
+from tests.chart.dockerfiles import DOCKERFILES, stages, steps
 from tests.chart.rendering import ROOT, objects
 from tests.unit.test_dependency_rule import HEAVY
 
-FILES = {path.name.partition(".")[0]: path for path in (ROOT / "docker").glob("*.Dockerfile")}
 VALUES = [ROOT / "helm" / "arcus" / "values.yaml", *(ROOT / "helm" / "values").glob("*.yaml")]
 FRONT_BYTES = 300_000_000  # of installed packages
 
 
-def _steps(name: str) -> list[tuple[str, str]]:
-    text = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", FILES[name].read_text(), flags=re.M))
-    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in text.splitlines() if line.strip()]
-
-
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", DOCKERFILES)
 def test_an_image_runs_as_the_user_of_the_pods_and_pins_what_it_installs(name: str) -> None:
-    steps = _steps(name)
-    assert [text for step, text in steps if step == "USER"] == ["10001:10001"]
+    written = steps(name)
+    assert [text for step, text in written if step == "USER"] == ["10001:10001"]
     assert objects("least", "Deployment")[0]["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 10001
-    for _, text in (each for each in steps if each[0] == "FROM"):
+    for _, text in (each for each in written if each[0] == "FROM"):
         assert re.match(r"python:3\.11-slim-\w+( AS \w+)?$", text)
-    for _, text in (each for each in steps if each[0] == "RUN" and "pip install" in each[1]):
+    for _, text in (each for each in written if each[0] == "RUN" and "pip install" in each[1]):
         for command in re.findall(r"pip install ([^&;]+)", text):
             assert "-c constraints.txt" in command or "-c pins.txt" in command or "--no-deps" in command
-    last = max(number for number, (step, _) in enumerate(steps) if step == "FROM")
-    assert [text for step, text in steps[last:] if step == "COPY"] == ["--from=build /opt/arcus /opt/arcus"]
+    assert [text for step, text in stages(name)[-1] if step == "COPY"] == ["--from=build /opt/arcus /opt/arcus"]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", DOCKERFILES)
 def test_an_image_is_built_of_files_that_are_there_and_not_ignored(name: str) -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    for step, text in _steps(name):
+    for step, text in steps(name):
         if step == "COPY" and not text.startswith("--from"):
             for source in text.split()[:-1]:
                 assert (ROOT / source).exists() and source in kept
@@ -53,7 +47,7 @@ def test_an_image_is_built_of_files_that_are_there_and_not_ignored(name: str) ->
 
 def test_images_are_those_that_the_chart_names() -> None:
     named = set(re.findall(r"repository: (\S+?)[,}\n]", "".join(path.read_text() for path in VALUES)))
-    tagged = {tag for path in FILES.values() for tag in re.findall(r"-t (\S+):", path.read_text())}
+    tagged = {tag for path in DOCKERFILES.values() for tag in re.findall(r"-t (\S+):", path.read_text())}
     assert named == tagged
 
 
@@ -93,7 +87,7 @@ def test_the_front_image_has_no_ray_no_torch_and_stays_small() -> None:
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the build stage installs of this project, made of exactly the files that it copies."""
     folder = tmp_path_factory.mktemp("image")
-    for step, text in _steps("front"):
+    for step, text in steps("front"):
         if step == "COPY" and not text.startswith("--from"):
             *sources, target = text.split()
             for source in sources:

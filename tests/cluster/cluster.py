@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.chart.dockerfiles import DOCKERFILES
 from tests.chart.rendering import CASES, Object, parsed, render
 from tests.cluster.hosts import Host, Network
+from tests.cluster.images import installed
 from tests.cluster.pods import Pod, ray_start
 from tests.cluster.services import ClusterService, balanced
 from tests.contract.postgres_server import PostgresServer
@@ -69,6 +71,7 @@ class Cluster:
     postgres: PostgresServer
     secrets: dict[str, dict[str, str]]
     manifests: list[Object]
+    images: Mapping[str, Path]  # what each installs
     fronts: list[Pod] = field(default_factory=list)
     head: Pod | None = None
     workers: dict[int, Pod] = field(default_factory=dict)
@@ -108,7 +111,8 @@ class Cluster:
     def pod(self, host: str, template: Object, image: str, **injected: str) -> Pod:
         names = self.network.names({HEAD: self.host("head").address, SERVE: self.network.virtual})
         config = {each["metadata"]["name"]: each["data"] for each in self.manifests if each["kind"] == "ConfigMap"}
-        return Pod(self.host(host), template, image, self.folder / host, names, config, self.secrets, injected)
+        program = self.images[image]
+        return Pod(self.host(host), template, image, program, self.folder / host, names, config, self.secrets, injected)
 
     def start_head(self) -> None:
         group = self.ray["headGroupSpec"]
@@ -208,6 +212,7 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
                 "arcus-objects": s3_environment(address, OBJECTS_PORT),
             },
             parsed(render(VALUES)),
+            {name: installed(name) for name in DOCKERFILES},
         )
         stack.callback(cluster.kill)
         template = cluster.manifest("Job")["spec"]["template"]

@@ -1,6 +1,6 @@
-"""Pods as the chart writes them, on hosts: their commands, environment, user, volumes and root, without images.
+"""Pods as the chart writes them, on hosts: their commands, environment, user, volumes and root.
 
-The image's part is its Dockerfile's ENV and ENTRYPOINT; the packages are those of this environment.
+Of the image they have what its build stage installs, its ENV and its ENTRYPOINT; the rest of the root is this machine's.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import Any
 
 import psutil
 
-from tests.chart.rendering import ROOT, Object, size_bytes
+from tests.chart.dockerfiles import steps
+from tests.chart.rendering import Object, size_bytes
 from tests.cluster.hosts import Host
+from tests.cluster.images import PROGRAM, layered
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Pod:
     host: Host
     template: Object
     image: str  # front or engines
+    program: Path  # what the image installs
     folder: Path
     names: str
     config: Mapping[str, Mapping[str, str]]
@@ -41,7 +43,7 @@ class Pod:
 
     @property
     def environment(self) -> dict[str, str]:
-        made = {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
+        made: dict[str, str] = {}
         for name, value in re.findall(r"(\w+)=(\S+)", " ".join(self._image("ENV"))):
             made[name] = value.replace("$PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
         for each in self.container.get("envFrom", ()):
@@ -82,8 +84,7 @@ class Pod:
             self.process.wait()
 
     def _image(self, step: str) -> list[str]:
-        text = (ROOT / "docker" / f"{self.image}.Dockerfile").read_text()
-        return re.findall(rf"^{step} (.+)$", text, re.M)
+        return [text for each, text in steps(self.image) if each == step]
 
     def _command(self, words: Sequence[str] | None) -> list[str]:
         entry = re.findall(r'"([^"]+)"', " ".join(self._image("ENTRYPOINT")))
@@ -96,30 +97,23 @@ class Pod:
         layer, root = self.folder / "layer", self.folder / "layer" / "root"
         layer.mkdir(exist_ok=True)
         (self.folder / "hosts").write_text(self.names)
-        hidden = [str(path) for path in Path(sys.base_prefix).parents if path != Path("/")]
-        steps = [
-            f"mount -t tmpfs layer {layer}",
-            f"mkdir {layer}/upper {layer}/work {root}",
-            f"mount -t overlay overlay -o lowerdir=/,upperdir={layer}/upper,workdir={layer}/work {root}",
-            f"for each in dev proc sys; do mount --rbind /$each {root}/$each; done",
+        commands = [
+            *layered(layer),
             f"cp {self.folder / 'hosts'} {root}/etc/hosts",
             f"echo nameserver 127.0.0.1 > {root}/etc/resolv.conf",  # who asks for another name hears at once that it is not
-            f"cd {root} && chmod o+x {' '.join('.' + path for path in hidden)}",  # of an interpreter in somebody's home
             *(step for mount in self.container["volumeMounts"] for step in self._mount(mount, root)),
-            # The program last, over what the volumes hide.
-            f"mkdir -p {root}{ROOT} && mount --rbind {ROOT} {root}{ROOT}",
-            f"mkdir -p {root}/opt/arcus && mount --bind {sys.prefix} {root}/opt/arcus",
+            f"mkdir -p {root}{PROGRAM} && mount --bind {self.program} {root}{PROGRAM}",
         ]
         security = self.container["securityContext"]
         if security["readOnlyRootFilesystem"]:
-            steps.append(f"mount -o remount,ro {root}")
+            commands.append(f"mount -o remount,ro {root}")
         user = self.template["spec"]["securityContext"]
         dropped = [f"--reuid={user['runAsUser']}", f"--regid={user['runAsGroup']}", "--clear-groups"]
         assert security["capabilities"] == {"drop": ["ALL"]}
         dropped += ["--bounding-set=-all", "--inh-caps=-all"]
         if not security["allowPrivilegeEscalation"]:
             dropped.append("--no-new-privs")
-        return "\n".join([*steps, f"exec chroot {root} setpriv {' '.join(dropped)} -- {shlex.join(words)}"])
+        return "\n".join([*commands, f"exec chroot {root} setpriv {' '.join(dropped)} -- {shlex.join(words)}"])
 
     def _mount(self, mount: Object, root: Path) -> list[str]:
         (volume,) = [each for each in self.template["spec"]["volumes"] if each["name"] == mount["name"]]

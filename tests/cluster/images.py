@@ -1,0 +1,81 @@
+"""What an image has, without a container engine: the steps of its build stage, run in a root of their own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chart.dockerfiles import stages
+from tests.chart.rendering import ROOT
+
+PROGRAM = "/opt/arcus"  # all that the last stage copies of the first one
+BUILD_SECONDS = 900  # a hang guard: gigabytes of packages
+
+
+def layered(layer: Path) -> list[str]:
+    """Commands that make `layer`/root, in a mount namespace: the root of this machine, whose changes are in memory."""
+    root = layer / "root"
+    hidden = [str(path) for path in Path(sys.base_prefix).parents if path != Path("/")]
+    return [
+        f"mount -t tmpfs layer {layer}",
+        f"mkdir {layer}/upper {layer}/work {root}",
+        f"mount -t overlay overlay -o lowerdir=/,upperdir={layer}/upper,workdir={layer}/work {root}",
+        f"for each in dev proc sys; do mount --rbind /$each {root}/$each; done",
+        f"cd {root} && chmod o+x {' '.join('.' + path for path in hidden)}",  # of an interpreter in somebody's home
+    ]
+
+
+def installed(name: str) -> Path:
+    """The folder that is /opt/arcus in the image `name`, for the CPU. What was installed before is not fetched again."""
+    folder = ROOT / "build" / "images" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    build = stages(name)[0]
+    (directory,) = [text for step, text in build if step == "WORKDIR"]
+    arguments = dict(text.split("=") for step, text in build if step == "ARG")
+    with tempfile.TemporaryDirectory(prefix="arcus-image-") as layer:
+        sources = Path(layer) / "sources"
+        for text in (text for step, text in build if step == "COPY"):
+            *froms, to = text.split()
+            for each in froms:
+                _copy(ROOT / each, sources / to)
+        root = Path(layer) / "layer" / "root"
+        (Path(layer) / "layer").mkdir()
+        python = Path(sys.base_prefix) / "bin"
+        script = "\n".join(
+            [
+                *layered(root.parent),
+                f"mkdir -p {root}{directory} {root}{PROGRAM}",
+                f"mount --bind {sources} {root}{directory} && mount --bind {folder} {root}{PROGRAM}",
+                *(
+                    f"chroot {root} bash -euc {shlex.quote(f'cd {directory}; {text}')}"
+                    for step, text in build
+                    if step == "RUN"
+                ),
+            ]
+        )
+        environment = dict(os.environ) | arguments | {"PATH": f"{python}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+        for inherited in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(inherited, None)
+        done = subprocess.run(
+            ["unshare", "--mount", "bash", "-euc", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def _copy(source: Path, target: Path) -> None:
+    """As COPY does: of a folder what is in it."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    else:
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target / source.name)
