@@ -13,13 +13,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.contract.postgres_server import PostgresServer, installed_postgres
 
 STARTS_RAY = (
-    "test_collection_settings.py",
-    "test_command_line.py",
     "test_entities.py",
     "test_isolation.py",
     "test_open_responses.py",
     "test_privacy.py",
-    "test_quickstart.py",
 )
 
 settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine

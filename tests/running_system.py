@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx
 import psutil
@@ -93,3 +94,18 @@ def ingest(client: httpx.Client, path: Path, collection_id: str) -> dict:
 def create_collection(client: httpx.Client, name: str, **settings: object) -> str:
     body = {"name": name, "collection_type": "media-descriptions", **settings}
     return client.post("/collections", json=body).raise_for_status().json()["id"]
+
+
+@dataclass(frozen=True)
+class Lecture:
+    """The example video in a collection of its own."""
+
+    system: RunningSystem
+    collection_id: str
+    file_id: str
+
+    @classmethod
+    def ingested(cls, system: RunningSystem) -> Self:
+        with system.client() as client:
+            collection_id = create_collection(client, "lecture")
+            return cls(system, collection_id, ingest(client, LECTURE, collection_id)["id"])

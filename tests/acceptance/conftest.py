@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
-from tests.running_system import LECTURE, RunningSystem, create_collection, ingest, start_system
-
-
-@dataclass(frozen=True)
-class Lecture:
-    system: RunningSystem
-    collection_id: str
-    file_id: str
+from tests.running_system import Lecture, RunningSystem, start_system
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +49,4 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
 
 @pytest.fixture(scope="session")
 def lecture(system: RunningSystem) -> Lecture:
-    """The example video, understood."""
-    with system.client() as client:
-        collection_id = create_collection(client, "lecture")
-        return Lecture(system, collection_id, ingest(client, LECTURE, collection_id)["id"])
+    return Lecture.ingested(system)

@@ -12,8 +12,7 @@ from cloudglue import Cloudglue
 
 from services.core.entities.schemas import misfit
 from services.core.words import stem
-from tests.acceptance.conftest import Lecture
-from tests.running_system import LECTURE, wait_for
+from tests.running_system import LECTURE, Lecture, wait_for
 
 SLIDES = json.loads(LECTURE.with_suffix(".json").read_text())
 SCHEMA = {

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cli.instance import ROOT, START_SECONDS, first_line
 from services.core.store.migration import NEEDED
-from tests.acceptance.test_command_line import arcus, check_failed
+from tests.command_line import arcus, check_failed
 from tests.waiting import until
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.conftest import Lecture
 from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front, from_elsewhere
+from tests.running_system import Lecture
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /status", "GET /v1/thumbnails/{thumbnail_id}.jpg"}

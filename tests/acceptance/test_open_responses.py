@@ -10,7 +10,6 @@ import pytest
 from openai.types.responses import Response
 
 from services.core.engines.config import MODELS
-from tests.acceptance.conftest import Lecture
 from tests.acceptance.live_front import Account, Front
 from tests.acceptance.open_responses import (
     CASES,
@@ -23,7 +22,7 @@ from tests.acceptance.open_responses import (
     check_response,
     user,
 )
-from tests.running_system import RunningSystem
+from tests.running_system import Lecture, RunningSystem
 
 CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Zürich"}'}, "messages": 1})
 

@@ -11,8 +11,7 @@ import pytest
 from cloudglue import Cloudglue
 from openai import NotFoundError, OpenAI
 
-from tests.acceptance.conftest import Lecture
-from tests.running_system import LECTURE, ROOT, RunningSystem
+from tests.running_system import LECTURE, ROOT, Lecture, RunningSystem
 
 QUICKSTART = ROOT / "examples" / "quickstart.py"
 OLD_SDK = ROOT / "build" / "cloudglue-0.7.19"
