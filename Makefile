@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart test-cluster lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart test-cluster images lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -80,9 +80,12 @@ test-llama: setup build/llama
 test-chart: setup .venv/chart
 	$(PY) -m pytest -q tests/chart
 
+# What the images install, by the steps of their Dockerfiles, in build/images (gigabytes); as root.
+images: setup .venv/chart
+	$(PY) -m tests.cluster.images
+
 # The chart's pods on hosts of their own, which are network namespaces: as root, with PostgreSQL, Redis and nftables (Debian's packages).
-# What the images install is installed first, in build/images (gigabytes).
-test-cluster: setup .venv/chart
+test-cluster: setup .venv/chart images
 	$(PY) -m pytest -q tests/cluster -s
 
 # Real recordings, of the folder that ARCUS_MEDIA names; skipped where there is none. All other tests make their media.

@@ -19,7 +19,7 @@ import yaml
 from tests.chart.dockerfiles import DOCKERFILES
 from tests.chart.rendering import CASES, Object, parsed, render
 from tests.cluster.hosts import Host, Network
-from tests.cluster.images import installed
+from tests.cluster.images import folder_of
 from tests.cluster.pods import Pod, ray_start
 from tests.cluster.services import ClusterService, balanced
 from tests.contract.postgres_server import PostgresServer
@@ -212,7 +212,7 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
                 "arcus-objects": s3_environment(address, OBJECTS_PORT),
             },
             parsed(render(VALUES)),
-            {name: installed(name) for name in DOCKERFILES},
+            {name: folder_of(name) for name in DOCKERFILES},
         )
         stack.callback(cluster.kill)
         template = cluster.manifest("Job")["spec"]["template"]

@@ -1,7 +1,11 @@
-"""What an image has, without a container engine: the steps of its build stage, run in a root of their own."""
+"""What an image has, without a container engine: the steps of its build stage, run in a root of their own.
+
+`python -m tests.cluster.images` makes both anew where what they are made of has changed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -10,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chart.dockerfiles import stages
+from tests.chart.dockerfiles import DOCKERFILES, stages
 from tests.chart.rendering import ROOT
 
 PROGRAM = "/opt/arcus"  # all that the last stage copies of the first one
@@ -30,9 +34,14 @@ def layered(layer: Path) -> list[str]:
     ]
 
 
-def installed(name: str) -> Path:
-    """The folder that is /opt/arcus in the image `name`, for the CPU. What was installed before is not fetched again."""
-    folder = ROOT / "build" / "images" / name
+def folder_of(name: str) -> Path:
+    """What is /opt/arcus in the image `name`."""
+    return ROOT / "build" / "images" / name
+
+
+def install(name: str) -> None:
+    """Runs the build stage of the image `name`, for the CPU. What was installed before is not fetched again."""
+    folder = folder_of(name)
     folder.mkdir(parents=True, exist_ok=True)
     build = stages(name)[0]
     (directory,) = [text for step, text in build if step == "WORKDIR"]
@@ -43,6 +52,10 @@ def installed(name: str) -> Path:
             *froms, to = text.split()
             for each in froms:
                 _copy(ROOT / each, sources / to)
+        made_of, stamp = _digest(name, sources), folder / ".made-of"
+        if stamp.exists() and stamp.read_text() == made_of:
+            return
+        stamp.unlink(missing_ok=True)
         root = Path(layer) / "layer" / "root"
         (Path(layer) / "layer").mkdir()
         python = Path(sys.base_prefix) / "bin"
@@ -69,7 +82,14 @@ def installed(name: str) -> Path:
             timeout=BUILD_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+        stamp.write_text(made_of)
+
+
+def _digest(name: str, sources: Path) -> str:
+    found = hashlib.sha256(DOCKERFILES[name].read_bytes())
+    for path in sorted(path for path in sources.rglob("*") if path.is_file()):
+        found.update(f"{path.relative_to(sources)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -79,3 +99,8 @@ def _copy(source: Path, target: Path) -> None:
     else:
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target / source.name)
+
+
+if __name__ == "__main__":
+    for each in DOCKERFILES:
+        install(each)

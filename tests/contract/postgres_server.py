@@ -107,7 +107,8 @@ class PostgresServer:
         return f"postgresql+asyncpg://{self._user}@/{name}?host={self._folder}"
 
     async def create(self, name: str, template: str = "template_arcus") -> None:
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Half the time of writing each page to a log that is never read.
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
 
     async def drop(self, name: str) -> None:
         await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
