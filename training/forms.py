@@ -39,6 +39,7 @@ class Example:
     phrasing: int  # number of the example that it was made from
     text: str
     measure: str = ""  # of the number that is asked for
+    topical: str = ""  # "True" where a request about whole videos says which it means; "" of other forms
 
 
 def examples() -> Iterator[Example]:
@@ -66,7 +67,8 @@ def examples() -> Iterator[Example]:
         for _ in range(TOPICS_PER_EXAMPLE if "{x}" in text else 1):
             first, second = lot.sample(topics[language], 2)
             asked = text.replace("{x}", first).replace("{y}", second)
-            yield Example(language, form, not (form or measure), phrasing, asked, measure)
+            topical = str("{x}" in text) if form in ("whole", "each") else ""
+            yield Example(language, form, not (form or measure), phrasing, asked, measure, topical)
 
 
 def main() -> None:
@@ -85,6 +87,7 @@ def main() -> None:
         ("languages", languages),
         ("leaning", leaning),
         ("measures", measures),
+        ("topical", np.array([item.topical for item in made])),
     ):
         told = np.empty(len(made), dtype=object)
         used = classes != ""

@@ -102,6 +102,20 @@ def test_an_overview_is_of_the_video_that_is_meant() -> None:
     assert "tides.mp4" in ask("Summarize the videos.", bees, tides, broad=True, form="whole")
 
 
+def test_a_video_that_is_called_so_is_meant_before_one_that_tells_of_it() -> None:
+    named = source(1, passage("First we cut the fruit."), filename="pear_tart.mp4")
+    chart = source(2, passage("Calories / Soup: 380 / Pear tart: 450", kind="scene_text"), filename="calories.mp4")
+    answer = ask("What happens in the video on the pear tart?", named, chart, broad=True, form="whole")
+    assert "pear_tart.mp4" in answer and "calories.mp4" not in answer
+
+
+def test_an_overview_of_all_is_no_search_for_its_own_words() -> None:
+    clock = source(1, passage("If I walked there, I would watch the sea."), filename="coast.mp4")
+    other = source(2, passage("The lathe turns the table leg."), filename="workshop.mp4")
+    answer = ask("Walk me through what I would see if I watched these.", clock, other, broad=True, form="whole")
+    assert "coast.mp4" in answer and "workshop.mp4" in answer
+
+
 def test_each_part_is_answered_and_a_part_without_evidence_is_named() -> None:
     high = passage("High tide is at noon.", 0.93)
     low = passage("High tide is at noon.", 0.73)

@@ -121,6 +121,65 @@ async def test_what_the_database_knows_of_files(sql: EntitySql, language: str, q
     assert answer == (pytest.approx(expected) if isinstance(expected, float) else expected)
 
 
+BY_LENGTH = ["alley.mp4", "cliff.mp4", "harbour.mp4", "market.mp4", "tower.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [
+        ("en", "Sort the clips by duration, shortest first.", BY_LENGTH),
+        ("en", "Order all recordings from longest to shortest.", BY_LENGTH[::-1]),
+        ("en", "Sort the files by upload date.", ["tower.mp4", "harbour.mp4", "cliff.mp4", "market.mp4", "alley.mp4"]),
+        ("en", "Sort the videos with speech by length, longest first.", ["market.mp4", "harbour.mp4"]),
+        ("en", "Sort the videos by name.", ["alley.mp4", "cliff.mp4", "harbour.mp4", "market.mp4", "tower.mp4"]),
+        ("de", "Sortiere die Videos nach Dauer.", BY_LENGTH[::-1]),
+        ("fr", "Trie les vidéos de la plus courte à la plus longue.", BY_LENGTH),
+        ("es", "Ordena los vídeos por duración.", BY_LENGTH[::-1]),
+        ("pt", "Ordene os vídeos do mais curto ao mais longo.", BY_LENGTH),
+        ("zh", "按时长给视频排序。", BY_LENGTH[::-1]),
+        ("ja", "動画を短い順に並べてください。", BY_LENGTH),
+    ],
+)
+async def test_videos_in_an_order(sql: EntitySql, language: str, question: str, expected: list[str]) -> None:
+    found = await rows(sql, tables_of_catalog(), question, language)
+    assert found is not None and [row[0] for row in found] == expected
+
+
+async def test_an_order_within_groups_is_not_planned(sql: EntitySql) -> None:
+    assert await rows(sql, tables_of_catalog(), "Sort the videos of each collection by length.") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [
+        ("en", "How long is the shortest video?", 12.0),
+        ("de", "Wie lang ist das kürzeste Video?", 12.0),
+        ("en", "How many hours of video are there?", 1008.5),
+        ("fr", "Combien d'heures de vidéo y a-t-il ?", 1008.5),
+        ("pt", "Quantas horas de vídeo temos?", 1008.5),
+        ("en", "When was the last video added?", {"alley.mp4"}),
+        ("es", "¿En qué vídeos no habla nadie?", {"cliff.mp4", "alley.mp4"}),
+        ("ja", "誰も話していない動画はどれですか？", {"cliff.mp4", "alley.mp4"}),
+        ("zh", "有没有没有语音的视频？", {"cliff.mp4", "alley.mp4"}),
+        ("zh", "这里有几个视频？", 5),
+        ("ja", "ここに動画は何本ありますか？", 5),
+        ("es", "¿Qué vídeos con voz duran más de un minuto?", {"harbour.mp4", "market.mp4"}),
+        ("en", "How many videos have speech or on-screen text?", 3),
+        ("en", "Which videos are without speech or text?", None),
+        ("de", "Wie viele Videos haben die Kamera Teo?", 3),
+    ],
+)
+async def test_lengths_and_times_and_words_of_metadata(
+    sql: EntitySql, language: str, question: str, expected: Any
+) -> None:
+    answer = told(await rows(sql, tables_of_catalog(), question, language), expected)
+    assert answer == (pytest.approx(expected) if isinstance(expected, float) else expected)
+
+
+async def test_what_is_not_known_of_either_is_told_beside_a_count(sql: EntitySql) -> None:
+    assert await rows(sql, tables_of_catalog(), "How many videos have speech or on-screen text?") == [[3, 1]]
+
+
 @pytest.mark.parametrize(
     ("domain", "language", "question", "expected"),
     [

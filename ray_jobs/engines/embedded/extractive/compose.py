@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.claims import phrase
 from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
+from ray_jobs.engines.embedded.extractive.forms import says_which
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question
@@ -162,17 +164,24 @@ def _sides(
 
 
 def _of_meant_files(question: Question, sources: Sequence[pb.Source], embedder: str) -> Sequence[pb.Source]:
-    """Where a request about whole videos says which it means ("the video about pruning"), those; else all."""
+    """Where a request about whole videos says which it means ("the video about pruning"), those; else all.
+
+    A file that is called so is meant before one that only tells of it.
+    """
     words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
     if not words:
         return sources
+    is_told = says_which(question.text)
+    names = {source.file_id: re.sub(r"[\W_]+", " ", source.filename) for source in sources}
     texts: dict[str, list[str]] = defaultdict(list)
-    for source in sources:
-        texts[source.file_id] += [source.filename.replace("_", " "), *(passage.text for passage in source.passages)]
-    meant = {id: Held(" ".join(found)).share(words) for id, found in texts.items()}
+    for source in sources if is_told else ():
+        texts[source.file_id] += [passage.text for passage in source.passages]
+    meant = {
+        id: Held(name).share(words) + Held(" ".join([name, *texts[id]])).share(words) for id, name in names.items()
+    }
     least = 0.0
-    if not any(meant.values()):  # named in another language, or not at all
-        meant = dict.fromkeys(texts, 0.0)
+    if is_told and not any(meant.values()):  # named in another language, or not at all
+        meant = dict.fromkeys(names, 0.0)
         for point in points(question, sources, embedder):
             meant[point.file_id] = max(meant[point.file_id], point.score)
         least = threshold(embedder)

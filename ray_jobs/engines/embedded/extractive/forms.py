@@ -55,6 +55,13 @@ def wanted_measure(text: str) -> str:
     return best if likely[best] >= SURE_MEASURE else ""
 
 
+def says_which(text: str) -> bool:
+    """Whether a request about whole videos says which it means, as "the video about pruning" does."""
+    asked = " ".join(text.split())[:MAX_CHARACTERS]
+    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "topical")
+    return likely["True"] > likely["False"]
+
+
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, np.ndarray]:
     with np.load(WEIGHTS, allow_pickle=False) as data:

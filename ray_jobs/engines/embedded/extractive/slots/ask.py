@@ -11,7 +11,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn, quoted
 from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon
 
-Intent = Literal["count", "list", "extreme", "sum", "average", "common", "lookup"]
+Intent = Literal["count", "list", "extreme", "sum", "average", "common", "lookup", "order"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class _Writer:
                 return self._extreme()
             case "common":
                 return self._common()
+            case "order":
+                return self._ordered()
         return self._list()
 
     def _count(self) -> pb.Query:
@@ -77,10 +79,10 @@ class _Writer:
 
     def _unknown(self) -> str:
         """How many videos of the table are not known to have or to lack what is asked of."""
-        flags = [item.column for item in self.ask.conditions if item.column.is_flag and self.is_of_files]
+        flags = [item for item in self.ask.conditions if item.column.is_flag and self.is_of_files]
         if not flags:
             return ""
-        tests = " OR ".join(f"{column.sql} IS NULL" for column in flags)
+        tests = " OR ".join(f"({item.sql}) IS NULL" for item in flags)
         return f', (SELECT count(DISTINCT f.file_id) FROM files AS f WHERE {tests}) AS "unknown"'
 
     def _measure(self) -> pb.Query:
@@ -116,6 +118,19 @@ class _Writer:
         purpose = self._frame(frame[0 if self.ask.descending else 1], order)
         measure = order.name if order.name not in names else "value"
         return pb.Query(purpose=purpose + self._told(), sql=self._ranked(inner, ", ".join(names), quoted(measure)))
+
+    def _ordered(self) -> pb.Query:
+        order = self.ask.order
+        assert order is not None
+        way = "DESC" if self.ask.descending else "ASC"
+        names = self._shown_names()
+        looked = f", {order.sql} AS {quoted(order.name)}" if order.name != "filename" else ""
+        key = quoted(order.name) if looked else names[0]
+        what = self.words.frames["ordered"].format(what=self._rows_told().lstrip("个本の "), order=self._label(order))
+        return pb.Query(
+            purpose=what + self._told(),
+            sql=f"SELECT DISTINCT {self._shown()}{looked} FROM {self._from()}{self._where()} ORDER BY {key} {way} NULLS LAST, 1",
+        )
 
     def _common(self) -> pb.Query:
         target = self.ask.target

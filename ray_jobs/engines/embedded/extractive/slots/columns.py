@@ -15,6 +15,7 @@ from services.core.stemming import stem
 _GRAMMAR = frozenset("has have is are was were with of in on at the a and to by for it its what which how".split())
 _COUNTED = re.compile(r"\((\d+) different values\)$")
 # Columns that tell where a row is from; those of JSON have no values to compare.
+NOTED = "noted by the uploader"
 _UNUSED = frozenset("collection_id file_id segment_id start_time end_time entities metadata".split())
 
 
@@ -38,6 +39,11 @@ class SlotColumn:
     @property
     def sql(self) -> str:
         return ("f." if self.table == "files" else "e.") + quoted(self.name)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether it is of the metadata that an uploader sent with the file."""
+        return self.table == "files" and self.description.startswith(NOTED)
 
     @property
     def is_list(self) -> bool:

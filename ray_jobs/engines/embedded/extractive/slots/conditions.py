@@ -259,17 +259,25 @@ class Conditions:
             before = next(
                 (other for other in joined if other[1].column is item.column and not item.column.is_list), None
             )
-            if before is None or not item.column.is_text:
+            if item.column.is_flag:
+                before = self._alternative(place, joined)
+            if before is None or not (item.column.is_text or item.column.is_flag):
                 joined.append((place, item))
                 continue
             ors = [mark for mark in self.marks[before[0] : place] if "or" in mark.roles]
             if not ors:
                 return None
             ors[0].is_used = True
-            value = item.told.split(": ", 1)[1]
+            value = item.told.split(": ", 1)[1] if item.column is before[1].column else item.told
             made = Condition(item.column, f"{before[1].sql} OR {item.sql}", f"{before[1].told} / {value}")
             joined[joined.index(before)] = (before[0], made)
         return joined
+
+    def _alternative(self, place: int, joined: list[tuple[int, Condition]]) -> tuple[int, Condition] | None:
+        """ "Speech or text": the flag before, where nothing but "or" stands between."""
+        before = joined[-1] if joined and joined[-1][1].column.is_flag else None
+        between = self.marks[before[0] + 1 : place] if before is not None else []
+        return before if any("or" in mark.roles for mark in between) else None
 
     def _denied(self, found: list[tuple[int, Condition]] | None) -> list[Condition] | None:
         if found is None:
@@ -285,6 +293,8 @@ class Conditions:
                     return None
                 mark.is_used = True
                 item = made[near]
+                if item.column.is_flag and " OR " in item.sql:
+                    return None
                 if item.column.is_flag:
                     made[near] = self._flag(item.column, item.sql.endswith("false"))
                 else:

@@ -112,7 +112,7 @@ def _phrases(language: Lexicon, columns: Sequence[SlotColumn], today: date) -> d
                 at(name).absent.append(column)
         if column.is_text:
             for value in column.examples:
-                for phrase in {folded(value).strip(), _stems(folded(value))} - {""}:
+                for phrase in {folded(value).strip(), _stems(folded(value))} - {"", *language.function}:
                     if (column, value) not in at(phrase).values:
                         at(phrase).values.append((column, value))
         if column.table == "files" and column.name == "status":
@@ -186,7 +186,7 @@ def _word(match: re.Match[str], columns: Sequence[SlotColumn], language: Lexicon
 
 def _with_names(marks: list[Mark], columns: Sequence[SlotColumn]) -> list[Mark]:
     """Words that nothing else explains may mean a column by another name."""
-    own = [column for column in columns if column.table != "files"]
+    own = [column for column in columns if column.table != "files" or column.is_noted]
     names = tuple(" ".join(column.words) for column in own)
     for mark in marks:
         if mark.is_bare:

@@ -68,6 +68,7 @@ class _Reader:
         self.columns = columns
         self.table = table
         self.marks = marks
+        self.asks_for_units = False
 
     def read(self, intent: Intent) -> Ask | None:
         self.intent = intent
@@ -88,6 +89,7 @@ class _Reader:
             "sum": self._measure,
             "average": self._measure,
             "extreme": self._extreme,
+            "order": self._order,
         }[intent](ask)
         if not fits or not self._is_said(ask) or not all(self._is_explained(mark, ask) for mark in self.marks):
             return None
@@ -96,12 +98,12 @@ class _Reader:
     def _is_said(self, ask: Ask) -> bool:
         """Marks what asks for a time, a person or a place by what is told; counts, totals and averages must be asked for."""
         for mark in self.marks:
-            told = ask.target
-            if told is not None and (
-                ("when" in mark.roles and told.is_date) or (mark.roles & {"who", "where"} and told.is_text)
+            told = [column for column in (ask.target, ask.order) if column is not None]
+            if ("when" in mark.roles and any(column.is_date for column in told)) or (
+                mark.roles & {"who", "where"} and any(column.is_text for column in told)
             ):
                 mark.is_used = True
-        if ask.intent not in _BY_WORD:
+        if ask.intent not in _BY_WORD or (ask.intent == "sum" and self.asks_for_units):
             return True
         others = _BY_WORD[ask.intent]
         carried = [self.words.carriers.get(mark.text, frozenset()) for mark in self.marks if not mark.is_used]
@@ -147,7 +149,9 @@ class _Reader:
         if len(columns) != 1:
             return None
         meant = [mark for mark in marks if self._graded(mark) is not None]
-        signs = {sign for mark in meant for _, sign in [mark.gradable() or ("", "")]}
+        # "How long is the shortest": what is compared says which way, not what only names the dimension.
+        compared = [mark for mark in meant if self._is_compared_by_itself(mark)] or meant
+        signs = {sign for mark in compared for _, sign in [mark.gradable() or ("", "")]}
         for mark in meant:
             mark.is_used = True
         descending = "+" in signs
@@ -156,6 +160,11 @@ class _Reader:
                 mark.is_used = True
                 descending ^= "least" in mark.roles and "most" not in mark.roles
         return next(iter(columns.values())), descending if len(signs) == 1 else True
+
+    def _is_compared_by_itself(self, mark: Mark) -> bool:
+        place = self.marks.index(mark)
+        near = self.marks[max(0, place - 1) : place + 2]
+        return not mark.is_base or any(other.roles & {"most", "least", "degree"} for other in near)
 
     def _graded(self, mark: Mark) -> SlotColumn | None:
         return Conditions(self.words, self.columns, self.marks, self.table, False).graded(mark)
@@ -207,8 +216,56 @@ class _Reader:
             return False  # the average of the longest
         meant = self._dimension()
         left = [column for column in self._left(ask) if column.is_number]
+        left += [] if meant is not None or left else self._measured_in_units()
         ask.target = meant[0] if meant is not None else left[0] if left else None
         return ask.target is not None and ask.target.is_number
+
+    def _measured_in_units(self) -> list[SlotColumn]:
+        """ "How many hours of video": a unit of time without a number asks for the videos' length."""
+        said = [mark for mark in self.marks if mark.unit and mark.unit[0] == "time" and mark.number is None]
+        units = [mark for mark in said if mark.text not in self.words.function]
+        own = [column for column in self.columns if column.table != "files" and column.is_number]
+        if len(units) != 1 or not self.names_video or any((column.unit or ("",))[0] == "time" for column in own):
+            return []
+        units[0].is_used = self.asks_for_units = True
+        return [column for column in self.columns if column.table == "files" and column.name == "duration_seconds"]
+
+    def _order(self, ask: Ask) -> bool:
+        """All of the rows by one column: the first adjective says which end is first, as in "from short to long"."""
+        graded = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
+        # "Newest first": what says that they come first is no order of its own.
+        leading = [mark for place, mark in enumerate(graded) if not (place and self._says_first(mark, graded[0]))]
+        left = [column for column in self._left(ask) if column.is_number or column.is_date or column.name == "filename"]
+        if ask.group is not None:  # "by name"
+            if ask.group.is_list:
+                return False
+            left, ask.group = [*left, ask.group], None
+        named = {column.name: column for mark in leading if (column := self._graded(mark)) is not None}
+        if left and not leading and graded:
+            return False
+        if len(named) > 1 or (not named and len(left) != 1):
+            return False
+        ask.order = next(iter(named.values())) if named else left[0]
+        if any(column is not ask.order for column in left):
+            return False
+        signs = [mark for mark in self.marks if mark.roles & {"most", "least"}]
+        ask.descending = (leading[0].gradable() or ("", ""))[1] == "+" if leading else ask.order.is_number
+        if signs and not leading:
+            ask.descending = "most" in signs[0].roles
+        by = [
+            mark
+            for place, mark in enumerate(self.marks)
+            if "per" in mark.roles and any(ask.order in other.columns for other in self.marks[place + 1 : place + 3])
+        ]
+        for mark in (*graded, *signs, *by):
+            mark.is_used = True
+        return True
+
+    def _says_first(self, mark: Mark, leading: Mark) -> bool:
+        dimensions = [(item.gradable() or ("", ""))[0] for item in (leading, mark)]
+        return mark.gradable() == ("date", "-") and (
+            dimensions[0] != "date" or self._is_beside(self.marks.index(mark), [leading])
+        )
 
     def _counts_rows(self, place: int) -> bool:
         near = self.marks[max(0, place - 2) : place + 3]
@@ -271,7 +328,8 @@ class _Reader:
             return True
         if any(column.name == "collection_names" for column in mark.columns):
             return self.names_video  # "in the collection": in what is asked of
-        if mark.columns or mark.values or mark.absent or mark.unit or mark.text in self.words.months:
+        is_unit = mark.unit is not None and not is_function  # "d'heures"
+        if mark.columns or mark.values or mark.absent or is_unit or mark.text in self.words.months:
             return False
         carried = self.words.carriers.get(mark.text)
         if is_function or carried is not None:
