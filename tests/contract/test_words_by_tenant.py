@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from alembic import command
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from services.core.library.deletions import Deletions
 from services.core.media import SegmentDescription, Span, Speech
@@ -66,6 +70,35 @@ async def test_what_another_tenant_stores_moves_neither_the_order_nor_the_scores
     again = await write(store, store.other, "again", THEIRS[:2])
     assert len(await store.full_text.search(store.other, [again], WORDS, 10)) == 2
     assert await found(store, store.tenant, own) == before
+
+
+async def test_a_search_reads_of_the_index_what_is_the_tenants_own(store):
+    own = await write(store, store.tenant, "own", OWN)
+    await write(store, store.other, "theirs", THEIRS)
+    sent: list[tuple[str, Any]] = []
+    for engine in store.database.engines:
+        event.listen(engine, "before_cursor_execute", lambda *told: sent.append(told[2:4]))
+    assert len(await store.full_text.search(store.tenant, [own], ["moon"], 10)) == 3
+    (asked,) = [(statement, values) for statement, values in sent if "collection_files" in statement]
+    if store.database.is_sqlite:
+        assert f"FROM {words_table(store.tenant)} WHERE" in asked[0]
+        return
+    async with store.database.write() as connection:
+        # In so few rows it would look at none of them, or at that of descriptions.
+        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        await connection.exec_driver_sql(
+            "ALTER TABLE segment_descriptions DROP CONSTRAINT segment_descriptions_segment"
+        )
+        told = (await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked[0]}", asked[1])).scalar_one()
+    plan = json.loads(told) if isinstance(told, str) else told
+    (scan,) = [node for node in _nodes(plan[0]["Plan"]) if node.get("Index Name", "").startswith("segment_words")]
+    assert scan["Actual Rows"] == 3
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)
 
 
 async def test_the_words_of_a_tenant_go_with_it_and_those_of_others_stay(store):

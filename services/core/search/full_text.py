@@ -32,7 +32,7 @@ SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
        ts_rank_cd(d.{vector}, CAST(:query AS tsquery), 1) AS score
 FROM segment_descriptions d
 JOIN collection_files m ON m.description_id = d.description_id
-WHERE d.{vector} @@ CAST(:query AS tsquery)
+WHERE (d.{vector} || array_to_tsvector(ARRAY['@' || d.tenant_id])) @@ CAST(:query_within AS tsquery)
   AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids
   AND m.file_id NOT IN (SELECT id FROM files WHERE deleted_at IS NOT NULL) {narrowing}
 """
@@ -83,6 +83,7 @@ class FullText:
             return []
         values = {
             "query": query,
+            **({} if self._database.is_sqlite else {"query_within": f"{_tenant_lexeme(tenant_id)} & ({query})"}),
             "tenant_id": tenant_id,
             "collection_ids": list(collection_ids),
             "limit": limit,
@@ -143,6 +144,12 @@ def _sqlite_phrase(tokens: Sequence[str], is_open: bool) -> str:
 
 def _postgres_phrase(tokens: Sequence[str], is_open: bool) -> str:
     return "(" + " <-> ".join(f"'{token}'" for token in tokens) + (":*)" if is_open else ")")
+
+
+def _tenant_lexeme(tenant_id: str) -> str:
+    """By which the indexes find a tenant's segments; it is no token of a text, as these hold letters and digits only."""
+    escaped = tenant_id.replace("\\", "\\\\").replace("'", "''")
+    return f"'@{escaped}'"
 
 
 def _begins(tokens: Sequence[str], part: Part) -> bool:
