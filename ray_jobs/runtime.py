@@ -85,6 +85,19 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def check_metrics_port(port: int) -> None:
+    """Raises INVALID_ARGUMENT where another process has it: Ray then only says that it did not start."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise invalid(
+                f"Port {port} of ARCUS_ENGINE_METRICS_PORT cannot be used ({error.strerror}); name another.",
+                field="engine_metrics_port",
+            ) from error
+
+
 def hold_replica_ports() -> int:
     """The first of 2 * REPLICA_PORTS ports that are this instance's until the process ends.
 
@@ -151,7 +164,7 @@ def serve_environment(folder: Path, *, metrics: bool = False) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + REPLICA_PORTS),
         "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(first + REPLICA_PORTS),
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(first + 2 * REPLICA_PORTS - 2),
-        # Ray's own ports bind every interface: without this instance's token they accept nothing.
+        # Ports of replicas bind every interface: without this instance's token or secret they accept nothing.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         # Ray lowers its workers' priority by 15, which starves searches and answers; ingest lowers its own.
@@ -170,7 +183,8 @@ def serve_environment(folder: Path, *, metrics: bool = False) -> dict[str, str]:
         # 2 threads: 52 ms, not 905 ms.
         "OMP_WAIT_POLICY": "PASSIVE",
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Else Ray takes an address of the machine for its node's, though it is told loopback, and listens on every interface.
+        # Else Ray takes an address of the machine for its node's, though it is told loopback, and its own parts listen on
+        # every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Told on loopback, as that is this node's address. Those of two of Ray's parts are told on every interface and have
         # no switch: they don't start on a port that is none.
@@ -199,6 +213,7 @@ def start(settings: Settings, folder: Path) -> Callable[[], None]:
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         del os.environ[name]
     os.environ.update(serve_environment(folder, metrics=bool(settings.engine_metrics_port)))
+    check_metrics_port(settings.engine_metrics_port)
     config = load_engine_config(settings)
     if not any(isinstance(config.engine(role), VllmOptions) for role in ROLES):
         os.environ["HF_HUB_OFFLINE"] = "1"  # every model is inside a wheel or elsewhere: nothing may be looked up

@@ -30,7 +30,7 @@ def test_no_process_behind_the_command_holds_its_key_and_haproxy_no_secret_at_al
 
 
 def test_nothing_tells_metrics_to_every_interface(system: RunningSystem):
-    """What else of Ray binds every interface speaks gRPC and asks for its token, or for the engines' secret."""
+    """What binds every interface, ports of replicas, speaks gRPC and asks for its token, or for the engines' secret."""
     for process in system.descendants():
         try:
             listening = [each.laddr for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -40,7 +42,8 @@ class Observed:
 def observing(folder: Path) -> Iterator[Observed]:
     assert shutil.which("prometheus"), "install Prometheus: apt-get install prometheus"
     engine = Front(front_settings(folder / "engine"), ScriptedServer()).start()
-    *ports, engines_port, port = free_ports(4)
+    *ports, port = free_ports(3)
+    engines_port = lasting_port()
     fronts: list[FrontProcess] = []
     prometheus: subprocess.Popen[bytes] | None = None
     system: RunningSystem | None = None
@@ -92,6 +95,15 @@ def observing(folder: Path) -> Iterator[Observed]:
         engine.stop()
         if system is not None:
             system.stop()
+
+
+def lasting_port() -> int:
+    """A free port that no process is given by chance: Ray opens many before its agent opens this one."""
+    for port in random.sample(range(10_000, 12_000), 100):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
 
 
 def use(front: FrontProcess) -> None:

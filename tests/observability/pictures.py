@@ -1,8 +1,8 @@
-"""Draws the dashboards from what a real Prometheus reads of two fronts under some traffic: docs/pictures/*.png
+"""Draws the dashboards from what a real Prometheus reads of two fronts and Ray under some traffic: docs/pictures/*.png
 
     python -m tests.observability.pictures
 
-Panels of what only Ray or vLLM tells stay empty here, and say so.
+Panels of what only vLLM tells stay empty here, and say so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from services.cli.instance import ROOT
 from tests.observability.expressions import DASHBOARDS, names, with_values
-from tests.observability.observed import KEY, Observed, is_up, observing, use
+from tests.observability.observed import KEY, Observed, is_up, observing, use, use_engines
 from tests.waiting import until
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -36,7 +36,7 @@ MOST_LINES = 15
 
 
 def traffic(observed: Observed, seconds: float) -> None:
-    """Users who ask, search and upload by turns, now and then without a right to."""
+    """Users who ask, search and upload by turns, now and then without a right to, and one whose videos are understood."""
     until_time = time.monotonic() + seconds
 
     def user(number: int) -> None:
@@ -48,8 +48,14 @@ def traffic(observed: Observed, seconds: float) -> None:
                 httpx.get(f"{front.url}/files", headers={"Authorization": f"Bearer {KEY}-not"}, timeout=60)
             time.sleep(chance.expovariate(1.5))
 
-    with ThreadPoolExecutor(USERS) as users:
+    def viewer() -> None:
+        while time.monotonic() < until_time:
+            use_engines(observed.system)
+
+    with ThreadPoolExecutor(USERS + 1) as users:
+        understood = users.submit(viewer)
         list(users.map(user, range(USERS)))
+        understood.result()
 
 
 def series(prometheus: httpx.Client, expression: str, end: float) -> list[dict[str, Any]]:
@@ -94,17 +100,17 @@ def _panel(axes: Axes, panel: dict[str, Any], prometheus: httpx.Client, end: flo
         if any(not str(line.get_label()).startswith("_") for line in axes.lines):
             axes.legend(fontsize="xx-small", ncols=2, loc="upper left")
         return
-    told_by_us = ("arcus", "process")
+    told_here = ("arcus", "process", "ray")
     wanted = [name for target in panel["targets"] for name in names(with_values(target["expr"]))]
-    foreign = not all(name.startswith(told_by_us) for name in wanted)
-    told = "told by Ray or vLLM on a cluster" if foreign else "nothing happened"
+    foreign = not all(name.startswith(told_here) for name in wanted)
+    told = "told by vLLM" if foreign else "nothing happened"
     axes.text(0.5, 0.5, told, ha="center", va="center", transform=axes.transAxes, fontsize="small", color="#777")
 
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="arcus-pictures-") as folder, observing(Path(folder)) as observed:
-        until(lambda: is_up(observed), "Prometheus reads two fronts", 120)
+        until(lambda: is_up(observed), "Prometheus reads two fronts and the engines", 120)
         traffic(observed, TRAFFIC_SECONDS)
         end = time.time()
         for path in DASHBOARDS:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from ray_jobs.runtime import LOGICAL_CPUS, MAX_INDEX_REPLICAS, logical_cpus, serve_environment
+from ray_jobs.runtime import LOGICAL_CPUS, MAX_INDEX_REPLICAS, check_metrics_port, logical_cpus, serve_environment
 from services.core.errors import ArcusError
 from services.core.settings import Settings
 
@@ -20,6 +21,16 @@ def test_metrics_are_collected_only_where_they_are_told() -> None:
             environment = serve_environment(Path(folder), metrics=metrics)
             assert environment["RAY_enable_metrics_collection"] == str(int(metrics))
             assert not [name for name in environment if "HIGH_CARDINALITY" in name]
+
+
+def test_a_metrics_port_that_is_taken_is_refused_by_its_name() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(ArcusError) as caught:
+            check_metrics_port(other.getsockname()[1])
+    assert "ARCUS_ENGINE_METRICS_PORT" in caught.value.message and caught.value.field == "engine_metrics_port"
+    check_metrics_port(0)
 
 
 def test_every_index_replica_has_its_place() -> None:
