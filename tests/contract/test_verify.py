@@ -16,6 +16,7 @@ from services.core.index.snapshots import Snapshots
 from services.core.library import deletions
 from services.core.library.thumbnails import NewThumbnail
 from services.core.media import SegmentDescription
+from services.core.search.full_text_index import words_table
 from services.core.store.deletions import sweep
 from services.core.store.limit_tables import tenant_totals
 from services.core.store.objects import Objects
@@ -180,6 +181,14 @@ async def lose_description(stored: Stored) -> None:
     await _execute(stored, delete(segment_descriptions))
 
 
+async def lose_words(stored: Stored) -> None:
+    ((id,),) = await stored.store.database.fetch(select(segment_descriptions.c.id).limit(1))
+    if stored.store.database.is_sqlite:
+        await _execute(stored, text(f"DELETE FROM {words_table(stored.store.tenant)} WHERE rowid = {id}"))
+    else:
+        await _execute(stored, text(f"UPDATE segment_descriptions SET text_vector = NULL WHERE id = {id}"))
+
+
 async def dangle(stored: Stored) -> None:
     await _without_keys(stored, update(thumbnails).values(segment_id="nothing"))
 
@@ -210,7 +219,12 @@ Harm = Callable[[Stored], Awaitable[None]]
             lose_log: Kind.LOG_INCOMPLETE,
             fall_behind: Kind.SNAPSHOT_BEHIND,
         },
-        {lose: Kind.OBJECT_MISSING, dangle: Kind.ROW_DANGLING, run_ahead: Kind.SNAPSHOT_AHEAD},
+        {
+            lose: Kind.OBJECT_MISSING,
+            lose_words: Kind.WORDS_MISSING,
+            dangle: Kind.ROW_DANGLING,
+            run_ahead: Kind.SNAPSHOT_AHEAD,
+        },
     ],
 )
 async def test_each_kind_of_harm_is_found_once_by_its_name(stored: Stored, harms: dict[Harm, Kind]) -> None:

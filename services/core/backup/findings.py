@@ -12,6 +12,7 @@ class Kind(StrEnum):
     DATABASE_DAMAGED = "database_damaged"
     ROW_DANGLING = "row_dangling"
     DESCRIPTION_INCOMPLETE = "description_incomplete"
+    WORDS_MISSING = "words_missing"
     TOTAL_WRONG = "total_wrong"
     OBJECT_MISSING = "object_missing"
     OBJECT_CHANGED = "object_changed"
@@ -31,6 +32,7 @@ ADVICE = {
     Kind.DATABASE_DAMAGED: "stop Arcus and restore the database from a backup",
     Kind.ROW_DANGLING: f"{RESTORE}, or delete the file that it belongs to and upload it again",
     Kind.DESCRIPTION_INCOMPLETE: "delete the file and upload it again, to have it described anew",
+    Kind.WORDS_MISSING: "delete the file and upload it again: no search by words finds these segments",
     Kind.TOTAL_WRONG: "set tenant_totals.stored_bytes of the tenant to what its files have",
     Kind.OBJECT_MISSING: f"{RESTORE}, or delete the file and upload it again",
     Kind.OBJECT_CHANGED: f"{RESTORE}, or delete the file and upload it again",

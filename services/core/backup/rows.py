@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Row, Select, func, select, tuple_
 
 from services.core.backup.findings import Finding, Kind
+from services.core.search.full_text_index import unindexed
 from services.core.store.database import Database
 from services.core.store.limit_tables import tenant_totals
 from services.core.store.schema import (
@@ -61,7 +62,7 @@ class Rows:
         self._checked = checked
 
     async def findings(self) -> AsyncIterator[Finding]:
-        for part in (self._database_itself, self._references, self._descriptions, self._totals):
+        for part in (self._database_itself, self._references, self._descriptions, self._words, self._totals):
             async for finding in part():
                 yield finding
 
@@ -103,6 +104,11 @@ class Rows:
                 if wanted != found:
                     detail = f"{found} of its {wanted} segments are described"
                     yield Finding(Kind.DESCRIPTION_INCOMPLETE, f"descriptions {id}", detail)
+
+    async def _words(self) -> AsyncIterator[Finding]:
+        for id, segments_without in await self._database.reading(unindexed):
+            detail = f"the words of {segments_without} of its segments are not indexed"
+            yield Finding(Kind.WORDS_MISSING, f"descriptions {id}", detail)
 
     async def _totals(self) -> AsyncIterator[Finding]:
         stored = select(func.coalesce(func.sum(files.c.size_bytes), 0)).where(

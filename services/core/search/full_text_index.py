@@ -65,6 +65,23 @@ def forget_segments(connection: Connection, tenant_id: str, ids: Sequence[int]) 
         connection.execute(text(f"DELETE FROM {words_table(tenant_id)} WHERE rowid = :id"), [{"id": id} for id in ids])
 
 
+def unindexed(connection: Connection) -> list[tuple[str, int]]:
+    """(description, how many of its segments no search by words finds). Reads whole tables."""
+    counted = "SELECT description_id, count(*) FROM segment_descriptions WHERE {which} GROUP BY description_id"
+    if connection.dialect.name != "sqlite":
+        return [tuple(row) for row in connection.exec_driver_sql(counted.format(which="text_vector IS NULL"))]
+    found: list[tuple[str, int]] = []
+    for (tenant_id,) in connection.exec_driver_sql("SELECT DISTINCT tenant_id FROM segment_descriptions").all():
+        which = "tenant_id = :tenant_id"
+        if has_words_table(connection, tenant_id):
+            which += (
+                f" AND id NOT IN (SELECT id FROM {words_table(tenant_id)}_docsize)"  # a row for each that FTS5 holds
+            )
+        rows = connection.execute(text(counted.format(which=which)), {"tenant_id": tenant_id})
+        found += [tuple(row) for row in rows]
+    return found
+
+
 def _said(content: Mapping[str, Any], part: str) -> str:
     return "\n".join(item.get("text") or "" for item in content.get(part) or ())
 
