@@ -16,7 +16,8 @@ from services.core.entities.configs import ExtractConfig
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.collections import Collections
 from services.core.library.entities import Entities
-from services.core.library.holdings import Bounds
+from services.core.library.holdings import Bounds, Holdings
+from services.nimbus.entities.kept_tables import KeptTables, Made, key_of
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 from services.nimbus.requests.knowledge_base import ENTITY_FIELD, EntityKnowledgeConfig
@@ -56,6 +57,7 @@ class EntityKnowledge:
         self._entities = entities
         self._sql = sql
         self._bounds = bounds
+        self._kept = KeptTables()
 
     async def check(self, tenant_id: str, config: EntityKnowledgeConfig) -> list[EntityCollection]:
         """The collections that are named. Raises NOT_FOUND for one that is not the tenant's, INVALID_ARGUMENT for one
@@ -89,20 +91,34 @@ class EntityKnowledge:
             problem = (
                 f"The collections hold more than {self._bounds}: more than a query may read; name fewer collections"
             )
-        files = [file for file in held.files if file.status == "completed"]
-        statuses = (file.status for file in held.files if file.status != "completed")
-        unread = Counter("failed" if status == "failed" else "unfinished" for status in statuses)
+        made = await self._made(tenant_id, collections, held)
         lines = [config.description, *(f"{item.name}: {item.description}" for item in collections if item.description)]
         return Knowledge(
-            tables=await asyncio.to_thread(build_tables, collections, files, held.records),
+            tables=made.tables,
             description="\n".join(line for line in lines if line),
-            notes=tuple(_unread(status, count) for status, count in sorted(unread.items())),
+            notes=made.notes,
             problem=problem,
         )
+
+    async def _made(self, tenant_id: str, collections: Sequence[EntityCollection], held: Holdings) -> Made:
+        key = await asyncio.to_thread(key_of, tenant_id, collections, held)
+        made = self._kept.get(key)
+        if made is None:
+            made = await asyncio.to_thread(_make, collections, held)
+            self._kept.put(key, made)
+        return made
 
     async def run(self, knowledge: Knowledge, queries: Sequence[pb.Query]) -> list[QueryCall]:
         """Runs the first MAX_QUERIES at once, within TOTAL_SECONDS. A query that fails says so; it does not raise."""
         return await run_queries(self._sql, knowledge, queries)
+
+
+def _make(collections: Sequence[EntityCollection], held: Holdings) -> Made:
+    files = [file for file in held.files if file.status == "completed"]
+    statuses = (file.status for file in held.files if file.status != "completed")
+    unread = Counter("failed" if status == "failed" else "unfinished" for status in statuses)
+    notes = tuple(_unread(status, count) for status, count in sorted(unread.items()))
+    return Made(build_tables(collections, files, held.records), notes)
 
 
 def no_query() -> pb.QueryResult:

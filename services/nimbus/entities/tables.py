@@ -29,6 +29,7 @@ TEXT_EXAMPLES, OTHER_EXAMPLES = 60, 8
 BATCH_ROWS = 5_000  # of what is encoded and filled at a time
 EXAMPLE_CHARACTERS, COLUMN_EXAMPLE_CHARACTERS = 80, 2_000
 _INTEGERS = range(-(2**63), 2**63)
+_SCALAR_KINDS = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", str: "VARCHAR"}
 
 FILES = "files"
 ENTITIES = "entities"
@@ -176,7 +177,7 @@ def _property_columns(
     taken = {name.lower() for name in (*_PLACE, "entities", *(_SEGMENT if of_segments else ()))}
     columns = []
     for number, (name, places) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
-        values = [finite(row.entities.get(name)) for row in rows]
+        values = _finite([row.entities.get(name) for row in rows])
         kind = kind_of(values, {_declared_kind(place) for place in places})
         called = free_name(name, number, taken)
         notes = [place.description.strip() for place in places]
@@ -221,12 +222,15 @@ def kind_of(values: Sequence[Any], declared: set[str]) -> str:
     if not present:
         (kind, *others) = sorted(declared) or ["JSON"]
         return kind if not others and not kind.endswith("[][]") else "JSON"
-    if all(isinstance(value, list) for value in present):
+    types = set(map(type, present))
+    if types == {list}:
         items = [item for value in present for item in value]
         inner = {kind.removesuffix("[]") for kind in declared if kind.endswith("[]")}
         kind = kind_of(items, inner)
         return "JSON" if kind.endswith("[]") else f"{kind}[]"
-    kinds = {_scalar_kind(value) for value in present}
+    kinds = {_SCALAR_KINDS.get(type, "JSON") for type in types}
+    if int in types and not all(value in _INTEGERS for value in present if type(value) is int):
+        kinds.add("JSON")
     if kinds == {"BIGINT", "DOUBLE"}:
         return "DOUBLE"
     if kinds == {"BIGINT"} and "DOUBLE" in declared:
@@ -241,19 +245,6 @@ def kind_of(values: Sequence[Any], declared: set[str]) -> str:
     if declared & {"DATE", "TIMESTAMP"} and all(_moment(value) is not None for value in present):
         return "TIMESTAMP"
     return "VARCHAR"
-
-
-def _scalar_kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "BOOLEAN"
-        case int():
-            return "BIGINT" if value in _INTEGERS else "JSON"
-        case float():
-            return "DOUBLE"
-        case str():
-            return "VARCHAR"
-    return "JSON"
 
 
 def as_kind(kind: str, value: Any) -> Any:
@@ -281,6 +272,10 @@ def _moment(value: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     return moment.isoformat()
+
+
+def _finite(values: Sequence[Any]) -> list[Any]:
+    return [value if type(value) is str and "\0" not in value else finite(value) for value in values]
 
 
 def finite(value: Any) -> Any:
@@ -325,17 +320,19 @@ def _column(column: TableColumn) -> pb.Column:
     description = column.description
     if column.name.endswith("_id") or column.type.startswith("JSON"):
         return pb.Column(name=column.name, type=column.type, description=description)
-    values = [item for value in column.values for item in (value if isinstance(value, list) else [value])]
-    present = [value for value in values if value is not None and not isinstance(value, dict | list)]
+    values = column.values
+    if column.type.endswith("[]"):
+        values = [item for value in values if value is not None for item in value]
+    counts = Counter(value for value in values if value is not None)
     if column.type.startswith("VARCHAR"):
-        counts = Counter(value for value in present if value.strip())
+        counts = Counter({value: count for value, count in counts.items() if value.strip()})
         short = [value for value in counts if len(value) <= EXAMPLE_CHARACTERS]
         examples = nsmallest(TEXT_EXAMPLES, short, key=lambda value: (-counts[value], value))
         while sum(map(len, examples)) > COLUMN_EXAMPLE_CHARACTERS:
             examples.pop()
         description = f"{description} ({len(counts)} different values)".strip()
     else:
-        ordered = sorted(set(present))
+        ordered = sorted(counts)
         last = len(ordered) - 1
         places = (
             {round(index * last / max(1, OTHER_EXAMPLES - 1)) for index in range(OTHER_EXAMPLES)} if ordered else ()
