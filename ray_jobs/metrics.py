@@ -16,7 +16,6 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from ray_jobs.batching import BatchQueue
 from ray_jobs.stage_times import StageTimes
-from services.core.errors import ArcusError
 
 if TYPE_CHECKING:  # each replica imports what it runs
     from ray_jobs.engines.answers import Answers
@@ -42,9 +41,10 @@ async def _tell(told: Iterable[Told]) -> None:
     while True:
         for each in told:
             try:
-                await each.tell()
-            except ArcusError as error:  # the database is out of reach: a gauge that is missing says so
-                log.info("metrics_not_told", reason=error.reason)
+                async with asyncio.timeout(TELL_SECONDS):
+                    await each.tell()
+            except Exception as error:  # a database out of reach, for one: the others are told, and this one later
+                log.info("metrics_not_told", error=repr(error)[:200])
         await asyncio.sleep(TELL_SECONDS)
 
 

@@ -121,7 +121,7 @@ def use(front: FrontProcess) -> None:
 def use_engines(system: RunningSystem) -> None:
     """One video is understood, searched and asked about."""
     with system.client() as http:
-        collection_id = create_collection(http, "lecture")
+        collection_id = create_collection(http, f"lecture {uuid.uuid4()}")
         ingest(http, LECTURE, collection_id)
         search = {"scope": "segment", "collections": [collection_id], "query": "tide"}
         http.post("/search", json=search).raise_for_status()

@@ -27,7 +27,7 @@ from tests.observability.observed import KEY, Observed, is_up, observing, use, u
 from tests.waiting import until
 
 PICTURES = ROOT / "docs" / "pictures"
-TRAFFIC_SECONDS = 300.0
+TRAFFIC_SECONDS = 270.0
 SHOWN_SECONDS = 240.0
 STEP_SECONDS = 2
 USERS = 3
