@@ -84,8 +84,7 @@ async def test_a_search_reads_of_the_index_what_is_the_tenants_own(store):
         assert f"FROM {words_table(store.tenant)} WHERE" in asked[0]
         return
     async with store.database.write() as connection:
-        # In so few rows it would look at none of them, or at that of descriptions.
-        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        # Of so few rows it would look at the index of descriptions alone.
         await connection.exec_driver_sql(
             "ALTER TABLE segment_descriptions DROP CONSTRAINT segment_descriptions_segment"
         )

@@ -32,7 +32,7 @@ SELECT d.segment_id, m.collection_id, m.file_id, d.description_id,
        ts_rank_cd(d.{vector}, CAST(:query AS tsquery), 1) AS score
 FROM segment_descriptions d
 JOIN collection_files m ON m.description_id = d.description_id
-WHERE (d.{vector} || array_to_tsvector(ARRAY['@' || d.tenant_id])) @@ CAST(:query_within AS tsquery)
+WHERE arcus_words(d.{vector}, d.tenant_id) @@ CAST(:query_within AS tsquery)
   AND m.tenant_id = :tenant_id AND m.collection_id IN :collection_ids
   AND m.file_id NOT IN (SELECT id FROM files WHERE deleted_at IS NOT NULL) {narrowing}
 """

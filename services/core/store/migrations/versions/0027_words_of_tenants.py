@@ -8,8 +8,8 @@ from alembic import op
 
 from services.core.store.indexes import build_index
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 INDEXES = {
     "segment_words_all": "text_vector",
@@ -22,7 +22,7 @@ def upgrade() -> None:
     if op.get_context().dialect.name != "postgresql":
         return
     for name, column in INDEXES.items():
-        within = sa.text(f"({column} || array_to_tsvector(ARRAY['@' || tenant_id]))")
+        within = sa.text(f"arcus_words({column}, tenant_id)")
         build_index(name, "segment_descriptions", [within], postgresql_using="gin")
 
 
