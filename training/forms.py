@@ -39,6 +39,9 @@ class Example:
     phrasing: int  # number of the example that it was made from
     text: str
     measure: str = ""  # of the number that is asked for
+    mentions: str = (
+        ""  # "True" where it is asked whether something is said or shown at all; "" of other forms than yes_no
+    )
     topical: str = ""  # "True" where a request about whole videos says which it means; "" of other forms
 
 
@@ -68,7 +71,9 @@ def examples() -> Iterator[Example]:
             first, second = lot.sample(topics[language], 2)
             asked = text.replace("{x}", first).replace("{y}", second)
             topical = str("{x}" in text) if form in ("whole", "each") else ""
-            yield Example(language, form, not (form or measure), phrasing, asked, measure, topical)
+            mentions = str(form == "mentions") if form in ("mentions", "yes_no") else ""
+            told = "yes_no" if mentions else form
+            yield Example(language, told, not (form or measure), phrasing, asked, measure, mentions, topical)
 
 
 def main() -> None:
@@ -87,6 +92,7 @@ def main() -> None:
         ("languages", languages),
         ("leaning", leaning),
         ("measures", measures),
+        ("mentions", np.array([item.mentions for item in made])),
         ("topical", np.array([item.topical for item in made])),
     ):
         told = np.empty(len(made), dtype=object)

@@ -21,9 +21,11 @@ from sklearn.linear_model import LogisticRegression
 
 from ray_jobs.engines.embedded.extractive.style import IN_INSTRUCTIONS
 from ray_jobs.engines.embedded.extractive.wishes import NONE, WEIGHTS, clause_vector, features, wishes
+from training.forms import examples as questions
 
 EXAMPLES = Path(__file__).with_name("wishes.json")
 HELD_OUT = Path(__file__).with_name("heldout_wishes.json")
+_OF_FORM = ("", "whole", "each", "list")  # forms whose examples may wish something of the answer's form
 FOLDS = 5
 REGULARISATION = 100.0  # C of the logistic regression: best of 30 and 100 by the folds
 
@@ -42,6 +44,9 @@ def examples() -> Iterator[Example]:
         for wish, texts in every.items():
             for text in texts:
                 yield Example(language, wish, text.rpartition("|")[2].lower(), text.replace("|", joint))
+    for item in {question.phrasing: question for question in questions()}.values():
+        if item.form not in _OF_FORM:
+            yield Example(item.language, NONE, item.text.lower(), item.text)
 
 
 def main() -> None:

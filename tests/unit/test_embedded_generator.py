@@ -78,6 +78,31 @@ def test_what_is_unlike_the_question_is_refused_in_its_language(language: str) -
     assert answer == frames(language).say("refusal") and "[" not in answer
 
 
+@pytest.mark.parametrize(
+    ("language", "question", "said"),
+    [
+        ("en", "Is saffron mentioned anywhere?", "Yes"),
+        ("fr", "Parle-t-on du safran ?", "Oui"),
+        ("es", "¿Se habla del azafrán?", "Sí"),
+    ],
+)
+def test_whether_a_thing_is_spoken_of_is_answered_first(language: str, question: str, said: str) -> None:
+    words = {"en": "Then the saffron goes in.", "fr": "Puis on ajoute le safran.", "es": "Luego se echa el azafrán."}
+    answer = ask(question, source(1, passage(words[language], 0.93)), *OTHERS, form="yes_no", language=language)
+    assert answer.startswith(f"**{said}**")
+
+
+def test_what_repeats_a_part_of_the_answer_is_left_out() -> None:
+    spoken = passage("The crane drivers announced a strike for Monday.", 0.93)
+    shown = passage("Strike", 0.93, kind="scene_text")
+    assert "screen" not in ask("What did the crane drivers announce, a strike?", source(1, spoken, shown), *OTHERS)
+
+
+def test_a_number_of_what_is_asked_for_comes_before_another() -> None:
+    soup = source(1, passage("Slice 6 onions and cook the soup for 40 minutes.", 0.93))
+    assert ask("How long is the soup cooked?", soup, *OTHERS, form="number").startswith("**40 minutes")
+
+
 def test_the_same_words_are_said_once() -> None:
     answer = ask(
         "What does the spring tide do?",

@@ -82,6 +82,18 @@ def test_neighbours_that_show_the_same_are_one_part() -> None:
     assert "- 00:20–01:20: Tides [1]" in written
 
 
+def test_a_chart_that_nobody_speaks_over_is_told_by_what_it_shows() -> None:
+    written = outline([source(1, 0, scene_text="Rain in mm\nMay: 55\nJune: 80\n|| ; 1")], ASKED, Style())
+    assert "**Rain in mm**: May: 55 / June: 80 [1]" in written
+
+
+def test_headlines_that_differ_in_their_numbers_alone_are_one_topic_or_none() -> None:
+    games = [source(n, 20.0 * n, scene_text=f"Reds {n} - 0 Blues", speech=f"Goal number {n}.") for n in (1, 2)]
+    assert "is about: Reds - Blues. [1]" in outline(games, ASKED, Style())
+    steps = [source(n, 20.0 * n, scene_text=f"Step {n}", speech="Stir the porridge slowly.") for n in (1, 2)]
+    assert "about: Step" not in outline(steps, ASKED, Style())
+
+
 def test_that_someone_speaks_and_letters_that_are_none_are_not_told() -> None:
     written = outline(
         [source(1, 0, scene_text="|| 0; ;1 §", audio_description="Someone is speaking.", speech="It rains.")],

@@ -195,6 +195,7 @@ async def test_what_is_not_known_of_either_is_told_beside_a_count(sql: EntitySql
         ("workshop", "en", "What is the average number of defects?", 2.75),
         ("workshop", "en", "Which videos cost less than 150 euros?", {"workshop_1.mp4", "workshop_3.mp4"}),
         ("workshop", "de", "Wie viele Videos gibt es von Petra Voss?", 2),
+        ("workshop", "de", "Wie viele Videos haben eine defects über 2?", 2),
         ("birds", "en", "How many videos show wetland birds?", 2),
         ("birds", "en", "Which species has the largest wingspan?", {"heron"}),
         ("birds", "fr", "Combien de vidéos de Omar y a-t-il ?", 2),

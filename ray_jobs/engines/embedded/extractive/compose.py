@@ -14,6 +14,7 @@ from ray_jobs.engines.embedded.extractive.claims import phrase
 from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
 from ray_jobs.engines.embedded.extractive.forms import says_which
 from ray_jobs.engines.embedded.extractive.frames import frames
+from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_answer
@@ -95,7 +96,13 @@ def _answered(question: Question, found: Sequence[Point], style: Style, several_
     short = "" if _is_table(first) else short_answer(question, first.text)
     if question.form == "yes_no" and not short and first.score >= SURE:
         short = affirmed(question, first.text)
-    more = [point for point in in_order(others) if point.number != first.number or point.kind != first.kind]
+    held = Held(first.text)
+    more = [
+        point
+        for point in in_order(others)
+        if (point.number != first.number or point.kind != first.kind)
+        and any(word not in held for word in content_words(point.text, language_of(point.text)))
+    ]
     return [
         phrase(first, question, style, several_files=several_files, short=short, entire=_is_table(first)),
         *(phrase(point, question, style, several_files=several_files) for point in more),

@@ -39,7 +39,8 @@ def read(text: str) -> Question:
         return Question(text)
     vector = multilingual.query_vector(asked) - _weights()["mean"]
     likely = _told(vector, "forms")
-    form = "whole" if likely["whole"] >= WHOLE else max(likely, key=likely.__getitem__)
+    is_whole = likely["whole"] >= max(WHOLE, likely["which_file"])
+    form = "whole" if is_whole else max(likely, key=likely.__getitem__)
     if likely[form] < LEAST:
         form = "what"
     languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
@@ -57,8 +58,17 @@ def wanted_measure(text: str) -> str:
 
 def says_which(text: str) -> bool:
     """Whether a request about whole videos says which it means, as "the video about pruning" does."""
+    return _is(text, "topical")
+
+
+def asks_for_mention(text: str) -> bool:
+    """Whether a question for yes or no asks if something is said or shown at all, as "is garlic mentioned?" does."""
+    return _is(text, "mentions")
+
+
+def _is(text: str, what: str) -> bool:
     asked = " ".join(text.split())[:MAX_CHARACTERS]
-    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "topical")
+    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], what)
     return likely["True"] > likely["False"]
 
 

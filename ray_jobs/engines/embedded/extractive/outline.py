@@ -40,6 +40,7 @@ class _Part:
     headline: str
     told: str  # a sentence that is said, or what is seen where nothing is
     others: tuple[int, ...] = ()  # sources of the rest of what is told
+    is_said: bool = False
 
 
 def outline(sources: Sequence[pb.Source], question: Question, style: Style, most: int = MAX_LINES) -> str:
@@ -114,10 +115,13 @@ def _part(number: int, passages: Iterable[pb.Passage], start_time: float, end_ti
     lines = [line for text in texts.get("scene_text", ()) for line in sentences(text)]
     headline = next((line for line in lines if _is_readable(line)), "")
     told = _first_telling(texts.get("speech", ()))
+    is_said = bool(told)
+    if headline and not told:  # a chart or a table without a word
+        told = " / ".join(line for line in lines if line != headline and _is_shown(line))
     if not (told or headline):
         # What is heard is told only of what can't be seen: that someone speaks says nothing.
         told = _first_telling(texts.get("visual_scene_description", []) or texts.get("audio_description", []))
-    return _Part(number, start_time, end_time, headline, told)
+    return _Part(number, start_time, end_time, headline, told, is_said=is_said)
 
 
 def _told_once(parts: list[_Part]) -> list[_Part]:
@@ -131,7 +135,7 @@ def _told_once(parts: list[_Part]) -> list[_Part]:
     whole: list[_Part] = []
     for part in once:
         before = whole[-1] if whole else None
-        if before and part.told and before.told and _END.search(before.told) is None and _is_under(part, before):
+        if before and part.is_said and before.is_said and _END.search(before.told) is None and _is_under(part, before):
             whole[-1] = replace(
                 before, told=f"{before.told} {part.told}", end_time=part.end_time, others=(*before.others, part.number)
             )
@@ -147,6 +151,11 @@ def _is_under(part: _Part, before: _Part) -> bool:
 def _is_readable(line: str) -> bool:
     letters = sum(map(str.isalpha, line))
     return letters >= 2 and letters >= 0.6 * len(line.replace(" ", "")) and len(line) <= MAX_HEADLINE
+
+
+def _is_shown(line: str) -> bool:
+    """Whether a line of a screen reads as a name, a figure, or both."""
+    return sum(map(str.isalnum, line)) >= 0.6 * len(line.replace(" ", "")) and any(map(str.isalpha, line))
 
 
 def _first_telling(texts: Iterable[str]) -> str:
@@ -183,8 +192,8 @@ def _about(name: str, parts: Sequence[_Part], words: Frames) -> str:
     """The video's name and its topics: its headlines, else the words that most of its parts share."""
     headlines = {folded(part.headline): part for part in reversed(parts) if part.headline}
     numbers: list[int]
-    if headlines:
-        first = sorted(headlines.values(), key=lambda part: part.start_time)
+    first = _unnumbered(sorted(headlines.values(), key=lambda part: part.start_time))
+    if first:
         chosen = [first[len(first) * at // min(len(first), MAX_TOPICS)] for at in range(min(len(first), MAX_TOPICS))]
         topics, numbers = [part.headline for part in chosen], [part.number for part in chosen]
     else:
@@ -194,6 +203,19 @@ def _about(name: str, parts: Sequence[_Part], words: Frames) -> str:
         return f"{name}:"
     sources = "".join(f"[{number}]" for number in dict.fromkeys(numbers))
     return f"{words.say('about', title=name, topics=words.listed(topics))} {sources}"
+
+
+def _unnumbered(parts: Sequence[_Part]) -> list[_Part]:
+    """Headlines that differ in their numbers alone are one, and none where they are a single word: "Step 1", "Step 2"."""
+    bare = [" ".join(re.sub(r"\d+", " ", part.headline).split()) for part in parts]
+    counts = Counter(map(folded, bare))
+    kept: dict[str, _Part] = {}
+    for part, words in zip(parts, bare, strict=True):
+        if counts[folded(words)] == 1:
+            kept.setdefault(part.headline, part)
+        elif len(words_of(words)) > 1:
+            kept.setdefault(folded(words), replace(part, headline=words))
+    return list(kept.values())
 
 
 def _frequent(parts: Sequence[_Part]) -> list[str]:

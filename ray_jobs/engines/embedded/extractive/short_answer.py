@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts, measures_else
-from ray_jobs.engines.embedded.extractive.forms import wanted_measure
+from ray_jobs.engines.embedded.extractive.facts import Fact, Kind, facts, measure, measures_else
+from ray_jobs.engines.embedded.extractive.forms import asks_for_mention, wanted_measure
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.sentences import content_terms, sentences, telling
 from ray_jobs.engines.embedded.extractive.somebody import is_somebody
 from services.core.search.tokens import folded, is_unspaced
-from services.core.words import STOP_WORDS, Held
+from services.core.words import STOP_WORDS, Held, content_words
 
 WANTED: dict[Form, Kind] = {"number": "number", "who": "name", "when": "date", "where": "place"}
 AFFIRMING_SHARE = 0.6  # of the words of a question that a sentence which affirms or denies it holds
@@ -38,7 +38,7 @@ def short_answer(question: Question, passage_text: str, *, is_judged: bool = Tru
     wanted = content_terms(question.text)
     asked = folded(question.text)
     wanted_by = wanted_measure(question.text) if kind == "number" else ""
-    found: list[tuple[tuple[bool, float, bool, float], str, Fact]] = []
+    found: list[tuple[tuple[bool, bool, float, bool, float], str, Fact]] = []
     labels: dict[bool, int] = {True: 0, False: 0}
     for sentence in sentences(passage_text):
         labelled = _LABELLED.match(sentence) if len(sentence) <= MAX_LABELLED else None
@@ -49,7 +49,10 @@ def short_answer(question: Question, passage_text: str, *, is_judged: bool = Tru
         for fact in facts(sentence):
             if fact.kind == kind and folded(fact.text) not in asked and not measures_else(fact.text, wanted_by):
                 text = sentence if labelled else _counted(sentence, fact, wanted)
-                found.append(((named, share, fact.is_sure, -_distance(sentence, fact, wanted)), text, fact))
+                is_measured = bool(wanted_by) and measure(fact.text) == wanted_by
+                found.append(
+                    ((named, is_measured, share, fact.is_sure, -_distance(sentence, fact, wanted)), text, fact)
+                )
     if labels[False] > 1 and not labels[True]:
         return ""  # a chart or a table none of whose labels is asked for
     found.sort(key=lambda item: item[0], reverse=True)
@@ -116,12 +119,15 @@ def _yes_or_no(question: Question, passage_text: str) -> str:
     if holds("alternative", language, text) or holds("negation", language, text):
         return ""
     wanted = content_terms(text) - STOP_WORDS
+    is_of_mention = bool(wanted) and asks_for_mention(question.text)
+    if is_of_mention:
+        wanted = set(content_words(text, language)) & wanted or wanted
     amounts = {folded(fact.text) for fact in facts(text) if fact.kind in ("number", "date")}
     besides = {term for term in wanted if not any(term in amount for amount in amounts)}
     said = frames(language).templates
     for sentence in sentences(passage_text):
         spoken = language_of(sentence)
-        if sentence[-1] in "?？" or holds("doubt", spoken, sentence) or len(wanted) < 2:
+        if sentence[-1] in "?？" or holds("doubt", spoken, sentence) or (len(wanted) < 2 and not is_of_mention):
             continue
         held = Held(sentence)
         if held.share(wanted) == 1.0:

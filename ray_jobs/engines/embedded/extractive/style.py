@@ -23,6 +23,8 @@ MAX_TOLD = 60  # characters of a wish that is repeated
 # Probability from which a wish is one: instructions speak of little but form, questions of much else. By training/wishes.py.
 IN_INSTRUCTIONS = 0.4
 IN_QUESTION = 0.5
+# Of 230 questions that wish nothing that can't be done five are told to from 0.5, none from 0.8.
+CANNOT_IN_QUESTION = 0.85
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Style:
     def of(cls, instructions: str, question: str, language: str) -> Style:
         """`language`: of the question, for what the style tells itself. The question counts for more than instructions."""
         style = cls()
-        for text, least in ((instructions, IN_INSTRUCTIONS), (question, IN_QUESTION)):
-            for clause, wished in wishes(text, least):
+        for text, *least in ((instructions, IN_INSTRUCTIONS), (question, IN_QUESTION, CANNOT_IN_QUESTION)):
+            for clause, wished in wishes(text, *least):
                 style = style._with(clause, wished)
         return replace(style, language=style.language or language)
 

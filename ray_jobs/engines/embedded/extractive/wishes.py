@@ -45,12 +45,19 @@ _CLAUSE = re.compile(
 )
 
 
-def wishes(text: str, least: float) -> Iterator[tuple[str, frozenset[Wish]]]:
-    """(clause, what it wishes with at least that probability), in order; clauses that wish nothing are left out."""
+def wishes(text: str, least: float, least_cannot: float = 0.0) -> Iterator[tuple[str, frozenset[Wish]]]:
+    """(clause, what it wishes with at least that probability), in order; clauses that wish nothing are left out.
+
+    `least_cannot`: that of what can't be done, where it is more.
+    """
     clauses = [" ".join(clause.split()) for clause in _CLAUSE.split(text[:MAX_CHARACTERS])]
     short = dict.fromkeys(clause for clause in clauses if 1 < len(clause) <= MAX_CLAUSE)
     for clause in list(short)[:MAX_CLAUSES]:
-        found = frozenset(wish for wish, probability in _told(clause) if probability >= least)
+        found = frozenset(
+            wish
+            for wish, probability in _told(clause)
+            if probability >= (max(least, least_cannot) if wish == "cannot" else least)
+        )
         if found:
             yield clause, found
 

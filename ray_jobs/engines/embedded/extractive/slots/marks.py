@@ -88,7 +88,7 @@ def read_marks(question: str, language: Lexicon, columns: Sequence[SlotColumn], 
     for match in _WORD.finditer("".join(" " if done else letter for letter, done in zip(text, taken, strict=True))):
         add(_word(match, columns, language))
     marks.sort(key=lambda mark: mark.start)
-    return _with_names(_with_dates(_with_units(marks), language), columns)
+    return _with_names(_with_dates(_without_articles(_with_units(marks), language), language), columns)
 
 
 def _phrases(language: Lexicon, columns: Sequence[SlotColumn], today: date) -> dict[str, Mark]:
@@ -210,6 +210,14 @@ def _with_units(marks: list[Mark]) -> list[Mark]:
         else:
             found.append(mark)
     return found
+
+
+def _without_articles(marks: list[Mark], language: Lexicon) -> list[Mark]:
+    """What may be one or an article is a number before a unit only."""
+    for mark in marks:
+        if mark.number is not None and mark.text in language.function:
+            mark.number = None
+    return marks
 
 
 def _with_dates(marks: list[Mark], language: Lexicon) -> list[Mark]:

@@ -47,7 +47,8 @@ def _told(result: pb.QueryResult, words: Lexicon) -> str:
             what = re.sub(rf"^{words.labels['videos']}\b", words.labels["video"], what)
         counted = frames["count"].format(n=number, what=what, where="")
         return f"{counted} {frames['unknown_too'].format(n=unknown[0])}" if any(unknown) else counted
-    if len(rows) == 1 and len(columns) > 0:
+    what = re.sub(r" \((.*)\)$", r", \1", what)  # other brackets follow
+    if len(rows) == 1 and len(columns) > 0 and columns != ["video"]:
         value = _shown(columns[-1], rows[0][-1], words)
         if len(columns) == 1:
             return frames["for"].format(value=value, what=what, where="")

@@ -14,7 +14,7 @@ MAX_CHARACTERS = 400
 # Translations of one noun are 0.5 to 0.9 alike once what all words share is taken away, other words under 0.4 (measured on 60
 # words of seven languages).
 ALIKE, MARGIN = 0.5, 0.15
-MIN_PROBABILITY = 0.08
+MIN_PROBABILITY = 0.03
 
 
 def vectors(texts: list[str]) -> np.ndarray:
