@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -75,23 +76,55 @@ async def test_what_another_tenant_stores_moves_neither_the_order_nor_the_scores
 async def test_a_search_reads_of_the_index_what_is_the_tenants_own(store):
     own = await write(store, store.tenant, "own", OWN)
     await write(store, store.other, "theirs", THEIRS)
-    sent: list[tuple[str, Any]] = []
-    for engine in store.database.engines:
-        event.listen(engine, "before_cursor_execute", lambda *told: sent.append(told[2:4]))
-    assert len(await store.full_text.search(store.tenant, [own], ["moon"], 10)) == 3
-    (asked,) = [(statement, values) for statement, values in sent if "collection_files" in statement]
+    async with searching(store) as sent:
+        assert len(await store.full_text.search(store.tenant, [own], ["moon"], 10)) == 3
     if store.database.is_sqlite:
-        assert f"FROM {words_table(store.tenant)} WHERE" in asked[0]
+        assert f"FROM {words_table(store.tenant)} WHERE" in sent[0][0]
         return
+    (scan,) = [node for node in await _plan(store, *sent[0]) if _reads_words(node)]
+    assert scan["Actual Rows"] == 3
+
+
+async def test_a_phrase_is_looked_for_where_its_words_are_and_the_tenant_is_not_joined_to_them_again(store):
+    own = await write(store, store.tenant, "own", OWN)
+    async with searching(store) as sent:
+        assert await store.full_text.search(store.tenant, [own], [], 10, phrases=["night boat"]) == []
+        assert len(await store.full_text.search(store.tenant, [own], [], 10, phrases=["a boat"])) == 3
+    if not store.database.is_sqlite:
+        (rows,) = [
+            node for node in await _plan(store, *sent[0]) if any(_reads_words(below) for below in node.get("Plans", ()))
+        ]
+        assert rows["Rows Removed by Filter"] == 1 and rows["Rows Removed by Index Recheck"] == 0
+
+
+@asynccontextmanager
+async def searching(store: Store) -> AsyncIterator[list[tuple[str, Any]]]:
+    """The searches of the full text that the database is sent meanwhile, with their values."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        if "collection_files" in statement:
+            sent.append((statement, values))
+
+    for engine in store.database.engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in store.database.engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def _plan(store: Store, statement: str, values: Any) -> list[dict[str, Any]]:
+    """What PostgreSQL did, each part before those below it."""
     async with store.database.write() as connection:
         # Of so few rows it would look at the index of descriptions alone.
-        await connection.exec_driver_sql(
-            "ALTER TABLE segment_descriptions DROP CONSTRAINT segment_descriptions_segment"
-        )
-        told = (await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked[0]}", asked[1])).scalar_one()
-    plan = json.loads(told) if isinstance(told, str) else told
-    (scan,) = [node for node in _nodes(plan[0]["Plan"]) if node.get("Index Name", "").startswith("segment_words")]
-    assert scan["Actual Rows"] == 3
+        leave = "ALTER TABLE segment_descriptions DROP CONSTRAINT IF EXISTS segment_descriptions_segment"
+        await connection.exec_driver_sql(leave)
+        told = (await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)).scalar_one()
+    return list(_nodes((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]))
+
+
+def _reads_words(node: dict[str, Any]) -> bool:
+    return node.get("Index Name", "").startswith("segment_words")
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

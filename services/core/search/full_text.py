@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,17 +78,22 @@ class FullText:
         `part`: where they must stand. `distinct`: a hit for each description of a segment, for each segment, or for each
         file, that of its best segment. Only among these files and segments, where any are named.
         """
-        query = self._query(words, phrases, part)
+        query = self._query(words, phrases, part, _sqlite_phrase if self._database.is_sqlite else _postgres_phrase)
         if not query or not collection_ids:
             return []
         values = {
             "query": query,
-            **({} if self._database.is_sqlite else {"query_within": f"{_tenant_lexeme(tenant_id)} & ({query})"}),
             "tenant_id": tenant_id,
             "collection_ids": list(collection_ids),
             "limit": limit,
         }
         narrowing = ""
+        if not self._database.is_sqlite:
+            # An index knows no places: what is asked of it are words, so that only rows that hold them all are looked into.
+            words_of_query = self._query(words, phrases, part, _postgres_words)
+            values["query_within"] = f"{_tenant_lexeme(tenant_id)} & ({words_of_query})"
+            if words_of_query != query:
+                narrowing = f" AND ts_match_vq(d.{_VECTORS[part]}, CAST(:query AS tsquery))"  # @@, but of no index
         for name, column, ids in (("file_ids", "m.file_id", file_ids), ("segment_ids", "d.segment_id", segment_ids)):
             if ids is not None:
                 values[name] = json.dumps(list(ids))
@@ -116,8 +121,9 @@ class FullText:
             return f"SELECT value FROM json_each(:{name})"
         return f"SELECT json_array_elements_text(CAST(:{name} AS json))"
 
-    def _query(self, words: Sequence[str], phrases: Sequence[str], part: Part) -> str:
-        phrase = _sqlite_phrase if self._database.is_sqlite else _postgres_phrase
+    def _query(
+        self, words: Sequence[str], phrases: Sequence[str], part: Part, phrase: Callable[[Sequence[str], bool], str]
+    ) -> str:
         both, either = (" AND ", " OR ") if self._database.is_sqlite else (" & ", " | ")
 
         def written(texts: Sequence[str], begins: bool) -> list[str]:
@@ -142,8 +148,12 @@ def _sqlite_phrase(tokens: Sequence[str], is_open: bool) -> str:
     return f'"{" ".join(tokens)}"{"*" if is_open else ""}'
 
 
-def _postgres_phrase(tokens: Sequence[str], is_open: bool) -> str:
-    return "(" + " <-> ".join(f"'{token}'" for token in tokens) + (":*)" if is_open else ")")
+def _postgres_phrase(tokens: Sequence[str], is_open: bool, by: str = " <-> ") -> str:
+    return "(" + by.join(f"'{token}'" for token in tokens) + (":*)" if is_open else ")")
+
+
+def _postgres_words(tokens: Sequence[str], is_open: bool) -> str:
+    return _postgres_phrase(tokens, is_open, by=" & ")
 
 
 def _tenant_lexeme(tenant_id: str) -> str:
