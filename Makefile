@@ -122,6 +122,18 @@ load: setup
 bench-index: setup
 	$(PY) -m loadtests.index
 
+# Other projects that do a part of this work, of the versions pinned there, each in an environment of its own.
+build/peers/%: loadtests/peers/requirements-%.txt
+	rm -rf $@
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+# Arcus beside them, in one run.
+.PHONY: bench-peers
+bench-peers: setup build/peers/litellm build/peers/pgvector build/peers/lancedb
+	$(PY) -m loadtests.peers
+
 # What hot paths cost with much stored, on SQLite and PostgreSQL.
 .PHONY: bench-scale
 bench-scale: setup

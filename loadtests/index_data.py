@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,12 @@ def near(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
     return _unit(vectors[random.integers(0, len(vectors), count)] + apart)
 
 
-def write_shards(url: str, path: Path, vectors: np.ndarray, shards: int) -> None:
-    """Stores row n as embedding n + 1, in the log of its file's shard, without the files that it would come from."""
+def write_shards(url: str, path: Path, vectors: np.ndarray, shards: int, collections: Sequence[str] = ()) -> None:
+    """Stores row n as embedding n + 1, in the log of its file's shard, without the files that it would come from.
+
+    collections: of each row; all are in COLLECTION where it is empty.
+    """
+    of_row = np.array(collections or [COLLECTION] * len(vectors))
 
     async def make_tables() -> None:
         database = Database(url)
@@ -69,16 +74,20 @@ def write_shards(url: str, path: Path, vectors: np.ndarray, shards: int) -> None
         )
         connection.executemany(
             "INSERT INTO index_log (shard, sequence, operation, tenant_id, collection_id, file_id, embedding_id)"
-            f" VALUES (?, ?, 'add', '{TENANT}', '{COLLECTION}', ?, ?)",
+            f" VALUES (?, ?, 'add', '{TENANT}', ?, ?, ?)",
             (
-                (int(shard), int(sequence), f"file-{row // PER_FILE:030}", row + 1)
+                (int(shard), int(sequence), str(of_row[row]), f"file-{row // PER_FILE:030}", row + 1)
                 for row, (shard, sequence) in enumerate(zip(shard_of, sequences, strict=True))
             ),
         )
         for shard in range(shards):
             held = int((shard_of == shard).sum())
             connection.execute("UPDATE shards SET last_sequence = ? WHERE shard = ?", (held, shard))
-            connection.execute("INSERT INTO collection_shards VALUES (?, ?, ?)", (COLLECTION, shard, held))
+            names, counts = np.unique(of_row[shard_of == shard], return_counts=True)
+            connection.executemany(
+                "INSERT INTO collection_shards VALUES (?, ?, ?)",
+                ((str(name), shard, int(count)) for name, count in zip(names, counts, strict=True)),
+            )
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
