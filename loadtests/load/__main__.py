@@ -12,18 +12,20 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from loadtests.load.generator import Run, generate
 from loadtests.load.journeys import Journeys
 from loadtests.load.report import HEAD, as_row, write
 from loadtests.load.saturation import Saturation, watch
-from loadtests.load.scenario import Scenario, load_scenario, schedule
+from loadtests.load.scenario import Part, Scenario, load_scenario, schedule
 from loadtests.load.target import Clip, Target, prepare
 from loadtests.load.verdict import Verdict, judge
 from loadtests.running import EXAMPLE, running_system
@@ -34,6 +36,13 @@ from services.core.store.database import Database
 from services.core.tenants.keys import Keys
 
 CLIP = EXAMPLE.read_bytes()
+# Words of the command line, or title, of its process.
+PARTS: dict[Part, tuple[str, ...]] = {
+    "front": ("services.front",),
+    "engines": ("ray_jobs.runtime",),
+    "index": ("ray::", "index-0"),
+    "ingest": ("ray::", "ingest:ingest"),
+}
 EXIT = {"PASS": 0, "FAIL": 1, "INVALID": 2}
 
 
@@ -43,12 +52,15 @@ class Doors:
     grpc: str
     keys: dict[str, str]  # by tenant
     metrics: Sequence[str]  # each front's page
+    kill: Callable[[Part], int] | None = None  # how many processes; of a system of the run's own
 
 
 async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
     """Raises INVALID_ARGUMENT where a tenant has no key, or the schedule can't be made."""
     if missing := set(scenario.tenants) - set(system.keys):
         raise invalid(f"{scenario.name}: no key for {', '.join(sorted(missing))}.")
+    if scenario.faults and system.kill is None:
+        raise invalid(f"{scenario.name}: faults are made in a system of the run's own; leave out --url.")
     orders, clip = schedule(scenario), Clip(EXAMPLE.name, CLIP)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=scenario.timeout_seconds)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
@@ -57,15 +69,41 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
         }
         journeys = Journeys(scenario, Target(system.http, system.grpc, clip, tenants), session)
         saturation = Saturation()
-        watching = asyncio.create_task(watch(session, system.metrics, saturation), name="metrics")
+        killed: list[int] = []
+        beside = [
+            asyncio.create_task(watch(session, system.metrics, saturation), name="metrics"),
+            asyncio.create_task(_make_faults(scenario, system, killed), name="faults"),
+        ]
         try:
             made = await generate(orders, journeys.start, timeout_seconds=scenario.timeout_seconds)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await journeys.close()
-    made = replace(made, saturation=saturation)
+    made = replace(made, saturation=saturation, killed=tuple(killed))
     return judge(scenario, made), made
+
+
+async def _make_faults(scenario: Scenario, system: Doors, killed: list[int]) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for fault in sorted(scenario.faults, key=lambda fault: fault.at_seconds):
+        await asyncio.sleep(max(0.0, began + fault.at_seconds - loop.time()))
+        assert system.kill is not None
+        killed.append(await asyncio.to_thread(system.kill, fault.kill))
+
+
+def kill(pid: int, part: Part) -> int:
+    """Kills what of a system does the part, and says how many processes that was. `pid`: of its `arcus up`."""
+    found = 0
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if all(word in line for word in PARTS[part]):
+                process.kill()
+                found += 1
+    return found
 
 
 @contextmanager
@@ -87,7 +125,8 @@ def own_system(scenarios: Sequence[Scenario]) -> Iterator[Doors]:
             finally:
                 await database.close()
 
-        yield Doors(system.url, system.grpc, asyncio.run(made()), [f"http://127.0.0.1:{metrics_port}/metrics"])
+        metrics = [f"http://127.0.0.1:{metrics_port}/metrics"]
+        yield Doors(system.url, system.grpc, asyncio.run(made()), metrics, partial(kill, system.pid))
 
 
 def main() -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -17,6 +19,8 @@ from loadtests.load.target import Target, Tenant, upload
 
 DELTA, LAST = "response.output_text.delta", ("response.completed", "response.failed", "response.incomplete")
 CUT_AFTER = 5  # events, of a stream that is taken up again
+SLOW_SECONDS = 0.2  # that a slow reader takes for an event
+AGAIN_SECONDS = 0.5  # until a stream that broke is asked for again
 TOKENS_PER_MESSAGE = 2
 REFUSED = (402, 429, 503, 509)
 
@@ -89,6 +93,36 @@ class Journeys:
                 heard.take(event)
         heard.check(self._words(order))
 
+    async def _outlast(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A stream in the background that is taken up again, after the last event that came, however often it breaks."""
+        heard = _Heard(outcome, clock)
+        body = self._question(order) | {"background": True}
+        async with self._post(tenant, "/responses", body) as reply:
+            path = f"{self._target.http}/responses/{(await reply.json())['id']}"
+        while not heard.has_ended:
+            after = {"stream": "true", **({"starting_after": str(heard.count - 1)} if heard.count else {})}
+            try:
+                async with self._session.get(path, params=after, headers=tenant.headers) as reply:
+                    await _check_status(reply)
+                    async for event in _events(reply):
+                        if event["type"] == "error":  # of a front that stops; another goes on at the same number
+                            break
+                        heard.take(event)
+            except (aiohttp.ClientError, ConnectionError, RefusedError):
+                outcome.breaks += 1
+            if not heard.has_ended:
+                await asyncio.sleep(AGAIN_SECONDS)
+        heard.check(self._words(order))
+
+    async def _slow(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """Somebody who reads more slowly than it is written."""
+        heard = _Heard(outcome, clock)
+        async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
+            async for event in _events(reply):
+                heard.take(event)
+                await asyncio.sleep(SLOW_SECONDS)
+        heard.check(self._words(order))
+
     async def _cancel(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         async with self._post(tenant, "/responses", self._question(order) | {"background": True}) as reply:
             id = (await reply.json())["id"]
@@ -130,6 +164,28 @@ class Journeys:
             if reply.status != 404:
                 raise WrongAnswerError(f"a deleted file is told with {reply.status}")
 
+    async def _cut_upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """Half of a file, and the connection ends; nothing of it may be told."""
+        name, data = f"cut-{order.number}.mp4", self._target.clip.data
+
+        async def half() -> AsyncIterator[bytes]:
+            yield data[: len(data) // 2]
+            raise _CutError
+
+        form = aiohttp.FormData()
+        form.add_field("file", half(), filename=name, content_type="video/mp4")
+        with suppress(_CutError, aiohttp.ClientError):
+            async with self._session.post(f"{self._target.http}/files", data=form, headers=tenant.headers) as reply:
+                await reply.read()
+                raise WrongAnswerError(f"half of a file is answered with {reply.status}")
+        outcome.first_event_seconds = clock()
+        async with self._session.get(
+            f"{self._target.http}/files", params={"limit": "100"}, headers=tenant.headers
+        ) as reply:
+            await _check_status(reply)
+            if any(file["filename"] == name for file in (await reply.json())["data"]):
+                raise WrongAnswerError("half of a file is listed")
+
     def _question(self, order: Order) -> dict[str, Any]:
         script: Script = self._scenario.script
         told = {"messages": script.messages, "interval_seconds": script.interval_seconds, "word": f"w{order.number}"}
@@ -145,6 +201,10 @@ class Journeys:
 
     def _post(self, tenant: Tenant, path: str, body: dict[str, Any]) -> _Checked:
         return _Checked(self._session.post(f"{self._target.http}{path}", json=body, headers=tenant.headers))
+
+
+class _CutError(Exception):
+    """An upload that its client breaks off."""
 
 
 class _Heard:
@@ -176,6 +236,10 @@ class _Heard:
             self._token_at = now
         elif event["type"] in LAST:
             self._last = event["type"]
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self._last)
 
     def check(self, words: list[str]) -> None:
         if self._last != "response.completed":

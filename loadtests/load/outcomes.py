@@ -28,3 +28,4 @@ class Outcome:
     gaps: list[float] = field(default_factory=list)  # between tokens that follow each other, seconds
     tokens: int = 0
     bytes: int = 0  # uploaded
+    breaks: int = 0  # of its stream, after which it went on

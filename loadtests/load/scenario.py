@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from services.core.errors import ArcusError, invalid
 
-JourneyName = Literal["answer", "answer_grpc", "resume", "cancel", "search", "list", "upload"]
+JourneyName = Literal[
+    "answer", "answer_grpc", "resume", "outlast", "slow", "cancel", "search", "list", "upload", "cut_upload"
+]
+Part = Literal["front", "engines", "index", "ingest"]
 MAX_ORDERS = 1_000_000
 
 
@@ -54,6 +57,7 @@ class Objective(_Closed):
 
     measure: str
     journey: JourneyName | None = None  # none: of all
+    tenant: str | None = None  # none: of all
     percentile: float | None = Field(None, gt=0, lt=100)
     at_most: float | None = None
     at_least: float | None = None
@@ -63,6 +67,13 @@ class Objective(_Closed):
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("an objective has one of at_most and at_least")
         return self
+
+
+class Fault(_Closed):
+    """A part of a system of the run's own, killed (SIGKILL) so long after the start."""
+
+    at_seconds: float = Field(ge=0)
+    kill: Part
 
 
 class Scenario(_Closed):
@@ -75,8 +86,16 @@ class Scenario(_Closed):
     tenants: dict[str, Annotated[float, Field(gt=0)]] = Field({"first": 1.0}, min_length=1)  # shares
     script: Script = Field(default_factory=lambda: Script.model_validate({}))
     timeout_seconds: float = Field(60, gt=0)
+    faults: tuple[Fault, ...] = ()
     objectives: tuple[Objective, ...] = ()
     folder: Path = Path()  # of the file, from which its trace is named
+
+    @model_validator(mode="after")
+    def _judges_its_own_tenants(self) -> Scenario:
+        for objective in self.objectives:
+            if objective.tenant is not None and objective.tenant not in self.tenants:
+                raise ValueError(f"an objective is of the tenant {objective.tenant!r}, who is not there")
+        return self
 
     @field_validator("objectives")
     @classmethod

@@ -37,6 +37,8 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
         )
     if run.cpu_share > MOST_CPU_SHARE:
         invalid.append(f"the generator used {run.cpu_share:.0%} of its core, more than {MOST_CPU_SHARE:.0%}")
+    if len(run.killed) < len(scenario.faults) or 0 in run.killed:
+        invalid.append(f"{len(scenario.faults)} faults were to be made, and killed {list(run.killed)} processes")
     wrong = [outcome for outcome in run.outcomes if outcome.result == "wrong"]  # of the warm-up too
     if wrong:
         failed.append(f"{len(wrong)} wrong answers, first: journey {wrong[0].order.number}: {wrong[0].problem}")
@@ -76,6 +78,8 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "good_per_second": round(sum(is_good(outcome, scenario) for outcome in counted) / seconds, 3),
         "tokens_per_second": round(sum(outcome.tokens for outcome in counted) / seconds, 1),
         "uploaded_bytes_per_second": round(sum(outcome.bytes for outcome in counted) / seconds),
+        "streams_broken": sum(outcome.breaks for outcome in run.outcomes),
+        "processes_killed": list(run.killed),
         "generator_delay_seconds": _spread([outcome.delay_seconds for outcome in run.outcomes]),
         "generator_cpu_share": round(run.cpu_share, 3),
         "saturation": run.saturation.summary(),
@@ -108,16 +112,22 @@ def is_good(outcome: Outcome, scenario: Scenario) -> bool:
     for objective in scenario.objectives:
         if objective.percentile is None or objective.at_most is None:
             continue
-        if objective.journey in (None, outcome.order.journey):
+        if _is_of(objective, outcome):
             if any(value > objective.at_most for value in seconds_of(objective.measure, [outcome])):
                 return False
     return True
 
 
+def _is_of(objective: Objective, outcome: Outcome) -> bool:
+    order = outcome.order
+    return objective.journey in (None, order.journey) and objective.tenant in (None, order.tenant)
+
+
 def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenario) -> tuple[str, bool]:
     """(what is wrong, whether the measurement is valid)"""
-    asked = [outcome for outcome in counted if objective.journey in (None, outcome.order.journey)]
-    name = f"{objective.measure}{f' of {objective.journey}' if objective.journey else ''}"
+    asked = [outcome for outcome in counted if _is_of(objective, outcome)]
+    of = " of ".join(part for part in (objective.journey, objective.tenant) if part)
+    name = f"{objective.measure}{f' of {of}' if of else ''}"
     if objective.percentile is None:
         if not asked:
             return f"{name}: no journey", False

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import statistics
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
+from loadtests.load.__main__ import kill
 from loadtests.load.generator import Clock, RefusedError, Run, WrongAnswerError, generate
 from loadtests.load.journeys import _Heard
 from loadtests.load.outcomes import Outcome, Result
 from loadtests.load.scenario import Objective, Order, Scenario, load_scenario, schedule
 from loadtests.load.verdict import judge, least_samples, percentile
 from services.core.errors import ArcusError
+from tests.waiting import until
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "loadtests/scenarios").glob("*.yaml"))
 
@@ -206,3 +212,38 @@ def test_an_answer_is_heard_event_by_event():
 def test_what_is_lost_mixed_up_or_told_twice_is_wrong(events: tuple[dict, ...], told: str):
     with pytest.raises(WrongAnswerError, match=told):
         heard(*events)
+
+
+def test_an_objective_of_one_tenant_is_judged_by_that_tenant():
+    tenants = {"loud": 10, "quiet": 1}
+    objective = {"measure": "completed", "tenant": "quiet", "at_least": 1.0}
+    asked = scenario(tenants=tenants, objectives=[objective])
+    failed = done(result="failed", tenant="loud")
+    assert judge(asked, run_of(failed, done(tenant="quiet"))).word == "PASS"
+    verdict = judge(asked, run_of(failed, done(tenant="quiet"), done(result="failed", tenant="quiet")))
+    assert verdict.reasons == ["completed of quiet is 0.5, less than 1"]
+    with pytest.raises(ValueError, match="of the tenant 'nobody'"):
+        scenario(objectives=[{**objective, "tenant": "nobody"}])
+
+
+@pytest.mark.parametrize("killed", [(), (0,)])
+def test_a_fault_that_was_not_made_makes_a_run_invalid(killed: tuple[int, ...]):
+    asked = scenario(faults=[{"at_seconds": 1, "kill": "front"}])
+    assert judge(asked, replace(run_of(done()), killed=killed)).word == "INVALID"
+    assert judge(asked, replace(run_of(done()), killed=(1,))).word == "PASS"
+
+
+def test_a_fault_kills_the_part_that_it_names_and_no_other():
+    each = "[subprocess.Popen([sys.executable, '-c', 'input()', name]) for name in sys.argv[1:]]"
+    sleeper = f"import subprocess, sys; {each}; input()"
+    parent = psutil.Popen([sys.executable, "-c", sleeper, "services.front", "ray_jobs.runtime"], stdin=subprocess.PIPE)
+    try:
+        until(lambda: len(parent.children()) == 2, "both have started", 60)
+        until(lambda: all("input()" in child.cmdline() for child in parent.children()), "both run their programs", 60)
+        assert kill(parent.pid, "front") == 1
+        (left,) = [child for child in parent.children() if child.status() != psutil.STATUS_ZOMBIE]
+        assert "ray_jobs.runtime" in left.cmdline()
+    finally:
+        for process in (*parent.children(), parent):
+            process.kill()
+        parent.wait()
