@@ -59,6 +59,10 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.parts) - {"streams", "stores"}:
         parser.error(f"there is no part {sorted(unknown)}")
+    wanted = {"streams": ("litellm",), "stores": ("pgvector", "lancedb")}
+    missing = [name for part in given.parts or wanted for name in wanted[part] if not (stores.PEERS / name).is_dir()]
+    if missing:
+        parser.error("first make " + " ".join(f"build/peers/{name}" for name in missing))
     result: dict[str, Any] = {"load_before": os.getloadavg()}
     if not given.parts or "streams" in given.parts:
         result["streams"] = streams.run(streams.SMALL if given.small else streams.Sizes())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from loadtests.peers import stores, streams, upstream
-from loadtests.peers.__main__ import missed
+from loadtests.peers.__main__ import main, missed
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
@@ -61,6 +62,24 @@ async def test_the_server_behind_both_says_each_word_that_is_asked_for():
         first, received = await streams.ask(direct, 20)
     assert first > 0
     streams.check(streams.words_of(received), 20)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (["streams"], "first make build/peers/litellm\n"),
+        ([], "first make build/peers/litellm build/peers/pgvector build/peers/lancedb\n"),
+        (["nothing"], "there is no part ['nothing']"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_starts(
+    parts: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(stores, "PEERS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["peers", *parts])
+    with pytest.raises(SystemExit):
+        main()
+    assert told in capsys.readouterr().err
 
 
 def test_goals_that_are_missed_are_told():
