@@ -92,6 +92,14 @@ def test_headlines_that_differ_in_their_numbers_alone_are_one_topic_or_none() ->
     assert "is about: Reds - Blues. [1]" in outline(games, ASKED, Style())
     steps = [source(n, 20.0 * n, scene_text=f"Step {n}", speech="Stir the porridge slowly.") for n in (1, 2)]
     assert "about: Step" not in outline(steps, ASKED, Style())
+    assert outline(steps, ASKED, Style(max_points=1, timestamps=False)).startswith("**talk.mp4**")
+    cut = outline([*steps, source(9, 0, "walk.mp4", speech="A path in a forest.")], ASKED, Style(max_points=2))
+    assert "Stir the porridge slowly." in cut and "Step 1 [" not in cut
+
+
+def test_a_script_without_spaces_has_no_frequent_words() -> None:
+    steps = [source(n, 20.0 * n, scene_text=f"Step {n}", speech="豆腐とわかめを鍋に入れて煮ます。") for n in (1, 2)]
+    assert outline(steps, ASKED, Style()).startswith("**talk.mp4**:\n")
 
 
 def test_that_someone_speaks_and_letters_that_are_none_are_not_told() -> None:

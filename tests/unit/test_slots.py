@@ -133,6 +133,8 @@ BY_LENGTH = ["alley.mp4", "cliff.mp4", "harbour.mp4", "market.mp4", "tower.mp4"]
         ("en", "Sort the videos with speech by length, longest first.", ["market.mp4", "harbour.mp4"]),
         ("en", "Sort the videos by name.", ["alley.mp4", "cliff.mp4", "harbour.mp4", "market.mp4", "tower.mp4"]),
         ("de", "Sortiere die Videos nach Dauer.", BY_LENGTH[::-1]),
+        ("de", "Sortiere die Videos nach Länge, das kürzeste zuerst.", BY_LENGTH),
+        ("zh", "把视频从长到短排列。", BY_LENGTH[::-1]),
         ("fr", "Trie les vidéos de la plus courte à la plus longue.", BY_LENGTH),
         ("es", "Ordena los vídeos por duración.", BY_LENGTH[::-1]),
         ("pt", "Ordene os vídeos do mais curto ao mais longo.", BY_LENGTH),
@@ -167,6 +169,7 @@ async def test_an_order_within_groups_is_not_planned(sql: EntitySql) -> None:
         ("en", "How many videos have speech or on-screen text?", 3),
         ("en", "Which videos are without speech or text?", None),
         ("de", "Wie viele Videos haben die Kamera Teo?", 3),
+        ("en", "Which videos with a camera are longer than two minutes?", {"market.mp4", "tower.mp4"}),
     ],
 )
 async def test_lengths_and_times_and_words_of_metadata(

@@ -17,7 +17,7 @@ from ray_jobs.engines.embedded.extractive.sentences import sentences
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.titles import shortened
 from services.core.media import said_by, timecode
-from services.core.search.tokens import folded
+from services.core.search.tokens import folded, is_unspaced
 
 MAX_LINES = 16
 MAX_FILES = 24
@@ -182,8 +182,10 @@ def _line(group: Sequence[_Part], style: Style) -> str:
         told = ": ".join(filter(None, [headline, shortened(part.told, MAX_LINE)]))
         return f"{time}{told} " + "".join(f"[{number}]" for number in dict.fromkeys((part.number, *part.others)))
     named: dict[str, _Part] = {}
+    telling = {part.headline for part in _unnumbered([part for part in group if part.headline])}
     for part in sorted(group, key=lambda part: not part.headline):
-        named.setdefault(part.headline or shortened(part.told, MAX_HEADLINE), part)
+        is_named = part.headline in telling or not part.told
+        named.setdefault(part.headline if is_named else shortened(part.told, MAX_HEADLINE), part)
     chosen = sorted(list(named.items())[:MAX_TOPICS], key=lambda item: item[1].start_time)
     return time + " · ".join(f"{text} [{part.number}]" for text, part in chosen)
 
@@ -224,7 +226,8 @@ def _frequent(parts: Sequence[_Part]) -> list[str]:
     written: dict[str, str] = {}
     for part in parts:
         said = stop_words(language_of(part.told))
-        found = {word.lower(): word for word in words_of(part.told) if word.lower() not in said and len(word) > 3}
+        words = [word for word in words_of(part.told) if len(word) > 3 and not is_unspaced(word)]
+        found = {word.lower(): word for word in words if word.lower() not in said}
         counts.update(found.keys())
         written = {**found, **written}
     ranked = sorted(counts, key=lambda word: (-counts[word], -len(word)))

@@ -188,11 +188,17 @@ class _Reader:
 
     def _list(self, ask: Ask) -> bool:
         left = self._left(ask)
-        if left and not left[0].is_text:
+        if left and (not left[0].is_text or self._is_of_each_video(left[0])):
             ask.intent = "lookup"
             return self._lookup(ask)
         ask.target = left[0] if left else None
         return ask.group is None and (ask.target is not None or self._asks_for_rows(ask))
+
+    def _is_of_each_video(self, column: SlotColumn) -> bool:
+        """ "Which videos were filmed by …": videos are asked for, and what is noted of them is told beside each."""
+        videos = [place for place, mark in enumerate(self.marks) if "video" in mark.roles]
+        named = [place for place, mark in enumerate(self.marks) if column in mark.columns]
+        return column.is_noted and bool(videos) and videos[0] < named[0]
 
     def _lookup(self, ask: Ask) -> bool:
         flags = [item for item in ask.conditions if item.column.is_flag]
@@ -235,6 +241,8 @@ class _Reader:
         graded = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
         # "Newest first": what says that they come first is no order of its own.
         leading = [mark for place, mark in enumerate(graded) if not (place and self._says_first(mark, graded[0]))]
+        # "Nach Länge": a column's name that is spelt as an adjective says no end.
+        leading = [mark for mark in leading if not (mark.columns and self._is_behind_per(mark))]
         left = [column for column in self._left(ask) if column.is_number or column.is_date or column.name == "filename"]
         if ask.group is not None:  # "by name"
             if ask.group.is_list:
@@ -260,6 +268,10 @@ class _Reader:
         for mark in (*graded, *signs, *by):
             mark.is_used = True
         return True
+
+    def _is_behind_per(self, mark: Mark) -> bool:
+        place = self.marks.index(mark)
+        return place > 0 and "per" in self.marks[place - 1].roles
 
     def _says_first(self, mark: Mark, leading: Mark) -> bool:
         dimensions = [(item.gradable() or ("", ""))[0] for item in (leading, mark)]
