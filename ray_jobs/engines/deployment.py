@@ -17,7 +17,7 @@ from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
-from ray_jobs.metrics import AnswerMetrics, QueueMetrics, StageMetrics, start_telling
+from ray_jobs.metrics import AnswerMetrics, QueueMetrics, StageMetrics, Told, start_telling
 from ray_jobs.pipeline import Described
 from ray_jobs.stage_times import StageTimes
 from ray_jobs.stages.describe import Reading, describe_request
@@ -67,8 +67,10 @@ class EngineReplica:
         if self._engine.embedder is not None and config.engines[name].kind != "embedded":
             await _check_stored_vectors(settings.database, name, self._engine.embedder.dimensions)
         if settings.engine_metrics_port:
-            answers = AnswerMetrics(serve.get_replica_context().app_name, self._answers)
-            self._telling = start_telling(StageMetrics(self._times), QueueMetrics(self._engine.queues), answers)
+            told: list[Told] = [StageMetrics(self._times), QueueMetrics(self._engine.queues)]
+            if self._engine.generator is not None:
+                told.append(AnswerMetrics(serve.get_replica_context().app_name, self._answers))
+            self._telling = start_telling(*told)
 
     async def check_health(self) -> None:
         self._engine.check()
