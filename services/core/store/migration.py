@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, NullPool, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.core.errors import ArcusError, Reason, invalid
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEEDED = max(path.stem[:4] for path in (MIGRATIONS / "versions").glob("*.py"))
@@ -41,16 +47,29 @@ def upgrade_one(connection: Connection) -> bool:
             f"The database is of a newer Arcus: its tables have version {version}, and this one knows up to {NEEDED}. "
             "Run that Arcus, or restore a copy from before it."
         )
-    from alembic import command  # a quarter of a second, which every process would take that opens a database
+    # A quarter of a second, which every process would take that opens a database.
+    from alembic.runtime.environment import EnvironmentContext
+
+    config, scripts = _scripts()
+    if connection.dialect.name == "postgresql":
+        connection.rollback()  # what was read: each version begins a transaction of its own
+    config.attributes["connection"] = connection
+    with EnvironmentContext(
+        config, scripts, fn=lambda revision, _: scripts._upgrade_revs("+1", revision), destination_rev="+1"
+    ):
+        scripts.run_env()
+    return True
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> tuple[Config, ScriptDirectory]:
+    """Read once: `alembic.command` reads all versions again for each of them."""
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    if connection.dialect.name == "postgresql":
-        connection.rollback()  # what was read: each version begins a transaction of its own
-    command.upgrade(config, "+1")
-    return True
+    return config, ScriptDirectory.from_config(config)
 
 
 async def upgrade_postgres(url: str, *, lock_seconds: float = LOCK_SECONDS, tries: int = LOCK_TRIES) -> None:
