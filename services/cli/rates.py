@@ -9,7 +9,7 @@ OWN = "loadtests/RESULTS.md"
 
 @dataclass(frozen=True)
 class Rate:
-    """`quoted`: as the source prints it. Rates of Arcus itself stand in `OWN` under their date."""
+    """`quoted`: as the source prints it. Rates of Arcus itself stand in `OWN` in a row of their date."""
 
     value: float
     unit: str
