@@ -26,6 +26,19 @@ class Usage:
         return sum(self.cpu_seconds.values())
 
 
+def named(pid: int, *words: str) -> list[psutil.Process]:
+    """Descendants of `pid` whose command line or title holds every word."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if all(word in line for word in words):
+            found.append(process)
+    return found
+
+
 @contextmanager
 def watched(pid: int) -> Iterator[Usage]:
     """Watches the descendants of `pid` from a thread, four times a second."""

@@ -13,6 +13,7 @@ from typing import Self
 import httpx
 import psutil
 
+from loadtests.processes import named
 from services.cli.instance import ROOT, START_SECONDS, Instance, start_instance
 
 LECTURE = ROOT / "examples" / "lecture" / "lecture.mp4"
@@ -39,15 +40,7 @@ class RunningSystem(Instance):
 
     def find(self, *words: str) -> list[psutil.Process]:
         """Descendants whose command line or title holds every word."""
-        found = []
-        for process in self.descendants():
-            try:
-                line = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if all(word in line for word in words):
-                found.append(process)
-        return found
+        return named(self.process.pid, *words)
 
 
 def start_system(

@@ -28,6 +28,7 @@ from loadtests.load.saturation import Saturation, watch
 from loadtests.load.scenario import Part, Scenario, load_scenario, schedule
 from loadtests.load.target import Clip, Target, prepare
 from loadtests.load.verdict import Verdict, judge
+from loadtests.processes import named
 from loadtests.running import EXAMPLE, running_system
 from ray_jobs.runtime import free_ports
 from services.core.engines.config import SCRIPTED_ANSWERS
@@ -96,14 +97,12 @@ async def _make_faults(scenario: Scenario, system: Doors, killed: list[int]) -> 
 
 def kill(pid: int, part: Part) -> int:
     """Kills what of a system does the part, and says how many processes that was. `pid`: of its `arcus up`."""
-    found = 0
-    for process in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.Error):
-            line = " ".join(process.cmdline())
-            if all(word in line for word in PARTS[part]):
-                process.kill()
-                found += 1
-    return found
+    killed = 0
+    for process in named(pid, *PARTS[part]):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            killed += 1
+    return killed
 
 
 @contextmanager

@@ -42,11 +42,15 @@ class Journeys:
         tenant = self._target.tenants[order.tenant]
         await getattr(self, f"_{order.journey}")(order, tenant, outcome, clock)
 
-    async def _answer(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+    async def _answer(
+        self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock, *, pause_seconds: float = 0.0
+    ) -> None:
         heard = _Heard(outcome, clock)
         async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
             async for event in _events(reply):
                 heard.take(event)
+                if pause_seconds:
+                    await asyncio.sleep(pause_seconds)
         heard.check(self._words(order))
 
     async def _answer_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
@@ -116,12 +120,7 @@ class Journeys:
 
     async def _slow(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Somebody who reads more slowly than it is written."""
-        heard = _Heard(outcome, clock)
-        async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
-            async for event in _events(reply):
-                heard.take(event)
-                await asyncio.sleep(SLOW_SECONDS)
-        heard.check(self._words(order))
+        await self._answer(order, tenant, outcome, clock, pause_seconds=SLOW_SECONDS)
 
     async def _cancel(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         async with self._post(tenant, "/responses", self._question(order) | {"background": True}) as reply:

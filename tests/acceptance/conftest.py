@@ -8,7 +8,8 @@ import pytest
 
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
-from tests.running_system import Lecture, RunningSystem, start_system
+from tests.whole_system import lecture as lecture
+from tests.whole_system import system as system
 
 
 @pytest.fixture(scope="session")
@@ -37,16 +38,3 @@ def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     running = Front(front_settings(tmp_path_factory.mktemp("answering")), ScriptedServer()).start()
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """The whole of Arcus, engines included, as `arcus up` runs it."""
-    running = start_system(tmp_path_factory.mktemp("system"))
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture(scope="session")
-def lecture(system: RunningSystem) -> Lecture:
-    return Lecture.ingested(system)

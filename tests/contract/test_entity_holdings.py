@@ -130,23 +130,19 @@ async def test_tables_are_made_beside_the_event_loop(
     assert threads and threading.current_thread() not in threads
 
 
-async def test_tables_are_made_again_only_where_something_changed(
-    store: Store, sql: EntitySql, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_tables_are_made_again_only_where_something_changed(store: Store, sql: EntitySql) -> None:
     tenant, collection, _ = await filled(store.database, "videos", 3)
-    made = []
-    build = knowledge_module.build_tables
-    monkeypatch.setattr(knowledge_module, "build_tables", lambda *given: made.append(given) or build(*given))
     knowledge = knowledge_of(store, sql)
     first = await knowledge.open(tenant, config(collection))
-    assert await knowledge.open(tenant, config(collection)) == first and len(made) == 1
+    again = await knowledge.open(tenant, config(collection))
+    assert again == first and again.tables is first.tables
     renamed = EntityKnowledgeConfig.from_json({"entity_collections": [{"collection_id": collection, "name": "Other"}]})
-    await knowledge.open(tenant, renamed)
-    assert len(made) == 2
+    other = await knowledge.open(tenant, renamed)
+    assert other.tables is not first.tables
     file = (await store.entities.held(tenant, [collection])).files[0]
     await store.files.update(tenant, file.file_id, filename="another name.mp4")
     again = await knowledge.open(tenant, config(collection))
-    assert len(made) == 3 and b"another name.mp4" in again.tables.sql[0].batches[0][1]
+    assert again.tables not in (first.tables, other.tables) and b"another name.mp4" in again.tables.sql[0].batches[0][1]
     await store.members.remove(tenant, collection, file.file_id)
     (call,) = await knowledge.run(
         await knowledge.open(tenant, config(collection)), [pb.Query(purpose="n", sql="SELECT count(*) FROM files")]

@@ -50,7 +50,7 @@ def upgrade_one(connection: Connection) -> bool:
     # A quarter of a second, which every process would take that opens a database.
     from alembic.runtime.environment import EnvironmentContext
 
-    config, scripts = _scripts()
+    config, scripts = _config(), _scripts()
     if connection.dialect.name == "postgresql":
         connection.rollback()  # what was read: each version begins a transaction of its own
     config.attributes["connection"] = connection
@@ -61,15 +61,20 @@ def upgrade_one(connection: Connection) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
-def _scripts() -> tuple[Config, ScriptDirectory]:
-    """Read once: `alembic.command` reads all versions again for each of them."""
+def _config() -> Config:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    return config, ScriptDirectory.from_config(config)
+    return config
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> ScriptDirectory:
+    """Read once: `alembic.command` reads all versions again for each of them."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
 
 
 async def upgrade_postgres(url: str, *, lock_seconds: float = LOCK_SECONDS, tries: int = LOCK_TRIES) -> None:
