@@ -18,7 +18,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlparse
 
 import grpc
 from arcus.engine.v1 import engine_pb2 as engine
@@ -26,6 +25,7 @@ from arcus.engine.v1 import engine_pb2_grpc as engine_grpc
 from arcus.v1 import responses_pb2 as public
 from arcus.v1 import responses_pb2_grpc as public_grpc
 
+from loadtests.plain_http import posted
 from loadtests.running import System, running_system
 from services.core.engines.config import SCRIPTED_ANSWERS
 
@@ -116,24 +116,10 @@ def _http_caller(
     first_delta: bytes,
     read: Callable[[bytes, float], Stream],
 ) -> Caller:
-    """Over a plain socket: a client library's own cost is not the front's."""
-    address = urlparse(system.url)
-
     async def call(script: str) -> Stream:
-        body = json.dumps({"model": "nimbus-001", "stream": True, **body_of(script)}).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {system.key}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        started, first, received = time.perf_counter(), 0.0, bytearray()
-        writer.write(head.encode() + body)
-        while piece := await reader.read(1 << 16):
-            received += piece
-            if not first and first_delta in received:
-                first = time.perf_counter() - started
-        writer.close()
-        return read(bytes(received), first)
+        body = {"model": "nimbus-001", "stream": True, **body_of(script)}
+        first, received = await posted(system.url, path, system.key, body, (first_delta,))
+        return read(received, first)
 
     return call
 

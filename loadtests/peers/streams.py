@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import psutil
 
 from loadtests.peers.upstream import MODEL, question, word
+from loadtests.plain_http import posted
 from loadtests.running import running_system
 from ray_jobs.runtime import free_ports
 from services.cli.instance import ROOT, first_line
@@ -118,25 +118,10 @@ def _unframed(body: bytes) -> bytes:
 
 
 async def ask(server: Server, words: int, interval_seconds: float = 0.0) -> tuple[float, bytes]:
-    """(seconds to the first word, the reply as it came), over a plain socket: a client library's cost is nobody's."""
-    address = urlparse(server.url)
+    """(seconds to the first word, the reply as it came)."""
     message = {"role": "user", "content": question(words, interval_seconds)}
-    body = json.dumps({"model": server.model, "stream": True, "max_tokens": 16_000, "messages": [message]}).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {server.key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    started, first, received = time.perf_counter(), 0.0, bytearray()
-    writer.write(head.encode() + body)
-    while piece := await reader.read(1 << 16):
-        received += piece
-        if not first and any(content in received for content in CONTENT):
-            first = time.perf_counter() - started
-        if received.endswith(b"0\r\n\r\n"):  # the last frame: not every server closes at once
-            break
-    writer.close()
-    return first, bytes(received)
+    body = {"model": server.model, "stream": True, "max_tokens": 16_000, "messages": [message]}
+    return await posted(server.url, "/v1/chat/completions", server.key, body, CONTENT)
 
 
 async def flood(server: Server, streams: int, words: int) -> dict[str, float]:
