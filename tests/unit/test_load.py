@@ -241,6 +241,7 @@ def test_a_fault_kills_the_part_that_it_names_and_no_other():
         until(lambda: len(parent.children()) == 2, "both have started", 60)
         until(lambda: all("input()" in child.cmdline() for child in parent.children()), "both run their programs", 60)
         assert kill(parent.pid, "front") == 1
+        until(lambda: any(child.status() == psutil.STATUS_ZOMBIE for child in parent.children()), "one has ended", 60)
         (left,) = [child for child in parent.children() if child.status() != psutil.STATUS_ZOMBIE]
         assert "ray_jobs.runtime" in left.cmdline()
     finally:
