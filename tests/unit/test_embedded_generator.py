@@ -92,6 +92,22 @@ def test_whether_a_thing_is_spoken_of_is_answered_first(language: str, question:
     assert answer.startswith(f"**{said}**")
 
 
+@pytest.mark.parametrize(
+    ("language", "question", "said"),
+    [
+        ("en", "Is saffron mentioned anywhere?", "No"),
+        ("de", "Wird Safran erwähnt?", "Nein"),
+        ("ja", "サフランは出てきますか？", "いいえ"),
+    ],
+)
+def test_of_a_thing_that_is_not_found_it_says_first_that_it_is_not_mentioned(
+    language: str, question: str, said: str
+) -> None:
+    answer = ask(question, *OTHERS, form="yes_no", language=language)
+    assert answer.startswith(f"**{said}**") and answer.endswith(frames(language).say("refusal"))
+    assert ask(question, *OTHERS, language=language) == frames(language).say("refusal")
+
+
 def test_what_repeats_a_part_of_the_answer_is_left_out() -> None:
     spoken = passage("The crane drivers announced a strike for Monday.", 0.93)
     shown = passage("Strike", 0.93, kind="scene_text")

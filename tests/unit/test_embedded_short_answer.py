@@ -40,6 +40,13 @@ def test_a_chart_answers_with_the_line_whose_label_is_asked_for(question: str, a
     assert short_answer(Question(question, "number"), "Sales per day\nMon: 55\nTue: 60") == answer
 
 
+def test_what_stands_at_another_label_answers_nothing() -> None:
+    cast = "Ada Dorn: 1889\nJonas Berg: the smith"
+    assert short_answer(Question("Who worked with Ada Dorn?", "who"), cast) == ""
+    told = f"The gate was made by Ben Reed with Ada Dorn.\n{cast}"
+    assert short_answer(Question("Who worked with Ada Dorn?", "who"), told) == "Ben Reed"
+
+
 @pytest.mark.parametrize(
     ("language", "question", "passage", "answer"),
     [

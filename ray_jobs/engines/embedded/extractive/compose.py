@@ -12,9 +12,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.claims import phrase
 from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
-from ray_jobs.engines.embedded.extractive.forms import says_which
+from ray_jobs.engines.embedded.extractive.forms import asks_for_mention, says_which
 from ray_jobs.engines.embedded.extractive.frames import frames
-from ray_jobs.engines.embedded.extractive.languages import language_of
+from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_answer
@@ -53,7 +53,18 @@ def from_sources(request: pb.GenerateRequest) -> str:
             return outline(sources, question, style) or words.say("nothing")
     else:
         lead, lines = _found(question, request, sources, style)
-    return style.write(lines, lead) if lines else words.say("refusal")
+    return style.write(lines, lead) if lines else _nothing_found(question, style)
+
+
+def _nothing_found(question: Question, style: Style) -> str:
+    """Of a thing that is asked for by name, that nothing is found is an answer: it is not mentioned."""
+    words = frames(style.language or question.language)
+    said = words.say("refusal")
+    is_denied = holds("negation", question.language, question.text)
+    if question.form != "yes_no" or is_denied or not asks_for_mention(question.text):
+        return said
+    no = words.templates["no"]
+    return words.say("seen", place=no if style.plain else f"**{no}**", text=said)
 
 
 def question_of(request: pb.GenerateRequest) -> Question:

@@ -39,12 +39,12 @@ def short_answer(question: Question, passage_text: str, *, is_judged: bool = Tru
     asked = folded(question.text)
     wanted_by = wanted_measure(question.text) if kind == "number" else ""
     found: list[tuple[tuple[bool, bool, float, bool, float], str, Fact]] = []
-    labels: dict[bool, int] = {True: 0, False: 0}
+    labelled_lines: dict[bool, list[str]] = {True: [], False: []}  # at a label that is asked for, and at others
     for sentence in sentences(passage_text):
         labelled = _LABELLED.match(sentence) if len(sentence) <= MAX_LABELLED else None
         named = labelled is not None and _is_named(labelled["label"], wanted)
         if labelled:
-            labels[named] += 1
+            labelled_lines[named].append(sentence)
         share = Held(sentence).share(wanted)
         for fact in facts(sentence):
             if fact.kind == kind and folded(fact.text) not in asked and not measures_else(fact.text, wanted_by):
@@ -53,8 +53,10 @@ def short_answer(question: Question, passage_text: str, *, is_judged: bool = Tru
                 found.append(
                     ((named, is_measured, share, fact.is_sure, -_distance(sentence, fact, wanted)), text, fact)
                 )
-    if labels[False] > 1 and not labels[True]:
+    if len(labelled_lines[False]) > 1 and not labelled_lines[True]:
         return ""  # a chart or a table none of whose labels is asked for
+    if labelled_lines[True]:  # what stands at another label answers something else
+        found = [item for item in found if item[1] not in labelled_lines[False]]
     found.sort(key=lambda item: item[0], reverse=True)
     if kind == "name" and is_judged:
         return next((text for _, text, fact in found[:MAX_NAMES] if is_somebody(fact.text)), "")
