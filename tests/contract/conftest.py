@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -48,10 +47,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite+aiosqlite:///{path}"
         return
     server = request.getfixturevalue("postgres")
-    name = f"test_{uuid4().hex}"
-    asyncio.run(server.create(name))
+    name = asyncio.run(server.lend())
     yield server.url(name)
-    asyncio.run(server.drop(name))
+    asyncio.run(server.take_back(name))
 
 
 @pytest.fixture

@@ -33,12 +33,11 @@ async def _go_back(database: Database, revision: str) -> None:
 
 @pytest.fixture
 async def in_use(postgres) -> AsyncIterator[Database]:
-    name = f"test_{uuid4().hex}"
-    await postgres.create(name)
+    name = await postgres.lend()
     database = Database(postgres.url(name))
     yield database
     await database.close()
-    await postgres.drop(name)
+    await postgres.take_back(name)
 
 
 async def test_versions_up_to_one_whose_table_stays_in_use_are_kept_and_the_rest_follow(in_use, monkeypatch):

@@ -51,10 +51,9 @@ async def process(url: str) -> AsyncIterator[Process]:
 
 @pytest.fixture
 async def url(postgres) -> AsyncIterator[str]:
-    name = "test_notices"
-    await postgres.create(name)
+    name = await postgres.lend()
     yield postgres.url(name)
-    await postgres.drop(name)
+    await postgres.take_back(name)
 
 
 async def test_what_this_process_tells_it_hears_at_once_on_either_database(database):

@@ -30,11 +30,11 @@ ONE = text("SELECT 1")
 
 @pytest.fixture
 async def postgres_database(postgres: Any) -> AsyncIterator[Database]:
-    await postgres.create("connections")
-    database = Database(postgres.url("connections"), statement_seconds=0.3)
+    name = await postgres.lend()
+    database = Database(postgres.url(name), statement_seconds=0.3)
     yield database
     await database.close()
-    await postgres.drop("connections")
+    await postgres.take_back(name)
 
 
 def url_of(database: Database) -> str:

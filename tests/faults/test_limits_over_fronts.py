@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -30,10 +29,9 @@ CLIENTS, PER_SECOND, BURST = 50, 5, 40
 
 @pytest.fixture
 def database_url(postgres: Any) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    asyncio.run(postgres.create(name))
+    name = asyncio.run(postgres.lend())
     yield postgres.url(name)
-    asyncio.run(postgres.drop(name))
+    asyncio.run(postgres.take_back(name))
 
 
 @pytest.fixture
