@@ -227,6 +227,20 @@ async def test_a_silent_front_gives_its_places_back_and_takes_none_of_them_away_
     await silent.admit(world.tenant)  # under a new name
 
 
+async def test_what_a_front_does_that_stood_still_counts_still(world):
+    await world.limit(requests_in_progress=1)
+    front, other = world.front(), world.front()
+    admission = await front.admit(world.tenant)
+    world.clock.now += 60 * SECOND  # and no beat is due by the other clock, as where a machine was suspended
+    assert "1 requests of this tenant are in progress" in (await refused(front.admit(world.tenant))).message
+    front._beat_at = -math.inf
+    await refused(front.admit(world.tenant))
+    await refused(other.admit(world.tenant))
+    await admission.close()
+    async with await other.admit(world.tenant):
+        await refused(front.admit(world.tenant))
+
+
 async def test_a_front_that_holds_places_lives_on(world):
     await world.limit(requests_in_progress=1)
     front, other = world.front(lease_seconds=0.3), world.front(lease_seconds=0.3)

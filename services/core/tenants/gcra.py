@@ -34,9 +34,10 @@ def _now(is_sqlite: bool) -> str:
 
 
 def _alive(is_sqlite: bool, take: str) -> str:
-    """An aggregate over the places of living fronts."""
+    """An aggregate over the places of living fronts; the one that asks lives, whatever the clock says of its last beat."""
     each = "json_each(limiters.in_progress)" if is_sqlite else "jsonb_each_text(limiters.in_progress)"
-    return f"(SELECT {take} FROM {each} AS e JOIN fronts ON fronts.id = e.key WHERE fronts.alive_until >= {_now(is_sqlite)})"
+    lives = f"e.key IN (SELECT fronts.id FROM fronts WHERE fronts.alive_until >= {_now(is_sqlite)})"
+    return f"(SELECT {take} FROM {each} AS e WHERE e.key = CAST(:front AS VARCHAR) OR {lives})"
 
 
 def _places(is_sqlite: bool) -> str:
@@ -109,7 +110,7 @@ def admit(is_sqlite: bool, takes_place: bool) -> TextClause:
 
 @cache
 def look(is_sqlite: bool) -> TextClause:
-    """A row's times, its places in progress, and now. Parameters: id, now."""
+    """A row's times, its places in progress, and now. Parameters: id, front, now."""
     return text(f"""
         SELECT requests_tat, tokens_tat, {_places(is_sqlite)} AS places, would_refuse, {_now(is_sqlite)} AS now
         FROM limiters WHERE id = CAST(:id AS VARCHAR)

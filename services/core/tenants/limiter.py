@@ -129,7 +129,7 @@ class Limiter:
         self._failed = failed
         self._front = str(uuid4())
         self._beat_at = -math.inf  # monotonic
-        self._held = 0  # places
+        self._holding: dict[int, Admission] = {}  # places, by id()
         self._owed: dict[tuple[str, str], Counter[str]] = {}  # (subject, front) → what is to be given back
         self._flushing = asyncio.Lock()
         self._beating = asyncio.Lock()
@@ -189,9 +189,9 @@ class Limiter:
 
     async def leave(self, admission: Admission) -> None:
         places, admission.places = admission.places, []
-        for id in places:
-            self._held -= 1
-            self._owe(id, admission.front, places=1)
+        self._holding.pop(id(admission), None)
+        for subject_id in places:
+            self._owe(subject_id, admission.front, places=1)
         await self._flushed()
 
     async def run(self) -> None:
@@ -199,7 +199,7 @@ class Limiter:
         while True:
             await asyncio.sleep(self._lease_seconds / BEATS)
             try:
-                if self._held:
+                if self._holding:
                     await self._beat()
                 if self._owed:
                     self._flush_soon()  # which the next beat does not wait for
@@ -231,7 +231,7 @@ class Limiter:
                 self._stand(admission, subject.rates, row)
                 if requests and subject.rates.requests_in_progress is not None:
                     admission.places.append(subject.id)
-                    self._held += 1
+                    self._holding[id(admission)] = admission
             return True
         raise ArcusError(Reason.LIMIT_EXCEEDED)
 
@@ -277,10 +277,10 @@ class Limiter:
 
     async def _refusal(self, subject: Subject, admission: Admission, requests: int, tokens: int) -> ArcusError | None:
         """Why a row refused, and for how long; None where it would not any more."""
-        (row,) = await self._database.fetch(gcra.look(self._database.is_sqlite), {"id": subject.id, "now": self._now})
+        values = self._values(subject, admission, requests, tokens)
+        (row,) = await self._database.fetch(gcra.look(self._database.is_sqlite), values)
         rates = subject.rates
         self._stand(admission, rates, row)
-        values = self._values(subject, admission, requests, tokens)
         whose = "tenant" if subject.id == subject.tenant_id else "API key"
         for unit, cost, tat in (("requests", "request", row.requests_tat), ("tokens", "token", row.tokens_tat)):
             wait_us = tat + values[f"{cost}_us"] - row.now - values[f"{cost}_burst_us"]
@@ -359,10 +359,15 @@ class Limiter:
             return bool(connection.execute(gcra.beat(sqlite), values | {"front": self._front}).all())
 
         if not await self._database.renewing(beat):
-            # Silent for too long: its places are others' by now. What it holds still counts under its old name no more.
+            # Silent for too long: its places may be others' by now. What it holds still counts under another name.
             log.warning("limiter_lease_lost", front=self._front)
             self._front = str(uuid4())
+            for admission in self._holding.values():
+                admission.front = self._front
+                for subject_id in admission.places:
+                    self._owe(subject_id, self._front, places=-1)
             await self._database.renewing(beat)
+            await self._flush()
             await self._database.renewing(lambda connection: connection.execute(gcra.forget_fronts(sqlite), values))
         self._beat_at = began
 
