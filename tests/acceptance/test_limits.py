@@ -154,7 +154,8 @@ def test_who_goes_away_gives_back_the_place_and_what_was_not_written(limited, do
             account.http as http,
             http.stream("POST", "/v1/responses", json=ASK | {"instructions": script, "stream": True}) as s,
         ):
-            next(s.iter_lines())
+            lines = s.iter_lines()  # kept: httpx closes the connection of an iterator that is dropped
+            next(lines)
             with account.http as other:
                 refused = other.get("/v1/files")
                 assert refused.status_code == 429 and "in progress" in refused.json()["error"]
