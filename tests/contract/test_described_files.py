@@ -25,6 +25,13 @@ def described_files(store: Store) -> DescribedFiles:
     )
 
 
+@pytest.fixture
+def bound(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many characters a page holds; of the 32 MiB that it really is, each test writes and reads most."""
+    monkeypatch.setattr(described, "MAX_PAGE_CHARACTERS", 100_000)
+    return described.MAX_PAGE_CHARACTERS
+
+
 async def _talks(store: Store, count: int, speech: str = "the tide") -> str:
     collection = await store.collection()
     said = Speech(speech, 0.0, 1.0, "Ann", (Word("the", 0.0, 0.4),))
@@ -67,8 +74,8 @@ async def test_each_file_of_a_list_has_its_own_segments_in_order_and_words_where
         }
 
 
-async def test_a_page_ends_where_its_descriptions_would_be_too_much_and_the_next_goes_on(store, described_files):
-    collection_id = await _talks(store, 3, speech="x" * (described.MAX_PAGE_CHARACTERS // 5))  # two fit
+async def test_a_page_ends_where_its_descriptions_would_be_too_much_and_the_next_goes_on(store, described_files, bound):
+    collection_id = await _talks(store, 3, speech="x" * (bound // 5))  # two fit
     first, second = [
         await described_files.list(store.tenant, TYPE, collection_id, Page(offset=offset, sort="asc"), _view())
         for offset in (0, 2)
@@ -78,7 +85,7 @@ async def test_a_page_ends_where_its_descriptions_would_be_too_much_and_the_next
     assert (len(second.items), second.limit, second.total) == (1, 50, 3)
 
 
-async def test_a_file_that_is_too_much_by_itself_is_a_page_of_its_own(store, described_files):
-    collection_id = await _talks(store, 2, speech="x" * (described.MAX_PAGE_CHARACTERS // 2 + 1))
+async def test_a_file_that_is_too_much_by_itself_is_a_page_of_its_own(store, described_files, bound):
+    collection_id = await _talks(store, 2, speech="x" * (bound // 2 + 1))
     listing = await described_files.list(store.tenant, TYPE, collection_id, Page(), _view())
     assert (len(listing.items), listing.total, listing.limit) == (1, 2, 1)
