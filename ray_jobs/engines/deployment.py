@@ -14,6 +14,7 @@ from ray.serve import Application
 
 from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
+from ray_jobs.engines.left_answers import LeftAnswers
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
@@ -58,6 +59,8 @@ class EngineReplica:
         start_tracing(settings, "arcus-engines")
         self._gate = Gate(settings.engine_secret.get_secret_value(), settings.engine_other_secret.get_secret_value())
         self._times, self._answers = StageTimes(), Answers()
+        self._database = Database(settings.database, pool_size=1)
+        self._left = LeftAnswers(self._database)
         config = load_engine_config(settings)
         if roles[0] == "embed" and isinstance(config.engines[name], EmbeddedOptions):
             model = await _stored_embedder(settings.database)
@@ -79,6 +82,8 @@ class EngineReplica:
         engine = getattr(self, "_engine", None)
         if engine is not None:
             await engine.close()
+            await self._left.close()
+            await self._database.close()
 
     async def Embed(self, request: pb.EmbedRequest, grpc_context: Any) -> pb.EmbedResponse:
         return await self._gate.unary(grpc_context, self._embed, request, pb.EmbedResponse())
@@ -89,13 +94,15 @@ class EngineReplica:
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
         chunks = self._gate.stream(grpc_context, self._generate, request)
-        answer = self._answers.begin()
+        answer, counted = self._answers.begin(), self._left.begin(request, dict(grpc_context.invocation_metadata()))
         try:
             async for chunk in chunks:
                 answer.told()
+                counted.told(chunk)
                 yield chunk
         finally:
             answer.ended()
+            counted.ended()
             await chunks.aclose()  # type: ignore[attr-defined]
 
     async def embed_texts(self, texts: list[str]) -> Any:

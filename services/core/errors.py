@@ -47,6 +47,7 @@ class Wire:
 
 
 REQUEST_HEADER = "x-request-id"  # of a call to an engine: the request that it is made for
+KEY_HEADER = "x-arcus-key-id"  # and the key of whoever waits for its answer
 # Trailers of an engine's failed call.
 REASON_HEADER, RETRY_HEADER = "x-arcus-reason", "x-arcus-retry-after-seconds"
 

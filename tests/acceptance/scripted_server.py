@@ -12,6 +12,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
+from ray_jobs.engines.left_answers import LeftAnswers
 from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
 
@@ -51,6 +52,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.index: dict[str, dict[int, np.ndarray]] = {}
         self.places: dict[int, tuple[str, str]] = {}
         self.engine = engine or ScriptedEngine()
+        self.left: LeftAnswers | None = None  # where it counts, as replicas do, what fronts leave behind
         self.search_seconds = 0.0
         self.searches = 0
         self.searched = 0
@@ -114,11 +116,17 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         metadata = dict(context.invocation_metadata())
         self.request_ids.append(metadata.get(REQUEST_HEADER, ""))
         self.traceparents.append(metadata.get("traceparent", ""))
+        counted = self.left.begin(request, metadata) if self.left is not None else None
         try:
             async for chunk in self.engine.generate(request):
+                if counted is not None:
+                    counted.told(chunk)
                 yield chunk
         except ArcusError as error:
             await _refuse(context, error)
+        finally:
+            if counted is not None:
+                counted.ended()
 
 
 async def _refuse(context: Any, error: ArcusError) -> None:

@@ -1,12 +1,17 @@
 """Usage as it is stored: one record for each response, upload and video, in the transaction that ends it."""
 
+import asyncio
+
 import pytest
+from arcus.engine.v1 import engine_pb2 as pb
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
+from ray_jobs.engines import left_answers
+from ray_jobs.engines.left_answers import LeftAnswers
 from services.core.answers.log import Batch
 from services.core.clock import now_ms
-from services.core.errors import ArcusError
+from services.core.errors import KEY_HEADER, ArcusError
 from services.core.store.pages import Page
 from services.core.store.tenant_schema import usage_records
 from services.core.tenants.usage import Usage, UsageQuery, calling_key, usage_record
@@ -45,6 +50,44 @@ async def test_a_response_is_counted_once_however_it_ends(store):
     (bucket,), more = await Usage(store.database).buckets(UsageQuery(group_by=("key", "kind")), Page())
     assert (bucket.key_id, bucket.kind, bucket.records, more) == ("a-key", "response", 3, False)
     assert (bucket.input_tokens, bucket.output_tokens, bucket.tenant_id) == (50, 23, None)
+
+
+async def test_what_an_engine_counted_is_kept_where_no_front_counts_it(store):
+    """One that is not kept, one whose front is gone, one that has ended and one that another front goes on with."""
+    leases = {id: await store.begin_response(id, background=id == "followed") for id in ("killed", "ended", "followed")}
+    end = Batch(leases["ended"], 0, ["a"], body=_body("ended", "completed", {"input_tokens": 5, "output_tokens": 6}))
+    await store.response_log.append([end])
+    usage = Usage(store.database)
+    told = [
+        usage_record("response", store.tenant, id, model="m", input_tokens=9, output_tokens=9)
+        for id in (*leases, "not kept")
+    ]
+    assert await usage.settle(told) == 3, "of the one that ended nothing is written"
+    assert await usage.settle(told) == 1, "nor twice; the one that is followed is looked at again"
+    assert await _records(store) == {"killed": (9, 9), "ended": (5, 6), "not kept": (9, 9)}
+    for id in ("killed", "followed"):
+        end = Batch(leases[id], 0, ["a"], body=_body(id, "completed", {"input_tokens": 9, "output_tokens": 10}))
+        assert await store.response_log.append([end]) == set()
+    assert (await _records(store))["followed"] == (9, 10)
+    assert (await _records(store))["killed"] == (9, 9), "what is counted stays so"
+
+
+async def test_a_replica_tells_of_answers_that_callers_waited_for(store, monkeypatch):
+    monkeypatch.setattr(left_answers, "SETTLE_SECONDS", 0.01)
+    left = LeftAnswers(store.database)
+    chunks = (pb.GenerateChunk(output_tokens=3), pb.GenerateChunk(output_tokens=2, input_tokens=8))
+    for id, metadata in (("waited", {KEY_HEADER: "k"}), ("silent", {KEY_HEADER: "k"}), ("behind", {})):
+        request = pb.GenerateRequest(request_id=id, tenant_id=store.tenant, model="m", output_tokens_written=1)
+        counted = left.begin(request if id != "silent" else pb.GenerateRequest(request_id=id), metadata)
+        for chunk in chunks if id != "silent" else ():
+            counted.told(chunk)
+        counted.ended()
+    while await _records(store) == {}:  # noqa: ASYNC110  a replica offers no event
+        await asyncio.sleep(0.01)
+    await left.close()
+    assert await _records(store) == {"waited": (8, 6)}
+    (bucket,), _ = await Usage(store.database).buckets(UsageQuery(group_by=("key", "tenant", "model")), Page())
+    assert (bucket.key_id, bucket.tenant_id, bucket.model) == ("k", store.tenant, "m")
 
 
 async def test_uploads_and_videos_are_counted(store):

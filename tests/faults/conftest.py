@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.scripted_server import ScriptedServer
+from tests.contract.postgres_server import PostgresServer
+from tests.faults.fronts import Fronts, fronts_on
 from tests.running_system import RunningSystem, start_system
 
 DISK_BYTES = 24 * 1024**2
@@ -23,6 +27,23 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     )
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    asyncio.run(server.create("fronts"))
+    yield server.url("fronts")
+    asyncio.run(server.drop("fronts"))
+
+
+@pytest.fixture
+def fronts(tmp_path: Path, database_url: str) -> Iterator[Fronts]:
+    with fronts_on(tmp_path, database_url, ScriptedServer()) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,93 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.core.store.database import Database
-from services.core.tenants.keys import Keys
 from tests.acceptance.folding import fold
-from tests.acceptance.scripted_server import ScriptedServer
-from tests.contract.postgres_server import PostgresServer
-from tests.front_process import FrontProcess, start_front
+from tests.faults.fronts import Fronts
+from tests.front_process import FrontProcess
 from tests.waiting import until
 
 KILLS, AT_ONCE = 25, 5  # on each database
 RESUME_SECONDS = 30
-
-
-@dataclass
-class Fronts:
-    environment: dict[str, str]
-    key: str
-    engine: ScriptedServer
-
-    def start(self) -> FrontProcess:
-        return start_front(self.environment)
-
-    def client(self, front: FrontProcess) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=front.url, headers=headers, timeout=RESUME_SECONDS, trust_env=False)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    asyncio.run(server.create("fronts"))
-    yield server.url("fronts")
-    asyncio.run(server.drop("fronts"))
-
-
-@pytest.fixture
-def fronts(tmp_path: Path, database_url: str) -> Iterator[Fronts]:
-    """One engine and one database, for as many fronts as a test starts."""
-    engine, ready, over = ScriptedServer(), Future[str](), threading.Event()
-
-    async def serve() -> None:
-        ready.set_result(await engine.start())
-        await asyncio.to_thread(over.wait)
-        await engine.stop()
-
-    async def new_key() -> str:
-        database = Database(database_url)
-        await database.migrate()
-        key = await Keys(database).create("first")
-        await database.close()
-        return key
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="engine")
-    thread.start()
-    yield Fronts(environment(tmp_path, database_url, ready.result(timeout=20)), asyncio.run(new_key()), engine)
-    over.set()
-    thread.join()
-
-
-def environment(folder: Path, database_url: str, engine_address: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
-    settings = {
-        "ARCUS_DATA_DIR": str(folder),
-        "ARCUS_DATABASE_URL": database_url,
-        "ARCUS_ENGINE_ADDRESS": engine_address,
-        "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
-        "ARCUS_MIN_FREE_BYTES": "0",
-    }
-    return {**inherited, **settings}
 
 
 def read_until_killed(client: httpx.Client, lot: random.Random, begun: Future[str]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, Select, String, Text, bindparam, cast, func, insert, literal, select
+from sqlalchemy import BigInteger, Float, Select, String, Text, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
 
 from services.core.clock import now_ms
 from services.core.errors import invalid
@@ -24,13 +25,20 @@ calling_key: ContextVar[str | None] = ContextVar("calling_key", default=None)  #
 _columns = ("tenant_id", "key_id", "kind", "subject_id", "model", *UNITS, "at")
 
 
-def _guarded(query: Select) -> Any:
+def _guarded(query: Select, *, unless_in_background: bool = False) -> Any:
     """One record of a subject, however often it is told."""
     source = query.subquery()
     known = select(usage_records.c.id).where(
         usage_records.c.kind == source.c.kind, usage_records.c.subject_id == source.c.subject_id
     )
-    return insert(usage_records).from_select(_columns, select(*source.c).where(~known.exists()))
+    new = select(*source.c).where(~known.exists())
+    if unless_in_background:
+        follows = select(responses.c.id).where(responses.c.id == source.c.subject_id, responses.c.background)
+        new = new.where(~follows.exists())
+    # A front and an engine may tell at the same moment.
+    return (
+        insert(usage_records).from_select(_columns, new).on_conflict_do_nothing(index_elements=["kind", "subject_id"])
+    )
 
 
 _written = (
@@ -53,16 +61,13 @@ of_response = _guarded(
         cast(bindparam("at"), BigInteger).label("at"),
     ).where(responses.c.id == bindparam("response_id"), responses.c.status == "in_progress")
 )
-of_anything = _guarded(
-    select(
-        *(cast(bindparam(name), String(36)).label(name) for name in ("tenant_id", "key_id", "kind", "subject_id")),
-        cast(bindparam("model"), Text).label("model"),
-        *(
-            cast(bindparam(name), Float if name == "video_seconds" else BigInteger).label(name)
-            for name in (*UNITS, "at")
-        ),
-    )
+_anything = select(
+    *(cast(bindparam(name), String(36)).label(name) for name in ("tenant_id", "key_id", "kind", "subject_id")),
+    cast(bindparam("model"), Text).label("model"),
+    *(cast(bindparam(name), Float if name == "video_seconds" else BigInteger).label(name) for name in (*UNITS, "at")),
 )
+of_anything = _guarded(_anything)
+_left = _guarded(_anything, unless_in_background=True)
 
 
 def response_values(response_id: str, usage: dict[str, Any] | None) -> dict[str, Any]:
@@ -124,6 +129,19 @@ class Usage:
 
     async def record(self, record: dict[str, Any]) -> None:
         await self._database.store(of_anything, [record])
+
+    async def settle(self, records: Sequence[dict[str, Any]]) -> int:
+        """Writes those of answers that nobody else counts, and returns how many: not where there is a record, and not of
+        one in the background, which another front goes on with.
+        """
+        subjects = [record["subject_id"] for record in records]
+        told = select(usage_records.c.subject_id).where(
+            usage_records.c.kind == "response", usage_records.c.subject_id.in_(subjects)
+        )
+        known = {row.subject_id for row in await self._database.fetch(told)}
+        if left := [record for record in records if record["subject_id"] not in known]:
+            await self._database.store(_left, left)
+        return len(left)
 
     async def buckets(
         self, query: UsageQuery, page: Page, *, tenant_id: str | None = None

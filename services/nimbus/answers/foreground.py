@@ -16,7 +16,7 @@ from services.core.answers.log import Lease, ResponseLog
 from services.core.answers.responses import Responses
 from services.core.errors import WIRE, ArcusError, Reason
 from services.core.tenants.limiter import current
-from services.core.tenants.usage import Usage, usage_record
+from services.core.tenants.usage import Usage, calling_key, usage_record
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import Event, EventLog, failure_entry, opening_body
 from services.nimbus.answers.foreground_log import ForegroundLog
@@ -77,7 +77,9 @@ class ForegroundResponses:
                 request = await continued(self._responses, tenant_id, request)
                 prepared = await self._prepare(tenant_id, request, running)
                 meter = AnswerMeter(self._metrics, tenant_id, request.model, started)
-                generation = running.begin(Generation(self._engine, prepared, foreground.log, meter))
+                generation = running.begin(
+                    Generation(self._engine, prepared, foreground.log, meter, key_id=calling_key.get())
+                )
                 left = prepared.to_bytes if is_followed and request.store else None
                 async with (
                     aclosing(generation.steps()) as steps,

@@ -44,9 +44,14 @@ class Generation:
         *,
         written: str = "",
         output_tokens: int = 0,
+        key_id: str | None = None,
     ) -> None:
-        """`log`: what earlier tries told; `written` and `output_tokens`: what the engine wrote for it."""
+        """`log`: what earlier tries told; `written` and `output_tokens`: what the engine wrote for it.
+
+        `key_id`: of the caller who waits for the answer, which nobody else would go on with.
+        """
         self._engine = engine
+        self._key_id = key_id
         self._prepared = prepared
         self._log = log
         self._meter = meter
@@ -104,7 +109,7 @@ class Generation:
         Raises what the engine raises, unless it was stopped.
         """
         with self._metered():
-            async with self._engine.generate(self._request, self._usage) as self._chunks:
+            async with self._engine.generate(self._request, self._usage, key_id=self._key_id) as self._chunks:
                 if self._stopped:
                     return
                 yield Step(self._opening()[self._log.next_number :])

@@ -18,7 +18,7 @@ from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, SEE, EngineConfig
-from services.core.errors import REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.core.errors import KEY_HEADER, REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
     CHAT,
@@ -236,11 +236,12 @@ class EngineClient:
 
     @asynccontextmanager
     async def generate(
-        self, request: pb.GenerateRequest, usage: Callable[[], Attributes] = dict
+        self, request: pb.GenerateRequest, usage: Callable[[], Attributes] = dict, *, key_id: str | None = None
     ) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails.
 
-        `usage`: what was counted by then, for the trace.
+        `usage`: what was counted by then, for the trace. `key_id`: of the caller who waits for it; should this front die,
+        the engine counts for it what it wrote.
         """
         application = self._models[request.model]
         attributes = {OPERATION: CHAT, MODEL: request.model, RESPONSE_ID: request.request_id, **OURS}
@@ -249,6 +250,7 @@ class EngineClient:
             self._metrics.engine_call(application, "Generate"),
         ):
             stub = pb_grpc.GenerateServiceStub(self._channel())
+            carried = (*carried, (KEY_HEADER, key_id)) if key_id else carried
             call = stub.Generate(request, metadata=self._metadata(application, carried))
             chunks = Chunks(call, self._timeout_seconds)
             try:
