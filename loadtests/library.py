@@ -13,7 +13,7 @@ from services.core.clock import now_ms
 from services.core.index.embedding_log import append_adds
 from services.core.index.shards import record
 from services.core.library.collections import Collection
-from services.core.media import MediaInfo, SegmentDescription, Speech, TimedText
+from services.core.media import MediaInfo, SegmentDescription, Speech, TimedText, Word
 from services.core.store.database import Database
 from services.core.store.schema import (
     collection_files,
@@ -38,17 +38,23 @@ class Library:
 
 
 async def fill(
-    database: Database, collection: Collection, said: Sequence[str], vectors: Sequence[bytes], *, file_count: int
+    database: Database,
+    collection: Collection,
+    said: Sequence[str],
+    vectors: Sequence[bytes],
+    *,
+    file_count: int,
+    with_words: bool = False,
 ) -> Library:
     """Segments that say these texts, in equal shares in `file_count` files; file n has metadata {"number": n}.
 
-    vectors: one for each text, float32 little-endian, of unit length.
+    vectors: one for each text, float32 little-endian, of unit length. with_words: each word has its time.
     """
     per_file, rest = divmod(len(said), file_count)
     if rest:
         raise ValueError(f"{len(said)} segments are no equal shares of {file_count} files")
     library = Library([str(uuid4()) for _ in range(file_count)], [str(uuid4()) for _ in said])
-    rows = list(_rows(collection, library, said, vectors, per_file))
+    rows = list(_rows(collection, library, said, vectors, per_file, with_words))
     async with database.write() as connection:
         await record(connection, collection.id, collection.shard)
         for table in (files, segmentations, segments, descriptions, segment_descriptions, collection_files, embeddings):
@@ -71,7 +77,12 @@ async def fill(
 
 
 def _rows(
-    collection: Collection, library: Library, said: Sequence[str], vectors: Sequence[bytes], per_file: int
+    collection: Collection,
+    library: Library,
+    said: Sequence[str],
+    vectors: Sequence[bytes],
+    per_file: int,
+    with_words: bool,
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     owned = {"tenant_id": collection.tenant_id}
     cut = {"strategy": "uniform", "uniform_config": {"window_seconds": SECONDS, "hop_seconds": SECONDS}}
@@ -135,7 +146,7 @@ def _rows(
                 summary=text,
                 visual_scene_description=(TimedText("A person speaks before a screen", start, start + SECONDS),),
                 scene_text=(TimedText(f"SLIDE {place}", start, start + SECONDS),),
-                speech=(Speech(text, start + 1, start + 9, "Speaker 1"),),
+                speech=(Speech(text, start + 1, start + 9, "Speaker 1", _timed(text, start) if with_words else ()),),
             )
             key = {**owned, "segment_id": segment_id, "description_id": description_id}
             yield (
@@ -152,3 +163,10 @@ def _rows(
             )
             yield segment_descriptions, {**key, "content": content.to_json(), "text": text}
             yield embeddings, {**key, **span, "kind": "speech", "text": text, "vector": vectors[place]}
+
+
+def _timed(text: str, start: float) -> tuple[Word, ...]:
+    each = text.split()
+    return tuple(
+        Word(word, start + 1 + 8 * n / len(each), start + 1 + 8 * (n + 1) / len(each)) for n, word in enumerate(each)
+    )

@@ -12,6 +12,7 @@ from services.nimbus.requests.chats import parse_chat
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant
+from services.rest.long_replies import long_reply
 from services.rest.parameters import created_range, cursor_page
 from services.rest.render import list_reply
 from services.rest.responses import while_connected
@@ -50,7 +51,7 @@ def chat_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """Without citations; of a long conversation, the last messages."""
         listing = await completions.list(tenant_id, page, created=created)
-        return reply(list_reply(listing, listing.items))
+        return await long_reply(list_reply(listing, listing.items))
 
     @router.get("/{chat_id}", summary="Get a chat completion", response_model=schemas.ChatCompletion)
     async def get_completion(tenant_id: Tenant, chat_id: str) -> Response:

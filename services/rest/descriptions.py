@@ -10,8 +10,8 @@ from services.core.store.pages import CreatedRange, Page
 from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import FORMATS, MODALITIES, View
 from services.nimbus.views.files import DescribedFile, Extras
-from services.rest.errors import reply
 from services.rest.gate import Tenant
+from services.rest.long_replies import long_reply
 from services.rest.parameters import added_range, page_of
 from services.rest.render import Json, Links, file_replies, list_reply
 from services.rest.schemas.descriptions import (
@@ -64,7 +64,7 @@ def description_routes(backend: Backend) -> APIRouter:
         }
         if include_thumbnails and "thumbnail_url" in file:
             value["thumbnail_url"] = file["thumbnail_url"]
-        return reply(value | described.data)
+        return await long_reply(value | described.data)
 
     async def page_reply(
         tenant_id: str,
@@ -89,7 +89,7 @@ def description_routes(backend: Backend) -> APIRouter:
             }
             for item, file in zip(listing.items, files, strict=True)
         ]
-        return reply(list_reply(listing, data))
+        return await long_reply(list_reply(listing, data))
 
     @router.get(
         "/videos/{file_id}/media-descriptions",

@@ -9,6 +9,7 @@ from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import View, entities_data, shots
 from services.rest.errors import reply
 from services.rest.gate import Tenant
+from services.rest.long_replies import long_reply
 from services.rest.parameters import added_range, page_of, plain_page
 from services.rest.render import Json, Links, list_reply
 from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
@@ -77,6 +78,6 @@ def entity_routes(backend: Backend) -> APIRouter:
             for member in listing.items
             if member.file_id in found  # not removed meanwhile
         ]
-        return reply(list_reply(listing, data))
+        return await long_reply(list_reply(listing, data))
 
     return router

@@ -21,6 +21,7 @@ from services.nimbus.views.openai_form import in_openai_form
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import is_cloudglue, reply
 from services.rest.gate import Tenant
+from services.rest.long_replies import long_reply
 from services.rest.parameters import AFTER, DIRECTION, Direction, created_range, cursor_page
 from services.rest.render import Json, items_reply, list_reply
 from services.rest.schemas import responses as schemas
@@ -65,7 +66,7 @@ def response_routes(backend: Backend) -> APIRouter:
             {name: value for name, value in item.body.items() if name not in ("output", "error")}
             for item in listing.items
         ]
-        return reply(list_reply(listing, data))
+        return await long_reply(list_reply(listing, data))
 
     @router.get("/{response_id}", summary="Get a response", response_model=schemas.Response, responses=schemas.EVENTS)
     async def get_response(

@@ -10,6 +10,7 @@ from services.nimbus.requests.searches import parse_search
 from services.rest.bodies import body_of, read_json
 from services.rest.errors import reply
 from services.rest.gate import Tenant
+from services.rest.long_replies import long_reply
 from services.rest.parameters import created_range, plain_page
 from services.rest.render import Links, list_reply
 from services.rest.responses import while_connected
@@ -36,7 +37,7 @@ def search_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """Newest first, without results."""
         listing = await backend.search.list(tenant_id, page, created=created)
-        return reply(list_reply(listing, listing.items))
+        return await long_reply(list_reply(listing, listing.items))
 
     @router.get("/{search_id}", summary="Get a past search", response_model=schemas.SearchResponse)
     async def get_search(tenant_id: Tenant, request: Request, search_id: str) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from arcus.v1 import collections_pb2 as pb
-from arcus.v1 import collections_pb2_grpc
+from arcus.v1 import collections_pb2_grpc, files_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
@@ -213,22 +214,25 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
 
     async def _messages(self, described: Sequence[DescribedFile]) -> list[pb.MediaDescription]:
         files = await self._render.files([item.file for item in described])
-        messages = []
-        for item, file in zip(described, files, strict=True):
-            message = pb.MediaDescription(
-                collection_id=item.member.collection_id,
-                file_id=item.member.file_id,
-                added_at=item.member.added_at,
-                status=STATUSES[item.member.status],
-                file=file,
-            )
-            data = {name: value for name, value in item.data.items() if not name.startswith("total_")}
-            messages.append(ParseDict(data, message))
-        return messages
+        # Of long videos it takes seconds, in which others have their turn.
+        return await asyncio.to_thread(lambda: list(map(_described_message, described, files)))
 
     async def _pictures(self, segment_ids: Sequence[str]) -> dict[str, str]:
         thumbnails = await self._backend.thumbnails.of_segments(tenant(), segment_ids)
         return {id: self._render.link(thumbnail) for id, thumbnail in thumbnails.items()}
+
+
+def _described_message(described: DescribedFile, file: files_pb2.File) -> pb.MediaDescription:
+    member = described.member
+    message = pb.MediaDescription(
+        collection_id=member.collection_id,
+        file_id=member.file_id,
+        added_at=member.added_at,
+        status=STATUSES[member.status],
+        file=file,
+    )
+    data = {name: value for name, value in described.data.items() if not name.startswith("total_")}
+    return ParseDict(data, message)
 
 
 def _json(message: Any, field: str) -> dict[str, Any] | None:
