@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded.extractive.forms import taken
 from ray_jobs.engines.embedded.extractive.planner import MAX_PARTS, plan
 from ray_jobs.engines.embedded.extractive.sides import sides
 
@@ -56,6 +57,20 @@ def test_the_form_and_language_of_a_question_are_told(question: str, form: str, 
     made = planned(question)
     assert (made.form, made.language) == (form, language)
     assert made.broad is (form == "whole")
+
+
+@pytest.mark.parametrize(
+    ("likely", "form"),
+    [
+        ({"who": 0.27, "list": 0.23, "whole": 0.05}, "what"),
+        ({"who": 0.45, "list": 0.23, "whole": 0.05}, "who"),
+        ({"what": 0.53, "whole": 0.38, "which_file": 0.05}, "what"),
+        ({"what": 0.42, "whole": 0.38, "which_file": 0.05}, "whole"),
+        ({"which_file": 0.42, "whole": 0.38}, "which_file"),
+    ],
+)
+def test_a_form_that_is_hardly_likely_is_none_of_a_kind(likely: dict[str, float], form: str) -> None:
+    assert taken({"which_file": 0.0, **likely}) == form
 
 
 @pytest.mark.parametrize(
