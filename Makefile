@@ -39,8 +39,8 @@ test: setup build/cloudglue-0.7.19
 test-fast: setup
 	$(PY) -m pytest -q -n 2 -m 'not slow' tests/unit
 
-# The quick start, the command line and what settings of collections do, on one whole system; then whole systems of other
-# engines and parts. Each starts Ray anew, so they are not in `make test`.
+# The quick start, the command line, what settings of collections do, entities of a video and what others see of the machine,
+# on one whole system; then whole systems of other engines and parts. Each starts Ray anew, so they are not in `make test`.
 test-systems: setup
 	$(PY) -m pytest -q tests/systems
 

@@ -8,8 +8,6 @@ import pytest
 
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
-from tests.whole_system import lecture as lecture
-from tests.whole_system import system as system
 
 
 @pytest.fixture(scope="session")

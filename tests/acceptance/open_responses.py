@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import openresponses_types as spec
 from pydantic import BaseModel
 
@@ -236,3 +237,32 @@ def _parts(value: Any) -> Iterator[Json]:
     elif isinstance(value, list):
         for inner in value:
             yield from _parts(inner)
+
+
+def post(http: httpx.Client, body: Json) -> httpx.Response:
+    check_request(body)
+    return http.post("/responses", json=body)
+
+
+def answer(http: httpx.Client, body: Json, *, stream: bool) -> Json:
+    reply = post(http, {**body, "stream": stream})
+    assert reply.status_code == 200, reply.text
+    if stream:
+        assert reply.headers["content-type"].partition(";")[0] == "text/event-stream"
+        return Stream().read(reply.text)
+    assert reply.headers["content-type"] == "application/json"
+    return check_response(reply.json())
+
+
+def check_answer(case: Case, body: Json, response: Json, *, can_call: bool) -> None:
+    assert response["status"] == "completed" and response["output"] and response["error"] is None
+    assert response["created_at"] <= response["completed_at"]
+    kinds = [item["type"] for item in response["output"]]
+    assert ("function_call" in kinds) == bool(can_call and case.call), kinds
+    for item in response["output"]:
+        if item["type"] == "function_call":
+            assert item["name"] == case.call and item["call_id"] and json.loads(item["arguments"])
+    told = set(body) - {"input", "stream", "stream_options", "instructions", "tools", "reasoning", "service_tier"}
+    for name in told:
+        assert response[name] == body[name], name
+    assert [tool["name"] for tool in response["tools"]] == [tool["name"] for tool in body.get("tools", ())]

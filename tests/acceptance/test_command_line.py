@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import arcus, check_failed
+from tests.command_line import Arcus, arcus, check_failed, copied_arcus
 from tests.media import clip
+
+
+@pytest.fixture(scope="module")
+def copied() -> Iterator[Arcus]:
+    with copied_arcus() as run:
+        yield run
 
 
 def test_help_names_every_command() -> None:
@@ -33,54 +40,56 @@ def test_reshard_says_what_it_moved_and_what_to_set(tmp_path: Path) -> None:
     assert arcus("reshard", "--shards", 0, "--data-dir", tmp_path).returncode != 0
 
 
-def test_keys_are_made_listed_and_revoked_with_nothing_running(tmp_path: Path) -> None:
+def test_keys_are_made_listed_and_revoked_with_nothing_running(copied: Arcus, tmp_path: Path) -> None:
     folder = ("--data-dir", tmp_path / "data")
-    assert arcus("keys", "list", *folder).stdout == ""
-    made = [arcus("keys", "create", "--tenant", tenant, *folder).stdout for tenant in ("acme", "acme", "zeta")]
+    assert copied("keys", "list", *folder).stdout == ""
+    made = [copied("keys", "create", "--tenant", tenant, *folder).stdout for tenant in ("acme", "acme", "zeta")]
     assert all(key.startswith("cg-") and key.endswith("\n") and len(key) > 40 for key in made) and len(set(made)) == 3
-    listed = arcus("keys", "list", *folder).stdout.splitlines()
+    listed = copied("keys", "list", *folder).stdout.splitlines()
     assert [line.split()[1:] for line in listed] == [
         [tenant, key[:7] + "…", "read,ask,ingest", "active"]
         for tenant, key in zip(("acme", "acme", "zeta"), made, strict=True)
     ]
     assert not any(key.strip() in "\n".join(listed) for key in made), "keys are not shown again"
-    assert arcus("keys", "revoke", "-", *folder, typed=made[0]).stdout == "revoked\n"
-    assert arcus("keys", "revoke", listed[2].split()[0], *folder).returncode == 0
-    states = [line.split()[-1] for line in arcus("keys", "list", *folder).stdout.splitlines()]
+    assert copied("keys", "revoke", "-", *folder, typed=made[0]).stdout == "revoked\n"
+    assert copied("keys", "revoke", listed[2].split()[0], *folder).returncode == 0
+    states = [line.split()[-1] for line in copied("keys", "list", *folder).stdout.splitlines()]
     assert states == ["revoked", "active", "revoked"]
     id = listed[1].split()[0]
-    assert arcus("keys", "block", id, *folder).stdout == "blocked\n"
-    assert arcus("keys", "unblock", id, *folder).stdout == "unblocked\n"
+    assert copied("keys", "block", id, *folder).stdout == "blocked\n"
+    assert copied("keys", "unblock", id, *folder).stdout == "unblocked\n"
     scopes = ("--scope", "read", "--scope", "ask", "--name", "robot", "--expires-in", "90d")
-    assert arcus("keys", "create", "--tenant", "acme", *scopes, *folder).stdout.startswith("cg-")
-    robot = arcus("keys", "list", *folder).stdout.splitlines()[-1]
+    assert copied("keys", "create", "--tenant", "acme", *scopes, *folder).stdout.startswith("cg-")
+    robot = copied("keys", "list", *folder).stdout.splitlines()[-1]
     assert robot.split()[3:] == ["robot", "read,ask", "active"]
-    assert arcus("keys", "rotate", robot.split()[0], "--overlap", "0s", *folder).stdout.startswith("cg-")
-    rotated = [line.split()[3:] for line in arcus("keys", "list", *folder).stdout.splitlines()[-2:]]
+    assert copied("keys", "rotate", robot.split()[0], "--overlap", "0s", *folder).stdout.startswith("cg-")
+    rotated = [line.split()[3:] for line in copied("keys", "list", *folder).stdout.splitlines()[-2:]]
     assert sorted(rotated) == [["robot", "read,ask", "active"], ["robot", "read,ask", "expired"]]
 
 
-def test_keys_that_can_not_be_made_or_revoked_are_told(tmp_path: Path) -> None:
+def test_keys_that_can_not_be_made_or_revoked_are_told(copied: Arcus, tmp_path: Path) -> None:
     folder = ("--data-dir", tmp_path / "data")
-    check_failed(arcus("keys", "create", "--tenant", " ", *folder), "tenant")
-    check_failed(arcus("keys", "revoke", "-", *folder, typed="cg-of-nobody\n"), "API key not found")
-    check_failed(arcus("keys", "revoke", "cg-of-nobody", *folder), "give its id, or -")
-    check_failed(arcus("keys", "block", "nothing", *folder), "API key not found")
-    check_failed(arcus("keys", "create", "--tenant", "a", "--scope", "admin", *folder), "read, ask, ingest")
-    check_failed(arcus("keys", "create", "--tenant", "a", "--expires-in", "soon", *folder), "--expires-in", "90d")
-    check_failed(arcus("keys", "rotate", "nothing", "--overlap", "1y", *folder), "--overlap", "90d")
+    check_failed(copied("keys", "create", "--tenant", " ", *folder), "tenant")
+    check_failed(copied("keys", "revoke", "-", *folder, typed="cg-of-nobody\n"), "API key not found")
+    check_failed(copied("keys", "revoke", "cg-of-nobody", *folder), "give its id, or -")
+    check_failed(copied("keys", "block", "nothing", *folder), "API key not found")
+    check_failed(copied("keys", "create", "--tenant", "a", "--scope", "admin", *folder), "read, ask, ingest")
+    check_failed(copied("keys", "create", "--tenant", "a", "--expires-in", "soon", *folder), "--expires-in", "90d")
+    check_failed(copied("keys", "rotate", "nothing", "--overlap", "1y", *folder), "--overlap", "90d")
     (tmp_path / "file").write_text("not a folder")
-    check_failed(arcus("keys", "list", "--data-dir", tmp_path / "file"))
+    check_failed(copied("keys", "list", "--data-dir", tmp_path / "file"))
 
 
 @pytest.mark.parametrize("command", [("ask", "why?"), ("ingest", clip("reordered.mkv"))])
-def test_a_key_is_read_from_standard_input_and_refused_on_the_command_line(command: tuple[object, ...]) -> None:
+def test_a_key_is_read_from_standard_input_and_refused_on_the_command_line(
+    copied: Arcus, command: tuple[object, ...]
+) -> None:
     flags = ("--collection", "c", "--url", "http://127.0.0.1:1/v1", "--api-key")
-    shown = arcus(*command, *flags, "cg-a-key-that-others-see")
+    shown = copied(*command, *flags, "cg-a-key-that-others-see")
     check_failed(shown, "ARCUS_API_KEY", "--api-key -")
     assert "others-see" not in shown.stderr
-    check_failed(arcus(*command, *flags, "-", typed="\n"), "No API key", "ARCUS_API_KEY", "--api-key -")
-    check_failed(arcus(*command, *flags, "-", typed="schlüssel\n"), "copy it again")
+    check_failed(copied(*command, *flags, "-", typed="\n"), "No API key", "ARCUS_API_KEY", "--api-key -")
+    check_failed(copied(*command, *flags, "-", typed="schlüssel\n"), "copy it again")
 
 
 @pytest.mark.parametrize(
@@ -93,16 +102,16 @@ def test_a_key_is_read_from_standard_input_and_refused_on_the_command_line(comma
         ("http://127.0.0.1:99999/v1", "does not answer"),
     ],
 )
-def test_a_wrong_url_says_what_to_do(url: str, words: str, tmp_path: Path) -> None:
+def test_a_wrong_url_says_what_to_do(copied: Arcus, url: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     environment = {"ARCUS_URL": url, "ARCUS_API_KEY": "cg-any-key-at-all"}
     for command in (("ask", "why?"), ("ask", "why?", "--stream"), ("ingest", tmp_path / "a.mp4")):
-        check_failed(arcus(*command, "--collection", "c", **environment), words, "ARCUS_URL")
+        check_failed(copied(*command, "--collection", "c", **environment), words, "ARCUS_URL")
 
 
-def test_a_misspelt_command_is_told_in_a_line() -> None:
+def test_a_misspelt_command_is_told_in_a_line(copied: Arcus) -> None:
     for arguments in (("inges",), ("ask",), ("ingest", "a.mp4"), ("up", "--http-port", "many")):
-        result = arcus(*arguments)
+        result = copied(*arguments)
         assert result.returncode == 2 and "Usage" in result.stderr
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.acceptance.described import SPEECH, describe, extract, upload
 from tests.acceptance.live_front import Account, Front, from_elsewhere
-from tests.running_system import Lecture
 
 MODEL = "nimbus-001"
 OPEN = {"GET /healthz", "GET /readyz", "GET /status", "GET /v1/thumbnails/{thumbnail_id}.jpg"}
@@ -370,18 +369,3 @@ def test_every_route_refuses_a_request_without_a_valid_key(routes: list[str], fi
 def test_what_needs_no_key_is_just_that(answering: Front):
     for path in ("/healthz", "/readyz", "/status", "/docs", "/openapi.json"):
         assert httpx.get(answering.url + path).status_code == 200
-
-
-def test_the_index_gives_a_tenant_nothing_of_another(lecture: Lecture):
-    """The same with the real engines: the question that the first tenant gets answered."""
-    asked = "How many turbines are in the dam in France?"
-    with lecture.system.client(lecture.system.create_key("a-stranger")) as stranger:
-        for base in ({"collections": [lecture.collection_id]}, {"source": "files", "files": [lecture.file_id]}):
-            body = {"model": MODEL, "input": asked, "knowledge_base": base}
-            assert stranger.post("/responses", json=body).status_code == 404
-        body = {"model": MODEL, "input": asked, "knowledge_base": {"source": "default"}}
-        content = stranger.post("/responses", json=body).raise_for_status().json()["output"][0]["content"][0]
-    assert content["annotations"] == [] and "24" not in content["text"]
-    with lecture.system.client() as owner:
-        content = owner.post("/responses", json=body).raise_for_status().json()["output"][0]["content"][0]
-    assert content["annotations"] and "24 turbines" in content["text"]

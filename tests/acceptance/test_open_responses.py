@@ -1,4 +1,4 @@
-"""The acceptance cases of the Open Responses specification, over sockets, with both engines and in both SDKs' eyes."""
+"""The acceptance cases of the Open Responses specification, over sockets, in both SDKs' eyes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from tests.acceptance.open_responses import (
     Case,
     Json,
     Stream,
-    check_request,
+    answer,
+    check_answer,
     check_response,
+    post,
     user,
 )
-from tests.running_system import Lecture, RunningSystem
 
 CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Zürich"}'}, "messages": 1})
 
@@ -30,35 +31,6 @@ CALLS = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "
 @pytest.fixture(scope="module")
 def asker(answering: Front) -> Account:
     return answering.account()
-
-
-def post(http: httpx.Client, body: Json) -> httpx.Response:
-    check_request(body)
-    return http.post("/responses", json=body)
-
-
-def answer(http: httpx.Client, body: Json, *, stream: bool) -> Json:
-    reply = post(http, {**body, "stream": stream})
-    assert reply.status_code == 200, reply.text
-    if stream:
-        assert reply.headers["content-type"].partition(";")[0] == "text/event-stream"
-        return Stream().read(reply.text)
-    assert reply.headers["content-type"] == "application/json"
-    return check_response(reply.json())
-
-
-def check_answer(case: Case, body: Json, response: Json, *, can_call: bool) -> None:
-    assert response["status"] == "completed" and response["output"] and response["error"] is None
-    assert response["created_at"] <= response["completed_at"]
-    kinds = [item["type"] for item in response["output"]]
-    assert ("function_call" in kinds) == bool(can_call and case.call), kinds
-    for item in response["output"]:
-        if item["type"] == "function_call":
-            assert item["name"] == case.call and item["call_id"] and json.loads(item["arguments"])
-    told = set(body) - {"input", "stream", "stream_options", "instructions", "tools", "reasoning", "service_tier"}
-    for name in told:
-        assert response[name] == body[name], name
-    assert [tool["name"] for tool in response["tools"]] == [tool["name"] for tool in body.get("tools", ())]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["at-once", "streamed"])
@@ -169,27 +141,6 @@ def test_a_background_response_fits_the_schema_from_its_first_moment(asker: Acco
         begun = answer(http, {"model": "nimbus-001", "input": "Say hello.", "background": True}, stream=False)
         assert (begun["status"], begun["completed_at"]) == ("in_progress", None)
         assert Stream().read(http.get(f"/responses/{begun['id']}?stream=true").text)["id"] == begun["id"]
-
-
-def test_the_cases_hold_with_the_embedded_engine(system: RunningSystem, lecture: Lecture):
-    """Which calls no functions, and says what it knows without them; and cites what it was given."""
-    with system.client() as http:
-        del http.headers["X-SDK-Client"]
-        for case in CASES:
-            for stream in (False, True):
-                body = case.body(MODELS[stream])
-                if case.name in ("tool-choice", "image-input"):  # a function must be called, a picture seen
-                    assert "kind vllm or openai" in post(http, {**body, "stream": stream}).text
-                    continue
-                check_answer(case, body, answer(http, body, stream=stream), can_call=False)
-        for case, _ in REFUSED:
-            assert post(http, case.body("nimbus-001")).status_code == 400
-        base = {"collections": [lecture.collection_id]}
-        asked = {"model": "nimbus-001", "input": "What is the lecture about?", "knowledge_base": base}
-        first = answer(http, asked, stream=True)
-        assert first["output"][0]["content"][0]["annotations"]
-        follow = {"model": "nimbus-001", "input": "Say it in one sentence.", "previous_response_id": first["id"]}
-        assert answer(http, follow, stream=False)["output"][0]["content"][0]["text"]
 
 
 def v1(account: Account) -> httpx.Client:
