@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-PARTS = 64  # of a list, encoded at once
+PARTS = 32  # of a list, encoded at once
 _encode = json.JSONEncoder(allow_nan=False).encode
 
 

@@ -61,6 +61,19 @@ async def test_a_list_takes_as_many_statements_for_nine_files_as_for_two(store, 
     assert counts[0] == counts[1] <= 8
 
 
+async def test_long_files_are_read_a_few_at_a_time(store, described_files, statements, monkeypatch):
+    collection_id = await _talks(store, 5)
+    counts, titles = [], []
+    for most in (100, 4, 1):
+        monkeypatch.setattr(described, "SEGMENTS_AT_ONCE", most)
+        statements.clear()
+        listing = await described_files.list(store.tenant, TYPE, collection_id, Page(), _view())
+        counts.append(sum("segment_descriptions.content" in statement for statement in statements))
+        titles.append([item.data["segment_summary"] for item in listing.items])
+    assert [count - counts[0] for count in counts] == [0, 2, 4]
+    assert titles[0] == titles[1] == titles[2] and len(titles[0]) == 5
+
+
 async def test_each_file_of_a_list_has_its_own_segments_in_order_and_words_where_they_are_wanted(
     store, described_files
 ):

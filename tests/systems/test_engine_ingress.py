@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
@@ -25,6 +27,7 @@ from services.cli.instance import START_SECONDS, first_line
 from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.settings import Settings
 from tests.front_process import start_front
+from tests.waiting import until
 
 SECRET = "of this test"
 STREAMS = 256  # as many as a generate replica runs at once
@@ -158,6 +161,33 @@ def test_deltas_arrive_while_the_answer_is_being_made(address: str, environment:
         assert arrivals[-1] - arrivals[0] > 0.5, "they came all at once, at the end"
     finally:
         front.kill()
+
+
+def test_what_a_killed_front_was_telling_is_counted_by_the_engine(address: str, environment: dict[str, str]) -> None:
+    """Of an answer that is kept nowhere."""
+    key = asyncio.run(start_key(Settings(data_dir=Path(environment["ARCUS_DATA_DIR"]))))
+    asked = {"model": "nimbus-001", "input": "anything", "store": False, "stream": True}
+    script = {"messages": 1000, "tokens_per_message": 3, "interval_seconds": 0.05}
+    front, other = start_front(environment), start_front(environment)
+    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as client:
+
+        def told() -> int:
+            buckets = client.get(f"{other.url}/usage", params={"group_by": "kind"}).raise_for_status().json()["data"]
+            return sum(bucket["output_tokens"] for bucket in buckets)
+
+        try:
+            already, read = told(), 0
+            body = {**asked, "instructions": json.dumps(script)}
+            with suppress(httpx.HTTPError), client.stream("POST", f"{front.url}/responses", json=body) as reply:
+                for line in reply.iter_lines():
+                    read += line.startswith("data: ") and "output_text.delta" in line
+                    if read == 5:
+                        front.kill()
+            until(lambda: told() > already, "the engine counts it")
+            assert 3 * read <= told() - already < 3 * script["messages"]
+        finally:
+            front.kill()
+            other.kill()
 
 
 async def test_cancelled_streams_free_the_engine(channel: grpc.aio.Channel) -> None:

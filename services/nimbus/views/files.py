@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.core.errors import invalid, not_found
 from services.core.library.collections import Collections
-from services.core.library.descriptions import DescribedSegment, Descriptions
+from services.core.library.descriptions import DescribedSegment, Description, Descriptions
 from services.core.library.files import File, Files
 from services.core.library.members import Member, Members
 from services.core.library.thumbnails import Thumbnail, Thumbnails
@@ -20,6 +20,7 @@ from services.nimbus.views.descriptions import View, description_data, numbered
 
 Json = dict[str, Any]
 MAX_PAGE_CHARACTERS = 32 * 1024**2  # as stored, with the times of words: some twelve talks of two hours
+SEGMENTS_AT_ONCE = 1_000  # of one query, unless one file has more: PostgreSQL's rows are made in the event loop
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,13 @@ class DescribedFiles:
         members = [member for member in fitting if member.file_id in files]
         ids = [member.description_id for member in members]
         found = await self._descriptions.find_many(ids)
-        segments = await self._descriptions.described_many(ids, with_words=view.reads_words)
-
-        def shown() -> list[DescribedFile]:
-            return [
-                DescribedFile(
-                    member,
-                    files[member.file_id],
-                    description_data(found.get(id), segments.get(id, []), view, {}),
-                )
-                for member, id in zip(members, ids, strict=True)
-            ]
-
-        return Listing(await asyncio.to_thread(shown), listing.total, limit, listing.offset)
+        shown: list[DescribedFile] = []
+        for some in _read_together(members, found):
+            segments = await self._descriptions.described_many(
+                [member.description_id for member in some], with_words=view.reads_words
+            )
+            shown += await asyncio.to_thread(_shown, some, files, found, segments, view)
+        return Listing(shown, listing.total, limit, listing.offset)
 
     async def _fitting(self, members: Sequence[Member]) -> Sequence[Member]:
         sizes = await self._descriptions.sizes([member.description_id for member in members])
@@ -147,3 +142,37 @@ class DescribedFiles:
         if member.segmentation_config.get("strategy") == "shot-detector":
             return [item.segment.span for item in segments]
         return await self._descriptions.shots(member.file_id)
+
+
+def _read_together(members: Sequence[Member], descriptions: Mapping[str, Description]) -> Iterator[Sequence[Member]]:
+    some: list[Member] = []
+    segments = 0
+    for member in members:
+        description = descriptions.get(member.description_id)
+        segments += description.segments_total if description else 0
+        if some and segments > SEGMENTS_AT_ONCE:
+            yield some
+            some, segments = [], description.segments_total if description else 0
+        some.append(member)
+    if some:
+        yield some
+
+
+def _shown(
+    members: Sequence[Member],
+    files: Mapping[str, File],
+    descriptions: Mapping[str, Description],
+    segments: Mapping[str, Sequence[DescribedSegment]],
+    view: View,
+) -> list[DescribedFile]:
+    """Each segment of each file passes here: beside the event loop."""
+    return [
+        DescribedFile(
+            member,
+            files[member.file_id],
+            description_data(
+                descriptions.get(member.description_id), segments.get(member.description_id, []), view, {}
+            ),
+        )
+        for member in members
+    ]
