@@ -14,12 +14,19 @@ from pathlib import Path
 
 import grpc
 import httpx
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cli.instance import ROOT, START_SECONDS, first_line
 from services.core.store.migration import NEEDED
-from tests.command_line import arcus, check_failed
+from tests.command_line import Arcus, check_failed, copied_arcus
 from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def arcus() -> Iterator[Arcus]:
+    with copied_arcus() as run:
+        yield run
 
 
 def _free_port() -> int:
@@ -61,7 +68,9 @@ def _status(http: httpx.Client, path: str) -> int:
         return 0
 
 
-def test_a_front_that_does_not_migrate_tells_which_tables_it_needs_until_they_are_there(tmp_path: Path) -> None:
+def test_a_front_that_does_not_migrate_tells_which_tables_it_needs_until_they_are_there(
+    arcus: Arcus, tmp_path: Path
+) -> None:
     environment: Mapping[str, str] = {"ARCUS_DATA_DIR": str(tmp_path), "ARCUS_MIGRATE_ON_START": "false"}
     check_failed(arcus("keys", "create", "--tenant", "a", **environment), "run `arcus migrate`", NEEDED)
     with _front(tmp_path, ARCUS_MIGRATE_ON_START="false") as (process, http):
@@ -87,7 +96,9 @@ def test_a_front_that_waits_for_its_tables_ends_when_it_is_told(tmp_path: Path) 
         assert process.wait(60) == 0
 
 
-def test_a_front_that_is_told_to_stop_says_so_at_once_and_takes_requests_for_its_delay(tmp_path: Path) -> None:
+def test_a_front_that_is_told_to_stop_says_so_at_once_and_takes_requests_for_its_delay(
+    arcus: Arcus, tmp_path: Path
+) -> None:
     with _front(tmp_path, ARCUS_DRAIN_DELAY_SECONDS="600") as (process, http):
         ports = json.loads(first_line(process, START_SECONDS))
         key = arcus("keys", "create", "--tenant", "a", ARCUS_DATA_DIR=str(tmp_path)).stdout.strip()
