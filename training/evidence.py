@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import yaml
 from arcus.engine.v1 import engine_pb2 as pb
-from sklearn.linear_model import LogisticRegression
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.embedded.extractive import forms
@@ -120,6 +119,8 @@ def _example(
 def fitted(made: Sequence[Example]) -> tuple[np.ndarray, float]:
     """(weights [features], bias). Each question weighs the same, and so do what answers it and what doesn't. What only
     repeats a question is left out: titles do and answer nothing, but who asks where something is has it answered so."""
+    from sklearn.linear_model import LogisticRegression  # two seconds, for who only reads the examples
+
     told = [(item, item.possible & (item.rows[:, FEATURES.index("adds")] > 0)) for item in made]
     told = [(item, kept) for item, kept in told if kept.any()]
     rows = np.concatenate([item.rows[kept] for item, kept in told])

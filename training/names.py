@@ -11,8 +11,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from ray_jobs.engines.embedded.extractive.forms import question_vectors
 from ray_jobs.engines.embedded.extractive.somebody import WEIGHTS
@@ -23,6 +21,9 @@ REGULARISATION = 10.0  # C of the logistic regression: best of 3, 10 and 30 by t
 
 
 def main() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
     every: dict[str, list[str]] = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     names = [name for some in every.values() for name in some]
     classes = np.array([kind for kind, some in every.items() for _ in some])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 
 import py3langid
 
@@ -16,8 +17,6 @@ CLOSE = 3.0  # between two languages' scores (log-likelihoods): then it may be e
 _QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』|`[^`\n]*`')
 _NO_WORDS = re.compile(r"\[[\d, ]+\]|[\w.-]+\.(?:mp4|mkv|mov|webm)\b|\d+")
 
-py3langid.set_languages(list(LANGUAGES))
-
 
 def is_in(language: str, reply: str, quotes: Iterable[str]) -> bool | None:
     """None where there is too little to tell. A reply of nothing but quotes is in their language."""
@@ -26,9 +25,16 @@ def is_in(language: str, reply: str, quotes: Iterable[str]) -> bool | None:
         letters = sum(unicodedata.category(sign)[0] == "L" for sign in text)
         wide = sum(unicodedata.east_asian_width(sign) == "W" for sign in text)
         if wide >= LEAST_SIGNS or letters >= LEAST_LETTERS:
-            scores = dict(py3langid.rank(text))
+            scores = dict(_told_apart()(text))
             return scores[language] >= max(scores.values()) - CLOSE
     return None
+
+
+@cache
+def _told_apart() -> Callable[[str], list[tuple[str, float]]]:
+    """Its model takes seconds to load, so it is loaded where a reply is judged."""
+    py3langid.set_languages(list(LANGUAGES))
+    return py3langid.rank
 
 
 def _without(reply: str, quotes: Iterable[str]) -> str:
