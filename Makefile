@@ -115,9 +115,11 @@ bench: setup
 bench-gpu-small: setup-vllm
 	$(VLLM) loadtests/gpu.py --cpu --small --seconds 3600
 
-# Users' journeys on a system of its own with the scripted engine, each answer checked; a verdict for each scenario.
+# Users' journeys on a system of its own with the scripted engine, each answer checked; a verdict for each scenario. Then
+# some thousand requests with a short time to live, after which nothing may be left.
 load: setup
 	$(PY) -m loadtests.load loadtests/scenarios/*.yaml
+	$(PY) -m loadtests.soak
 
 bench-index: setup
 	$(PY) -m loadtests.index
