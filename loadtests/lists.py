@@ -32,6 +32,7 @@ from services.core.library.collections import Collection
 from services.core.settings import Settings
 from services.core.store.database import Database
 from services.core.store.schema import chats, responses, searches
+from services.front import SWITCH_SECONDS, keep_what_is_loaded
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.contract.postgres_server import migrate
 
@@ -125,7 +126,6 @@ async def filled(front: Front, account: Account, sizes: Sizes) -> dict[str, str]
         "files of a collection": f"{described}/videos?limit=100",
         "media descriptions": f"{described}/media-descriptions?limit=100",
         "media descriptions, markdown": f"{described}/media-descriptions?limit=100&response_format=markdown",
-        "media descriptions, with words": f"{described}/media-descriptions?limit=100&include_word_timestamps=true",
         "rich transcripts": f"{spoken}/rich-transcripts?limit=100",
         "rich transcripts, srt": f"{spoken}/rich-transcripts?limit=100&response_format=srt",
         "one file's transcript, with words": f"{spoken}/videos/{files[0]}/rich-transcripts?include_word_timestamps=true",
@@ -154,6 +154,8 @@ async def _add_answers(database: Database, tenant_id: str, sizes: Sizes) -> None
 
 def measure(kind: str, settings: Settings, sizes: Sizes) -> Iterator[Figure]:
     front = Front(settings).start()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as a front's process does both
+    keep_what_is_loaded()
     try:
         account = front.account()
         paths = asyncio.run_coroutine_threadsafe(filled(front, account, sizes), front.loop).result()
