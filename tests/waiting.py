@@ -22,3 +22,9 @@ async def async_until(is_so: Callable[[], object], what: str, seconds: float = 3
     while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def turns_of_the_loop(count: int = 200) -> None:
+    """What was begun here goes on as far as it can without the network or a thread, however slow the machine is."""
+    for _ in range(count):
+        await asyncio.sleep(0)

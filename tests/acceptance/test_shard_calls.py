@@ -19,6 +19,7 @@ from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
 from services.telemetry import tracing
 from tests.acceptance.scripted_server import ScriptedServer
 from tests.recorded_spans import record_spans
+from tests.waiting import turns_of_the_loop
 
 
 class Shards(ScriptedServer):
@@ -152,7 +153,7 @@ async def test_searches_of_a_shard_wait_for_a_call_of_each_replica_and_share_the
             searches.append(asyncio.create_task(find(client, [at(0, 7)])))
             while len(shards.calls) < min(number + 1, replicas):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await turns_of_the_loop()
         assert len(shards.calls) == replicas and not shards.at_once
         shards.go.set()
         await asyncio.gather(*searches)
@@ -168,7 +169,7 @@ async def test_as_many_searches_as_a_shard_takes_share_one_call(shards, engine):
         while not shards.calls:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         searches += [asyncio.create_task(find(engine, [at(0, 7)])) for _ in range(BATCH_QUERIES)]
-        await asyncio.sleep(0.1)
+        await turns_of_the_loop()
         shards.go.set()
         await asyncio.gather(*searches)
     assert shards.at_once == [BATCH_QUERIES]
@@ -185,7 +186,7 @@ async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards,
                 searches.append(asyncio.create_task(find(engine, [at(0, 7)])))
             while len(shards.calls) < 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await turns_of_the_loop()
         shards.go.set()
         await asyncio.gather(*searches)
     assert shards.at_once == [2]
