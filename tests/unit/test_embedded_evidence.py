@@ -7,7 +7,7 @@ import json
 import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured
+from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured, possible
 from ray_jobs.engines.embedded.extractive.question import Question
 from training.evidence import EMBEDDERS
 
@@ -25,6 +25,24 @@ def test_a_name_that_the_question_has_does_not_tell_who() -> None:
     texts = ("In the end Amelia Winter lost.", "In the end Amelia Winter lost to Jonas Berg.")
     assert feature("asked_for", question, *texts) == [1.0, 1.0]
     assert feature("tells", question, *texts) == [0.0, 1.0]
+
+
+def told_possible(question: Question, *texts: str) -> list[bool]:
+    """Whether each text, said in a segment of its own, can answer at all."""
+    passages = [pb.Passage(kind="speech", text=text, score=0.8) for text in texts]
+    sources = [pb.Source(segment_id=str(place), passages=[item]) for place, item in enumerate(passages)]
+    return list(map(bool, possible(question, measured(question, list(zip(sources, passages, strict=True))))))
+
+
+def test_a_number_of_another_measure_answers_nothing() -> None:
+    texts = ("The sack weighs forty kilograms.", "The sack is 2 metres long.", "The sack lay there for 3 days.")
+    assert told_possible(Question("How heavy is the sack?", "number"), *texts) == [True, False, False]
+    assert told_possible(Question("What number is on the sack?", "number"), *texts) == [True, True, True]
+
+
+def test_nobody_else_is_named_where_the_question_has_the_only_name() -> None:
+    texts = ("Amelia Winter repaired the boat.", "The boat of Amelia Winter was repaired by Jonas Berg.")
+    assert told_possible(Question("Who repaired the boat of Amelia Winter?", "who"), *texts) == [False, True]
 
 
 def test_a_question_without_names_misses_none() -> None:

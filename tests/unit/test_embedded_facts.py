@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_jobs.engines.embedded.extractive.facts import facts, kinds_in, measure
+from ray_jobs.engines.embedded.extractive.facts import amounts, facts, kinds_in, may_measure, measure
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,25 @@ def test_a_long_text_is_read_in_part() -> None:
 )
 def test_a_number_measures_what_its_unit_does(number: str, measured: str) -> None:
     assert measure(number) == measured
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted", "may"),
+    [
+        ("40 kg", "mass", True),
+        ("40", "mass", False),
+        ("40 kg", "length", False),
+        ("40 m", "length", True),
+        ("40", "currency", True),
+        ("40 euros", "currency", True),
+        ("40", "count", True),
+        ("40 kg", "count", False),
+        ("40 kg", "", True),
+    ],
+)
+def test_a_number_may_be_of_a_measure_by_its_unit(number: str, wanted: str, may: bool) -> None:
+    assert may_measure(number, wanted) is may
+
+
+def test_amounts_are_read_in_words_of_any_language() -> None:
+    assert [amounts(text) for text in ("两句话", "三百二十", "in zwei Sätzen", "four lines")] == [[2], [320], [2], [4]]

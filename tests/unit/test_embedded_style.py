@@ -52,6 +52,7 @@ def test_instructions_are_read(instructions: str, expected: Style) -> None:
             "Summarize the talk in 3 bullet points without timestamps",
             Style(bullets=True, max_points=3, timestamps=False),
         ),
+        ("请用两句话总结。", Style(max_points=2)),
         ("What are the three points of the triangle?", Style()),
         ("Which list is shown?", Style()),
         ("Wer hat das Gedicht geschrieben?", Style()),

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.facts import facts
+from ray_jobs.engines.embedded.extractive.facts import facts, may_measure
+from ray_jobs.engines.embedded.extractive.forms import wanted_measure
 from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.short_answer import WANTED, names_somebody, short_answer
@@ -31,6 +32,7 @@ MAX_CHARACTERS = 2_000  # of a question that are read
 MAX_PASSAGES = 400  # that are measured for one question
 MAX_JUDGED = 8  # the likeliest passages of a question for somebody, whose names are looked at
 QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
+SURE_MEASURE = 0.8  # probability of a measure from which a number of another is no answer
 LIKENESS_MIDDLE, LIKENESS_SCALE = 0.82, 20.0  # of e5's likenesses, which lie close together
 FEATURES = (
     "likeness_en",  # of the vectors, centred and scaled; by the language of the question, since each has its own level
@@ -43,7 +45,7 @@ FEATURES = (
     "words_near",  # the same in all that is said and shown in the segment
     "names",  # the share of its names and numbers in the segment; all where it has none
     "foreign",  # whether question and passage are in different languages, so that no word can be shared
-    "asked_for",  # whether the passage holds what the form asks for: a number, a name, a date, a place
+    "asked_for",  # whether the passage holds what the form asks for: a number of what is measured, a name, a date, a place
     "asks_for",
     "tells",  # whether it holds it in words that the question does not have
     "is_placed",  # whether it is asked where something is, or whether it is
@@ -124,6 +126,7 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
     contrast = (scores - scores.mean()) / (scores.std() + 0.01)
     kind = WANTED.get(question.form)
     asked = Held(text)
+    wanted = wanted_measure(text, SURE_MEASURE) if kind == "number" else ""
     rows = np.zeros((len(found), len(FEATURES)))
     for place, (source, passage) in enumerate(found):
         around = near[source.segment_id]
@@ -136,7 +139,9 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
             "words_near": 0.0 if is_foreign else _share(weights, around),
             "names": around.share(names) if names else 1.0,
             "foreign": float(is_foreign),
-            "asked_for": float(kind is not None and any(fact.kind == kind for fact in facts(passage.text))),
+            "asked_for": float(
+                any(fact.kind == kind and may_measure(fact.text, wanted) for fact in facts(passage.text))
+            ),
             "asks_for": float(kind is not None),
             "tells": float(bool(short_answer(question, passage.text, is_judged=False))),
             "is_placed": float(question.form in _PLACED),
@@ -148,12 +153,15 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
 
 
 def possible(question: Question, rows: np.ndarray) -> np.ndarray:
-    """bool [n]: whether a passage can answer at all: it says something, and holds a number where one is asked for."""
+    """bool [n]: whether a passage can answer at all: it says something, holds a number of the right measure where one is
+    asked for, and a name that the question does not have where somebody is."""
     made = np.ones(len(rows), bool)
     if question.form not in _PLACED:
         made &= rows[:, FEATURES.index("adds")] > 0
     if question.form in _NEEDED:
         made &= rows[:, FEATURES.index("asked_for")] > 0
+    if question.form == "who":
+        made &= rows[:, FEATURES.index("tells")] > 0
     return made
 
 

@@ -21,6 +21,9 @@ Kind = Literal["number", "date", "name", "place"]
 MAX_CHARACTERS = 5_000  # of a text that are read
 # What numbers with a unit are asked for by; what is counted has none. CLDR's names, and "share" of percents.
 MEASURES = frozenset({"currency", "duration", "length", "mass", "temperature", "share", "speed", "volume"})
+# What is given without its unit in a third or more of the answers in training/evidence_questions.yaml; lengths, times and
+# weights seldom are.
+BARE = frozenset({"count", "currency", "share", "temperature"})
 _SIGNS = {"currency": "$€£¥元円", "duration": "岁歳歲", "temperature": "度"}  # that CLDR has no names for
 
 _CASED = LANGUAGES[:5]
@@ -106,7 +109,8 @@ def amounts(text: str) -> list[float]:
 
 def _cjk_value(text: str) -> float:
     total = current = 0.0
-    for value in map(unicodedata.numeric, text):
+    for character in text:
+        value = 2.0 if character in "两兩" else unicodedata.numeric(character)  # Unicode gives these no value
         if value >= 10_000:
             total, current = (total + current or 1) * value, 0
         elif value >= 10:
@@ -188,17 +192,31 @@ def units() -> frozenset[str]:
 
 def measure(number: str) -> str:
     """What a number with its unit measures ("length" of "300 metres"); "" where that can't be told."""
+    return _measures().get(_unit(number), "")
+
+
+def _unit(number: str) -> str:
+    """The unit behind a number or before it, as CLDR writes it; "" where it has none."""
     words = number.split()
     ends = [" ".join(words[-count:]) for count in (3, 2, 1) if count < len(words)]
     ends += [number.lstrip("0123456789.,\u00a0\u202f "), number[:1].strip(ascii_letters)]
     ends += [end for count in (2, 1) if not (end := number[-count:]).isascii()]
     known = _measures()
-    return next((known[end] for end in ends if end in known), "")
+    return next((end for end in ends if end in known), "")
 
 
 def measures_else(number: str, wanted: str) -> bool:
     """Whether a number is known to measure something else than is wanted; nothing does where nothing is."""
     return bool(wanted) and measure(number) not in ("", wanted)
+
+
+def may_measure(number: str, wanted: str) -> bool:
+    """Whether a number can be one of what is wanted: it has a unit of it, one that may be of several ("120 m"), or none
+    where such numbers often have none."""
+    unit = _unit(number)
+    found = measure(number)
+    is_bare = not unit or unit in closed_class("counter")
+    return not wanted or found == wanted or (not found and (wanted in BARE or not is_bare))
 
 
 @lru_cache

@@ -56,12 +56,13 @@ def taken(likely: Mapping[str, float]) -> Form:
     return cast(Form, best) if likely[best] >= LEAST else "what"
 
 
-def wanted_measure(text: str) -> str:
-    """What a question that asks for a number wants measured, as facts.MEASURES calls it, or "count"; "" where any will do."""
+def wanted_measure(text: str, least: float = SURE_MEASURE) -> str:
+    """What a question that asks for a number wants measured, as facts.MEASURES calls it, or "count"; "" where that is less
+    probable than `least`, so that any will do."""
     asked = " ".join(text.split())[:MAX_CHARACTERS]
     likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "measures")
     best = max(likely, key=likely.__getitem__)
-    return best if likely[best] >= SURE_MEASURE else ""
+    return best if likely[best] >= least else ""
 
 
 def says_which(text: str) -> bool:
