@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.acceptance.live_front import Account, Front
+from tests.acceptance.live_front import Account, Front, openai_client
 from tests.acceptance.open_responses import WEATHER
 
 SCRIPT = json.dumps({"call": {"name": "get_weather", "arguments": '{"location": "Rome"}'}, "messages": 2})
@@ -16,7 +16,7 @@ ASKED: dict[str, Any] = {"model": "nimbus-001"}
 
 
 def client_of(account: Account) -> openai.OpenAI:
-    return openai.OpenAI(api_key=account.key, base_url=f"{account.front.url}/v1", max_retries=0)
+    return openai_client(account.front.url, account.key)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ray_jobs.engines.language.generator import LanguageGenerator
 from ray_jobs.engines.language.model import Prompt
 from ray_jobs.engines.language.scripted import Answer, ScriptedModel, pieces, plain_answer
 from tests.acceptance.described import described_talk
-from tests.acceptance.live_front import Account, Front, front_settings
+from tests.acceptance.live_front import Account, Front, front_settings, openai_client
 from tests.acceptance.scripted_server import ScriptedServer
 
 MODEL: Literal["nimbus-001"] = "nimbus-001"
@@ -71,7 +71,7 @@ def empty(fronts: dict[str, Front]) -> Account:
 
 
 def client(account: Account) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{account.front.url}/v1", api_key=account.key, max_retries=0)
+    return openai_client(account.front.url, account.key)
 
 
 def test_a_response_is_parsed_and_cites_its_sources(talk: Account) -> None:

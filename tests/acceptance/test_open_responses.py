@@ -148,5 +148,5 @@ def v1(account: Account) -> httpx.Client:
         base_url=f"{account.front.url}/v1",
         headers={"Authorization": f"Bearer {account.key}"},
         timeout=30,
-        trust_env=False,
+        verify=False,
     )

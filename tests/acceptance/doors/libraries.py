@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import grpc
-import openai
 from arcus.v1 import collections_pb2 as pb
 from arcus.v1 import collections_pb2_grpc, files_pb2, files_pb2_grpc, lists_pb2
 from cloudglue import CloudglueError
@@ -19,7 +18,7 @@ from tests.acceptance.doors.door import Json
 from tests.acceptance.doors.grpc_door import filter_message
 from tests.acceptance.doors.grpc_door import refusal as grpc_refusal
 from tests.acceptance.doors.openai_door import refused
-from tests.acceptance.live_front import Account
+from tests.acceptance.live_front import Account, openai_client
 
 
 class Library(Protocol):
@@ -66,7 +65,7 @@ class OpenAILibrary:
     """OpenAI's client has methods for none of it; it sends any request."""
 
     def __init__(self, account: Account) -> None:
-        self._client = openai.OpenAI(api_key=account.key, base_url=f"{account.front.url}/v1", max_retries=0)
+        self._client = openai_client(account.front.url, account.key)
 
     def files(self, filter: Json) -> Json:
         return _ids(self._get("/files", filter=json.dumps(filter)), "id")

@@ -25,6 +25,7 @@ from tests.acceptance.doors.door import (
     told_response,
     told_search,
 )
+from tests.acceptance.live_front import openai_client
 
 BESIDE = ("knowledge_base", "collections", "filter")
 
@@ -33,7 +34,7 @@ class OpenAIDoor:
     name = "openai"
 
     def __init__(self, url: str, key: str) -> None:
-        self._client = openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0)
+        self._client = openai_client(url, key)
 
     def ask(self, request: Json) -> Json:
         return told_response(_told(lambda: self._client.responses.create(**_arguments(request))))
