@@ -29,6 +29,7 @@ from ray_jobs.engines.embedded.adapters import ThreadedDescriber, ThreadedTransc
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
 from ray_jobs.engines.engine import Engine, open_engine
+from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.roles import Embedder
 from ray_jobs.index.replica import ShardReplica
 from ray_jobs.index.shard import Query, Shard
@@ -156,7 +157,10 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
         return await self._gate.unary(context, self._player(context).generator.plan, request, pb.PlanResponse())
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateChunk]:
-        async for chunk in self._gate.stream(context, self._player(context).generator.generate, request):
+        def generate(request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+            return with_pulse(self._player(context).generator.generate(request), pb.GenerateChunk())
+
+        async for chunk in self._gate.stream(context, generate, request):
             yield chunk
 
 

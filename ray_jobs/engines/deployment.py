@@ -15,6 +15,7 @@ from ray.serve import Application
 from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.left_answers import LeftAnswers
+from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
@@ -42,6 +43,9 @@ from services.core.store.database import Database
 from services.telemetry.tracing import start_tracing
 
 MAX_TEXTS = 1024
+PULSE_SECONDS = (
+    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/client.py)
+)
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason: each question is planned
 # first, and as many may come at once as two fronts let in (ARCUS_MAX_RESPONSES).
 SPARE_CALLS = 512
@@ -94,14 +98,12 @@ class EngineReplica:
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
         chunks = self._gate.stream(grpc_context, self._generate, request)
-        answer, counted = self._answers.begin(), self._left.begin(request, dict(grpc_context.invocation_metadata()))
+        counted = self._left.begin(request, dict(grpc_context.invocation_metadata()))
         try:
             async for chunk in chunks:
-                answer.told()
                 counted.told(chunk)
                 yield chunk
         finally:
-            answer.ended()
             counted.ended()
             await chunks.aclose()  # type: ignore[attr-defined]
 
@@ -147,7 +149,18 @@ class EngineReplica:
         return await _played(self._engine.generator).plan(request)
 
     def _generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-        return _played(self._engine.generator).generate(request)
+        return with_pulse(self._counted(request), pb.GenerateChunk())
+
+    async def _counted(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        answer = self._answers.begin()
+        chunks = _played(self._engine.generator).generate(request)
+        try:
+            async for chunk in chunks:
+                answer.told()
+                yield chunk
+        finally:
+            answer.ended()
+            await chunks.aclose()  # type: ignore[attr-defined]
 
     async def _embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         if len(request.texts) > MAX_TEXTS:

@@ -13,6 +13,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from ray_jobs.engines.left_answers import LeftAnswers
+from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
 
@@ -118,7 +119,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.traceparents.append(metadata.get("traceparent", ""))
         counted = self.left.begin(request, metadata) if self.left is not None else None
         try:
-            async for chunk in self.engine.generate(request):
+            async for chunk in with_pulse(self.engine.generate(request), pb.GenerateChunk()):
                 if counted is not None:
                     counted.told(chunk)
                 yield chunk

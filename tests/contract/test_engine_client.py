@@ -16,7 +16,7 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.nimbus.engine import client as engine_client
-from services.nimbus.engine.client import EngineClient
+from services.nimbus.engine.client import EngineClient, ReplicaLostError
 
 CONFIG = parse_engine_config(
     "engines: {there: {kind: openai, base_url: 'http://127.0.0.1:1/v1', model: m}}\n"
@@ -182,3 +182,84 @@ async def test_a_vector_that_does_not_come_is_asked_for_again(monkeypatch: pytes
     async with client(replica) as engine:
         assert await engine.embed(["x"]) == [b"1234"]
     assert replica.applications == ["first", "embed"]
+
+
+class SlowToPlan(Replica):
+    """Plans at the second call alone, which it fails where it is told to; the first one is never answered, or at last."""
+
+    def __init__(self, code: Any = None) -> None:
+        super().__init__()
+        self._second = code
+        self.let_go = asyncio.Event()
+
+    async def Plan(self, request: Any, context: Any) -> Any:
+        self.applications.append("plan")
+        if len(self.applications) == 1:
+            await self.let_go.wait()
+            return pb.PlanResponse(question="first")
+        if self._second is not None:
+            self.let_go.set()
+            await context.abort(self._second, "")
+        return pb.PlanResponse(question="second")
+
+
+@pytest.mark.parametrize(("code", "told"), [(None, "second"), (grpc.StatusCode.UNAVAILABLE, "first")])
+async def test_a_plan_that_does_not_come_is_asked_for_a_second_time_and_either_is_taken(
+    monkeypatch: pytest.MonkeyPatch, code: Any, told: str
+) -> None:
+    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    replica = SlowToPlan(code)
+    async with client(replica) as engine:
+        assert (await engine.plan(pb.PlanRequest(model="nimbus-001"))).question == told
+    assert replica.applications == ["plan", "plan"]
+
+
+async def test_only_so_many_plans_are_asked_for_a_second_time_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.05)
+    monkeypatch.setattr(engine_client, "MAX_HEDGES", 0)
+    replica = SlowToPlan()
+    async with client(replica) as engine:
+        planned = asyncio.create_task(engine.plan(pb.PlanRequest(model="nimbus-001")))
+        await asyncio.wait({planned}, timeout=0.3)
+        replica.let_go.set()
+        assert (await planned).question == "first"
+    assert replica.applications == ["plan"]
+
+
+class Silent(Replica):
+    """Begins an answer, and from then on says nothing but the pulses that it is told to."""
+
+    def __init__(self, *, pulses: bool) -> None:
+        super().__init__()
+        self._pulses = pulses
+
+    async def Generate(self, request: Any, context: Any) -> Any:
+        yield pb.GenerateChunk()
+        yield pb.GenerateChunk(text="a")
+        while True:
+            await asyncio.sleep(0.05)
+            if self._pulses:
+                yield pb.GenerateChunk()
+
+
+@pytest.mark.parametrize(
+    ("pulses", "is_last_try", "lost"), [(False, False, True), (True, False, False), (False, True, True)]
+)
+async def test_a_replica_that_says_nothing_at_all_is_told_from_one_that_is_slow(
+    monkeypatch: pytest.MonkeyPatch, pulses: bool, is_last_try: bool, lost: bool
+) -> None:
+    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.5)
+    heard = []
+    async with served(Silent(pulses=pulses)) as port:
+        engine = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=1.2, config=CONFIG)
+        try:
+            with pytest.raises(ArcusError) as caught:
+                request = pb.GenerateRequest(model="nimbus-001")
+                async with engine.generate(request, is_last_try=is_last_try) as chunks:
+                    async for chunk in chunks:
+                        heard.append(chunk.text)
+        finally:
+            await engine.close()
+    assert heard == ["a"]
+    assert caught.value.reason is Reason.ENGINE_UNAVAILABLE
+    assert isinstance(caught.value, ReplicaLostError) is lost

@@ -46,6 +46,8 @@ SCHEMA_POLL_SECONDS = 0.5
 SETUP_LOCK = 7146725  # any number, the same in every process
 POOL_SIZE = 5
 STATEMENT_SECONDS = 60.0
+# In seconds: PostgreSQL looks for a client whose host is gone, and lets go of what its transaction locked, after 12 s.
+LOST_CLIENT = {"tcp_keepalives_idle": "6", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 Result = TypeVar("Result")
 UNAVAILABLE = (
     "locked",
@@ -110,7 +112,8 @@ class Database:
                 ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), milliseconds
             )
             # PostgreSQL compiles what it guesses to be dear: a claim that runs in 16 ms took 130 more for that.
-            options["connect_args"] = {"server_settings": {"application_name": "arcus", "jit": "off", **limits}}
+            server_settings = {"application_name": "arcus", "jit": "off", **limits, **LOST_CLIENT}
+            options["connect_args"] = {"server_settings": server_settings}
         self.url = url
         self._engine = create_async_engine(url, **options)
         # Behind many requests some would not come in time, and have a connection of their own: SQLite's writer, which

@@ -18,7 +18,7 @@ from services.nimbus.answers.events import Entry, EventLog
 from services.nimbus.answers.moments import Moments
 from services.nimbus.context.prompt import CHARACTERS_PER_TOKEN
 from services.nimbus.context.sources import Prepared
-from services.nimbus.engine.client import Chunks, EngineClient
+from services.nimbus.engine.client import RETRY_SECONDS, Chunks, EngineClient, ReplicaLostError
 from services.telemetry.metrics import AnswerMeter
 from services.telemetry.span_names import INPUT_TOKENS, OUTPUT_TOKENS
 
@@ -57,8 +57,11 @@ class Generation:
         self._meter = meter
         self._moments = Moments(prepared.prompt)
         self._cited: dict[tuple[int, float], float] = {}  # (number, start) -> end
-        self._citations = CitationStream(prepared.annotations.__contains__, log.numbers, self._moment)
-        self._output_tokens = output_tokens
+        self._citations = self._citation_stream()
+        self._output_tokens = self._written_tokens = output_tokens
+        self._written: list[str] = []  # by the engine, of what was told of this call
+        self._untold_tokens = 0  # of text that is held back
+        self._is_open = False
         self._input_tokens = 0
         self._finish_reason = ""
         self._chunks: Chunks | None = None
@@ -70,9 +73,7 @@ class Generation:
         self._request.CopyFrom(prepared.prompt)
         self._request.written = written
         self._request.output_tokens_written = output_tokens
-        self._request.tool_calls_written.extend(
-            pb.ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"]) for _, item in log.calls
-        )
+        self._request.tool_calls_written.extend(self._calls_told())
 
     @property
     def is_stopped(self) -> bool:
@@ -109,19 +110,35 @@ class Generation:
         Raises what the engine raises, unless it was stopped.
         """
         with self._metered():
-            async with self._engine.generate(self._request, self._usage, key_id=self._key_id) as self._chunks:
-                if self._stopped:
-                    return
-                yield Step(self._opening()[self._log.next_number :])
+            for pause_seconds in (*RETRY_SECONDS, None):
                 try:
-                    async for chunk in self._chunks:
-                        step = self._step(chunk)
-                        if step.entries or step.engine_text:
-                            yield step
+                    is_last_try = pause_seconds is None
+                    async with self._engine.generate(
+                        self._request, self._usage, is_last_try=is_last_try
+                    ) as self._chunks:
+                        if self._stopped:
+                            return
+                        if not self._is_open:
+                            self._is_open = True
+                            yield Step(self._opening()[self._log.next_number :])
+                        async for chunk in self._chunks:
+                            step = self._step(chunk)
+                            if step.entries or step.engine_text:
+                                self._written.append(step.engine_text)
+                                self._written_tokens += step.output_tokens
+                                yield step
+                    break
+                except ReplicaLostError:
+                    if self._stopped or self._finish_reason:
+                        break
+                    if pause_seconds is None:
+                        raise
                 except Exception:
                     if self._stopped:
                         return
                     raise
+                await asyncio.sleep(pause_seconds)
+                self._go_on()
             if self._stopped:
                 return
             if not self._finish_reason:
@@ -130,6 +147,14 @@ class Generation:
             self._meter.ended("completed")
             # One step: whoever takes over finds all of the end or none of it.
             yield Step(entries)
+
+    def _go_on(self) -> None:
+        """The next call goes on where the replica that was lost stopped: after what was told."""
+        self._request.written, self._written = self._request.written + "".join(self._written), []
+        self._output_tokens = self._request.output_tokens_written = self._written_tokens
+        del self._request.tool_calls_written[:]
+        self._request.tool_calls_written.extend(self._calls_told())
+        self._citations, self._untold_tokens = self._citation_stream(), 0
 
     @contextmanager
     def _metered(self) -> Iterator[None]:
@@ -140,6 +165,13 @@ class Generation:
             raise
         finally:
             self._meter.ended("cancelled" if self._stopped else "failed")
+
+    def _citation_stream(self) -> CitationStream:
+        return CitationStream(self._prepared.annotations.__contains__, self._log.numbers, self._moment)
+
+    def _calls_told(self) -> Iterator[pb.ToolCall]:
+        for _, item in self._log.calls:
+            yield pb.ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"])
 
     def _ending(self) -> list[Entry]:
         entries = list(self._told(self._citations.end()))
@@ -172,6 +204,7 @@ class Generation:
         if chunk.output_tokens:
             self._meter.told(chunk.output_tokens)
             self._output_tokens += chunk.output_tokens
+            self._untold_tokens += chunk.output_tokens
         if chunk.finish_reason:
             self._finish_reason, self._input_tokens = chunk.finish_reason, chunk.input_tokens
             self._meter.read(chunk.input_tokens)
@@ -194,7 +227,10 @@ class Generation:
             entries += self._supported(citation)
         if chunk.HasField("tool_call"):
             entries += self._called(chunk.tool_call)
-        return Step(entries, passed, chunk.output_tokens)
+        if not entries and not passed:
+            return Step()
+        tokens, self._untold_tokens = self._untold_tokens, 0
+        return Step(entries, passed, tokens)
 
     def _told(self, pieces: Iterator[str | Cited]) -> Iterator[Entry]:
         for piece in pieces:

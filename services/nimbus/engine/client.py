@@ -44,9 +44,11 @@ GONE_MS = 6_000
 PING_MS, SILENT_MS = 10_000, 25_000
 CONNECT_MS = 2_000  # of one attempt: a Service's next one goes to another host
 RETRY_SECONDS = (0.05, 0.25)  # before a call is made again whose replica or host was lost: another may answer
-# Of a vector or a search, but for the last try, which may take as long as any call: a proxy goes on sending to a host that
-# was cut off until its own checks fail, some ten seconds, and those calls are never answered.
+# Of a vector or a search, and of a silence of an answer's replica, which says that it is there every 2 s; but for the last
+# try, which may take as long as any call. A proxy goes on sending to a host that was cut off until its own checks fail, some
+# ten seconds, and never ends the calls that the host has.
 TRY_SECONDS = 8.0
+MAX_HEDGES = 16  # plans that are asked for a second time at once, so that slow engines get little more to do
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -85,6 +87,10 @@ class VectorHit:
 SpaceVector = tuple[str, bytes]  # the space of the index that it belongs to, and float32 little-endian, of unit length
 Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
 Text = tuple[str, Metadata]  # the same
+
+
+class ReplicaLostError(ArcusError):
+    """A call that its replica did not end: it is gone, or says nothing any more. Another may answer."""
 
 
 class MovedError(Exception):
@@ -132,6 +138,7 @@ class EngineClient:
         )
         self._index_replicas = index_replicas
         self._searching: dict[int, Coalescer[Search, pb.SearchResponse]] = {}
+        self._hedges = 0
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -232,16 +239,45 @@ class EngineClient:
                 stub = pb_grpc.GenerateServiceStub(self._channel())
                 return await stub.Plan(request, metadata=metadata, timeout=seconds)
 
-            return await _again(call, self._timeout_seconds, self._timeout_seconds)
+            return await _again(partial(self._hedged, call), self._timeout_seconds, self._timeout_seconds)
+
+    async def _hedged(self, call: Callable[[float], Awaitable[Answer]], seconds: float) -> Answer:
+        """The first of two answers, where one does not come within a try's time: a plan may take a language model longer,
+        and a replica that is gone looks no different."""
+        calls = {asyncio.ensure_future(call(seconds))}
+        try:
+            done, _ = await asyncio.wait(calls, timeout=TRY_SECONDS)
+            if done or self._hedges >= MAX_HEDGES:
+                return await calls.pop()
+            self._hedges += 1
+            try:
+                calls.add(asyncio.ensure_future(call(seconds)))
+                while calls:
+                    done, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                    ended = sorted(done, key=lambda each: each.exception() is not None)
+                    if ended[0].exception() is None:
+                        break
+                return ended[0].result()
+            finally:
+                self._hedges -= 1
+        finally:
+            for each in calls:
+                each.cancel()
 
     @asynccontextmanager
     async def generate(
-        self, request: pb.GenerateRequest, usage: Callable[[], Attributes] = dict, *, key_id: str | None = None
+        self,
+        request: pb.GenerateRequest,
+        usage: Callable[[], Attributes] = dict,
+        *,
+        key_id: str | None = None,
+        is_last_try: bool = True,
     ) -> AsyncIterator[Chunks]:
         """An answer as it is made. Leaving the context stops the engine; a silence longer than the timeout fails.
 
         `usage`: what was counted by then, for the trace. `key_id`: of the caller who waits for it; should this front die,
-        the engine counts for it what it wrote.
+        the engine counts for it what it wrote. Reading raises ReplicaLostError where the answer's replica is gone; before the
+        last try, one that says nothing at all for TRY_SECONDS is taken for gone.
         """
         application = self._models[request.model]
         attributes = {OPERATION: CHAT, MODEL: request.model, RESPONSE_ID: request.request_id, **OURS}
@@ -252,7 +288,7 @@ class EngineClient:
             stub = pb_grpc.GenerateServiceStub(self._channel())
             carried = (*carried, (KEY_HEADER, key_id)) if key_id else carried
             call = stub.Generate(request, metadata=self._metadata(application, carried))
-            chunks = Chunks(call, self._timeout_seconds)
+            chunks = Chunks(call, self._timeout_seconds if is_last_try else TRY_SECONDS, self._timeout_seconds)
             try:
                 yield chunks
             finally:
@@ -278,23 +314,36 @@ class EngineClient:
 
 
 class Chunks:
-    """What an engine writes. Ends a call that says nothing for too long, without a timer for each message.
+    """What an engine writes. Ends a call that is silent for too long, without a timer for each message.
 
     The time that a reader takes over a message is not the engine's.
     """
 
-    def __init__(self, call: grpc.aio.UnaryStreamCall, timeout_seconds: float) -> None:
+    def __init__(self, call: grpc.aio.UnaryStreamCall, silent_seconds: float, timeout_seconds: float) -> None:
+        """silent_seconds: without so much as a pulse; timeout_seconds: without a message."""
         self._call = call
+        self._silent_seconds = min(silent_seconds, timeout_seconds)
         self._timeout_seconds = timeout_seconds
         self._steps = 0  # odd while a message is with whoever reads
-        self._handle = asyncio.get_running_loop().call_later(timeout_seconds, self._check, 0)
+        self._pulses = 0
+        self._is_lost = False
+        self._waits_since = asyncio.get_running_loop().time()
+        self._look_again()
 
     async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
         with _mapped():
-            async for chunk in self._call:
-                self._steps += 1
-                yield chunk
-                self._steps += 1
+            try:
+                async for chunk in self._call:
+                    if not chunk.ByteSize():
+                        self._pulses += 1
+                        continue
+                    self._steps += 1
+                    yield chunk
+                    self._steps += 1
+            except asyncio.CancelledError as error:
+                if self._is_lost and not _is_cancelled():
+                    raise ReplicaLostError(Reason.ENGINE_UNAVAILABLE) from error
+                raise
 
     def cancel(self) -> None:
         """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
@@ -303,12 +352,19 @@ class Chunks:
     def end(self) -> None:
         self._handle.cancel()
 
-    def _check(self, steps_before: int) -> None:
-        is_waiting = self._steps % 2 == 0
-        if is_waiting and self._steps == steps_before:
+    def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._handle = loop.call_later(self._silent_seconds, self._check, self._steps, self._pulses)
+
+    def _check(self, steps_before: int, pulses_before: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._steps % 2 or self._steps != steps_before:
+            self._waits_since = now
+        elif self._pulses == pulses_before or now - self._waits_since >= self._timeout_seconds:
+            self._is_lost = self._pulses == pulses_before
             self._call.cancel()
-        else:
-            self._handle = asyncio.get_running_loop().call_later(self._timeout_seconds, self._check, self._steps)
+            return
+        self._look_again()
 
 
 def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
@@ -335,6 +391,12 @@ def _is_lost(error: grpc.aio.AioRpcError) -> bool:
     return error.code() in LOST and REASON_HEADER not in dict(error.trailing_metadata() or ())
 
 
+def _is_cancelled() -> bool:
+    """Whether it is the task that was cancelled, and not a call of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _mapped:
     def __enter__(self) -> None:
         return None
@@ -342,19 +404,20 @@ class _mapped:
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, grpc.aio.AioRpcError):
             raise _failure(error) from error
-        if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and not task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and not _is_cancelled():
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped answering; try again.") from error
 
 
 def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
-    reason = Reason.ENGINE_UNAVAILABLE if _is_lost(error) else REASONS.get(error.code(), Reason.INTERNAL)
+    is_lost = _is_lost(error)
+    reason = Reason.ENGINE_UNAVAILABLE if is_lost else REASONS.get(error.code(), Reason.INTERNAL)
     if error.code() not in REASONS:
         log.error("engine_failed", code=error.code().name, details=(error.details() or "")[:1000])
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
     # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
     told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
     seconds = trailers.get(RETRY_HEADER, "")
-    return ArcusError(
+    return (ReplicaLostError if is_lost else ArcusError)(
         reason,
         error.details() if told else None,
         retry_after_seconds=int(seconds) if str(seconds).isdigit() else None,

@@ -1,0 +1,66 @@
+"""A stream that tells that it is alive while it has nothing to say: who waits for it can tell slow from gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+Message = TypeVar("Message")
+
+PULSE_SECONDS = (
+    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/client.py)
+)
+AHEAD = 16  # messages that an engine may be ahead of whoever reads them
+
+
+class _Ended:
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+
+async def with_pulse(
+    messages: AsyncIterator[Message], pulse: Message, seconds: float = PULSE_SECONDS
+) -> AsyncIterator[Message]:
+    """A pulse at once, then the messages, and a pulse again after each so many seconds without any.
+
+    Closing it closes the messages. Raises what they raise, after those that came before.
+    """
+    ready: asyncio.Queue[Message | _Ended] = asyncio.Queue(AHEAD)
+    loop = asyncio.get_running_loop()
+    told = 0
+    timer: asyncio.TimerHandle
+
+    def beat(told_before: int) -> None:  # one timer for a stream, none for a message
+        nonlocal timer
+        if told == told_before and ready.empty():
+            ready.put_nowait(pulse)
+        timer = loop.call_later(seconds, beat, told)
+
+    yield pulse
+    pump = asyncio.create_task(_pump(messages, ready), name="pulse")
+    timer = loop.call_later(seconds, beat, 0)
+    try:
+        while not isinstance(message := await ready.get(), _Ended):
+            told += message is not pulse
+            yield message
+        if message.error is not None:
+            raise message.error
+    finally:
+        timer.cancel()
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+
+async def _pump(messages: AsyncIterator[Message], ready: asyncio.Queue[Message | _Ended]) -> None:
+    error: Exception | None = None
+    try:
+        async for message in messages:
+            await ready.put(message)
+    except Exception as raised:
+        error = raised
+    finally:
+        close = getattr(messages, "aclose", None)
+        if close is not None:
+            await close()
+    await ready.put(_Ended(error))
