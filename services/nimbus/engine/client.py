@@ -334,7 +334,7 @@ class Chunks:
         with _mapped():
             try:
                 async for chunk in self._call:
-                    if not chunk.ByteSize():
+                    if not (chunk.output_tokens or chunk.ByteSize()):  # the first is cheap, and almost all have it
                         self._pulses += 1
                         continue
                     self._steps += 1
