@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import misfit
@@ -21,6 +22,8 @@ from services.nimbus.context.sources import Prepared
 from services.nimbus.engine.client import RETRY_SECONDS, Chunks, EngineClient, ReplicaLostError
 from services.telemetry.metrics import AnswerMeter
 from services.telemetry.span_names import INPUT_TOKENS, OUTPUT_TOKENS
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -133,6 +136,7 @@ class Generation:
                         break
                     if pause_seconds is None:
                         raise
+                    log.warning("replica_lost", response_id=self._log.id, number=self._log.next_number)
                 except Exception:
                     if self._stopped:
                         return

@@ -250,6 +250,7 @@ class EngineClient:
             if done or self._hedges >= MAX_HEDGES:
                 return await calls.pop()
             self._hedges += 1
+            log.warning("plan_hedged", seconds=TRY_SECONDS)
             try:
                 calls.add(asyncio.ensure_future(call(seconds)))
                 while calls:
@@ -382,6 +383,9 @@ async def _again(call: Callable[[float], Awaitable[Answer]], try_seconds: float,
             is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and try_seconds < last_seconds
             if not is_late and not _is_lost(error):
                 raise
+            log.warning(
+                "engine_call_repeated", late=is_late, code=error.code().name, details=(error.details() or "")[:200]
+            )
         await asyncio.sleep(pause_seconds)
     return await call(last_seconds)
 
