@@ -184,46 +184,64 @@ async def test_a_vector_that_does_not_come_is_asked_for_again(monkeypatch: pytes
     assert replica.applications == ["first", "embed"]
 
 
-class SlowToPlan(Replica):
-    """Plans at the second call alone, which it fails where it is told to; the first one is never answered, or at last."""
+class Planner(Replica):
+    """Does with each call the next of what it is told: answers it, ends it without an answer, or lets it wait for ever."""
 
-    def __init__(self, code: Any = None) -> None:
+    def __init__(self, *calls: str) -> None:
         super().__init__()
-        self._second = code
+        self._calls = calls
         self.let_go = asyncio.Event()
 
     async def Plan(self, request: Any, context: Any) -> Any:
         self.applications.append("plan")
-        if len(self.applications) == 1:
+        call = self._calls[len(self.applications) - 1]
+        if call == "wait":
             await self.let_go.wait()
-            return pb.PlanResponse(question="first")
-        if self._second is not None:
-            self.let_go.set()
-            await context.abort(self._second, "")
-        return pb.PlanResponse(question="second")
+        elif call != "answer":
+            await context.abort(grpc.StatusCode[call], "")
+        return pb.PlanResponse(question=str(len(self.applications)))
 
 
-@pytest.mark.parametrize(("code", "told"), [(None, "second"), (grpc.StatusCode.UNAVAILABLE, "first")])
-async def test_a_plan_that_does_not_come_is_asked_for_a_second_time_and_either_is_taken(
-    monkeypatch: pytest.MonkeyPatch, code: Any, told: str
+LATE = ("wait", "answer")
+LOST_THEN_LATE = ("UNAVAILABLE", "wait", "answer")
+LATE_AND_LOST = ("wait", "UNAVAILABLE", "answer")
+LATE_TWICE = ("wait", "wait", "answer")
+
+
+@pytest.mark.parametrize("calls", [LATE, LOST_THEN_LATE, LATE_AND_LOST, LATE_TWICE])
+async def test_a_plan_that_is_late_or_lost_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
-    replica = SlowToPlan(code)
+    replica = Planner(*calls)
     async with client(replica) as engine:
-        assert (await engine.plan(pb.PlanRequest(model="nimbus-001"))).question == told
-    assert replica.applications == ["plan", "plan"]
+        assert (await engine.plan(pb.PlanRequest(model="nimbus-001"))).question == str(len(calls))
+    assert len(replica.applications) == len(calls)
 
 
-async def test_only_so_many_plans_are_asked_for_a_second_time_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("calls", [("UNAVAILABLE",) * 3, ("wait", "DATA_LOSS"), ("wait", *("UNAVAILABLE",) * 2)])
+async def test_a_plan_that_fails_each_time_is_told(monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]) -> None:
+    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    replica = Planner(*calls)
+    async with served(replica) as port:
+        engine = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=2, config=CONFIG)
+        with pytest.raises(ArcusError):
+            await engine.plan(pb.PlanRequest(model="nimbus-001"))
+        await engine.close()
+    assert len(replica.applications) == len(calls)
+
+
+async def test_a_plan_that_is_late_is_taken_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where so many are asked for a second time that this one is not."""
     monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.05)
-    monkeypatch.setattr(engine_client, "MAX_HEDGES", 0)
-    replica = SlowToPlan()
+    monkeypatch.setattr(engine_client, "MAX_HEDGES", 1)
+    replica = Planner("wait", "wait", "wait")
     async with client(replica) as engine:
-        planned = asyncio.create_task(engine.plan(pb.PlanRequest(model="nimbus-001")))
-        await asyncio.wait({planned}, timeout=0.3)
+        planned = [asyncio.create_task(engine.plan(pb.PlanRequest(model="nimbus-001"))) for _ in range(2)]
+        await asyncio.wait(planned, timeout=0.5)
         replica.let_go.set()
-        assert (await planned).question == "first"
-    assert replica.applications == ["plan"]
+        assert all([(await each).question for each in planned])
+    assert len(replica.applications) == 3  # of two questions
 
 
 class Silent(Replica):

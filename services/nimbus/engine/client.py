@@ -125,6 +125,7 @@ class EngineClient:
             ("grpc.keepalive_timeout_ms", GONE_MS),
             ("grpc.http2.ping_timeout_ms", SILENT_MS),
             ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.keepalive_permit_without_calls", 1),  # else each channel's next call finds out by itself
         ]
         self._channels = [
             grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS if address else 0)
@@ -239,29 +240,31 @@ class EngineClient:
                 stub = pb_grpc.GenerateServiceStub(self._channel())
                 return await stub.Plan(request, metadata=metadata, timeout=seconds)
 
-            return await _again(partial(self._hedged, call), self._timeout_seconds, self._timeout_seconds)
+            return await self._hedged(call)
 
-    async def _hedged(self, call: Callable[[float], Awaitable[Answer]], seconds: float) -> Answer:
-        """The first of two answers, where one does not come within a try's time: a plan may take a language model longer,
-        and a replica that is gone looks no different."""
-        calls = {asyncio.ensure_future(call(seconds))}
+    async def _hedged(self, call: Callable[[float], Awaitable[Answer]]) -> Answer:
+        """The first answer of a call that is made again where it was lost, and beside the others where it is late: a plan may
+        take a language model long, and a replica that is gone looks no different."""
+        calls: set[asyncio.Future[Answer]] = set()
+        hedges = 0
         try:
-            done, _ = await asyncio.wait(calls, timeout=TRY_SECONDS)
-            if done or self._hedges >= MAX_HEDGES:
-                return await calls.pop()
-            self._hedges += 1
-            log.warning("plan_hedged", seconds=TRY_SECONDS)
-            try:
-                calls.add(asyncio.ensure_future(call(seconds)))
-                while calls:
-                    done, calls = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-                    ended = sorted(done, key=lambda each: each.exception() is not None)
-                    if ended[0].exception() is None:
-                        break
-                return ended[0].result()
-            finally:
-                self._hedges -= 1
+            for pause_seconds in (*RETRY_SECONDS, None):
+                calls.add(asyncio.ensure_future(call(self._timeout_seconds)))
+                ended, calls = await _first_of(calls, None if pause_seconds is None else TRY_SECONDS)
+                if ended is None and self._hedges >= MAX_HEDGES:
+                    ended, calls = await _first_of(calls, None)
+                if ended is None:
+                    hedges, self._hedges = hedges + 1, self._hedges + 1
+                    log.warning("plan_hedged", seconds=TRY_SECONDS)
+                elif (error := ended.exception()) is None:
+                    return ended.result()
+                elif pause_seconds is None or not (isinstance(error, grpc.aio.AioRpcError) and _is_lost(error)):
+                    raise error
+                else:
+                    await asyncio.sleep(pause_seconds)
+            raise AssertionError("the last try ends with an answer or an error")
         finally:
+            self._hedges -= hedges
             for each in calls:
                 each.cancel()
 
@@ -371,6 +374,17 @@ class Chunks:
 def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
     """A call that is shared stands in the trace of the first that has one."""
     return next((carried for _, carried in calls if carried), ())
+
+
+async def _first_of(
+    calls: set[asyncio.Future[Answer]], seconds: float | None
+) -> tuple[asyncio.Future[Answer] | None, set[asyncio.Future[Answer]]]:
+    """The first that ends, and those that do not; without a limit the first with an answer, or the last without one."""
+    while True:
+        done, calls = await asyncio.wait(calls, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ended = min(done, key=lambda each: each.exception() is not None, default=None)
+        if ended is None or seconds is not None or not calls or ended.exception() is None:
+            return ended, calls
 
 
 async def _again(call: Callable[[float], Awaitable[Answer]], try_seconds: float, last_seconds: float) -> Answer:
