@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from services.core.store.database import Database
 from tests.cluster.cluster import Cluster, events, question
 from tests.running_system import LECTURE, upload, wait_for
 from tests.waiting import until
@@ -19,6 +23,17 @@ from tests.waiting import until
 AWAY_SECONDS = 20
 ANSWER_SECONDS = 300  # a hang guard
 MESSAGES, TOKENS, INTERVAL_SECONDS = 60, 4, 0.5
+LOCK = "SELECT pg_advisory_xact_lock(58)"
+HOLDS_LOCK = f"""
+import asyncio, sys
+from sqlalchemy import text
+from services.core.store.database import Database
+async def hold():
+    async with Database(sys.argv[1], statement_seconds=0).write() as connection:
+        await connection.execute(text({LOCK!r}))
+        await asyncio.Event().wait()
+asyncio.run(hold())
+"""
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -161,3 +176,29 @@ def _is_known(cluster: Cluster, host: str) -> bool:
         node["raylet"]["nodeManagerAddress"] == cluster.host(host).address and node["raylet"]["state"] == "ALIVE"
         for node in nodes
     )
+
+
+async def test_what_a_lost_host_had_locked_is_let_go(cluster: Cluster) -> None:
+    """Else what others write waits until PostgreSQL ends transactions that stand still."""
+    url = f"postgresql+asyncpg://postgres@{cluster.host('database').address}:5432/arcus"
+    worker = cluster.host("worker-0")
+    with worker.running([sys.executable, "-c", HOLDS_LOCK, url]):
+        database = Database(url, statement_seconds=0)
+        try:
+            await _until_locked(database)
+            with worker.cut():
+                began = time.monotonic()
+                async with database.write() as connection:
+                    await connection.execute(text(LOCK))
+                print(f"lost with a lock: let go after {time.monotonic() - began:.1f} s")
+        finally:
+            await database.close()
+
+
+async def _until_locked(database: Database) -> None:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        is_free = True
+        while is_free:
+            async with database.write() as connection:
+                is_free = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(58)"))
+            await asyncio.sleep(0.1)

@@ -86,7 +86,7 @@ class PostgresServer:
             f"listen_addresses={'*' if enter else ''}",
             "fsync=off",
             "full_page_writes=off",
-            "max_connections=100", "log_lock_waits=on", "log_line_prefix=%m %p ",
+            "max_connections=100",
         ]
         self._log = (self._folder / "log").open("wb")
         command = [*enter, str(binaries / "postgres"), "-D", str(data), "-k", str(self._folder)]

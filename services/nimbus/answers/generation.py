@@ -117,7 +117,7 @@ class Generation:
                 try:
                     is_last_try = pause_seconds is None
                     async with self._engine.generate(
-                        self._request, self._usage, is_last_try=is_last_try
+                        self._request, self._usage, key_id=self._key_id, is_last_try=is_last_try
                     ) as self._chunks:
                         if self._stopped:
                             return
