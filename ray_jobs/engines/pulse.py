@@ -9,7 +9,7 @@ from typing import TypeVar
 Message = TypeVar("Message")
 
 PULSE_SECONDS = (
-    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/client.py)
+    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/calls.py)
 )
 AHEAD = 16  # messages that an engine may be ahead of whoever reads them
 

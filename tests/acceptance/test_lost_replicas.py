@@ -11,8 +11,8 @@ import grpc
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from services.nimbus.engine import client as engine_client
-from services.nimbus.engine.client import RETRY_SECONDS
+from services.nimbus.engine import calls as engine_calls
+from services.nimbus.engine.calls import RETRY_SECONDS
 from tests.acceptance.described import described_talk
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
@@ -78,7 +78,7 @@ def streamed(account: Account, **request: Any) -> list[dict[str, Any]]:
 def test_another_replica_goes_on_where_the_lost_one_stopped(
     account: Account, server: FailingServer, monkeypatch: pytest.MonkeyPatch, is_silent: bool, after: int, request_: Any
 ) -> None:
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.5)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.5)
     server.set(len(RETRY_SECONDS), after, is_silent=is_silent)
     events = streamed(account, **request_)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))

@@ -12,9 +12,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.index.replica import BATCH_QUERIES
 from services.core.engines.config import parse_engine_config
-from services.core.errors import ArcusError, Reason
+from services.core.errors import REASON_HEADER, ArcusError, Reason
 from services.core.index.embedding_log import EmbeddingLog, Placement
-from services.nimbus.engine.client import REASON_HEADER, EngineClient, VectorHit
+from services.nimbus.engine.client import EngineClient, VectorHit
 from services.nimbus.engine.shards import MAX_LOOKS, ShardSearch
 from services.telemetry import tracing
 from tests.acceptance.scripted_server import ScriptedServer

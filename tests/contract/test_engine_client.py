@@ -15,8 +15,10 @@ from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
+from services.nimbus.engine import calls as engine_calls
 from services.nimbus.engine import client as engine_client
-from services.nimbus.engine.client import EngineClient, ReplicaLostError
+from services.nimbus.engine.calls import ReplicaLostError
+from services.nimbus.engine.client import EngineClient
 
 CONFIG = parse_engine_config(
     "engines: {there: {kind: openai, base_url: 'http://127.0.0.1:1/v1', model: m}}\n"
@@ -177,7 +179,7 @@ class SilentOnce(Replica):
 
 
 async def test_a_vector_that_does_not_come_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.2)
     replica = SilentOnce()
     async with client(replica) as engine:
         assert await engine.embed(["x"]) == [b"1234"]
@@ -212,7 +214,7 @@ LATE_TWICE = ("wait", "wait", "answer")
 async def test_a_plan_that_is_late_or_lost_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.2)
     replica = Planner(*calls)
     async with client(replica) as engine:
         assert (await engine.plan(pb.PlanRequest(model="nimbus-001"))).question == str(len(calls))
@@ -221,7 +223,7 @@ async def test_a_plan_that_is_late_or_lost_is_asked_for_again(
 
 @pytest.mark.parametrize("calls", [("UNAVAILABLE",) * 3, ("wait", "DATA_LOSS"), ("wait", *("UNAVAILABLE",) * 2)])
 async def test_a_plan_that_fails_each_time_is_told(monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]) -> None:
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.2)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.2)
     replica = Planner(*calls)
     async with served(replica) as port:
         engine = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=2, config=CONFIG)
@@ -233,8 +235,8 @@ async def test_a_plan_that_fails_each_time_is_told(monkeypatch: pytest.MonkeyPat
 
 async def test_a_plan_that_is_late_is_taken_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where so many are asked for a second time that this one is not."""
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.05)
-    monkeypatch.setattr(engine_client, "MAX_HEDGES", 1)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.05)
+    monkeypatch.setattr(engine_calls, "MAX_HEDGES", 1)
     replica = Planner("wait", "wait", "wait")
     async with client(replica) as engine:
         planned = [asyncio.create_task(engine.plan(pb.PlanRequest(model="nimbus-001"))) for _ in range(2)]
@@ -266,7 +268,7 @@ class Silent(Replica):
 async def test_a_replica_that_says_nothing_at_all_is_told_from_one_that_is_slow(
     monkeypatch: pytest.MonkeyPatch, pulses: bool, is_last_try: bool, lost: bool
 ) -> None:
-    monkeypatch.setattr(engine_client, "TRY_SECONDS", 0.5)
+    monkeypatch.setattr(engine_calls, "TRY_SECONDS", 0.5)
     heard = []
     async with served(Silent(pulses=pulses)) as port:
         engine = EngineClient(f"127.0.0.1:{port}", "secret", timeout_seconds=1.2, config=CONFIG)

@@ -39,6 +39,7 @@ from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
 from services.core.store.notices import Notices
 from services.core.store.pool_pings import ping_after_pause
+from services.core.store.postgres_sessions import session_settings
 
 BUSY_TIMEOUT_SECONDS = 30
 DIRECT_THREADS = 2
@@ -46,8 +47,6 @@ SCHEMA_POLL_SECONDS = 0.5
 SETUP_LOCK = 7146725  # any number, the same in every process
 POOL_SIZE = 5
 STATEMENT_SECONDS = 60.0
-# In seconds: PostgreSQL looks for a client whose host is gone, and lets go of what its transaction locked, after 12 s.
-LOST_CLIENT = {"tcp_keepalives_idle": "6", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 Result = TypeVar("Result")
 UNAVAILABLE = (
     "locked",
@@ -107,13 +106,7 @@ class Database:
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:
             options["pool_use_lifo"] = True  # what was used last is the least likely to have died meanwhile
-            milliseconds = str(int(statement_seconds * 1000))
-            limits = dict.fromkeys(
-                ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), milliseconds
-            )
-            # PostgreSQL compiles what it guesses to be dear: a claim that runs in 16 ms took 130 more for that.
-            server_settings = {"application_name": "arcus", "jit": "off", **limits, **LOST_CLIENT}
-            options["connect_args"] = {"server_settings": server_settings}
+            options["connect_args"] = {"server_settings": session_settings(statement_seconds)}
         self.url = url
         self._engine = create_async_engine(url, **options)
         # Behind many requests some would not come in time, and have a connection of their own: SQLite's writer, which

@@ -19,7 +19,8 @@ from services.nimbus.answers.events import Entry, EventLog
 from services.nimbus.answers.moments import Moments
 from services.nimbus.context.prompt import CHARACTERS_PER_TOKEN
 from services.nimbus.context.sources import Prepared
-from services.nimbus.engine.client import RETRY_SECONDS, Chunks, EngineClient, ReplicaLostError
+from services.nimbus.engine.calls import RETRY_SECONDS, Chunks, ReplicaLostError
+from services.nimbus.engine.client import EngineClient
 from services.telemetry.metrics import AnswerMeter
 from services.telemetry.span_names import INPUT_TOKENS, OUTPUT_TOKENS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,8 @@ from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, SEE, EngineConfig
-from services.core.errors import KEY_HEADER, REASON_HEADER, REQUEST_HEADER, RETRY_HEADER, ArcusError, Reason
+from services.core.errors import KEY_HEADER, REQUEST_HEADER, ArcusError, Reason
+from services.nimbus.engine.calls import Chunks, Hedges, again, mapped
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
     CHAT,
@@ -43,12 +44,6 @@ CHANNELS = 4  # a proxy allows about 100 streams on one HTTP/2 connection
 GONE_MS = 6_000
 PING_MS, SILENT_MS = 10_000, 25_000
 CONNECT_MS = 2_000  # of one attempt: a Service's next one goes to another host
-RETRY_SECONDS = (0.05, 0.25)  # before a call is made again whose replica or host was lost: another may answer
-# Of a vector or a search, and of a silence of an answer's replica, which says that it is there every 2 s; but for the last
-# try, which may take as long as any call. A proxy goes on sending to a host that was cut off until its own checks fail, some
-# ten seconds, and never ends the calls that the host has.
-TRY_SECONDS = 8.0
-MAX_HEDGES = 16  # plans that are asked for a second time at once, so that slow engines get little more to do
 MAX_MESSAGE_BYTES = 16 * 1024**2
 Distinct = Literal["embedding", "segment", "file"]
 DISTINCT: dict[Distinct, Any] = {
@@ -63,19 +58,6 @@ Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
-# The one table of engine failures.
-REASONS = {
-    grpc.StatusCode.UNAVAILABLE: Reason.ENGINE_UNAVAILABLE,
-    grpc.StatusCode.UNIMPLEMENTED: Reason.ENGINE_UNAVAILABLE,  # what the proxy says while replicas start
-    grpc.StatusCode.NOT_FOUND: Reason.ENGINE_UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.ENGINE_UNAVAILABLE,
-    grpc.StatusCode.CANCELLED: Reason.ENGINE_UNAVAILABLE,  # by the other side: our own cancellation raises CancelledError
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.LIMIT_EXCEEDED,
-    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_ARGUMENT,
-}
-# What the proxy says of a replica that ended with the call. A replica itself names its reason with these.
-LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
-
 
 @dataclass(frozen=True)
 class VectorHit:
@@ -87,10 +69,6 @@ class VectorHit:
 SpaceVector = tuple[str, bytes]  # the space of the index that it belongs to, and float32 little-endian, of unit length
 Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
 Text = tuple[str, Metadata]  # the same
-
-
-class ReplicaLostError(ArcusError):
-    """A call that its replica did not end: it is gone, or says nothing any more. Another may answer."""
 
 
 class MovedError(Exception):
@@ -139,7 +117,7 @@ class EngineClient:
         )
         self._index_replicas = index_replicas
         self._searching: dict[int, Coalescer[Search, pb.SearchResponse]] = {}
-        self._hedges = 0
+        self._hedges = Hedges()
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -164,8 +142,8 @@ class EngineClient:
             stub = pb_grpc.EmbedServiceStub(self._channel())
             return await stub.Embed(request, metadata=metadata, timeout=seconds)
 
-        with self._metrics.engine_call(application, "Embed"), _mapped():
-            reply = await _again(call, TRY_SECONDS, self._timeout_seconds)
+        with self._metrics.engine_call(application, "Embed"), mapped():
+            reply = await again(call, self._timeout_seconds)
         width = reply.dimensions * 4
         starts = range(0, len(reply.vectors), width)
         return [(reply.space, reply.vectors[start : start + width]) for start in starts]
@@ -218,8 +196,8 @@ class EngineClient:
         return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
 
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
-        with self._metrics.engine_call(f"index-{shard}", "Search"), _mapped():
-            return await _again(partial(self._call_shard, shard, searches), TRY_SECONDS, self._timeout_seconds)
+        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
+            return await again(partial(self._call_shard, shard, searches), self._timeout_seconds)
 
     async def _call_shard(self, shard: int, searches: list[Search], seconds: float) -> Sequence[pb.SearchResponse]:
         metadata = self._metadata(f"index-{shard}", _first(searches))
@@ -233,40 +211,14 @@ class EngineClient:
         """What to look for before the answer is written."""
         application = self._models[request.model]
         span = client_span(f"{PLAN} {request.model}", {OPERATION: PLAN, MODEL: request.model, **OURS})
-        with span as (_, carried), self._metrics.engine_call(application, "Plan"), _mapped():
+        with span as (_, carried), self._metrics.engine_call(application, "Plan"), mapped():
             metadata = self._metadata(application, carried)
 
-            async def call(seconds: float) -> pb.PlanResponse:
+            async def call() -> pb.PlanResponse:
                 stub = pb_grpc.GenerateServiceStub(self._channel())
-                return await stub.Plan(request, metadata=metadata, timeout=seconds)
+                return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
 
-            return await self._hedged(call)
-
-    async def _hedged(self, call: Callable[[float], Awaitable[Answer]]) -> Answer:
-        """The first answer of a call that is made again where it was lost, and beside the others where it is late: a plan may
-        take a language model long, and a replica that is gone looks no different."""
-        calls: set[asyncio.Future[Answer]] = set()
-        hedges = 0
-        try:
-            for pause_seconds in (*RETRY_SECONDS, None):
-                calls.add(asyncio.ensure_future(call(self._timeout_seconds)))
-                ended, calls = await _first_of(calls, None if pause_seconds is None else TRY_SECONDS)
-                if ended is None and self._hedges >= MAX_HEDGES:
-                    ended, calls = await _first_of(calls, None)
-                if ended is None:
-                    hedges, self._hedges = hedges + 1, self._hedges + 1
-                    log.warning("plan_hedged", seconds=TRY_SECONDS)
-                elif (error := ended.exception()) is None:
-                    return ended.result()
-                elif pause_seconds is None or not (isinstance(error, grpc.aio.AioRpcError) and _is_lost(error)):
-                    raise error
-                else:
-                    await asyncio.sleep(pause_seconds)
-            raise AssertionError("the last try ends with an answer or an error")
-        finally:
-            self._hedges -= hedges
-            for each in calls:
-                each.cancel()
+            return await self._hedges.first(call)
 
     @asynccontextmanager
     async def generate(
@@ -292,7 +244,7 @@ class EngineClient:
             stub = pb_grpc.GenerateServiceStub(self._channel())
             carried = (*carried, (KEY_HEADER, key_id)) if key_id else carried
             call = stub.Generate(request, metadata=self._metadata(application, carried))
-            chunks = Chunks(call, self._timeout_seconds if is_last_try else TRY_SECONDS, self._timeout_seconds)
+            chunks = Chunks(call, self._timeout_seconds, is_last_try=is_last_try)
             try:
                 yield chunks
             finally:
@@ -302,7 +254,7 @@ class EngineClient:
 
     async def check(self) -> None:
         """Raises ENGINE_UNAVAILABLE unless an engine answers now."""
-        with _mapped():
+        with mapped():
             stub = pb_grpc.EmbedServiceStub(self._channel())
             await stub.Embed(pb.EmbedRequest(texts=[]), metadata=self._metadata(self._embedder), timeout=2)
 
@@ -317,126 +269,6 @@ class EngineClient:
         return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
 
 
-class Chunks:
-    """What an engine writes. Ends a call that is silent for too long, without a timer for each message.
-
-    The time that a reader takes over a message is not the engine's.
-    """
-
-    def __init__(self, call: grpc.aio.UnaryStreamCall, silent_seconds: float, timeout_seconds: float) -> None:
-        """silent_seconds: without so much as a pulse; timeout_seconds: without a message."""
-        self._call = call
-        self._silent_seconds = min(silent_seconds, timeout_seconds)
-        self._timeout_seconds = timeout_seconds
-        self._steps = 0  # odd while a message is with whoever reads
-        self._pulses = 0
-        self._is_lost = False
-        self._waits_since = asyncio.get_running_loop().time()
-        self._look_again()
-
-    async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
-        with _mapped():
-            try:
-                async for chunk in self._call:
-                    if not (chunk.output_tokens or chunk.ByteSize()):  # the first is cheap, and almost all have it
-                        self._pulses += 1
-                        continue
-                    self._steps += 1
-                    yield chunk
-                    self._steps += 1
-            except asyncio.CancelledError as error:
-                if self._is_lost and not _is_cancelled():
-                    raise ReplicaLostError(Reason.ENGINE_UNAVAILABLE) from error
-                raise
-
-    def cancel(self) -> None:
-        """Stops the engine; whoever is reading gets ENGINE_UNAVAILABLE."""
-        self._call.cancel()
-
-    def end(self) -> None:
-        self._handle.cancel()
-
-    def _look_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._handle = loop.call_later(self._silent_seconds, self._check, self._steps, self._pulses)
-
-    def _check(self, steps_before: int, pulses_before: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._steps % 2 or self._steps != steps_before:
-            self._waits_since = now
-        elif self._pulses == pulses_before or now - self._waits_since >= self._timeout_seconds:
-            self._is_lost = self._pulses == pulses_before
-            self._call.cancel()
-            return
-        self._look_again()
-
-
 def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
     """A call that is shared stands in the trace of the first that has one."""
     return next((carried for _, carried in calls if carried), ())
-
-
-async def _first_of(
-    calls: set[asyncio.Future[Answer]], seconds: float | None
-) -> tuple[asyncio.Future[Answer] | None, set[asyncio.Future[Answer]]]:
-    """The first that ends, and those that do not; without a limit the first with an answer, or the last without one."""
-    while True:
-        done, calls = await asyncio.wait(calls, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        ended = min(done, key=lambda each: each.exception() is not None, default=None)
-        if ended is None or seconds is not None or not calls or ended.exception() is None:
-            return ended, calls
-
-
-async def _again(call: Callable[[float], Awaitable[Answer]], try_seconds: float, last_seconds: float) -> Answer:
-    """Made again, over another connection, where it was lost or took longer than a try may; the last one may take longer."""
-    try_seconds = min(try_seconds, last_seconds)
-    for pause_seconds in RETRY_SECONDS:
-        try:
-            return await call(try_seconds)
-        except grpc.aio.AioRpcError as error:
-            is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and try_seconds < last_seconds
-            if not is_late and not _is_lost(error):
-                raise
-            log.warning(
-                "engine_call_repeated", late=is_late, code=error.code().name, details=(error.details() or "")[:200]
-            )
-        await asyncio.sleep(pause_seconds)
-    return await call(last_seconds)
-
-
-def _is_lost(error: grpc.aio.AioRpcError) -> bool:
-    """Whether a call ended without an answer of the replica, which would name its reason."""
-    return error.code() in LOST and REASON_HEADER not in dict(error.trailing_metadata() or ())
-
-
-def _is_cancelled() -> bool:
-    """Whether it is the task that was cancelled, and not a call of it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-class _mapped:
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, grpc.aio.AioRpcError):
-            raise _failure(error) from error
-        if isinstance(error, asyncio.CancelledError) and not _is_cancelled():
-            raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine stopped answering; try again.") from error
-
-
-def _failure(error: grpc.aio.AioRpcError) -> ArcusError:
-    is_lost = _is_lost(error)
-    reason = Reason.ENGINE_UNAVAILABLE if is_lost else REASONS.get(error.code(), Reason.INTERNAL)
-    if error.code() not in REASONS:
-        log.error("engine_failed", code=error.code().name, details=(error.details() or "")[:1000])
-    trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
-    # What gRPC itself says of an internal error is for the log; what a replica says is for whoever asked.
-    told = reason in (Reason.INVALID_ARGUMENT, Reason.LIMIT_EXCEEDED) or trailers.get(REASON_HEADER) == reason.value
-    seconds = trailers.get(RETRY_HEADER, "")
-    return (ReplicaLostError if is_lost else ArcusError)(
-        reason,
-        error.details() if told else None,
-        retry_after_seconds=int(seconds) if str(seconds).isdigit() else None,
-    )
