@@ -209,6 +209,7 @@ async def counted(database: Database, settings: Settings, requests: int, began: 
     if database.is_sqlite:
         async with database.write() as connection:
             pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
+            pages -= (await connection.execute(text("PRAGMA freelist_count"))).scalar_one()  # room for what comes
             size = pages * (await connection.execute(text("PRAGMA page_size"))).scalar_one()
     else:
         async with database.read() as connection:  # as its autovacuum does within minutes: what is deleted makes room
