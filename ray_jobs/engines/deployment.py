@@ -103,6 +103,7 @@ class EngineReplica:
             async for chunk in chunks:
                 counted.told(chunk)
                 yield chunk
+                counted.taken()
         finally:
             counted.ended()
             await chunks.aclose()  # type: ignore[attr-defined]

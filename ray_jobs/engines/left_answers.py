@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.pulse import PULSE_SECONDS
 from services.core.clock import now_ms
 from services.core.errors import KEY_HEADER, ArcusError
 from services.core.store.database import Database
 from services.core.tenants.usage import Usage, usage_record
 
+HELD_UP_SECONDS = 3 * PULSE_SECONDS
 SETTLE_SECONDS = 2.0  # a front that lives has counted by then; of a dead one, none has taken over what it held
 MOST_WAITING = 10_000  # the oldest are forgotten first
 MOST_AT_ONCE = 500
@@ -63,21 +66,30 @@ class LeftAnswers:
 
 
 class Counted:
-    """One call: `told` of each chunk, `ended` once."""
+    """One call: `told` of each chunk, `taken` once whoever reads has it, `ended` once."""
 
     def __init__(self, left: LeftAnswers, request: pb.GenerateRequest, key_id: str | None) -> None:
         self._left = left
         self._request = request
         self._key_id = key_id
         self._input_tokens, self._output_tokens = 0, request.output_tokens_written
+        self._silent_since: float | None = time.monotonic()
 
     def told(self, chunk: pb.GenerateChunk) -> None:
+        self._silent_since = None
         self._output_tokens += chunk.output_tokens
         self._input_tokens += chunk.input_tokens
 
+    def taken(self) -> None:
+        self._silent_since = time.monotonic()
+
     def ended(self) -> None:
-        """Nothing follows of one that wrote nothing, or that others go on with."""
+        """Nothing follows of one that wrote nothing, or that others go on with: a front asks another replica where this one,
+        pulses too, was held up for seconds.
+        """
         if self._key_id is None or not (self._input_tokens or self._output_tokens):
+            return
+        if self._silent_since is not None and time.monotonic() - self._silent_since > HELD_UP_SECONDS:
             return
         request, tokens = self._request, {"input_tokens": self._input_tokens, "output_tokens": self._output_tokens}
         record = usage_record("response", request.tenant_id, request.request_id, model=request.model, **tokens)

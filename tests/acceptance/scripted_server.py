@@ -123,6 +123,8 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
                 if counted is not None:
                     counted.told(chunk)
                 yield chunk
+                if counted is not None:
+                    counted.taken()
         except ArcusError as error:
             await _refuse(context, error)
         finally:

@@ -90,6 +90,26 @@ async def test_a_replica_tells_of_answers_that_callers_waited_for(store, monkeyp
     assert (bucket.key_id, bucket.tenant_id, bucket.model) == ("k", store.tenant, "m")
 
 
+@pytest.mark.parametrize(("is_read", "counted"), [(True, False), (False, True)])
+async def test_a_replica_that_was_held_up_leaves_its_answer_to_the_one_that_is_asked_then(
+    store, monkeypatch, is_read: bool, counted: bool
+):
+    """But not one whose reader took its time."""
+    monkeypatch.setattr(left_answers, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(left_answers, "HELD_UP_SECONDS", 0.0)
+    left = LeftAnswers(store.database)
+    for id, waits in (("a", is_read), ("b", False)):
+        call = left.begin(pb.GenerateRequest(request_id=id, tenant_id=store.tenant, model="m"), {KEY_HEADER: "k"})
+        call.told(pb.GenerateChunk(output_tokens=3))
+        if waits:
+            call.taken()
+        call.ended()
+    while "b" not in await _records(store):  # noqa: ASYNC110  a replica offers no event
+        await asyncio.sleep(0.01)
+    await left.close()
+    assert ("a" in await _records(store)) is counted
+
+
 async def test_uploads_and_videos_are_counted(store):
     file = await store.files.get(store.tenant, (await store.ready()).id)
     (upload, video), _ = await Usage(store.database).buckets(UsageQuery(group_by=("kind",)), Page())
