@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import asyncpg
 import pytest
 
@@ -24,8 +26,15 @@ async def execute(postgres: PostgresServer, name: str, statement: str) -> object
     return value
 
 
+async def new(postgres: PostgresServer) -> str:
+    """One that was never used: what many uses leave behind makes another of the same name too large to be lent again."""
+    name = f"new_{uuid4().hex[:12]}"
+    await postgres.create(name)
+    return name
+
+
 async def test_one_that_is_lent_again_holds_no_row_and_counts_from_one(postgres):
-    name = await postgres.lend()
+    name = await new(postgres)
     database = Database(postgres.url(name))
     keys = Keys(database)
     tenant = (await keys.authenticate(await keys.create("first"))).tenant_id
@@ -54,7 +63,7 @@ async def test_one_that_is_lent_again_holds_no_row_and_counts_from_one(postgres)
     ],
 )
 async def test_one_that_is_no_longer_as_a_new_one_is_not_lent_again(postgres, statement):
-    name = await postgres.lend()
+    name = await new(postgres)
     await execute(postgres, name, statement)
     await postgres.take_back(name)
     other = await postgres.lend()
@@ -64,7 +73,7 @@ async def test_one_that_is_no_longer_as_a_new_one_is_not_lent_again(postgres, st
 
 
 async def test_whoever_still_writes_to_it_is_cut_off_first(postgres):
-    name = await postgres.lend()
+    name = await new(postgres)
     connection = await asyncpg.connect(postgres.url(name).replace("+asyncpg", ""))
     writing = connection.transaction()
     await writing.start()

@@ -60,13 +60,13 @@ def fronts_on(folder: Path, database_url: str, engine: ScriptedServer) -> Iterat
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="engine")
     thread.start()
     try:
-        yield Fronts(_environment(folder, database_url, ready.result(timeout=20)), asyncio.run(new_key()), engine)
+        yield Fronts(environment(folder, database_url, ready.result(timeout=20)), asyncio.run(new_key()), engine)
     finally:
         over.set()
         thread.join()
 
 
-def _environment(folder: Path, database_url: str, engine_address: str) -> dict[str, str]:
+def environment(folder: Path, database_url: str, engine_address: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
     settings = {
         "ARCUS_DATA_DIR": str(folder),

@@ -21,7 +21,7 @@ from services.core.store.database import Database
 from services.core.tenants.keys import Keys
 from tests.acceptance.scripted_server import HeldEngine, ScriptedServer
 from tests.contract.postgres_server import PostgresServer
-from tests.faults.test_responses import environment
+from tests.faults.fronts import environment
 from tests.front_process import FrontProcess, start_front
 from tests.waiting import async_until
 
