@@ -41,7 +41,7 @@ test-fast: setup
 
 # The quick start, the command line, what settings of collections do, entities of a video and what others see of the machine,
 # on one whole system; then whole systems of other engines and parts. Each starts Ray anew, so they are not in `make test`.
-test-systems: setup
+test-systems: setup build/cloudglue-0.7.19
 	$(PY) -m pytest -q tests/systems
 
 # Alerts, dashboards and metrics, by a real Prometheus (Debian's package).

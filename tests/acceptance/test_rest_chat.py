@@ -79,8 +79,8 @@ def test_the_cloudglue_sdk_reads_a_completion_into_its_models(asker: tuple[Accou
 def test_an_older_cloudglue_sdk_creates_gets_and_lists(asker: tuple[Account, str]):
     if not OLD_SDK.exists():
         if os.environ.get("CI"):
-            pytest.fail("cloudglue 0.7.19 is not in build/; `make test` puts it there")
-        pytest.skip("cloudglue 0.7.19 is not in build/; `make test` puts it there")
+            pytest.fail("cloudglue 0.7.19 is not in build/; `make build/cloudglue-0.7.19` puts it there")
+        pytest.skip("cloudglue 0.7.19 is not in build/; `make build/cloudglue-0.7.19` puts it there")
     account, collection_id = asker
     run = subprocess.run(
         [sys.executable, "-c", OLD_CHAT, account.key, f"{account.front.url}/v1", collection_id],

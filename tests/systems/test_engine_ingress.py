@@ -102,7 +102,9 @@ async def test_one_port_serves_every_application(channel: grpc.aio.Channel) -> N
     chunks = engine_pb2_grpc.GenerateServiceStub(channel).Generate(
         pb.GenerateRequest(instructions='{"messages": 3}'), metadata=metadata("engine-scripted")
     )
-    assert [chunk.finish_reason async for chunk in chunks] == ["", "", "", "stop"]
+    first, *told = [chunk async for chunk in chunks]
+    assert not first.ByteSize(), "it says at once that it is there"
+    assert [chunk.finish_reason for chunk in told] == ["", "", "", "stop"]
 
 
 @pytest.mark.parametrize("secret", ["", "wrong"])
@@ -124,10 +126,10 @@ async def test_an_error_arrives_with_its_reason_after_what_was_said(channel: grp
     script = '{"messages": 5, "fail_after": 2, "fail_reason": "LIMIT_EXCEEDED"}'
     received = 0
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        async for _ in engine_pb2_grpc.GenerateServiceStub(channel).Generate(
+        async for chunk in engine_pb2_grpc.GenerateServiceStub(channel).Generate(
             pb.GenerateRequest(instructions=script), metadata=metadata("engine-scripted")
         ):
-            received += 1
+            received += bool(chunk.text)
     assert received == 2
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert dict(raised.value.trailing_metadata() or ())["x-arcus-reason"] == "LIMIT_EXCEEDED"

@@ -46,8 +46,8 @@ def test_the_quick_start_runs_on_the_newest_sdk(system: RunningSystem) -> None:
 def test_the_quick_start_runs_on_an_older_sdk(system: RunningSystem) -> None:
     if not OLD_SDK.exists():
         if os.environ.get("CI"):
-            pytest.fail("cloudglue 0.7.19 is not in build/; `make test` puts it there")
-        pytest.skip("cloudglue 0.7.19 is not in build/; `make test` puts it there")
+            pytest.fail("cloudglue 0.7.19 is not in build/; `make build/cloudglue-0.7.19` puts it there")
+        pytest.skip("cloudglue 0.7.19 is not in build/; `make build/cloudglue-0.7.19` puts it there")
     printed = run_quickstart(system, "quickstart-old", str(OLD_SDK))
     assert printed.startswith("cloudglue 0.7.19 ")
     assert "Fundy" in printed
