@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from ray.serve import Application
 
 from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
-from ray_jobs.engines.left_answers import LeftAnswers
+from ray_jobs.engines.left_answers import Counted, LeftAnswers
 from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
@@ -97,11 +98,11 @@ class EngineReplica:
 
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
-        chunks = self._gate.stream(grpc_context, self._generate, request)
         counted = self._left.begin(request, dict(grpc_context.invocation_metadata()))
+        chunks = self._gate.stream(grpc_context, partial(self._generate, counted), request)
         try:
             async for chunk in chunks:
-                counted.told(chunk)
+                counted.sent()
                 yield chunk
                 counted.taken()
         finally:
@@ -149,15 +150,16 @@ class EngineReplica:
     async def _plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         return await _played(self._engine.generator).plan(request)
 
-    def _generate(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-        return with_pulse(self._counted(request), pb.GenerateChunk())
+    def _generate(self, counted: Counted, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        return with_pulse(self._written(counted, request), pb.GenerateChunk())
 
-    async def _counted(self, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+    async def _written(self, counted: Counted, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         answer = self._answers.begin()
         chunks = _played(self._engine.generator).generate(request)
         try:
             async for chunk in chunks:
                 answer.told()
+                counted.told(chunk)
                 yield chunk
         finally:
             answer.ended()

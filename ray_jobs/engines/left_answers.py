@@ -66,7 +66,7 @@ class LeftAnswers:
 
 
 class Counted:
-    """One call: `told` of each chunk, `taken` once whoever reads has it, `ended` once."""
+    """One call: `told` of each chunk that is written, `sent` and `taken` around each that is read, `ended` once."""
 
     def __init__(self, left: LeftAnswers, request: pb.GenerateRequest, key_id: str | None) -> None:
         self._left = left
@@ -76,9 +76,11 @@ class Counted:
         self._silent_since: float | None = time.monotonic()
 
     def told(self, chunk: pb.GenerateChunk) -> None:
-        self._silent_since = None
         self._output_tokens += chunk.output_tokens
         self._input_tokens += chunk.input_tokens
+
+    def sent(self) -> None:
+        self._silent_since = None
 
     def taken(self) -> None:
         self._silent_since = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
-from ray_jobs.engines.left_answers import LeftAnswers
+from ray_jobs.engines.left_answers import Counted, LeftAnswers
 from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
@@ -113,15 +114,22 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         except ArcusError as error:
             await _refuse(context, error)
 
+    async def _written(self, counted: Counted | None, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
+        async with aclosing(self.engine.generate(request)) as chunks:
+            async for chunk in chunks:
+                if counted is not None:
+                    counted.told(chunk)
+                yield chunk
+
     async def Generate(self, request: Any, context: Any) -> Any:
         metadata = dict(context.invocation_metadata())
         self.request_ids.append(metadata.get(REQUEST_HEADER, ""))
         self.traceparents.append(metadata.get("traceparent", ""))
         counted = self.left.begin(request, metadata) if self.left is not None else None
         try:
-            async for chunk in with_pulse(self.engine.generate(request), pb.GenerateChunk()):
+            async for chunk in with_pulse(self._written(counted, request), pb.GenerateChunk()):
                 if counted is not None:
-                    counted.told(chunk)
+                    counted.sent()
                 yield chunk
                 if counted is not None:
                     counted.taken()

@@ -101,6 +101,7 @@ async def test_a_replica_that_was_held_up_leaves_its_answer_to_the_one_that_is_a
     for id, waits in (("a", is_read), ("b", False)):
         call = left.begin(pb.GenerateRequest(request_id=id, tenant_id=store.tenant, model="m"), {KEY_HEADER: "k"})
         call.told(pb.GenerateChunk(output_tokens=3))
+        call.sent()
         if waits:
             call.taken()
         call.ended()
