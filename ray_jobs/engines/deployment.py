@@ -106,8 +106,10 @@ class EngineReplica:
                 yield chunk
                 counted.taken()
         finally:
-            counted.ended()
-            await chunks.aclose()  # type: ignore[attr-defined]
+            try:
+                await chunks.aclose()  # type: ignore[attr-defined]
+            finally:
+                counted.ended()  # the engine writes no more
 
     async def embed_texts(self, texts: list[str]) -> Any:
         """float32 [len(texts), dimensions]."""

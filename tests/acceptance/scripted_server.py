@@ -127,12 +127,13 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.traceparents.append(metadata.get("traceparent", ""))
         counted = self.left.begin(request, metadata) if self.left is not None else None
         try:
-            async for chunk in with_pulse(self._written(counted, request), pb.GenerateChunk()):
-                if counted is not None:
-                    counted.sent()
-                yield chunk
-                if counted is not None:
-                    counted.taken()
+            async with aclosing(with_pulse(self._written(counted, request), pb.GenerateChunk())) as chunks:
+                async for chunk in chunks:
+                    if counted is not None:
+                        counted.sent()
+                    yield chunk
+                    if counted is not None:
+                        counted.taken()
         except ArcusError as error:
             await _refuse(context, error)
         finally:
