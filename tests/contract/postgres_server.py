@@ -174,9 +174,14 @@ class PostgresServer:
             await connection.close()
 
     async def _connect(self, name: str = "postgres", **settings: str) -> asyncpg.Connection:
-        return await asyncpg.connect(
-            user=self._user, database=name, host=str(self._folder), server_settings=settings or None
-        )
+        try:
+            return await asyncpg.connect(
+                user=self._user, database=name, host=str(self._folder), server_settings=settings or None
+            )
+        except OSError as error:
+            if self._process.poll() is None:
+                raise
+            raise RuntimeError((self._folder / "log").read_text()[-4000:]) from error
 
     async def _execute(self, statement: str, name: str = "postgres", **settings: str) -> None:
         connection = await self._connect(name, **settings)
