@@ -79,7 +79,7 @@ async def test_whoever_still_writes_to_it_is_cut_off_first(postgres):
     await writing.start()
     await connection.execute(AUDIT)
     await postgres.take_back(name)
-    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)):
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await writing.commit()
     assert await postgres.lend() == name
     assert await execute(postgres, name, "SELECT count(*) FROM audit_records") == 0
