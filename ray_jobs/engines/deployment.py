@@ -44,9 +44,6 @@ from services.core.store.database import Database
 from services.telemetry.tracing import start_tracing
 
 MAX_TEXTS = 1024
-PULSE_SECONDS = (
-    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/client.py)
-)
 # Beyond what the engine itself takes, so that it is the engine that refuses, with its reason: each question is planned
 # first, and as many may come at once as two fronts let in (ARCUS_MAX_RESPONSES).
 SPARE_CALLS = 512

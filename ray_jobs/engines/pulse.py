@@ -8,9 +8,8 @@ from typing import TypeVar
 
 Message = TypeVar("Message")
 
-PULSE_SECONDS = (
-    2.0  # a front takes a replica that is silent for four of them for lost (services/nimbus/engine/calls.py)
-)
+# A front takes a replica that is silent for four of these for lost (services/nimbus/engine/calls.py).
+PULSE_SECONDS = 2.0
 AHEAD = 16  # messages that an engine may be ahead of whoever reads them
 
 

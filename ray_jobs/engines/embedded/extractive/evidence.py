@@ -32,7 +32,7 @@ MAX_CHARACTERS = 2_000  # of a question that are read
 MAX_PASSAGES = 400  # that are measured for one question
 MAX_JUDGED = 8  # the likeliest passages of a question for somebody, whose names are looked at
 QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
-SURE_MEASURE = 0.8  # probability of a measure from which a number of another is no answer
+CERTAIN_MEASURE = 0.8  # probability of a measure from which a number of another is no answer
 LIKENESS_MIDDLE, LIKENESS_SCALE = 0.82, 20.0  # of e5's likenesses, which lie close together
 FEATURES = (
     "likeness_en",  # of the vectors, centred and scaled; by the language of the question, since each has its own level
@@ -126,7 +126,7 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
     contrast = (scores - scores.mean()) / (scores.std() + 0.01)
     kind = WANTED.get(question.form)
     asked = Held(text)
-    wanted = wanted_measure(text, SURE_MEASURE) if kind == "number" else ""
+    wanted = wanted_measure(text, CERTAIN_MEASURE) if kind == "number" else ""
     rows = np.zeros((len(found), len(FEATURES)))
     for place, (source, passage) in enumerate(found):
         around = near[source.segment_id]

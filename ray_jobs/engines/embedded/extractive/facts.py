@@ -214,7 +214,7 @@ def may_measure(number: str, wanted: str) -> bool:
     """Whether a number can be one of what is wanted: it has a unit of it, one that may be of several ("120 m"), or none
     where such numbers often have none."""
     unit = _unit(number)
-    found = measure(number)
+    found = _measures().get(unit, "")
     is_bare = not unit or unit in closed_class("counter")
     return not wanted or found == wanted or (not found and (wanted in BARE or not is_bare))
 
