@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.load.__main__ import own_system, run
+from loadtests.load.__main__ import run
 from loadtests.load.generator import Run
 from loadtests.load.scenario import Scenario, load_scenario
+from loadtests.load.systems import own_system
 from loadtests.load.verdict import MOST_CPU_SHARE, MOST_DELAY_SECONDS, Verdict, percentile
 from services.core.errors import ArcusError, invalid
 

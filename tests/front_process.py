@@ -40,15 +40,17 @@ def make_key(data_dir: Path, key: str) -> None:
     asyncio.run(make())
 
 
-def start_front(environment: Mapping[str, str], log: Path = Path(os.devnull)) -> FrontProcess:
-    """Waits until it listens, on a free port. Its log is added to `log`."""
+def start_front(
+    environment: Mapping[str, str], log: Path = Path(os.devnull), ports: tuple[int, int] = (0, 0)
+) -> FrontProcess:
+    """Waits until it listens. `ports`: of HTTP and gRPC, 0 is a free one. Its log is added to `log`."""
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.front"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**environment, "ARCUS_HTTP_PORT": "0", "ARCUS_GRPC_PORT": "0"},
+            env={**environment, "ARCUS_HTTP_PORT": str(ports[0]), "ARCUS_GRPC_PORT": str(ports[1])},
             cwd=ROOT,
         )
     ports = json.loads(first_line(process, START_SECONDS))

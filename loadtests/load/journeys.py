@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from loadtests.load.target import Target, Tenant, upload
 
 DELTA, LAST = "response.output_text.delta", ("response.completed", "response.failed", "response.incomplete")
 CUT_AFTER = 5  # events, of a stream that is taken up again
+LEFT_AFTER = 8  # events, the first words among them
 SLOW_SECONDS = 0.2  # that a slow reader takes for an event
 AGAIN_SECONDS = 0.5  # until a stream that broke is asked for again
 TOKENS_PER_MESSAGE = 2
@@ -32,11 +34,13 @@ class Journeys:
         self._scenario = scenario
         self._target = target
         self._session = session
-        self._channel = grpc.aio.insecure_channel(target.grpc) if target.grpc else None
+        self._doors = itertools.cycle(target.http)
+        self._channels = [grpc.aio.insecure_channel(address) for address in target.grpc]
+        self._channel = itertools.cycle(self._channels)
 
     async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in self._channels:
+            await channel.close()
 
     async def start(self, order: Order, outcome: Outcome, clock: Clock) -> None:
         tenant = self._target.tenants[order.tenant]
@@ -53,8 +57,36 @@ class Journeys:
                     await asyncio.sleep(pause_seconds)
         heard.check(self._words(order))
 
+    async def _leave(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """Somebody who goes away while it is written; the engine is to write no more for nobody."""
+        heard = _Heard(outcome, clock)
+        async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
+            async for event in _events(reply):
+                heard.take(event)
+                if heard.count == LEFT_AFTER:
+                    break
+            reply.close()  # the connection, not only this reply
+        await self._until_freed(order, outcome)
+
+    async def _leave_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        heard = _Heard(outcome, clock)
+        await self._hear_grpc(order, tenant, heard, count=LEFT_AFTER)
+        await self._until_freed(order, outcome)
+
+    async def _until_freed(self, order: Order, outcome: Outcome) -> None:
+        left = asyncio.get_running_loop().time()
+        async with self._session.get(f"{self._target.engine}/until-free/{_word(order)}") as reply:
+            reply.raise_for_status()
+        outcome.freed_seconds = asyncio.get_running_loop().time() - left
+
     async def _answer_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
-        if self._channel is None:
+        heard = _Heard(outcome, clock)
+        await self._hear_grpc(order, tenant, heard)
+        heard.check(self._words(order))
+
+    async def _hear_grpc(self, order: Order, tenant: Tenant, heard: _Heard, count: int = 0) -> None:
+        """All events, or so many, after which it is cancelled."""
+        if not self._channels:
             raise RuntimeError("the target has no gRPC door")
         asked = self._question(order)
         request = responses_pb2.CreateResponseRequest(
@@ -63,20 +95,20 @@ class Journeys:
             instructions=asked["instructions"],
             max_output_tokens=asked["max_output_tokens"],
         )
-        heard = _Heard(outcome, clock)
-        call = responses_pb2_grpc.ResponseServiceStub(self._channel).Stream(
+        call = responses_pb2_grpc.ResponseServiceStub(next(self._channel)).Stream(
             request, metadata=(("authorization", f"Bearer {tenant.key}"),)
         )
         try:
             async for event in call:
                 heard.take({"type": event.type, "sequence_number": event.sequence_number, "delta": event.delta})
+                if heard.count == count:
+                    break
         except grpc.aio.AioRpcError as error:
             if error.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
                 raise RefusedError(f"{error.code().name}: {error.details()}") from error
             raise
         finally:
             call.cancel()
-        heard.check(self._words(order))
 
     async def _resume(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A stream in the background that is cut off, and taken up after the last event that came."""
@@ -89,10 +121,8 @@ class Journeys:
                 heard.take(event)
                 if heard.count == CUT_AFTER:
                     break
-        path = f"{self._target.http}/responses/{id}"
         after = {"stream": "true", "starting_after": str(heard.count - 1)}
-        async with self._session.get(path, params=after, headers=tenant.headers) as reply:
-            await _check_status(reply)
+        async with self._get(tenant, f"/responses/{id}", after) as reply:
             async for event in _events(reply):
                 heard.take(event)
         heard.check(self._words(order))
@@ -102,12 +132,11 @@ class Journeys:
         heard = _Heard(outcome, clock)
         body = self._question(order) | {"background": True}
         async with self._post(tenant, "/responses", body) as reply:
-            path = f"{self._target.http}/responses/{(await reply.json())['id']}"
+            path = f"/responses/{(await reply.json())['id']}"
         while not heard.has_ended:
             after = {"stream": "true", **({"starting_after": str(heard.count - 1)} if heard.count else {})}
             try:
-                async with self._session.get(path, params=after, headers=tenant.headers) as reply:
-                    await _check_status(reply)
+                async with self._get(tenant, path, after) as reply:
                     async for event in _events(reply):
                         if event["type"] == "error":  # of a front that stops; another goes on at the same number
                             break
@@ -126,8 +155,7 @@ class Journeys:
         async with self._post(tenant, "/responses", self._question(order) | {"background": True}) as reply:
             id = (await reply.json())["id"]
         outcome.first_event_seconds = clock()
-        async with self._session.post(f"{self._target.http}/responses/{id}/cancel", headers=tenant.headers) as reply:
-            await _check_status(reply)
+        async with self._post(tenant, f"/responses/{id}/cancel") as reply:
             body = await reply.json()
         if body["id"] != id or body["status"] not in ("cancelled", "completed"):
             raise WrongAnswerError(f"a cancelled response is {body['status']}")
@@ -144,9 +172,7 @@ class Journeys:
 
     async def _list(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Of its collection: what other journeys upload meanwhile is not in it."""
-        path = f"{self._target.http}/collections/{tenant.collection_id}/media"
-        async with self._session.get(path, headers=tenant.headers) as reply:
-            await _check_status(reply)
+        async with self._get(tenant, f"/collections/{tenant.collection_id}/media") as reply:
             listed = {item["file_id"] for item in (await reply.json())["data"]}
         outcome.first_event_seconds = clock()
         if not listed or not listed <= tenant.file_ids:
@@ -154,9 +180,9 @@ class Journeys:
 
     async def _upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A file from its first byte until it is read, and gone again."""
-        id = await upload(self._session, self._target.http, tenant.headers, self._target.clip)
+        id = await upload(self._session, self._target.http[0], tenant.headers, self._target.clip)
         outcome.first_event_seconds, outcome.bytes = clock(), len(self._target.clip.data)
-        path = f"{self._target.http}/files/{id}"
+        path = f"{self._target.http[0]}/files/{id}"
         async with self._session.delete(path, headers=tenant.headers) as reply:
             await _check_status(reply)
         async with self._session.get(path, headers=tenant.headers) as reply:
@@ -174,20 +200,17 @@ class Journeys:
         form = aiohttp.FormData()
         form.add_field("file", half(), filename=name, content_type="video/mp4")
         with suppress(_CutError, aiohttp.ClientError):
-            async with self._session.post(f"{self._target.http}/files", data=form, headers=tenant.headers) as reply:
+            async with self._session.post(f"{next(self._doors)}/files", data=form, headers=tenant.headers) as reply:
                 await reply.read()
                 raise WrongAnswerError(f"half of a file is answered with {reply.status}")
         outcome.first_event_seconds = clock()
-        async with self._session.get(
-            f"{self._target.http}/files", params={"limit": "100"}, headers=tenant.headers
-        ) as reply:
-            await _check_status(reply)
+        async with self._get(tenant, "/files", {"limit": "100"}) as reply:
             if any(file["filename"] == name for file in (await reply.json())["data"]):
                 raise WrongAnswerError("half of a file is listed")
 
     def _question(self, order: Order) -> dict[str, Any]:
         script: Script = self._scenario.script
-        told = {"messages": script.messages, "interval_seconds": script.interval_seconds, "word": f"w{order.number}"}
+        told = {"messages": script.messages, "interval_seconds": script.interval_seconds, "word": _word(order)}
         return {
             "model": "nimbus-001",
             "input": "What is said?",
@@ -196,10 +219,17 @@ class Journeys:
         }
 
     def _words(self, order: Order) -> list[str]:
-        return [f"w{order.number}"] * (self._scenario.script.messages * TOKENS_PER_MESSAGE)
+        return [_word(order)] * (self._scenario.script.messages * TOKENS_PER_MESSAGE)
 
-    def _post(self, tenant: Tenant, path: str, body: dict[str, Any]) -> _Checked:
-        return _Checked(self._session.post(f"{self._target.http}{path}", json=body, headers=tenant.headers))
+    def _post(self, tenant: Tenant, path: str, body: dict[str, Any] | None = None) -> _Checked:
+        return _Checked(self._session.post(f"{next(self._doors)}{path}", json=body, headers=tenant.headers))
+
+    def _get(self, tenant: Tenant, path: str, params: dict[str, str] | None = None) -> _Checked:
+        return _Checked(self._session.get(f"{next(self._doors)}{path}", params=params, headers=tenant.headers))
+
+
+def _word(order: Order) -> str:
+    return f"w{order.number}"
 
 
 class _CutError(Exception):

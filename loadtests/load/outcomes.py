@@ -26,6 +26,7 @@ class Outcome:
     first_token_seconds: float | None = None
     last_seconds: float | None = None
     gaps: list[float] = field(default_factory=list)  # between tokens that follow each other, seconds
+    freed_seconds: float | None = None  # from when its user left until the engine wrote nothing more for it
     tokens: int = 0
     bytes: int = 0  # uploaded
     breaks: int = 0  # of its stream, after which it went on

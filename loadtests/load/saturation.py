@@ -15,11 +15,12 @@ EVERY_SECONDS = 1.0
 SCRAPE_SECONDS = 5.0
 MAX_SAMPLES = 100_000  # more than a day of them
 
+MEMORY = "memory, bytes"
 GAUGES = {  # over all fronts together
     "arcus_streams": "open streams",
     "arcus_answers_running": "answers being written",
     "arcus_database_pool_waiting": "waiting for the database",
-    "process_resident_memory_bytes": "memory, bytes",
+    "process_resident_memory_bytes": MEMORY,
 }
 OF_DATABASE = {"arcus_jobs": "jobs, queued and running", "arcus_job_oldest_queued_seconds": "oldest queued job, s"}
 RATES = {"process_cpu_seconds_total": "cores used"}

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from services.core.errors import ArcusError, invalid
 
 JourneyName = Literal[
-    "answer", "answer_grpc", "resume", "outlast", "slow", "cancel", "search", "list", "upload", "cut_upload"
-]
+    "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "slow", "cancel", "search", "list", "upload",
+    "cut_upload",
+]  # fmt: skip
+LEAVES: set[JourneyName] = {"leave", "leave_grpc"}  # ask the engine what it still writes
+OF_VIDEOS: set[JourneyName] = {"search", "list", "upload", "cut_upload"}
 Part = Literal["front", "engines", "index", "ingest"]
 MAX_ORDERS = 1_000_000
 
@@ -69,6 +72,14 @@ class Objective(_Closed):
         return self
 
 
+class OwnSystem(_Closed):
+    """What is started where no address is given: one front is a whole system (`arcus up`), more are fronts on one
+    PostgreSQL with the scripted engine alone, without videos.
+    """
+
+    fronts: int = Field(1, ge=1, le=8)
+
+
 class Fault(_Closed):
     """A part of a system of the run's own, killed (SIGKILL) so long after the start."""
 
@@ -79,6 +90,7 @@ class Fault(_Closed):
 class Scenario(_Closed):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")
     seed: int = 1
+    system: OwnSystem = Field(default_factory=lambda: OwnSystem.model_validate({}))
     arrivals: Arrivals = Field(default_factory=lambda: Arrivals.model_validate({}))
     duration_seconds: float = Field(gt=0, le=86_400)
     warmup_seconds: float = Field(0, ge=0)
@@ -97,20 +109,32 @@ class Scenario(_Closed):
                 raise ValueError(f"an objective is of the tenant {objective.tenant!r}, who is not there")
         return self
 
+    @model_validator(mode="after")
+    def _asks_what_its_system_has(self) -> Scenario:
+        asked = set(self.journeys)
+        if self.system.fronts > 1 and (bad := asked & OF_VIDEOS):
+            raise ValueError(f"several fronts alone have no videos, which {', '.join(sorted(bad))} need")
+        if self.system.fronts == 1 and (bad := asked & LEAVES):
+            raise ValueError(f"{', '.join(sorted(bad))} ask the engine of a system of several fronts")
+        return self
+
     @field_validator("objectives")
     @classmethod
     def _are_of_known_measures(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
         for objective in objectives:
-            shares, seconds = objective.measure in SHARES, objective.measure in SECONDS
-            if not (shares or seconds):
-                raise ValueError(f"no measure {objective.measure!r}; there are {', '.join(SECONDS + SHARES)}")
+            seconds = objective.measure in SECONDS
+            if objective.measure not in SECONDS + SHARES + OF_RUN:
+                raise ValueError(f"no measure {objective.measure!r}; there are {', '.join(SECONDS + SHARES + OF_RUN)}")
             if seconds == (objective.percentile is None):
                 raise ValueError(f"{objective.measure} {'needs a' if seconds else 'has no'} percentile")
+            if objective.measure in OF_RUN and (objective.journey or objective.tenant):
+                raise ValueError(f"{objective.measure} is of the whole run")
         return objectives
 
 
-SECONDS = ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds")
+SECONDS = ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds", "freed_seconds")
 SHARES = ("completed", "goodput", "refused", "failed")
+OF_RUN = ("memory_growth",)  # of the fronts: mean in the last quarter of the counted time ÷ in the first
 
 
 @dataclass(frozen=True)
@@ -124,16 +148,19 @@ class Order:
     counts: bool  # not of the warm-up
 
 
-def load_scenario(path: Path) -> Scenario:
-    """Raises INVALID_ARGUMENT that names the field."""
+def load_scenario(path: Path, *, long: bool = False) -> Scenario:
+    """`long`: with what the file says under `long` in place of its short form. Raises INVALID_ARGUMENT that names the field."""
     try:
         given = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise invalid(f"{path}: {error}") from error
     if not isinstance(given, dict):
         raise invalid(f"{path}: a scenario is a mapping of names to values.")
+    longer = given.pop("long", None)
+    if long and not isinstance(longer, dict):
+        raise invalid(f"{path}: it has no long form.")
     try:
-        return Scenario(**{**given, "folder": path.parent})
+        return Scenario(**{**given, **(longer if long else {}), "folder": path.parent})
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])

@@ -33,10 +33,11 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Target:
-    http: str  # with /v1
-    grpc: str  # empty: HTTP alone
+    http: tuple[str, ...]  # with /v1; of several, each request goes to the next
+    grpc: tuple[str, ...]  # empty: HTTP alone
     clip: Clip  # what journeys upload
     tenants: dict[str, Tenant]
+    engine: str = ""  # URL of what the scripted engine tells, where it can be asked
 
 
 async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str, clip: Clip) -> Tenant:

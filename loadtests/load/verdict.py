@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
-from loadtests.load.scenario import Objective, Scenario
+from loadtests.load.saturation import MEMORY
+from loadtests.load.scenario import OF_RUN, SECONDS, Objective, Scenario
 
 MOST_DELAY_SECONDS = 0.010  # median: later than that, the generator measured itself
 MOST_CPU_SHARE = 0.80
@@ -43,7 +44,7 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
     if wrong:
         failed.append(f"{len(wrong)} wrong answers, first: journey {wrong[0].order.number}: {wrong[0].problem}")
     for objective in scenario.objectives:
-        problem, is_valid = _against(objective, counted, scenario)
+        problem, is_valid = _against(objective, counted, scenario, run)
         if problem:
             (failed if is_valid else invalid).append(problem)
     word: Literal["PASS", "FAIL", "INVALID"] = "INVALID" if invalid else "FAIL" if failed else "PASS"
@@ -85,14 +86,25 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "saturation": run.saturation.summary(),
         "scrapes_missed": run.saturation.missed,
         "fairness": jain(scenario, done),
+        "memory_growth": memory_growth(scenario, run),
         "by_journey": {
             name: {
                 measure: _spread(seconds_of(measure, [outcome for outcome in done if outcome.order.journey == name]))
-                for measure in ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds")
+                for measure in SECONDS
             }
             for name in scenario.journeys
         },
     }
+
+
+def memory_growth(scenario: Scenario, run: Run) -> float | None:
+    """Of all fronts together: the mean of the last quarter of the counted time ÷ that of the first. None: not measured."""
+    begins, quarter = scenario.warmup_seconds, scenario.duration_seconds / 4
+    points = run.saturation.series.get(MEMORY, [])
+    first, last = (
+        [value for at, value in points if start <= at < start + quarter] for start in (begins, begins + 3 * quarter)
+    )
+    return round(statistics.mean(last) / statistics.mean(first), 4) if first and last else None
 
 
 def jain(scenario: Scenario, done: Sequence[Outcome]) -> float | None:
@@ -123,12 +135,17 @@ def _is_of(objective: Objective, outcome: Outcome) -> bool:
     return objective.journey in (None, order.journey) and objective.tenant in (None, order.tenant)
 
 
-def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenario) -> tuple[str, bool]:
+def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenario, run: Run) -> tuple[str, bool]:
     """(what is wrong, whether the measurement is valid)"""
     asked = [outcome for outcome in counted if _is_of(objective, outcome)]
     of = " of ".join(part for part in (objective.journey, objective.tenant) if part)
     name = f"{objective.measure}{f' of {of}' if of else ''}"
-    if objective.percentile is None:
+    if objective.measure in OF_RUN:
+        measured = memory_growth(scenario, run)
+        if measured is None:
+            return f"{name}: the fronts' metrics tell no memory", False
+        value = measured
+    elif objective.percentile is None:
         if not asked:
             return f"{name}: no journey", False
         if objective.measure == "goodput":

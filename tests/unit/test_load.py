@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtests.load.__main__ import kill
 from loadtests.load.generator import Clock, RefusedError, Run, WrongAnswerError, generate
 from loadtests.load.journeys import _Heard
 from loadtests.load.outcomes import Outcome, Result
 from loadtests.load.scenario import Objective, Order, Scenario, load_scenario, schedule
+from loadtests.load.systems import kill
 from loadtests.load.verdict import judge, least_samples, percentile
 from services.core.errors import ArcusError
 from tests.waiting import until

@@ -1,0 +1,143 @@
+"""The systems that scenarios start for themselves: a whole one by `arcus up`, or several fronts on one PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from loadtests.load.scenario import Part, Scenario
+from loadtests.processes import named
+from loadtests.running import running_system
+from loadtests.scale import postgres
+from ray_jobs.runtime import free_ports
+from services.cli.instance import LOG_CHARACTERS, ROOT, START_SECONDS, first_line
+from services.core.engines.config import SCRIPTED_ANSWERS
+from services.core.errors import ArcusError, Reason
+from services.core.store.database import Database
+from services.core.tenants.keys import Keys
+from tests.faults.fronts import environment
+from tests.front_process import start_front
+
+# Words of the command line, or title, of its process.
+PARTS: dict[Part, tuple[str, ...]] = {
+    "front": ("services.front",),
+    "engines": ("ray_jobs.runtime",),
+    "index": ("ray::", "index-0"),
+    "ingest": ("ray::", "ingest:ingest"),
+}
+ROOMY = {"ARCUS_MAX_REQUESTS_PER_TENANT": "4096", "ARCUS_MAX_RESPONSES": "4096"}
+DATABASE_CONNECTIONS = "8"  # of each front: a PostgreSQL of its own takes 100
+
+
+@dataclass(frozen=True)
+class Doors:
+    http: Sequence[str]  # with /v1, of each front or of what stands before them
+    grpc: Sequence[str]
+    keys: dict[str, str]  # by tenant
+    metrics: Sequence[str]  # each front's page
+    kill: Callable[[Part], int] | None = None  # how many processes; of a system of the run's own
+    engine: str = ""  # where the scripted engine tells what it writes: `scripted_engine`
+    keeps_videos: bool = True
+
+
+def together(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
+    """Those that share a system. Several fronts are started anew for each, on a database without rows."""
+    whole: list[Scenario] = []
+    apart: list[list[Scenario]] = []
+    for scenario in scenarios:
+        if scenario.system.fronts == 1:
+            whole.append(scenario)
+        else:
+            apart.append([scenario])
+    return [whole, *apart] if whole else apart
+
+
+@contextmanager
+def own_system(scenarios: Sequence[Scenario]) -> Iterator[Doors]:
+    """For scenarios that stand `together`. Raises INTERNAL where it does not start."""
+    tenants = sorted({name for scenario in scenarios for name in scenario.tenants})
+    fronts = scenarios[0].system.fronts
+    with _several_fronts(fronts, tenants) if fronts > 1 else _whole_system(tenants) as doors:
+        yield doors
+
+
+def kill(pid: int, part: Part) -> int:
+    """Kills what of a system does the part, and says how many processes that was. `pid`: of its `arcus up`."""
+    killed = 0
+    for process in named(pid, *PARTS[part]):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            killed += 1
+    return killed
+
+
+@contextmanager
+def _whole_system(tenants: Sequence[str]) -> Iterator[Doors]:
+    (metrics_port,) = free_ports(1)
+    settings = {**ROOMY, "ARCUS_ROLES": SCRIPTED_ANSWERS, "ARCUS_METRICS_PORT": str(metrics_port)}
+    with running_system(settings) as system:
+        keys = asyncio.run(_new_keys(system.settings.database, tenants))
+        yield Doors([system.url], [system.grpc], keys, [_page(metrics_port)], partial(kill, system.pid))
+
+
+@contextmanager
+def _several_fronts(count: int, tenants: Sequence[str]) -> Iterator[Doors]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arcus-load-")))
+        server = stack.enter_context(postgres())
+        if server is None:
+            raise ArcusError(Reason.INTERNAL, "PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        asyncio.run(server.prepare())
+        asyncio.run(server.create("load"))
+        keys = asyncio.run(_new_keys(server.url("load"), tenants))
+        engine, told = _started_engine(stack, server.url("load"))
+        settings = environment(folder, server.url("load"), engine) | ROOMY
+        settings["ARCUS_DATABASE_CONNECTIONS"] = DATABASE_CONNECTIONS
+        log, metrics_ports = folder / "fronts.log", free_ports(count)
+        fronts = []
+        try:
+            for port in metrics_ports:
+                fronts.append(start_front(settings | {"ARCUS_METRICS_PORT": str(port)}, log))
+                stack.callback(fronts[-1].kill)
+            urls = [front.url for front in fronts]
+            grpc = [f"127.0.0.1:{front.grpc_port}" for front in fronts]
+            pages = [_page(port) for port in metrics_ports]
+            yield Doors(urls, grpc, keys, pages, engine=told, keeps_videos=False)
+        except BaseException:
+            sys.stderr.write(log.read_text(errors="replace")[-LOG_CHARACTERS:] if log.exists() else "")
+            raise
+
+
+def _started_engine(stack: ExitStack, database_url: str) -> tuple[str, str]:
+    """(address, URL of what it tells) of one in a process of its own, which ends with the stack."""
+    command = [sys.executable, "-m", "loadtests.load.scripted_engine", database_url]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT)
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    line = first_line(process, START_SECONDS)
+    if not line:
+        raise ArcusError(Reason.INTERNAL, "The scripted engine did not start.")
+    said = json.loads(line)
+    return said["address"], said["told"]
+
+
+def _page(port: int) -> str:
+    return f"http://127.0.0.1:{port}/metrics"
+
+
+async def _new_keys(database_url: str, tenants: Sequence[str]) -> dict[str, str]:
+    database = Database(database_url)
+    try:
+        return {name: await Keys(database).create(f"load {name}") for name in tenants}
+    finally:
+        await database.close()

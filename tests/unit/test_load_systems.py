@@ -1,0 +1,134 @@
+"""Load tests over several fronts: who shares a system, what an engine tells of itself, what is judged of a run as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from arcus.engine.v1.engine_pb2 import GenerateRequest
+
+from loadtests.load.generator import Run
+from loadtests.load.journeys import Journeys
+from loadtests.load.outcomes import Outcome
+from loadtests.load.saturation import MEMORY, Saturation
+from loadtests.load.scenario import Order, Scenario, load_scenario
+from loadtests.load.scripted_engine import TellingEngine, told_by
+from loadtests.load.systems import together
+from loadtests.load.target import Clip, Target, Tenant
+from loadtests.load.verdict import judge
+from services.core.errors import ArcusError
+from tests.waiting import turns_of_the_loop
+
+
+def scenario(**values: object) -> Scenario:
+    return Scenario(**{"name": "test", "duration_seconds": 100, "journeys": {"answer": 1}, **values})  # type: ignore[arg-type]
+
+
+def order(number: int = 0) -> Order:
+    return Order(number, 0.0, "first", "answer", True)
+
+
+def test_scenarios_of_a_whole_system_share_one_and_each_of_several_fronts_has_its_own():
+    whole, two, three = scenario(), scenario(system={"fronts": 2}), scenario(system={"fronts": 2}, seed=4)
+    assert together([two, whole, three, whole]) == [[whole, whole], [two], [three]]
+    assert together([two]) == [[two]]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"system": {"fronts": 2}, "journeys": {"answer": 1, "search": 1}}, "no videos, which search need"),
+        ({"journeys": {"leave": 1}}, "leave ask the engine"),
+        ({"objectives": [{"measure": "memory_growth", "tenant": "first", "at_most": 1}]}, "of the whole run"),
+    ],
+)
+def test_a_scenario_asks_only_for_what_its_system_has(values: dict, told: str):
+    with pytest.raises(ValueError, match=told):
+        scenario(**values)
+
+
+def test_a_long_form_stands_beside_the_short_one(tmp_path: Path):
+    text = "name: s\nduration_seconds: 1\njourneys: {answer: 1}\n"
+    (tmp_path / "s.yaml").write_text(text + "long: {duration_seconds: 500}\n")
+    assert load_scenario(tmp_path / "s.yaml").duration_seconds == 1
+    longer = load_scenario(tmp_path / "s.yaml", long=True)
+    assert longer.duration_seconds == 500 and longer.journeys == {"answer": 1}
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(ArcusError, match="no long form"):
+        load_scenario(tmp_path / "s.yaml", long=True)
+
+
+def test_memory_that_grows_over_the_counted_time_is_a_miss_and_memory_that_is_not_told_makes_a_run_invalid():
+    flat = [(float(at), 50.0 if at < 20 else 100.0) for at in range(120)]  # it grows while streams open, in the warm-up
+    growing = [(at, value + at) for at, value in flat]
+    asked = scenario(warmup_seconds=20, objectives=[{"measure": "memory_growth", "at_most": 1.1}])
+    words = [
+        judge(
+            asked,
+            Run([Outcome(order(), result="completed")], 120.0, 0.1, Saturation({MEMORY: points} if points else {})),
+        ).word
+        for points in (flat, growing, None)
+    ]
+    assert words == ["PASS", "FAIL", "INVALID"]
+
+
+async def test_an_engine_tells_that_it_writes_no_more_once_its_caller_has_gone():
+    engine, asked = TellingEngine(), GenerateRequest(instructions='{"word": "w7"}')
+    with pytest.raises(KeyError):
+        await engine.until_free("w7")
+    answer = engine.generate(asked)
+    await anext(answer)
+    waiting = asyncio.create_task(engine.until_free("w7"))
+    await turns_of_the_loop()
+    assert not waiting.done()
+    await answer.aclose()
+    await waiting
+
+
+async def test_requests_go_to_the_fronts_in_turn_and_a_user_who_leaves_waits_until_the_engine_is_free():
+    engine, asked = TellingEngine(), list[int]()
+
+    def front(number: int) -> web.Application:
+        async def answered(request: web.Request) -> web.StreamResponse:
+            asked.append(number)
+            reply = web.StreamResponse()
+            await reply.prepare(request)
+            body = await request.json()
+            written = engine.generate(GenerateRequest(instructions=body["instructions"]))
+            try:
+                async for chunk in written:
+                    event = '{"type": "response.output_text.delta", "sequence_number": %d, "delta": "%s"}'
+                    for told in range(8):
+                        await reply.write(b"data: %s\n\n" % (event % (told, chunk.text)).encode())
+                    await asyncio.Event().wait()
+            finally:
+                await written.aclose()
+            return reply
+
+        app = web.Application()
+        app.add_routes([web.post("/responses", answered)])
+        return app
+
+    runners = [
+        web.AppRunner(app, handler_cancellation=True, access_log=None) for app in (front(0), front(1), told_by(engine))
+    ]
+    urls = []
+    for runner in runners:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with aiohttp.ClientSession() as session:
+        tenant = Tenant("first", "a key", "", frozenset())
+        target = Target((urls[0], urls[1]), (), Clip("", b""), {"first": tenant}, urls[2])
+        journeys = Journeys(scenario(journeys={"leave": 1}, system={"fronts": 2}), target, session)
+        for number in range(3):
+            outcome = Outcome(order(number))
+            await journeys.start(Order(number, 0.0, "first", "leave", True), outcome, lambda: 1.0)
+            assert outcome.freed_seconds is not None and engine.running == 0
+        await journeys.close()
+    assert asked == [0, 1, 0]
+    for runner in runners:
+        await runner.cleanup()
