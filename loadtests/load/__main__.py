@@ -18,6 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
+from loadtests.load.accounts import usage_of_written
 from loadtests.load.generator import Run, generate
 from loadtests.load.journeys import Journeys
 from loadtests.load.report import HEAD, as_row, write
@@ -64,6 +65,9 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journeys.close()
+        if system.engine:
+            usage = await usage_of_written(session, system.http[0], system.engine, tenants.values())
+            made = replace(made, usage_of_written=usage)
     made = replace(made, saturation=saturation, killed=tuple(killed))
     return judge(scenario, made), made
 

@@ -30,6 +30,7 @@ class Run:
     seconds: float
     cpu_share: float  # of one core, which is what the generator's loop has
     saturation: Saturation = field(default_factory=Saturation)
+    usage_of_written: float | None = None
     killed: tuple[int, ...] = ()  # processes, by each fault of the scenario
 
 

@@ -13,11 +13,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from services.core.errors import ArcusError, invalid
+from services.core.tenants.plans import Limits
 
 JourneyName = Literal[
     "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "slow", "cancel", "search", "list", "upload",
     "cut_upload",
 ]  # fmt: skip
+OF_ONE_REQUEST: set[JourneyName] = {"answer", "answer_grpc", "leave", "leave_grpc", "slow"}
 LEAVES: set[JourneyName] = {"leave", "leave_grpc"}  # ask the engine what it still writes
 OF_VIDEOS: set[JourneyName] = {"search", "list", "upload", "cut_upload"}
 Part = Literal["front", "engines", "index", "ingest"]
@@ -74,10 +76,17 @@ class Objective(_Closed):
 
 class OwnSystem(_Closed):
     """What is started where no address is given: one front is a whole system (`arcus up`), more are fronts on one
-    PostgreSQL with the scripted engine alone, without videos.
+    PostgreSQL with the scripted engine alone, without videos. `limits`: of tenants, on such fronts.
     """
 
     fronts: int = Field(1, ge=1, le=8)
+    limits: dict[str, Limits] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _limits_nobody_else(self) -> OwnSystem:
+        if self.limits and self.fronts == 1:
+            raise ValueError("limits are set on several fronts, which no other scenario shares")
+        return self
 
 
 class Fault(_Closed):
@@ -116,6 +125,13 @@ class Scenario(_Closed):
             raise ValueError(f"several fronts alone have no videos, which {', '.join(sorted(bad))} need")
         if self.system.fronts == 1 and (bad := asked & LEAVES):
             raise ValueError(f"{', '.join(sorted(bad))} ask the engine of a system of several fronts")
+        measures = {objective.measure for objective in self.objectives}
+        if measures & {"admitted_of_most", "admitted_of_least"} and (bad := asked - OF_ONE_REQUEST):
+            raise ValueError(
+                f"what is admitted is counted by journeys of one request, which {', '.join(sorted(bad))} are not"
+            )
+        if bad := set(self.system.limits) - set(self.tenants):
+            raise ValueError(f"limits are of {', '.join(sorted(bad))}, who is not there")
         return self
 
     @field_validator("objectives")
@@ -134,7 +150,12 @@ class Scenario(_Closed):
 
 SECONDS = ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds", "freed_seconds")
 SHARES = ("completed", "goodput", "refused", "failed")
-OF_RUN = ("memory_growth",)  # of the fronts: mean in the last quarter of the counted time ÷ in the first
+OF_RUN = (
+    "memory_growth",  # of the fronts: mean in the last quarter of the counted time ÷ in the first
+    "admitted_of_most",  # requests that were let in ÷ the most that one front would have let in
+    "admitted_of_least",  # and ÷ the least
+    "usage_of_written",  # output tokens of usage records ÷ those that the engine wrote
+)
 
 
 @dataclass(frozen=True)

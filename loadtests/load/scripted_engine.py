@@ -1,7 +1,7 @@
 """The scripted engine in a process of its own, which tells what it writes: python -m loadtests.load.scripted_engine DATABASE_URL
 
 Prints one JSON line, {"address": of its gRPC port, "told": URL}. `GET {told}/until-free/WORD` is answered once no answer of
-that word is written any longer; 404 where none ever was.
+that word is written any longer; 404 where none ever was. `GET {told}/tokens` is {"output_tokens": of all answers so far}.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class TellingEngine(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__()
         self.writing = Counter[str]()
+        self.output_tokens = 0
         self._ended: dict[str, asyncio.Event] = {}
 
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
@@ -35,6 +36,7 @@ class TellingEngine(ScriptedEngine):
         self._ended.setdefault(word, asyncio.Event()).clear()
         try:
             async for chunk in super().generate(request):
+                self.output_tokens += chunk.output_tokens
                 yield chunk
         finally:
             self.writing[word] -= 1
@@ -54,8 +56,11 @@ def told_by(engine: TellingEngine) -> web.Application:
             raise web.HTTPNotFound from error
         return web.Response()
 
+    async def tokens(request: web.Request) -> web.Response:
+        return web.json_response({"output_tokens": engine.output_tokens})
+
     app = web.Application()
-    app.add_routes([web.get("/until-free/{word}", until_free)])
+    app.add_routes([web.get("/until-free/{word}", until_free), web.get("/tokens", tokens)])
     return app
 
 

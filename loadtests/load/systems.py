@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
+from sqlalchemy import update
 
-from loadtests.load.scenario import Part, Scenario
+from loadtests.load.scenario import OwnSystem, Part, Scenario
 from loadtests.processes import named
 from loadtests.running import running_system
 from loadtests.scale import postgres
@@ -24,7 +26,9 @@ from services.cli.instance import LOG_CHARACTERS, ROOT, START_SECONDS, first_lin
 from services.core.engines.config import SCRIPTED_ANSWERS
 from services.core.errors import ArcusError, Reason
 from services.core.store.database import Database
+from services.core.store.schema import tenants
 from services.core.tenants.keys import Keys
+from services.core.tenants.plans import Limits
 from tests.faults.fronts import environment
 from tests.front_process import start_front
 
@@ -65,9 +69,9 @@ def together(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
 @contextmanager
 def own_system(scenarios: Sequence[Scenario]) -> Iterator[Doors]:
     """For scenarios that stand `together`. Raises INTERNAL where it does not start."""
-    tenants = sorted({name for scenario in scenarios for name in scenario.tenants})
-    fronts = scenarios[0].system.fronts
-    with _several_fronts(fronts, tenants) if fronts > 1 else _whole_system(tenants) as doors:
+    names = sorted({name for scenario in scenarios for name in scenario.tenants})
+    own = scenarios[0].system
+    with _several_fronts(own, names) if own.fronts > 1 else _whole_system(names) as doors:
         yield doors
 
 
@@ -82,16 +86,16 @@ def kill(pid: int, part: Part) -> int:
 
 
 @contextmanager
-def _whole_system(tenants: Sequence[str]) -> Iterator[Doors]:
+def _whole_system(names: Sequence[str]) -> Iterator[Doors]:
     (metrics_port,) = free_ports(1)
     settings = {**ROOMY, "ARCUS_ROLES": SCRIPTED_ANSWERS, "ARCUS_METRICS_PORT": str(metrics_port)}
     with running_system(settings) as system:
-        keys = asyncio.run(_new_keys(system.settings.database, tenants))
+        keys = asyncio.run(_new_keys(system.settings.database, names))
         yield Doors([system.url], [system.grpc], keys, [_page(metrics_port)], partial(kill, system.pid))
 
 
 @contextmanager
-def _several_fronts(count: int, tenants: Sequence[str]) -> Iterator[Doors]:
+def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arcus-load-")))
         server = stack.enter_context(postgres())
@@ -99,11 +103,11 @@ def _several_fronts(count: int, tenants: Sequence[str]) -> Iterator[Doors]:
             raise ArcusError(Reason.INTERNAL, "PostgreSQL is not installed (Debian: apt-get install postgresql)")
         asyncio.run(server.prepare())
         asyncio.run(server.create("load"))
-        keys = asyncio.run(_new_keys(server.url("load"), tenants))
+        keys = asyncio.run(_new_keys(server.url("load"), names, own.limits))
         engine, told = _started_engine(stack, server.url("load"))
         settings = environment(folder, server.url("load"), engine) | ROOMY
         settings["ARCUS_DATABASE_CONNECTIONS"] = DATABASE_CONNECTIONS
-        log, metrics_ports = folder / "fronts.log", free_ports(count)
+        log, metrics_ports = folder / "fronts.log", free_ports(own.fronts)
         fronts = []
         try:
             for port in metrics_ports:
@@ -135,9 +139,17 @@ def _page(port: int) -> str:
     return f"http://127.0.0.1:{port}/metrics"
 
 
-async def _new_keys(database_url: str, tenants: Sequence[str]) -> dict[str, str]:
+async def _new_keys(
+    database_url: str, names: Sequence[str], limits: Mapping[str, Limits] = MappingProxyType({})
+) -> dict[str, str]:
     database = Database(database_url)
     try:
-        return {name: await Keys(database).create(f"load {name}") for name in tenants}
+        keys = {name: await Keys(database).create(f"load {name}") for name in names}
+        for name, limit in limits.items():
+            own = tenants.c.id == (await Keys(database).authenticate(keys[name])).tenant_id
+            async with database.write() as connection:
+                values = {"limits": limit.model_dump(exclude_unset=True)}
+                await connection.execute(update(tenants).where(own).values(values))
+        return keys
     finally:
         await database.close()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from loadtests.load.accounts import admitted
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import MEMORY
@@ -86,7 +87,7 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "saturation": run.saturation.summary(),
         "scrapes_missed": run.saturation.missed,
         "fairness": jain(scenario, done),
-        "memory_growth": memory_growth(scenario, run),
+        **of_run(scenario, run),
         "by_journey": {
             name: {
                 measure: _spread(seconds_of(measure, [outcome for outcome in done if outcome.order.journey == name]))
@@ -94,6 +95,17 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
             }
             for name in scenario.journeys
         },
+    }
+
+
+def of_run(scenario: Scenario, run: Run) -> dict[str, float | None]:
+    """What is measured of a run as a whole; None of what was not."""
+    let_in = admitted(scenario.system.limits, run.outcomes)
+    return {
+        "memory_growth": memory_growth(scenario, run),
+        "admitted_of_most": let_in and let_in[0],
+        "admitted_of_least": let_in and let_in[1],
+        "usage_of_written": run.usage_of_written,
     }
 
 
@@ -141,9 +153,9 @@ def _against(objective: Objective, counted: Sequence[Outcome], scenario: Scenari
     of = " of ".join(part for part in (objective.journey, objective.tenant) if part)
     name = f"{objective.measure}{f' of {of}' if of else ''}"
     if objective.measure in OF_RUN:
-        measured = memory_growth(scenario, run)
+        measured = of_run(scenario, run)[objective.measure]
         if measured is None:
-            return f"{name}: the fronts' metrics tell no memory", False
+            return f"{name} was not measured", False
         value = measured
     elif objective.percentile is None:
         if not asked:

@@ -8,8 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from arcus.engine.v1.engine_pb2 import GenerateRequest
 
+from loadtests.load.accounts import usage_of_written
 from loadtests.load.generator import Run
 from loadtests.load.journeys import Journeys
 from loadtests.load.outcomes import Outcome
@@ -42,6 +44,12 @@ def test_scenarios_of_a_whole_system_share_one_and_each_of_several_fronts_has_it
     [
         ({"system": {"fronts": 2}, "journeys": {"answer": 1, "search": 1}}, "no videos, which search need"),
         ({"journeys": {"leave": 1}}, "leave ask the engine"),
+        ({"system": {"limits": {"first": {"requests_per_minute": 1}}}}, "limits are set on several fronts"),
+        ({"system": {"fronts": 2, "limits": {"nobody": {"requests_per_minute": 1}}}}, "limits are of nobody"),
+        (
+            {"journeys": {"resume": 1}, "objectives": [{"measure": "admitted_of_most", "at_most": 1}]},
+            "one request, which resume are not",
+        ),
         ({"objectives": [{"measure": "memory_growth", "tenant": "first", "at_most": 1}]}, "of the whole run"),
     ],
 )
@@ -73,6 +81,51 @@ def test_memory_that_grows_over_the_counted_time_is_a_miss_and_memory_that_is_no
         for points in (flat, growing, None)
     ]
     assert words == ["PASS", "FAIL", "INVALID"]
+
+
+@pytest.mark.parametrize(
+    ("let_in", "words"),
+    [
+        (70, ["PASS", "PASS"]),  # 10 and one a second over a minute
+        (76, ["FAIL", "PASS"]),
+        (60, ["PASS", "FAIL"]),
+    ],
+)
+def test_what_fronts_let_in_together_is_held_to_what_one_would(let_in: int, words: list[str]):
+    limits = {"first": {"requests_per_minute": 60, "requests_burst": 10}}
+    outcomes = [
+        Outcome(Order(number, number / 2, "first", "answer", True), result="refused", problem="429")
+        for number in range(121)
+    ]
+    for outcome in [*outcomes[: let_in - 1], outcomes[-1]]:
+        outcome.result, outcome.problem, outcome.first_event_seconds = "completed", "", 0.3
+    for objective, word in zip(
+        ({"measure": "admitted_of_most", "at_most": 1}, {"measure": "admitted_of_least", "at_least": 0.99}),
+        words,
+        strict=True,
+    ):
+        asked = scenario(system={"fronts": 3, "limits": limits}, objectives=[objective])
+        assert judge(asked, Run(outcomes, 60.0, 0.1)).word == word
+    unlimited = scenario(objectives=[{"measure": "admitted_of_most", "at_most": 1}])
+    assert judge(unlimited, Run(outcomes, 60.0, 0.1)).word == "INVALID"
+
+
+async def test_usage_is_asked_for_again_until_it_is_what_the_engine_wrote_and_a_limit_is_waited_for():
+    replies = [(429, 0), (200, 7), (200, 9)]
+
+    async def usage(request: web.Request) -> web.Response:
+        status, tokens = replies.pop(0)
+        return web.json_response({"data": [{"output_tokens": tokens}]}, status=status, headers={"Retry-After": "0"})
+
+    engine = TellingEngine()
+    engine.output_tokens = 9
+    front = web.Application()
+    front.add_routes([web.get("/usage", usage)])
+    async with TestServer(front) as asked, TestServer(told_by(engine)) as told, aiohttp.ClientSession() as session:
+        tenant = Tenant("first", "a key", "", frozenset())
+        urls = [str(server.make_url("")).rstrip("/") for server in (asked, told)]
+        assert await usage_of_written(session, urls[0], urls[1], [tenant]) == 1.0
+    assert not replies
 
 
 async def test_an_engine_tells_that_it_writes_no_more_once_its_caller_has_gone():
