@@ -147,6 +147,59 @@ async def test_videos_in_an_order(sql: EntitySql, language: str, question: str, 
     assert found is not None and [row[0] for row in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Which videos have neither speech nor on-screen text?"),
+        ("de", "Welche Videos haben weder Sprache noch Text?"),
+        ("fr", "Quelles vidéos n'ont ni parole ni texte ?"),
+        ("es", "¿Qué vídeos no tienen ni voz ni texto?"),
+        ("pt", "Quais vídeos não têm nem fala nem texto?"),
+        ("zh", "哪些视频既没有语音也没有文字？"),
+        ("ja", "音声も文字もない動画はどれですか？"),
+    ],
+)
+async def test_what_has_neither_of_two(sql: EntitySql, language: str, question: str) -> None:
+    found = await rows(sql, tables_of_catalog(), question, language)
+    assert told(found, {"alley.mp4"}) == {"alley.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [
+        ("en", "Which is the second longest video?", "market.mp4"),
+        ("en", "What is the third shortest clip?", "harbour.mp4"),
+        ("de", "Welches ist das zweitlängste Video?", "market.mp4"),
+        ("fr", "Quelle est la deuxième plus longue vidéo ?", "market.mp4"),
+        ("es", "¿Cuál es el segundo vídeo más largo?", "market.mp4"),
+        ("pt", "Qual é o segundo vídeo mais longo?", "market.mp4"),
+        ("zh", "第二长的视频是哪个？", "market.mp4"),
+        ("ja", "二番目に長い動画はどれですか？", "market.mp4"),
+        ("en", "Which video is the second newest?", "market.mp4"),
+    ],
+)
+async def test_one_that_is_not_the_first_of_an_order(
+    sql: EntitySql, language: str, question: str, expected: str
+) -> None:
+    found = await rows(sql, tables_of_catalog(), question, language)
+    assert told(found, {expected}) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "How many videos have subtitles?"),
+        ("en", "How many videos in the library have text?"),
+        ("de", "Wie viele Videos haben Untertitel?"),
+        ("zh", "有多少视频有字幕？"),
+    ],
+)
+async def test_subtitles_are_text_and_a_library_is_what_is_asked_of(
+    sql: EntitySql, language: str, question: str
+) -> None:
+    assert told(await rows(sql, tables_of_catalog(), question, language), 2) == 2
+
+
 async def test_an_order_within_groups_is_not_planned(sql: EntitySql) -> None:
     assert await rows(sql, tables_of_catalog(), "Sort the videos of each collection by length.") is None
 

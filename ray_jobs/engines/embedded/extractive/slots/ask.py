@@ -32,6 +32,7 @@ class Ask:
     order: SlotColumn | None = None
     descending: bool = True
     limit: int = 1
+    rank: int = 0  # "the second longest"; 0: the first `limit`
     group: SlotColumn | None = None
     conditions: list[Condition] = field(default_factory=list)
     of_videos: bool = True  # else of segments
@@ -116,6 +117,7 @@ class _Writer:
             order.name, ("max", "min")
         )
         purpose = self._frame(frame[0 if self.ask.descending else 1], order)
+        purpose += f", #{self.ask.rank}" if self.ask.rank else ""
         measure = order.name if order.name not in names else "value"
         return pb.Query(purpose=purpose + self._told(), sql=self._ranked(inner, ", ".join(names), quoted(measure)))
 
@@ -146,11 +148,12 @@ class _Writer:
         )
 
     def _ranked(self, inner: str, columns: str, measure: str) -> str:
-        """Those within the limit, and those that tie with the last of them."""
+        """Those within the limit, and those that tie with the last of them; or those at one rank."""
         way = "DESC" if self.ask.descending else "ASC"
+        rank, kept = ("dense_rank", f"= {self.ask.rank}") if self.ask.rank else ("rank", f"<= {self.ask.limit}")
         return (
-            f"SELECT {columns}, _measure AS {measure} FROM (SELECT *, rank() OVER (ORDER BY _measure {way}) AS _rank "
-            f"FROM ({inner})) WHERE _rank <= {self.ask.limit} ORDER BY _rank, 1"
+            f"SELECT {columns}, _measure AS {measure} FROM (SELECT *, {rank}() OVER (ORDER BY _measure {way}) AS _rank "
+            f"FROM ({inner})) WHERE _rank {kept} ORDER BY _rank, 1"
         )
 
     def _list(self) -> pb.Query:

@@ -283,23 +283,38 @@ class Conditions:
         if found is None:
             return None
         made = dict(found)
+        neither = self._neither()
+        is_behind = self.words.language == "ja"
+        for place in [other for other in made if neither and (other < neither[-1] if is_behind else other > neither[0])]:
+            if (denied := self._denial(made[place])) is None:
+                return None
+            made[place] = denied
         for place, mark in enumerate(self.marks):
+            if neither and (place in neither or "not" in mark.roles):
+                mark.is_used = True
             if "not" in mark.roles and not mark.is_used:
                 after = [other for other in made if other > place]
                 before = [other for other in made if other < place]
-                is_behind = self.words.language == "ja" or not after
-                near = max(before, default=None) if is_behind else min(after)
-                if near is None or made[near].sql.startswith("NOT"):
+                near = max(before, default=None) if is_behind or not after else min(after)
+                if near is None or (denied := self._denial(made[near])) is None:
                     return None
                 mark.is_used = True
-                item = made[near]
-                if item.column.is_flag and " OR " in item.sql:
-                    return None
-                if item.column.is_flag:
-                    made[near] = self._flag(item.column, item.sql.endswith("false"))
-                else:
-                    made[near] = Condition(item.column, f"NOT coalesce({item.sql}, false)", f"{item.told} ✗")
+                made[near] = denied
         return list(made.values())
+
+    def _neither(self) -> list[int]:
+        """Where "neither" and "nor" stand. Japanese says "also … also … not": one "also" alone denies nothing."""
+        places = [place for place, mark in enumerate(self.marks) if "neither" in mark.roles]
+        if self.words.language != "ja":
+            return places
+        return places if len(places) > 1 and any("not" in mark.roles for mark in self.marks) else []
+
+    def _denial(self, item: Condition) -> Condition | None:
+        if item.sql.startswith("NOT") or (item.column.is_flag and " OR " in item.sql):
+            return None
+        if item.column.is_flag:
+            return self._flag(item.column, item.sql.endswith("false"))
+        return Condition(item.column, f"NOT coalesce({item.sql}, false)", f"{item.told} ✗")
 
     def _label(self, column: SlotColumn) -> str:
         return label_of(column, self.words)

@@ -34,7 +34,7 @@ UNITS = {  # name in the locale data -> (what it measures, in seconds, grams, me
 _CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CNY", "CHF", "BRL", "MXN")
 _PERIODS = ("today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_year", "last_year")
 _ROLES = (
-    *"when who where video not or per often gt lt ge le eq between before after since until most least degree".split(),
+    *"when who where video not neither or per often gt lt ge le eq between before after since until most least degree".split(),
     *_PERIODS,
 )
 
@@ -48,6 +48,7 @@ class Lexicon:
     carriers: dict[str, frozenset[str]]  # word of the examples -> intents
     roles: dict[str, frozenset[str]]  # phrase -> roles
     numbers: dict[str, float]
+    ordinals: dict[str, int]
     months: dict[str, int]
     files: dict[str, tuple[str, ...]]  # column of the table files -> its names; "!has_speech" names its absence
     statuses: dict[str, str]  # phrase -> status
@@ -79,6 +80,7 @@ def lexicon(language: str) -> Lexicon:
         {word: frozenset(intents) for word, intents in _carriers(language).items()},
         {phrase: frozenset(found) for phrase, found in roles.items()},
         numbers,
+        {folded(word): int(value) for word, _, value in (item.partition(":") for item in data["ordinals"].split())},
         months,
         {name: tuple(map(folded, phrases.split("|"))) for name, phrases in data["files"].items()},
         {folded(phrase): status for status, phrases in data["statuses"].items() for phrase in phrases.split("|")},

@@ -34,6 +34,7 @@ class Mark:
     values: list[tuple[SlotColumn, str]] = field(default_factory=list)
     roles: frozenset[str] = frozenset()
     number: float | None = None
+    ordinal: int | None = None
     unit: tuple[str, float] | None = None
     currency: str | None = None
     period: tuple[date, date] | None = None  # first and last day
@@ -44,7 +45,7 @@ class Mark:
     def is_bare(self) -> bool:
         """A word that is neither of the data nor of grammar."""
         known = self.columns or self.values or self.roles or self.absent or self.is_grammar
-        return not (known or self.period or self.unit or self.currency) and self.number is None
+        return not (known or self.period or self.unit or self.currency or self.ordinal) and self.number is None
 
     @property
     def is_base(self) -> bool:
@@ -124,6 +125,11 @@ def _phrases(language: Lexicon, columns: Sequence[SlotColumn], today: date) -> d
         at(phrase).period = period
     for phrase, number in language.numbers.items():
         at(phrase).number = number
+    for phrase, ordinal in language.ordinals.items():
+        at(phrase).ordinal = ordinal
+        for word in language.roles if language.language == "de" else ():  # "zweitlängste"
+            if any(role.startswith("gradable") for role in language.roles[word]):
+                at(phrase + word).ordinal, at(phrase + word).roles = ordinal, language.roles[word]
     for word in (*language.function, *language.carriers):
         at(word).is_grammar = True
     for phrase, unit in unit_names().items():
@@ -162,6 +168,7 @@ def _longest(text: str, taken: list[bool], phrases: dict[str, Mark]) -> list[tup
         copy = Mark(
             0, 0, text[place : best[1]], list(meant.columns), list(meant.absent), list(meant.values), meant.roles
         )
+        copy.ordinal = meant.ordinal
         copy.number, copy.unit, copy.currency, copy.period = meant.number, meant.unit, meant.currency, meant.period
         copy.is_grammar = meant.is_grammar
         found.append((place, best[1], copy))

@@ -22,7 +22,7 @@ from ray_jobs.engines.embedded.extractive.slots.vectors import intents
 
 MAX_QUESTION_CHARACTERS = 400
 _EXPLICIT = frozenset(
-    "not or per often gt lt ge le eq between before after since until most least when who where".split()
+    "not neither or per often gt lt ge le eq between before after since until most least when who where".split()
 )
 _PREPOSITIONS = frozenset("per gt lt before after since until".split())
 # What no question asks for without a word that its examples have, and those of the others have not.
@@ -286,9 +286,20 @@ class _Reader:
     def _is_compared(self, mark: Mark) -> bool:
         return not mark.is_base or any(other.roles & {"most", "least", "degree"} for other in self.marks)
 
+    def _ranked(self) -> int:
+        """ "The second longest": the ordinal beside what is compared; 0 where there is none."""
+        for place, mark in enumerate(self.marks):
+            near = self.marks[max(0, place - 1) : place + 4]
+            compared = [other for other in near if other.gradable() or other.roles & {"most", "least"}]
+            if mark.ordinal and not mark.is_used and compared:
+                mark.is_used = not mark.gradable()  # of "zweitlängste" the adjective is to be read yet
+                return mark.ordinal
+        return 0
+
     def _extreme(self, ask: Ask) -> bool:
+        ask.rank = self._ranked()
         graded = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
-        if graded and not any(map(self._is_compared, graded)):
+        if graded and not ask.rank and not any(map(self._is_compared, graded)):
             return False
         meant = self._dimension()
         left = self._left(ask)
@@ -311,6 +322,9 @@ class _Reader:
                 return self._common(ask)
             sign.is_used = True
             ask.descending = "most" in sign.roles
+        if ask.order.unit is not None:  # "how many seconds does the shortest last"
+            for mark in self.marks:
+                mark.is_used |= mark.number is None and mark.unit is not None and mark.unit[0] == ask.order.unit[0]
         others = [column for column in left if column is not ask.order]
         if others and others[0].is_text and not others[0].is_list:
             ask.target = others[0]
@@ -341,7 +355,7 @@ class _Reader:
         if any(column.name == "collection_names" for column in mark.columns):
             return self.names_video  # "in the collection": in what is asked of
         is_unit = mark.unit is not None and not is_function  # "d'heures"
-        if mark.columns or mark.values or mark.absent or is_unit or mark.text in self.words.months:
+        if mark.columns or mark.values or mark.absent or is_unit or mark.ordinal or mark.text in self.words.months:
             return False
         carried = self.words.carriers.get(mark.text)
         if is_function or carried is not None:
