@@ -128,10 +128,12 @@ async def every(listed: Callable[[Page], Awaitable[Listing[Item]]]) -> list[Item
     from services.core.store.pages import MAX_LIMIT, Page
 
     found: list[Item] = []
+    after = ""
     while True:
-        listing = await listed(Page(limit=MAX_LIMIT, offset=len(found), sort="asc"))
+        listing = await listed(Page(limit=MAX_LIMIT, after=after, sort="asc"))
         found += listing.items
-        if not listing.has_more:
+        after = listing.next_after
+        if not after:
             return found
 
 

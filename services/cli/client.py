@@ -46,12 +46,12 @@ class Client:
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list."""
-        offset = 0
+        after = ""
         while True:
-            page = self.get(path, limit=100, offset=offset, **query)
+            page = self.get(path, limit=100, after=after, **query)
             yield from page["data"]
-            offset += 100
-            if offset >= page["total"]:
+            after = page.get("next_after", "")
+            if not after:
                 return
 
     def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

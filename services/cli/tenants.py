@@ -153,13 +153,14 @@ def usage(
     async def tell(database: Database) -> None:
         if tenant:
             await Tenants(database, {}).get(tenant)
-        offset, has_more = 0, True
-        while has_more:
-            page = Page(limit=MAX_LIMIT, offset=offset)
-            buckets, has_more = await Usage(database).buckets(query, page, tenant_id=tenant or None)
-            offset += MAX_LIMIT
+        page = Page(limit=MAX_LIMIT)
+        while True:
+            buckets, after = await Usage(database).buckets(query, page, tenant_id=tenant or None)
             for bucket in buckets:
                 print(_used(bucket))
+            if not after:
+                return
+            page = Page(limit=MAX_LIMIT, after=after)
 
     with_database(data_dir, tell)
 
@@ -178,13 +179,15 @@ def audit(
     created = CreatedRange(after=now_ms() - milliseconds("--since", since) if since else None)
 
     async def tell(database: Database) -> None:
-        told, has_more = 0, True
-        while has_more and told < limit:
-            page = Page(limit=min(MAX_LIMIT, limit - told), offset=told)
+        left, after = limit, ""
+        while left:
+            page = Page(limit=min(MAX_LIMIT, left), after=after)
             listing = await Audit(database).list(page, target_id=target or None, created=created)
-            told, has_more = told + len(listing.items), listing.has_more
             for record in listing.items:
                 print(_changed(record))
+            left, after = left - len(listing.items), listing.next_after
+            if not after:
+                return
 
     with_database(data_dir, tell)
 

@@ -22,6 +22,7 @@ from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply
 from services.rest.parameters import created_range, plain_page
+from services.rest.render import next_page
 from services.rest.schemas import admin as schemas
 
 bearer = HTTPBearer(
@@ -201,6 +202,7 @@ def _list(listing: Listing[Any], build: Callable[[Any], dict[str, Any]]) -> Resp
             "limit": listing.limit,
             "offset": listing.offset,
             "has_more": listing.has_more,
+            **next_page(listing.next_after),
         }
     )
 

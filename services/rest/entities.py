@@ -11,7 +11,7 @@ from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.long_replies import long_reply
 from services.rest.parameters import added_range, page_of, plain_page
-from services.rest.render import Json, Links, list_reply
+from services.rest.render import Json, Links, list_reply, next_page
 from services.rest.schemas.entities import CollectionEntitiesList, FileEntities
 
 
@@ -57,6 +57,7 @@ def entity_routes(backend: Backend) -> APIRouter:
                 "total": found.total,
                 "limit": page.limit,
                 "offset": page.offset,
+                **next_page(found.next_after),
             }
         )
 

@@ -15,7 +15,7 @@ from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply
 from services.rest.gate import Tenant
-from services.rest.parameters import AFTER, DIRECTIONS, LIMIT, OFFSET, created_range, page_of, search_filter
+from services.rest.parameters import DIRECTIONS, created_range, page_of, search_filter, timed_page
 from services.rest.render import Links, file_replies, file_reply, list_reply, thumbnail_reply
 from services.rest.schemas.files import File, FileDelete, FileList, FileUpdate, ThumbnailList, Upload
 from services.rest.uploads import UploadForm
@@ -54,7 +54,6 @@ def file_routes(backend: Backend) -> APIRouter:
         tenant_id: Tenant,
         request: Request,
         page: Page = Depends(page_of("created_at", "filename", *DIRECTIONS)),
-        after: str | None = AFTER,
         status: str | None = Query(
             None, json_schema_extra={"enum": list(STATUSES)}, description="Only of this status."
         ),
@@ -64,7 +63,6 @@ def file_routes(backend: Backend) -> APIRouter:
         """`order` of asc or desc is OpenAI's form: by time of upload, in that direction."""
         if page.order in DIRECTIONS:
             page = replace(page, order="created_at", sort=page.order)
-        page = replace(page, after=after or "")
         listing = await backend.files.list(tenant_id, page, status=status, created=created, filter=filter)
         return reply(list_reply(listing, await file_replies(backend, request, listing.items)))
 
@@ -94,8 +92,7 @@ def file_routes(backend: Backend) -> APIRouter:
         tenant_id: Tenant,
         request: Request,
         file_id: str,
-        limit: int = LIMIT,
-        offset: int = OFFSET,
+        page: Page = Depends(timed_page),
         is_default: bool | None = Query(None, description="Only the file's own thumbnail, or only the others."),
         segmentation_id: str | None = Query(None, description="Only those of this segmentation."),
         type: str | None = Query(
@@ -110,7 +107,6 @@ def file_routes(backend: Backend) -> APIRouter:
             raise invalid("type must be file, segment or both, separated by a comma", field="type")
         if is_default is None and len(kinds) == 1:
             is_default = kinds == {"file"}
-        page = Page(limit=limit, offset=offset, sort="asc")
         listing = await backend.thumbnails.list(
             tenant_id, file_id, page, is_default=is_default, segmentation_id=segmentation_id
         )

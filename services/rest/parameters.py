@@ -19,7 +19,11 @@ MOMENT = "YYYY-MM-DD (UTC) or an ISO 8601 date and time."
 MOMENTS: Any = {"oneOf": [{"format": "date"}, {"format": "date-time"}, {"const": ""}]}
 LIMIT: Any = Query(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items to return at most.")
 OFFSET: Any = Query(0, ge=0, lt=2**31, description="Items to skip.")
-AFTER: Any = Query(None, description="Only what comes after the item of this id; last_id of the page before.")
+AFTER: Any = Query(
+    None,
+    description="next_after of the page before, to go on there; of files, responses and chats its last_id too. "
+    "In place of an offset.",
+)
 DIRECTION: Any = Query("desc", description="desc begins with the newest.")
 
 
@@ -30,16 +34,22 @@ def page_of(*orders: str) -> Callable[..., Page]:
     def page(
         limit: int = LIMIT,
         offset: int = OFFSET,
+        after: str | None = AFTER,
         order: str = Query(orders[0], json_schema_extra=extra, description="What to order by."),
         sort: str = Query("desc", json_schema_extra={"enum": ["asc", "desc"]}, description="Direction."),
     ) -> Page:
-        return Page(limit=limit, offset=offset, order=order, sort=sort)
+        return Page(limit=limit, offset=offset, after=after or "", order=order, sort=sort)
 
     return page
 
 
-def plain_page(limit: int = LIMIT, offset: int = OFFSET) -> Page:
-    return Page(limit=limit, offset=offset)
+def plain_page(limit: int = LIMIT, offset: int = OFFSET, after: str | None = AFTER) -> Page:
+    return Page(limit=limit, offset=offset, after=after or "")
+
+
+def timed_page(limit: int = LIMIT, offset: int = OFFSET, after: str | None = AFTER) -> Page:
+    """For lists in the order of time."""
+    return Page(limit=limit, offset=offset, after=after or "", sort="asc")
 
 
 def cursor_page(

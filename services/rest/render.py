@@ -44,8 +44,13 @@ def list_reply(listing: Listing[Any], data: list[Json]) -> Json:
         "limit": listing.limit,
         "offset": listing.offset,
         "has_more": listing.has_more,
+        **next_page(listing.next_after),
         **ends,
     }
+
+
+def next_page(after: str) -> Json:
+    return {"next_after": after} if after else {}
 
 
 def items_reply(items: list[Json], has_more: bool) -> Json:

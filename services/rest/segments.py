@@ -13,7 +13,7 @@ from services.nimbus.backend import Backend
 from services.rest.bodies import body_of, read_model
 from services.rest.errors import reply
 from services.rest.gate import Tenant
-from services.rest.parameters import LIMIT, OFFSET, plain_page
+from services.rest.parameters import plain_page, timed_page
 from services.rest.render import Json, Links, list_reply
 from services.rest.schemas.segments import FileSegment, FileSegmentList, SegmentationList, UpdateFileSegment
 
@@ -54,8 +54,7 @@ def segment_routes(backend: Backend) -> APIRouter:
         tenant_id: Tenant,
         request: Request,
         file_id: str,
-        limit: int = LIMIT,
-        offset: int = OFFSET,
+        page: Page = Depends(timed_page),
         start_time_after: float | None = seconds("Only those that start at or after this second."),
         end_time_before: float | None = seconds("Only those that end at or before this second."),
         min_duration: float | None = seconds("Only those that last this many seconds or more."),
@@ -63,7 +62,6 @@ def segment_routes(backend: Backend) -> APIRouter:
     ) -> Response:
         """Those of all its segmentations, in order of time."""
         within = SegmentRange(start_time_after, end_time_before, min_duration, max_duration)
-        page = Page(limit=limit, offset=offset, sort="asc")
         listing = await backend.segments.list(tenant_id, file_id, page, within=within)
         return reply(list_reply(listing, await replies(request, listing.items)))
 

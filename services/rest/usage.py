@@ -14,6 +14,7 @@ from services.rest.admin import actor
 from services.rest.errors import reply
 from services.rest.gate import Tenant
 from services.rest.parameters import plain_page
+from services.rest.render import next_page
 from services.rest.schemas.admin import UsageList
 
 LATEST = 2**53
@@ -62,6 +63,15 @@ def admin_usage_routes(backend: Backend) -> APIRouter:
 
 
 async def _usage(backend: Backend, query: UsageQuery, page: Page, tenant_id: str | None) -> Response:
-    buckets, has_more = await backend.usage.buckets(query, page, tenant_id=tenant_id)
+    buckets, next_after = await backend.usage.buckets(query, page, tenant_id=tenant_id)
     data = [{"object": "usage_bucket", **asdict(bucket)} for bucket in buckets]
-    return reply({"object": "list", "data": data, "limit": page.limit, "offset": page.offset, "has_more": has_more})
+    return reply(
+        {
+            "object": "list",
+            "data": data,
+            "limit": page.limit,
+            "offset": page.offset,
+            "has_more": bool(next_after),
+            **next_page(next_after),
+        }
+    )

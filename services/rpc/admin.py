@@ -21,7 +21,7 @@ from services.core.tenants.tenants import Tenant
 from services.core.tenants.usage import UsageQuery
 from services.nimbus.backend import Backend
 from services.rpc.gate import actor
-from services.rpc.values import optional, page_of, range_of, struct_json, struct_of
+from services.rpc.values import optional, page_of, paged, range_of, struct_json, struct_of
 
 OVERLAP_SECONDS = 3600  # of a rotation that names none
 STATES = {
@@ -45,7 +45,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
 
     async def ListTenants(self, request: pb.ListTenantsRequest, _context: Context) -> pb.ListTenantsResponse:
         listing = await self._tenants.list(page_of(request.page), name=optional(request, "name"))
-        return pb.ListTenantsResponse(tenants=map(_tenant, listing.items), total=listing.total)
+        return pb.ListTenantsResponse(tenants=map(_tenant, listing.items), **paged(listing))
 
     async def UpdateTenant(self, request: pb.UpdateTenantRequest, _context: Context) -> pb.Tenant:
         changes: dict[str, Any] = {}
@@ -88,7 +88,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
 
     async def ListKeys(self, request: pb.ListKeysRequest, _context: Context) -> pb.ListKeysResponse:
         listing = await self._keys.list(page_of(request.page), tenant_id=optional(request, "tenant_id"))
-        return pb.ListKeysResponse(keys=map(_key, listing.items), total=listing.total)
+        return pb.ListKeysResponse(keys=map(_key, listing.items), **paged(listing))
 
     async def UpdateKey(self, request: pb.UpdateKeyRequest, _context: Context) -> pb.Key:
         if not request.HasField("limits"):
@@ -117,7 +117,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
 
     async def ListAdminKeys(self, request: pb.ListAdminKeysRequest, _context: Context) -> pb.ListAdminKeysResponse:
         listing = await self._admin_keys.list(page_of(request.page))
-        return pb.ListAdminKeysResponse(keys=map(_admin_key, listing.items), total=listing.total)
+        return pb.ListAdminKeysResponse(keys=map(_admin_key, listing.items), **paged(listing))
 
     async def RevokeAdminKey(self, request: pb.RevokeAdminKeyRequest, _context: Context) -> pb.AdminKey:
         return _admin_key(await self._admin_keys.revoke(request.key_id, actor()))
@@ -129,17 +129,17 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             optional(request, "end_time"),
             list(request.group_by),
         )
-        buckets, has_more = await self._backend.usage.buckets(
+        buckets, next_after = await self._backend.usage.buckets(
             query, page_of(request.page), tenant_id=optional(request, "tenant_id")
         )
         told = [pb.UsageBucket(**asdict(bucket)) for bucket in buckets]
-        return pb.ListUsageResponse(buckets=told, has_more=has_more)
+        return pb.ListUsageResponse(buckets=told, has_more=bool(next_after), next_after=next_after)
 
     async def ListAudit(self, request: pb.ListAuditRequest, _context: Context) -> pb.ListAuditResponse:
         listing = await self._backend.audit.list(
             page_of(request.page), target_id=optional(request, "target_id"), created=range_of(request.created)
         )
-        return pb.ListAuditResponse(records=map(_record, listing.items), total=listing.total)
+        return pb.ListAuditResponse(records=map(_record, listing.items), **paged(listing))
 
 
 def _tenant(tenant: Tenant) -> pb.Tenant:

@@ -11,11 +11,12 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict, ParseDict
 from grpc.aio import ServicerContext as Context
 
+from services.core.errors import invalid
 from services.nimbus.backend import Backend
 from services.nimbus.requests.chats import ChatRequest, parse_chat
 from services.rpc.gate import tenant
 from services.rpc.responses import format_json, options_json
-from services.rpc.values import filter_json, optional, page_of, range_of, struct_json
+from services.rpc.values import filter_json, optional, page_of, paged, range_of, struct_json
 from services.rpc.writing import write_all
 
 
@@ -33,10 +34,14 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         return _completion(await self._completions.get(tenant(), request.chat_id))
 
     async def List(self, request: pb.ListChatCompletionsRequest, _context: Context) -> pb.ListChatCompletionsResponse:
-        page = replace(page_of(request.page), after=request.after)
+        page = page_of(request.page)
+        if request.after:
+            if page.after:
+                raise invalid("after: give that of the page or that beside it, not both", field="after")
+            page = replace(page, after=request.after)
         listing = await self._completions.list(tenant(), page, created=range_of(request.created))
         completions = [_completion(body) for body in listing.items]
-        return pb.ListChatCompletionsResponse(completions=completions, total=listing.total)
+        return pb.ListChatCompletionsResponse(completions=completions, **paged(listing))
 
     async def Delete(self, request: pb.DeleteChatCompletionRequest, _context: Context) -> Empty:
         await self._completions.delete(tenant(), request.chat_id)

@@ -26,7 +26,7 @@ from services.rpc.render import (
     collection_type_name,
     entities_message,
 )
-from services.rpc.values import filter_of, optional, page_of, range_of, struct_json
+from services.rpc.values import filter_of, optional, page_of, paged, range_of, struct_json
 
 DESCRIPTIONS, TRANSCRIPTS = "media-descriptions", "rich-transcripts"
 FORMATS = {
@@ -67,7 +67,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             created=range_of(request.created),
         )
         return pb.ListCollectionsResponse(
-            collections=[collection_message(item) for item in listing.items], total=listing.total
+            collections=[collection_message(item) for item in listing.items], **paged(listing)
         )
 
     async def Update(self, request: pb.UpdateCollectionRequest, _context: Context) -> pb.Collection:
@@ -115,7 +115,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             added_before=added.before,
             filter=filter_of(request),
         )
-        return pb.ListCollectionFilesResponse(files=await self._render.members(listing.items), total=listing.total)
+        return pb.ListCollectionFilesResponse(files=await self._render.members(listing.items), **paged(listing))
 
     async def RemoveFile(self, request: pb.RemoveFileRequest, _context: Context) -> Empty:
         await self._backend.members.remove(tenant(), request.collection_id, request.file_id)
@@ -134,14 +134,14 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
     async def ListMediaDescriptions(
         self, request: pb.ListMediaDescriptionsRequest, _context: Context
     ) -> pb.ListMediaDescriptionsResponse:
-        messages, total = await self._described_page(DESCRIPTIONS, request)
-        return pb.ListMediaDescriptionsResponse(descriptions=messages, total=total)
+        messages, page = await self._described_page(DESCRIPTIONS, request)
+        return pb.ListMediaDescriptionsResponse(descriptions=messages, **page)
 
     async def ListRichTranscripts(
         self, request: pb.ListRichTranscriptsRequest, _context: Context
     ) -> pb.ListRichTranscriptsResponse:
-        messages, total = await self._described_page(TRANSCRIPTS, request)
-        return pb.ListRichTranscriptsResponse(transcripts=messages, total=total)
+        messages, page = await self._described_page(TRANSCRIPTS, request)
+        return pb.ListRichTranscriptsResponse(transcripts=messages, **page)
 
     async def GetEntities(self, request: pb.GetEntitiesRequest, _context: Context) -> pb.FileEntities:
         await self._backend.collections.of_type(tenant(), request.collection_id, "entities")
@@ -174,7 +174,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
                 for member in listing.items
                 if member.file_id in found  # not removed meanwhile
             ],
-            total=listing.total,
+            **paged(listing),
         )
 
     async def _described(
@@ -198,7 +198,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
 
     async def _described_page(
         self, collection_type: str, request: pb.ListMediaDescriptionsRequest | pb.ListRichTranscriptsRequest
-    ) -> tuple[list[pb.MediaDescription], int]:
+    ) -> tuple[list[pb.MediaDescription], dict[str, Any]]:
         view = View.of(
             collection_type, request.modalities, response_format=FORMATS.get(request.response_format, "json")
         )
@@ -210,7 +210,7 @@ class CollectionService(collections_pb2_grpc.CollectionServiceServicer):
             view,
             range_of(request.added),
         )
-        return await self._messages(listing.items), listing.total
+        return await self._messages(listing.items), paged(listing)
 
     async def _messages(self, described: Sequence[DescribedFile]) -> list[pb.MediaDescription]:
         files = await self._render.files([item.file for item in described])

@@ -14,7 +14,7 @@ from services.core.library.media_kinds import SNIFF_BYTES, refuse_other_kinds
 from services.nimbus.backend import Backend
 from services.rpc.gate import tenant
 from services.rpc.render import STATUS_NAMES, Renderer
-from services.rpc.values import filter_of, optional, page_of, range_of, struct_json
+from services.rpc.values import filter_of, optional, page_of, paged, range_of, struct_json
 
 CHUNK_BYTES = 1024**2
 
@@ -58,7 +58,7 @@ class FileService(files_pb2_grpc.FileServiceServicer):
             created=range_of(request.created),
             filter=filter_of(request),
         )
-        return files_pb2.ListFilesResponse(files=await self._render.files(listing.items), total=listing.total)
+        return files_pb2.ListFilesResponse(files=await self._render.files(listing.items), **paged(listing))
 
     async def Update(self, request: files_pb2.UpdateFileRequest, _context: Context) -> files_pb2.File:
         file = await self._backend.files.update(
@@ -85,7 +85,7 @@ class FileService(files_pb2_grpc.FileServiceServicer):
             segmentation_id=optional(request, "segmentation_id"),
         )
         return files_pb2.ListThumbnailsResponse(
-            thumbnails=[self._render.thumbnail(item) for item in listing.items], total=listing.total
+            thumbnails=[self._render.thumbnail(item) for item in listing.items], **paged(listing)
         )
 
 

@@ -140,6 +140,7 @@ def entities_message(member: Member, found: FileEntities) -> collections_pb2.Fil
             for part in found.segments
         ],
         total=found.total,
+        next_after=found.next_after,
     )
 
 

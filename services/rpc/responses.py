@@ -18,7 +18,7 @@ from services.nimbus.requests.responses import ROLES as READ_AS
 from services.nimbus.requests.responses import ResponseRequest, parse_request
 from services.rpc.events import RESPONSE_STATUS_NAMES, event_message, response_message
 from services.rpc.gate import tenant
-from services.rpc.values import SORTS, filter_json, optional, page_of, range_of, struct_json
+from services.rpc.values import SORTS, filter_json, optional, page_of, paged, range_of, struct_json
 from services.rpc.writing import STALLED_SECONDS, write_all
 
 ROLES = {
@@ -66,7 +66,7 @@ class ResponseService(responses_pb2_grpc.ResponseServiceServicer):
             created=range_of(request.created),
         )
         bodies = [{**item.body, "output": [], "error": None} for item in listing.items]
-        return pb.ListResponsesResponse(responses=[response_message(body) for body in bodies], total=listing.total)
+        return pb.ListResponsesResponse(responses=[response_message(body) for body in bodies], **paged(listing))
 
     async def ListInputItems(self, request: pb.ListInputItemsRequest, _context: Context) -> pb.ListInputItemsResponse:
         kept = await self._backend.responses.get(tenant(), request.response_id)

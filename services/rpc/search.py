@@ -13,7 +13,7 @@ from services.nimbus.backend import Backend
 from services.nimbus.requests.searches import SearchRequest, parse_search
 from services.rpc.gate import tenant
 from services.rpc.render import Renderer
-from services.rpc.values import filter_json, optional, page_of, range_of
+from services.rpc.values import filter_json, optional, page_of, paged, range_of
 
 
 class SearchService(search_pb2_grpc.SearchServiceServicer):
@@ -29,7 +29,7 @@ class SearchService(search_pb2_grpc.SearchServiceServicer):
 
     async def List(self, request: pb.ListSearchesRequest, _context: Context) -> pb.ListSearchesResponse:
         listing = await self._search.list(tenant(), page_of(request.page), created=range_of(request.created))
-        return pb.ListSearchesResponse(searches=[_message(item) for item in listing.items], total=listing.total)
+        return pb.ListSearchesResponse(searches=[_message(item) for item in listing.items], **paged(listing))
 
 
 def asked(request: pb.SearchRequest) -> SearchRequest:

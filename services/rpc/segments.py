@@ -12,7 +12,7 @@ from services.core.library.segments import Segment, Segmentation, SegmentRange
 from services.nimbus.backend import Backend
 from services.rpc.gate import tenant
 from services.rpc.render import STATUSES, Renderer, segmentation_message
-from services.rpc.values import optional, page_of, struct_json, struct_of
+from services.rpc.values import optional, page_of, paged, struct_json, struct_of
 
 
 class SegmentService(segments_pb2_grpc.SegmentServiceServicer):
@@ -26,7 +26,7 @@ class SegmentService(segments_pb2_grpc.SegmentServiceServicer):
     ) -> pb.ListSegmentationsResponse:
         listing = await self._segments.segmentations(tenant(), request.file_id, page_of(request.page))
         return pb.ListSegmentationsResponse(
-            segmentations=[_segmentation(item) for item in listing.items], total=listing.total
+            segmentations=[_segmentation(item) for item in listing.items], **paged(listing)
         )
 
     async def List(self, request: pb.ListSegmentsRequest, _context: Context) -> pb.ListSegmentsResponse:
@@ -34,7 +34,7 @@ class SegmentService(segments_pb2_grpc.SegmentServiceServicer):
         within = SegmentRange(*(optional(request, name) for name in names))
         page = page_of(request.page, sort="asc")
         listing = await self._segments.list(tenant(), request.file_id, page, within=within)
-        return pb.ListSegmentsResponse(segments=await self._messages(listing.items), total=listing.total)
+        return pb.ListSegmentsResponse(segments=await self._messages(listing.items), **paged(listing))
 
     async def Get(self, request: pb.GetSegmentRequest, _context: Context) -> pb.Segment:
         segment = await self._segments.get(tenant(), request.file_id, request.segment_id)

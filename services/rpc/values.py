@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.search.filters import KINDS, SearchFilter
-from services.core.store.pages import DEFAULT_LIMIT, CreatedRange, Page
+from services.core.store.pages import DEFAULT_LIMIT, CreatedRange, Listing, Page
 from services.core.store.plain_json import MAX_BODY_BYTES, MAX_VALUES
 
 SORTS = {lists_pb2.SORT_UNSPECIFIED: "", lists_pb2.SORT_ASC: "asc", lists_pb2.SORT_DESC: "desc"}
@@ -25,7 +25,13 @@ def page_of(message: lists_pb2.Page, *, sort: str = "desc") -> Page:
         offset=message.offset,
         order=message.order,
         sort=SORTS.get(message.sort) or sort,
+        after=message.after,
     )
+
+
+def paged(listing: Listing[Any]) -> dict[str, Any]:
+    """What the reply to a list says of the page."""
+    return {"total": listing.total, "next_after": listing.next_after}
 
 
 def range_of(message: lists_pb2.TimeRange) -> CreatedRange:

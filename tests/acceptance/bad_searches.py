@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
-PAGES = ("limit=0", "limit=101", "limit=1.5", "limit=", "offset=-1", "offset=x", "offset=99999999999999999999")
+PAGES = (
+    "limit=0",
+    "limit=101",
+    "limit=1.5",
+    "limit=",
+    "offset=-1",
+    "offset=x",
+    "offset=99999999999999999999",
+    "after=at_x",
+    "after=x&offset=1",
+)
 CREATED = ("created_after=soon", "created_before=2026-02-30", "created_after=2026-01-01T25:00:00")
 
 

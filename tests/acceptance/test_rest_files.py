@@ -164,6 +164,15 @@ def test_lists_are_paged_ordered_and_filtered(account: Account):
     page = sdk.files.list(order="filename", sort="asc", limit=2, offset=1)
     assert [item.filename for item in page.data] == ["b.mp4", "c.mp4"]
     assert (page.total, page.limit, page.offset) == (3, 2, 1)
+    with account.http as http:
+        told, query = [], {"order": "filename", "sort": "asc", "limit": 1}
+        while True:
+            listing = http.get("/v1/files", params=query).raise_for_status().json()
+            told += [item["filename"] for item in listing["data"]]
+            if "next_after" not in listing:
+                break
+            query["after"] = listing["next_after"]
+    assert told == ["a.mp4", "b.mp4", "c.mp4"] and not listing["has_more"]
     only = {"metadata": [{"path": "speaker", "operator": "Equal", "valueText": "Grace"}]}
     assert [item.filename for item in sdk.files.list(filter=only).data] == ["a.mp4"]
     assert sdk.files.list(status="completed").total == 0

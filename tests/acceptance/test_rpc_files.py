@@ -51,7 +51,15 @@ async def test_files_are_listed_in_pages_and_filtered(front: RpcFront):
     assert [file.filename for file in (await front.client.files("List", request)).files] == ["a.mp4", "c.mp4"]
     failed = files.ListFilesRequest(status=files.STATUS_FAILED, created=lists.TimeRange(after=1))
     assert (await front.client.files("List", failed)).total == 0
-    for page in (lists.Page(limit=101), lists.Page(order="size")):
+    told, page = [], lists.Page(order="filename", sort=lists.SORT_ASC, limit=1)
+    while not told or page.after:
+        reply = await front.client.files("List", files.ListFilesRequest(page=page))
+        told += [file.filename for file in reply.files]
+        page.after = reply.next_after
+    assert told == ["a.mp4", "b.mp4", "c.mp4"] and reply.total == 3
+    after = (await front.client.files("List", files.ListFilesRequest(page=lists.Page(limit=1)))).next_after
+    bad = [lists.Page(after=after, offset=1), lists.Page(after=after, order="filename"), lists.Page(after="at_x")]
+    for page in (*bad, lists.Page(limit=101), lists.Page(order="size")):
         await refused(grpc.StatusCode.INVALID_ARGUMENT, front.client.files("List", files.ListFilesRequest(page=page)))
 
 

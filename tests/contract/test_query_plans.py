@@ -21,6 +21,7 @@ from services.core.search.filters import SearchFilter
 from services.core.store.deletions import sweep as sweep_objects
 from services.core.store.job_schema import jobs
 from services.core.store.pages import Page
+from services.core.store.places import Place
 from services.core.store.schema import (
     api_keys,
     chats,
@@ -230,6 +231,7 @@ async def _requests(store: Store, at: _At) -> None:
     (item,) = (await files_.list(tenant, page)).items
     await files_.list(tenant, page, status="completed", filter=one)
     await files_.list(tenant, Page(limit=10, after=at.file))
+    await files_.list(tenant, Page(limit=10, after=Place("created_at", "desc", (now_ms(), at.file), 1).key()))
     await files_.get_many(tenant, [item.id])
     await files_.update(tenant, at.file, metadata={"a": "b"})
     await collections_.list(tenant, page)

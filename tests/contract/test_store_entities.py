@@ -209,3 +209,9 @@ async def test_segments_come_in_pages(store):
     assert [await page(2, 0), await page(2, 2), await page(50, 1), await page(2, 9)] == [[0, 1], [3, 4], [1, 3, 4], []]
     found = await store.entities.of_files(store.tenant, collection.id, [file.id, "unknown"])
     assert list(found) == [file.id] and len(found[file.id].segments) == 4
+    first = await store.entities.of_file(store.tenant, collection.id, file.id, Page(limit=3))
+    rest = await store.entities.of_file(store.tenant, collection.id, file.id, Page(limit=3, after=first.next_after))
+    assert [[part.start_time for part in some.segments] for some in (first, rest)] == [[0, 1, 3], [4]]
+    assert (rest.total, rest.next_after, await page(4, 0)) == (4, "", [0, 1, 3, 4])
+    with pytest.raises(ArcusError, match="next_after of the page before"):
+        await store.entities.of_file(store.tenant, collection.id, file.id, Page(after=segments[0].id))

@@ -58,12 +58,14 @@ class ListTenantsRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class ListTenantsResponse(_message.Message):
-    __slots__ = ("tenants", "total")
+    __slots__ = ("tenants", "total", "next_after")
     TENANTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     tenants: _containers.RepeatedCompositeFieldContainer[Tenant]
     total: int
-    def __init__(self, tenants: _Optional[_Iterable[_Union[Tenant, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, tenants: _Optional[_Iterable[_Union[Tenant, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class UpdateTenantRequest(_message.Message):
     __slots__ = ("tenant_id", "plan", "limits")
@@ -197,12 +199,14 @@ class ListKeysRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., tenant_id: _Optional[str] = ...) -> None: ...
 
 class ListKeysResponse(_message.Message):
-    __slots__ = ("keys", "total")
+    __slots__ = ("keys", "total", "next_after")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[Key]
     total: int
-    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, keys: _Optional[_Iterable[_Union[Key, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class UpdateKeyRequest(_message.Message):
     __slots__ = ("key_id", "limits")
@@ -267,12 +271,14 @@ class ListAdminKeysRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ...) -> None: ...
 
 class ListAdminKeysResponse(_message.Message):
-    __slots__ = ("keys", "total")
+    __slots__ = ("keys", "total", "next_after")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[AdminKey]
     total: int
-    def __init__(self, keys: _Optional[_Iterable[_Union[AdminKey, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, keys: _Optional[_Iterable[_Union[AdminKey, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class RevokeAdminKeyRequest(_message.Message):
     __slots__ = ("key_id",)
@@ -321,12 +327,14 @@ class UsageBucket(_message.Message):
     def __init__(self, start: _Optional[int] = ..., tenant_id: _Optional[str] = ..., key_id: _Optional[str] = ..., model: _Optional[str] = ..., kind: _Optional[str] = ..., records: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., video_seconds: _Optional[float] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class ListUsageResponse(_message.Message):
-    __slots__ = ("buckets", "has_more")
+    __slots__ = ("buckets", "has_more", "next_after")
     BUCKETS_FIELD_NUMBER: _ClassVar[int]
     HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     buckets: _containers.RepeatedCompositeFieldContainer[UsageBucket]
     has_more: bool
-    def __init__(self, buckets: _Optional[_Iterable[_Union[UsageBucket, _Mapping]]] = ..., has_more: bool = ...) -> None: ...
+    next_after: str
+    def __init__(self, buckets: _Optional[_Iterable[_Union[UsageBucket, _Mapping]]] = ..., has_more: bool = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class ListAuditRequest(_message.Message):
     __slots__ = ("page", "created", "target_id")
@@ -363,9 +371,11 @@ class AuditRecord(_message.Message):
     def __init__(self, id: _Optional[int] = ..., at: _Optional[int] = ..., actor_key_id: _Optional[str] = ..., action: _Optional[str] = ..., target_type: _Optional[str] = ..., target_id: _Optional[str] = ..., before: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., after: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., address: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListAuditResponse(_message.Message):
-    __slots__ = ("records", "total")
+    __slots__ = ("records", "total", "next_after")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
     total: int
-    def __init__(self, records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...

@@ -213,12 +213,14 @@ class ListChatCompletionsRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., created: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., after: _Optional[str] = ...) -> None: ...
 
 class ListChatCompletionsResponse(_message.Message):
-    __slots__ = ("completions", "total")
+    __slots__ = ("completions", "total", "next_after")
     COMPLETIONS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     completions: _containers.RepeatedCompositeFieldContainer[ChatCompletion]
     total: int
-    def __init__(self, completions: _Optional[_Iterable[_Union[ChatCompletion, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, completions: _Optional[_Iterable[_Union[ChatCompletion, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class DeleteChatCompletionRequest(_message.Message):
     __slots__ = ("chat_id",)

@@ -183,12 +183,14 @@ class ListCollectionsRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., collection_type: _Optional[_Union[CollectionType, str]] = ..., created: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ...) -> None: ...
 
 class ListCollectionsResponse(_message.Message):
-    __slots__ = ("collections", "total")
+    __slots__ = ("collections", "total", "next_after")
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     collections: _containers.RepeatedCompositeFieldContainer[Collection]
     total: int
-    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class UpdateCollectionRequest(_message.Message):
     __slots__ = ("collection_id", "name", "description")
@@ -277,12 +279,14 @@ class ListCollectionFilesRequest(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ...) -> None: ...
 
 class ListCollectionFilesResponse(_message.Message):
-    __slots__ = ("files", "total")
+    __slots__ = ("files", "total", "next_after")
     FILES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[CollectionFile]
     total: int
-    def __init__(self, files: _Optional[_Iterable[_Union[CollectionFile, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, files: _Optional[_Iterable[_Union[CollectionFile, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class RemoveFileRequest(_message.Message):
     __slots__ = ("collection_id", "file_id")
@@ -435,12 +439,14 @@ class ListMediaDescriptionsRequest(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListMediaDescriptionsResponse(_message.Message):
-    __slots__ = ("descriptions", "total")
+    __slots__ = ("descriptions", "total", "next_after")
     DESCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     descriptions: _containers.RepeatedCompositeFieldContainer[MediaDescription]
     total: int
-    def __init__(self, descriptions: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, descriptions: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class GetEntitiesRequest(_message.Message):
     __slots__ = ("collection_id", "file_id", "page", "include_thumbnails", "include_shots")
@@ -479,7 +485,7 @@ class ValueSource(_message.Message):
     def __init__(self, path: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ...) -> None: ...
 
 class FileEntities(_message.Message):
-    __slots__ = ("collection_id", "file_id", "added_at", "status", "entities", "entity_sources", "segment_entities", "total", "thumbnail_url", "shots")
+    __slots__ = ("collection_id", "file_id", "added_at", "status", "entities", "entity_sources", "segment_entities", "total", "thumbnail_url", "shots", "next_after")
     COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     ADDED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -490,6 +496,7 @@ class FileEntities(_message.Message):
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_URL_FIELD_NUMBER: _ClassVar[int]
     SHOTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     collection_id: str
     file_id: str
     added_at: int
@@ -500,7 +507,8 @@ class FileEntities(_message.Message):
     total: int
     thumbnail_url: str
     shots: _containers.RepeatedCompositeFieldContainer[Shot]
-    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., entities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., entity_sources: _Optional[_Iterable[_Union[ValueSource, _Mapping]]] = ..., segment_entities: _Optional[_Iterable[_Union[SegmentEntities, _Mapping]]] = ..., total: _Optional[int] = ..., thumbnail_url: _Optional[str] = ..., shots: _Optional[_Iterable[_Union[Shot, _Mapping]]] = ...) -> None: ...
+    next_after: str
+    def __init__(self, collection_id: _Optional[str] = ..., file_id: _Optional[str] = ..., added_at: _Optional[int] = ..., status: _Optional[_Union[_files_pb2.Status, str]] = ..., entities: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., entity_sources: _Optional[_Iterable[_Union[ValueSource, _Mapping]]] = ..., segment_entities: _Optional[_Iterable[_Union[SegmentEntities, _Mapping]]] = ..., total: _Optional[int] = ..., thumbnail_url: _Optional[str] = ..., shots: _Optional[_Iterable[_Union[Shot, _Mapping]]] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class ListEntitiesRequest(_message.Message):
     __slots__ = ("collection_id", "page", "added")
@@ -513,12 +521,14 @@ class ListEntitiesRequest(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ...) -> None: ...
 
 class ListEntitiesResponse(_message.Message):
-    __slots__ = ("files", "total")
+    __slots__ = ("files", "total", "next_after")
     FILES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[FileEntities]
     total: int
-    def __init__(self, files: _Optional[_Iterable[_Union[FileEntities, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, files: _Optional[_Iterable[_Union[FileEntities, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class GetRichTranscriptRequest(_message.Message):
     __slots__ = ("collection_id", "file_id", "response_format", "modalities", "start_time_seconds", "end_time_seconds", "include_word_timestamps")
@@ -553,9 +563,11 @@ class ListRichTranscriptsRequest(_message.Message):
     def __init__(self, collection_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., added: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., response_format: _Optional[_Union[ResponseFormat, str]] = ..., modalities: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListRichTranscriptsResponse(_message.Message):
-    __slots__ = ("transcripts", "total")
+    __slots__ = ("transcripts", "total", "next_after")
     TRANSCRIPTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     transcripts: _containers.RepeatedCompositeFieldContainer[MediaDescription]
     total: int
-    def __init__(self, transcripts: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, transcripts: _Optional[_Iterable[_Union[MediaDescription, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...

@@ -113,12 +113,14 @@ class ListFilesRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., status: _Optional[_Union[Status, str]] = ..., created: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ..., filter: _Optional[_Union[_lists_pb2.SearchFilter, _Mapping]] = ...) -> None: ...
 
 class ListFilesResponse(_message.Message):
-    __slots__ = ("files", "total")
+    __slots__ = ("files", "total", "next_after")
     FILES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[File]
     total: int
-    def __init__(self, files: _Optional[_Iterable[_Union[File, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, files: _Optional[_Iterable[_Union[File, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class UpdateFileRequest(_message.Message):
     __slots__ = ("file_id", "filename", "metadata")
@@ -163,9 +165,11 @@ class Thumbnail(_message.Message):
     def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., time: _Optional[float] = ..., segmentation_id: _Optional[str] = ..., segment_id: _Optional[str] = ...) -> None: ...
 
 class ListThumbnailsResponse(_message.Message):
-    __slots__ = ("thumbnails", "total")
+    __slots__ = ("thumbnails", "total", "next_after")
     THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     thumbnails: _containers.RepeatedCompositeFieldContainer[Thumbnail]
     total: int
-    def __init__(self, thumbnails: _Optional[_Iterable[_Union[Thumbnail, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, thumbnails: _Optional[_Iterable[_Union[Thumbnail, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61rcus/v1/lists.proto\x12\x08\x61rcus.v1\"R\n\x04Page\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\r\x12\r\n\x05order\x18\x03 \x01(\t\x12\x1c\n\x04sort\x18\x04 \x01(\x0e\x32\x0e.arcus.v1.Sort\"I\n\tTimeRange\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06_afterB\t\n\x07_before\"|\n\tCriterion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x17\n\nvalue_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x10value_text_array\x18\x04 \x03(\t\x12\r\n\x05scope\x18\x05 \x01(\tB\r\n\x0b_value_text\"\xaf\x01\n\x0cSearchFilter\x12%\n\x08metadata\x18\x01 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12\'\n\nvideo_info\x18\x02 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12!\n\x04\x66ile\x18\x03 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12,\n\x0fsource_metadata\x18\x04 \x03(\x0b\x32\x13.arcus.v1.Criterion*9\n\x04Sort\x12\x14\n\x10SORT_UNSPECIFIED\x10\x00\x12\x0c\n\x08SORT_ASC\x10\x01\x12\r\n\tSORT_DESC\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61rcus/v1/lists.proto\x12\x08\x61rcus.v1\"a\n\x04Page\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\r\x12\r\n\x05order\x18\x03 \x01(\t\x12\x1c\n\x04sort\x18\x04 \x01(\x0e\x32\x0e.arcus.v1.Sort\x12\r\n\x05\x61\x66ter\x18\x05 \x01(\t\"I\n\tTimeRange\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06\x62\x65\x66ore\x18\x02 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06_afterB\t\n\x07_before\"|\n\tCriterion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x17\n\nvalue_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x10value_text_array\x18\x04 \x03(\t\x12\r\n\x05scope\x18\x05 \x01(\tB\r\n\x0b_value_text\"\xaf\x01\n\x0cSearchFilter\x12%\n\x08metadata\x18\x01 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12\'\n\nvideo_info\x18\x02 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12!\n\x04\x66ile\x18\x03 \x03(\x0b\x32\x13.arcus.v1.Criterion\x12,\n\x0fsource_metadata\x18\x04 \x03(\x0b\x32\x13.arcus.v1.Criterion*9\n\x04Sort\x12\x14\n\x10SORT_UNSPECIFIED\x10\x00\x12\x0c\n\x08SORT_ASC\x10\x01\x12\r\n\tSORT_DESC\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'arcus.v1.lists_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SORT']._serialized_start=497
-  _globals['_SORT']._serialized_end=554
+  _globals['_SORT']._serialized_start=512
+  _globals['_SORT']._serialized_end=569
   _globals['_PAGE']._serialized_start=34
-  _globals['_PAGE']._serialized_end=116
-  _globals['_TIMERANGE']._serialized_start=118
-  _globals['_TIMERANGE']._serialized_end=191
-  _globals['_CRITERION']._serialized_start=193
-  _globals['_CRITERION']._serialized_end=317
-  _globals['_SEARCHFILTER']._serialized_start=320
-  _globals['_SEARCHFILTER']._serialized_end=495
+  _globals['_PAGE']._serialized_end=131
+  _globals['_TIMERANGE']._serialized_start=133
+  _globals['_TIMERANGE']._serialized_end=206
+  _globals['_CRITERION']._serialized_start=208
+  _globals['_CRITERION']._serialized_end=332
+  _globals['_SEARCHFILTER']._serialized_start=335
+  _globals['_SEARCHFILTER']._serialized_end=510
 # @@protoc_insertion_point(module_scope)

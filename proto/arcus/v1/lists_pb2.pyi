@@ -16,16 +16,18 @@ SORT_ASC: Sort
 SORT_DESC: Sort
 
 class Page(_message.Message):
-    __slots__ = ("limit", "offset", "order", "sort")
+    __slots__ = ("limit", "offset", "order", "sort", "after")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     limit: int
     offset: int
     order: str
     sort: Sort
-    def __init__(self, limit: _Optional[int] = ..., offset: _Optional[int] = ..., order: _Optional[str] = ..., sort: _Optional[_Union[Sort, str]] = ...) -> None: ...
+    after: str
+    def __init__(self, limit: _Optional[int] = ..., offset: _Optional[int] = ..., order: _Optional[str] = ..., sort: _Optional[_Union[Sort, str]] = ..., after: _Optional[str] = ...) -> None: ...
 
 class TimeRange(_message.Message):
     __slots__ = ("after", "before")

@@ -381,12 +381,14 @@ class ListResponsesRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., status: _Optional[_Union[ResponseStatus, str]] = ..., created: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ...) -> None: ...
 
 class ListResponsesResponse(_message.Message):
-    __slots__ = ("responses", "total")
+    __slots__ = ("responses", "total", "next_after")
     RESPONSES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     responses: _containers.RepeatedCompositeFieldContainer[Response]
     total: int
-    def __init__(self, responses: _Optional[_Iterable[_Union[Response, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, responses: _Optional[_Iterable[_Union[Response, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class DeleteResponseRequest(_message.Message):
     __slots__ = ("response_id",)

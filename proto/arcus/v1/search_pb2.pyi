@@ -162,9 +162,11 @@ class ListSearchesRequest(_message.Message):
     def __init__(self, page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., created: _Optional[_Union[_lists_pb2.TimeRange, _Mapping]] = ...) -> None: ...
 
 class ListSearchesResponse(_message.Message):
-    __slots__ = ("searches", "total")
+    __slots__ = ("searches", "total", "next_after")
     SEARCHES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     searches: _containers.RepeatedCompositeFieldContainer[SearchResponse]
     total: int
-    def __init__(self, searches: _Optional[_Iterable[_Union[SearchResponse, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, searches: _Optional[_Iterable[_Union[SearchResponse, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...

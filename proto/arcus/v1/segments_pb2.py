@@ -28,7 +28,7 @@ from arcus.v1 import lists_pb2 as arcus_dot_v1_dot_lists__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61rcus/v1/segments.proto\x12\x08\x61rcus.v1\x1a\x1a\x61rcus/v1/collections.proto\x1a\x14\x61rcus/v1/files.proto\x1a\x14\x61rcus/v1/lists.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb3\x01\n\x0cSegmentation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12 \n\x06status\x18\x03 \x01(\x0e\x32\x10.arcus.v1.Status\x12\x12\n\ncreated_at\x18\x04 \x01(\x03\x12\x39\n\x13segmentation_config\x18\x05 \x01(\x0b\x32\x1c.arcus.v1.SegmentationConfig\x12\x15\n\rsegment_count\x18\x06 \x01(\r\"I\n\x18ListSegmentationsRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x1c\n\x04page\x18\x02 \x01(\x0b\x32\x0e.arcus.v1.Page\"Y\n\x19ListSegmentationsResponse\x12-\n\rsegmentations\x18\x01 \x03(\x0b\x32\x16.arcus.v1.Segmentation\x12\r\n\x05total\x18\x02 \x01(\r\"\xa7\x01\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rthumbnail_url\x18\x07 \x01(\t\"\x82\x02\n\x13ListSegmentsRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x1c\n\x04page\x18\x02 \x01(\x0b\x32\x0e.arcus.v1.Page\x12\x1d\n\x10start_time_after\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x65nd_time_before\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmin_duration\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0cmax_duration\x18\x06 \x01(\x01H\x03\x88\x01\x01\x42\x13\n\x11_start_time_afterB\x12\n\x10_end_time_beforeB\x0f\n\r_min_durationB\x0f\n\r_max_duration\"J\n\x14ListSegmentsResponse\x12#\n\x08segments\x18\x01 \x03(\x0b\x32\x11.arcus.v1.Segment\x12\r\n\x05total\x18\x02 \x01(\r\"8\n\x11GetSegmentRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x12\n\nsegment_id\x18\x02 \x01(\t\"f\n\x14UpdateSegmentRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x12\n\nsegment_id\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct2\xa9\x02\n\x0eSegmentService\x12\\\n\x11ListSegmentations\x12\".arcus.v1.ListSegmentationsRequest\x1a#.arcus.v1.ListSegmentationsResponse\x12\x45\n\x04List\x12\x1d.arcus.v1.ListSegmentsRequest\x1a\x1e.arcus.v1.ListSegmentsResponse\x12\x35\n\x03Get\x12\x1b.arcus.v1.GetSegmentRequest\x1a\x11.arcus.v1.Segment\x12;\n\x06Update\x12\x1e.arcus.v1.UpdateSegmentRequest\x1a\x11.arcus.v1.Segmentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61rcus/v1/segments.proto\x12\x08\x61rcus.v1\x1a\x1a\x61rcus/v1/collections.proto\x1a\x14\x61rcus/v1/files.proto\x1a\x14\x61rcus/v1/lists.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb3\x01\n\x0cSegmentation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12 \n\x06status\x18\x03 \x01(\x0e\x32\x10.arcus.v1.Status\x12\x12\n\ncreated_at\x18\x04 \x01(\x03\x12\x39\n\x13segmentation_config\x18\x05 \x01(\x0b\x32\x1c.arcus.v1.SegmentationConfig\x12\x15\n\rsegment_count\x18\x06 \x01(\r\"I\n\x18ListSegmentationsRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x1c\n\x04page\x18\x02 \x01(\x0b\x32\x0e.arcus.v1.Page\"m\n\x19ListSegmentationsResponse\x12-\n\rsegmentations\x18\x01 \x03(\x0b\x32\x16.arcus.v1.Segmentation\x12\r\n\x05total\x18\x02 \x01(\r\x12\x12\n\nnext_after\x18\x03 \x01(\t\"\xa7\x01\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x17\n\x0fsegmentation_id\x18\x03 \x01(\t\x12\x12\n\nstart_time\x18\x04 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x05 \x01(\x01\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rthumbnail_url\x18\x07 \x01(\t\"\x82\x02\n\x13ListSegmentsRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x1c\n\x04page\x18\x02 \x01(\x0b\x32\x0e.arcus.v1.Page\x12\x1d\n\x10start_time_after\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x65nd_time_before\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmin_duration\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0cmax_duration\x18\x06 \x01(\x01H\x03\x88\x01\x01\x42\x13\n\x11_start_time_afterB\x12\n\x10_end_time_beforeB\x0f\n\r_min_durationB\x0f\n\r_max_duration\"^\n\x14ListSegmentsResponse\x12#\n\x08segments\x18\x01 \x03(\x0b\x32\x11.arcus.v1.Segment\x12\r\n\x05total\x18\x02 \x01(\r\x12\x12\n\nnext_after\x18\x03 \x01(\t\"8\n\x11GetSegmentRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x12\n\nsegment_id\x18\x02 \x01(\t\"f\n\x14UpdateSegmentRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x12\n\nsegment_id\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct2\xa9\x02\n\x0eSegmentService\x12\\\n\x11ListSegmentations\x12\".arcus.v1.ListSegmentationsRequest\x1a#.arcus.v1.ListSegmentationsResponse\x12\x45\n\x04List\x12\x1d.arcus.v1.ListSegmentsRequest\x1a\x1e.arcus.v1.ListSegmentsResponse\x12\x35\n\x03Get\x12\x1b.arcus.v1.GetSegmentRequest\x1a\x11.arcus.v1.Segment\x12;\n\x06Update\x12\x1e.arcus.v1.UpdateSegmentRequest\x1a\x11.arcus.v1.Segmentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,17 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSEGMENTATIONSREQUEST']._serialized_start=321
   _globals['_LISTSEGMENTATIONSREQUEST']._serialized_end=394
   _globals['_LISTSEGMENTATIONSRESPONSE']._serialized_start=396
-  _globals['_LISTSEGMENTATIONSRESPONSE']._serialized_end=485
-  _globals['_SEGMENT']._serialized_start=488
-  _globals['_SEGMENT']._serialized_end=655
-  _globals['_LISTSEGMENTSREQUEST']._serialized_start=658
-  _globals['_LISTSEGMENTSREQUEST']._serialized_end=916
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=918
-  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=992
-  _globals['_GETSEGMENTREQUEST']._serialized_start=994
-  _globals['_GETSEGMENTREQUEST']._serialized_end=1050
-  _globals['_UPDATESEGMENTREQUEST']._serialized_start=1052
-  _globals['_UPDATESEGMENTREQUEST']._serialized_end=1154
-  _globals['_SEGMENTSERVICE']._serialized_start=1157
-  _globals['_SEGMENTSERVICE']._serialized_end=1454
+  _globals['_LISTSEGMENTATIONSRESPONSE']._serialized_end=505
+  _globals['_SEGMENT']._serialized_start=508
+  _globals['_SEGMENT']._serialized_end=675
+  _globals['_LISTSEGMENTSREQUEST']._serialized_start=678
+  _globals['_LISTSEGMENTSREQUEST']._serialized_end=936
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_start=938
+  _globals['_LISTSEGMENTSRESPONSE']._serialized_end=1032
+  _globals['_GETSEGMENTREQUEST']._serialized_start=1034
+  _globals['_GETSEGMENTREQUEST']._serialized_end=1090
+  _globals['_UPDATESEGMENTREQUEST']._serialized_start=1092
+  _globals['_UPDATESEGMENTREQUEST']._serialized_end=1194
+  _globals['_SEGMENTSERVICE']._serialized_start=1197
+  _globals['_SEGMENTSERVICE']._serialized_end=1494
 # @@protoc_insertion_point(module_scope)

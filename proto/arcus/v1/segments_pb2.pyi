@@ -34,12 +34,14 @@ class ListSegmentationsRequest(_message.Message):
     def __init__(self, file_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ...) -> None: ...
 
 class ListSegmentationsResponse(_message.Message):
-    __slots__ = ("segmentations", "total")
+    __slots__ = ("segmentations", "total", "next_after")
     SEGMENTATIONS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     segmentations: _containers.RepeatedCompositeFieldContainer[Segmentation]
     total: int
-    def __init__(self, segmentations: _Optional[_Iterable[_Union[Segmentation, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, segmentations: _Optional[_Iterable[_Union[Segmentation, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("id", "file_id", "segmentation_id", "start_time", "end_time", "metadata", "thumbnail_url")
@@ -76,12 +78,14 @@ class ListSegmentsRequest(_message.Message):
     def __init__(self, file_id: _Optional[str] = ..., page: _Optional[_Union[_lists_pb2.Page, _Mapping]] = ..., start_time_after: _Optional[float] = ..., end_time_before: _Optional[float] = ..., min_duration: _Optional[float] = ..., max_duration: _Optional[float] = ...) -> None: ...
 
 class ListSegmentsResponse(_message.Message):
-    __slots__ = ("segments", "total")
+    __slots__ = ("segments", "total", "next_after")
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     total: int
-    def __init__(self, segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+    next_after: str
+    def __init__(self, segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., total: _Optional[int] = ..., next_after: _Optional[str] = ...) -> None: ...
 
 class GetSegmentRequest(_message.Message):
     __slots__ = ("file_id", "segment_id")

@@ -24,7 +24,7 @@ class Chat:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Chat:
-        return cls(**row)
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 class Chats:

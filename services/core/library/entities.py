@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import Row, RowMapping, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.entities.configs import ExtractConfig
@@ -19,11 +19,13 @@ from services.core.library.holdings import Bounds, Holdings, read_holdings
 from services.core.library.segments import Segment
 from services.core.store.database import Database
 from services.core.store.pages import Page
+from services.core.store.places import Place
 from services.core.store.schema import collection_files, collections, extractions, segment_entities, segments
 from services.core.store.tombstones import is_kept, of_kept_file
 
 MAX_RECORD_CHARACTERS = 256 * 1024
 LISTED_SEGMENTS = 100
+BY_POSITION = ("position", "asc")
 Json = dict[str, Any]
 
 
@@ -52,6 +54,7 @@ class FileEntities:
     sources: tuple[ValueSource, ...] = ()
     segments: list[SegmentEntities] = field(default_factory=list)
     total: int = 0
+    next_after: str = ""  # of segments; empty on the last page
 
 
 @dataclass(frozen=True)
@@ -87,40 +90,34 @@ class Entities:
     async def of_files(
         self, tenant_id: str, collection_id: str, file_ids: Sequence[str], page: Page = Page(limit=LISTED_SEGMENTS)
     ) -> dict[str, FileEntities]:
-        """The entities of files in a collection, each with one page of its segments'."""
-        of_files = _members(tenant_id, [collection_id]).where(extractions.c.file_id.in_(list(file_ids)))
-        ranked = (
-            _segments(tenant_id, [collection_id])
-            .where(extractions.c.file_id.in_(list(file_ids)))
-            .order_by(None)
-            .add_columns(
-                segments.c.position,
-                func.row_number()
-                .over(partition_by=extractions.c.file_id, order_by=segments.c.position)
-                .label("number"),
-            )
-            .subquery()
-        )
+        """The entities of files in a collection, each with one page of its segments'. Raises INVALID_ARGUMENT for no place."""
+        place = Place.read(page.after, order=BY_POSITION[0], sort=BY_POSITION[1], types=[int]) if page.after else None
+        among = extractions.c.file_id.in_(list(file_ids))
+        of_files = _members(tenant_id, [collection_id]).where(among)
+        columns = (extractions.c.file_id, func.count().label("total"))
+        counted = segment_records(tenant_id, [collection_id], columns).where(among).group_by(extractions.c.file_id)
+        records = _segments(tenant_id, [collection_id]).where(among).order_by(None)
+        if place:
+            records = records.where(segments.c.position > place.values[0])
+        number = func.row_number().over(partition_by=extractions.c.file_id, order_by=segments.c.position)
+        ranked = records.add_columns(segments.c.position, number.label("number")).subquery()
         shown = (
             select(ranked)
-            .where(ranked.c.number > page.offset, ranked.c.number <= page.offset + page.limit)
+            .where(ranked.c.number > page.offset, ranked.c.number <= page.offset + page.limit + 1)
             .order_by(ranked.c.file_id, ranked.c.position)
         )
-        counted = select(ranked.c.file_id, func.count().label("total")).group_by(ranked.c.file_id)
         async with self._database.read() as connection:
             files = (await connection.execute(of_files)).all()
             parts = (await connection.execute(shown)).all()
-            totals = {row.file_id: row.total for row in await connection.execute(counted)}
+            totals: dict[str, int] = {}
+            if not place:
+                totals = {row.file_id: row.total for row in await connection.execute(counted)}
         return {
-            file.file_id: FileEntities(
-                file.entities,
-                tuple(ValueSource(**item) for item in file.sources or ()),
-                [
-                    SegmentEntities(part.segment_id, part.start_time, part.end_time, part.entities)
-                    for part in parts
-                    if part.file_id == file.file_id
-                ],
-                totals.get(file.file_id, 0),
+            file.file_id: _listed(
+                file,
+                [part for part in parts if part.file_id == file.file_id],
+                page,
+                place.total if place else totals.get(file.file_id, 0),
             )
             for file in files
         }
@@ -223,6 +220,18 @@ class Entities:
                 .where(extractions.c.id == id, extractions.c.status != "completed")
                 .values(status="failed", error=error)
             )
+
+
+def _listed(file: Row[Any], parts: Sequence[Row[Any]], page: Page, total: int) -> FileEntities:
+    """parts: those of the page, and the next one."""
+    here = parts[: page.limit]
+    return FileEntities(
+        file.entities,
+        tuple(ValueSource(**item) for item in file.sources or ()),
+        [SegmentEntities(part.segment_id, part.start_time, part.end_time, part.entities) for part in here],
+        total,
+        Place(*BY_POSITION, (here[-1].position,), total).key() if len(parts) > len(here) else "",
+    )
 
 
 def _check(extraction: Extraction, entities: Json | None) -> None:

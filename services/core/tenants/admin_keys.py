@@ -42,7 +42,7 @@ class AdminKey:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> AdminKey:
-        return cls(**row)
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 class AdminKeys:

@@ -64,7 +64,7 @@ class AuditRecord:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> AuditRecord:
-        return cls(**row)
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 async def record(

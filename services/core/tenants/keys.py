@@ -107,7 +107,7 @@ class ApiKey:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> ApiKey:
-        return cls(**row)
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
     def state(self, now: int) -> str:
         if self.revoked_at is not None:

@@ -7,13 +7,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, Select, String, Text, bindparam, cast, func, literal, select
+from sqlalchemy import BigInteger, Float, Select, String, Text, bindparam, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from services.core.clock import now_ms
 from services.core.errors import invalid
 from services.core.store.database import Database
 from services.core.store.pages import Page
+from services.core.store.places import Place
 from services.core.store.schema import response_events, responses
 from services.core.store.tenant_schema import usage_records
 
@@ -145,13 +146,19 @@ class Usage:
 
     async def buckets(
         self, query: UsageQuery, page: Page, *, tenant_id: str | None = None
-    ) -> tuple[list[UsageBucket], bool]:
-        """The buckets in which something was used, oldest first, and whether there are more."""
+    ) -> tuple[list[UsageBucket], str]:
+        """The buckets in which something was used, oldest first, and the key of the next page; empty on the last."""
         table, width = usage_records.c, BUCKETS_MS[query.bucket]
         end = now_ms() + 1 if query.end is None else query.end
         start = end - DAYS_MS if query.start is None else query.start
         begins = (table.at - table.at % width).label("start")
-        groups = [table[column] for name, column in GROUPS.items() if name in query.group_by]
+        names = [name for name in GROUPS if name in query.group_by]
+        groups = [table[GROUPS[name]] for name in names]
+        placed = [
+            begins,
+            *(func.coalesce(group, "") for group in groups),
+        ]  # null has a place, the same on each database
+        order = ":".join([query.bucket, *names])
         asked = (
             select(
                 begins,
@@ -161,16 +168,23 @@ class Usage:
             )
             .where(table.at >= start, table.at < end)
             .group_by(begins, *groups)
-            .order_by(begins, *groups)
+            .order_by(*placed)
             .limit(page.limit + 1)
             .offset(page.offset)
         )
         if tenant_id is not None:
             asked = asked.where(table.tenant_id == tenant_id)
+        if page.after:
+            place = Place.read(page.after, order=order, sort="asc", types=[int, *(str for _ in groups)])
+            asked = asked.where(table.at >= place.values[0], tuple_(*placed) > place.values)
         rows = await self._database.fetch(asked)
         none = dict.fromkeys(GROUPS.values())
         found = [UsageBucket(**{**none, **row._mapping}) for row in rows[: page.limit]]
-        return [_whole(bucket) for bucket in found], len(rows) > page.limit
+        if len(rows) <= page.limit:
+            return [_whole(bucket) for bucket in found], ""
+        last = rows[page.limit - 1]._mapping
+        place = Place(order, "asc", (last["start"], *(last[GROUPS[name]] or "" for name in names)), 0)
+        return [_whole(bucket) for bucket in found], place.key()
 
 
 def _whole(bucket: UsageBucket) -> UsageBucket:

@@ -51,8 +51,7 @@ class ChatCompletions:
     async def list(self, tenant_id: str, page: Page, *, created: CreatedRange = CreatedRange()) -> Listing[Completion]:
         """Newest first, without citations; of a long conversation, the last messages."""
         listing = await self._chats.list(tenant_id, page, created=created)
-        items = [_listed(chat.body) for chat in listing.items]
-        return Listing(items, listing.total, listing.limit, listing.offset, listing.has_more)
+        return listing.shown([_listed(chat.body) for chat in listing.items])
 
     async def delete(self, tenant_id: str, id: str) -> None:
         await self._chats.delete(tenant_id, id)

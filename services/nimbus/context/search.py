@@ -143,7 +143,7 @@ class Searcher:
     async def list(self, tenant_id: str, page: Page, *, created: CreatedRange = CreatedRange()) -> Listing[Json]:
         """The newest first, without results."""
         found = await self._searches.list(tenant_id, page, created=created)
-        return Listing([_head(search, search.hits) for search in found.items], found.total, found.limit, found.offset)
+        return found.shown([_head(search, search.hits) for search in found.items])
 
 
 def _check(collection: Collection, scope: str) -> None:

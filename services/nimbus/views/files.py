@@ -14,7 +14,7 @@ from services.core.library.files import File, Files
 from services.core.library.members import Member, Members
 from services.core.library.thumbnails import Thumbnail, Thumbnails
 from services.core.media import Span
-from services.core.store.pages import CreatedRange, Listing, Page
+from services.core.store.pages import CreatedRange, Listing, Page, fitting
 from services.nimbus.views.chapters import chapters_of
 from services.nimbus.views.descriptions import View, description_data, numbered
 
@@ -107,10 +107,11 @@ class DescribedFiles:
             tenant_id, collection_id, page, added_after=added.after, added_before=added.before
         )
         await self._check_type(tenant_id, collection_type, collection_id)
-        fitting = await self._fitting(listing.items)
-        limit = listing.limit if len(fitting) == len(listing.items) else len(fitting)
-        files = await self._files.get_many(tenant_id, [member.file_id for member in fitting])
-        members = [member for member in fitting if member.file_id in files]
+        sizes = await self._descriptions.sizes([member.description_id for member in listing.items])
+        told = [sizes.get(member.description_id, 0) for member in listing.items]
+        listing = listing.cut(fitting(told, len(told), MAX_PAGE_CHARACTERS))
+        files = await self._files.get_many(tenant_id, [member.file_id for member in listing.items])
+        members = [member for member in listing.items if member.file_id in files]
         ids = [member.description_id for member in members]
         found = await self._descriptions.find_many(ids)
         shown: list[DescribedFile] = []
@@ -119,16 +120,7 @@ class DescribedFiles:
                 [member.description_id for member in some], with_words=view.reads_words
             )
             shown += await asyncio.to_thread(_shown, some, files, found, segments, view)
-        return Listing(shown, listing.total, limit, listing.offset)
-
-    async def _fitting(self, members: Sequence[Member]) -> Sequence[Member]:
-        sizes = await self._descriptions.sizes([member.description_id for member in members])
-        room = MAX_PAGE_CHARACTERS
-        for count, member in enumerate(members):
-            room -= sizes.get(member.description_id, 0)
-            if room < 0 and count:
-                return members[:count]
-        return members
+        return listing.shown(shown)
 
     async def _check_type(self, tenant_id: str, collection_type: str, collection_id: str) -> None:
         collection = await self._collections.get(tenant_id, collection_id)

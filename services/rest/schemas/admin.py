@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from services.core.tenants.plans import Limits, Rates
 from services.core.tenants.scopes import Scope
-from services.rest.schemas.shared import Body, ListReply, Reply, told
+from services.rest.schemas.shared import NEXT_AFTER, Body, ListReply, Reply, told
 
 NAME = told(minLength=1, maxLength=200)
 
@@ -144,6 +144,7 @@ class UsageList(Reply):
     limit: int
     offset: int
     has_more: bool
+    next_after: str | None = Field(None, description=NEXT_AFTER)
 
 
 class TenantList(ListReply):

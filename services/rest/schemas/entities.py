@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from services.rest.schemas.descriptions import Shot
-from services.rest.schemas.shared import ListReply, Number, Reply
+from services.rest.schemas.shared import NEXT_AFTER, ListReply, Number, Reply
 
 NONE = "Empty where there is none: the level is not enabled, it is not extracted yet, or the text supports no record."
 
@@ -35,6 +35,7 @@ class FileEntities(Reply):
     total: int = Field(description="Segments that have a record, on all pages.")
     limit: int
     offset: int
+    next_after: str | None = Field(None, description=NEXT_AFTER)
     shots: list[Shot] | None = None
     total_shots: int | None = None
 

@@ -30,14 +30,20 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+NEXT_AFTER = "What comes next is asked for with this as `after`; absent on the last page."
+
+
 class ListReply(Reply):
     object: Literal["list"]
-    total: int = Field(description="Items that match, on all pages.")
+    total: int = Field(description="Items that match, on all pages; behind next_after, what the first page counted.")
     limit: int
     offset: int
     has_more: bool = False
     first_id: str | None = None
-    last_id: str | None = Field(None, description="What comes next is asked for with `after`.")
+    last_id: str | None = Field(
+        None, description="What comes next is asked for with `after`, of files, responses and chats."
+    )
+    next_after: str | None = Field(None, description=NEXT_AFTER)
 
 
 class ErrorObject(Reply):
