@@ -57,7 +57,7 @@ async def _made(order: Order, intended: float, journey: Journey, timeout_seconds
             await journey(order, outcome, lambda: loop.time() - intended)
         outcome.result, outcome.last_seconds = "completed", loop.time() - intended
     except RefusedError as refused:
-        outcome.result, outcome.problem = "refused", str(refused)
+        outcome.result, outcome.problem, outcome.refused_seconds = "refused", str(refused), loop.time() - intended
     except WrongAnswerError as wrong:
         outcome.result, outcome.problem = "wrong", str(wrong)
     except TimeoutError:

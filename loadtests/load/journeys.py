@@ -25,6 +25,7 @@ SLOW_SECONDS = 0.2  # that a slow reader takes for an event
 AGAIN_SECONDS = 0.5  # until a stream that broke is asked for again
 TOKENS_PER_MESSAGE = 2
 REFUSED = (402, 429, 503, 509)
+REFUSED_IN_STREAM = ("limit_exceeded", "engine_unavailable", "storage_unavailable", "server_stopping")
 
 
 class Journeys:
@@ -100,7 +101,8 @@ class Journeys:
         )
         try:
             async for event in call:
-                heard.take({"type": event.type, "sequence_number": event.sequence_number, "delta": event.delta})
+                told = {"type": event.type, "sequence_number": event.sequence_number, "delta": event.delta}
+                heard.take(told | {"code": event.error.code})
                 if heard.count == count:
                     break
         except grpc.aio.AioRpcError as error:
@@ -244,6 +246,7 @@ class _Heard:
         self._clock = clock
         self._texts: list[str] = []
         self._last = ""
+        self._error = ""
         self._token_at: float | None = None
         self.count = 0
 
@@ -265,14 +268,20 @@ class _Heard:
             self._token_at = now
         elif event["type"] in LAST:
             self._last = event["type"]
+        elif event["type"] == "error":
+            self._error = event["code"]
 
     @property
     def has_ended(self) -> bool:
         return bool(self._last)
 
     def check(self, words: list[str]) -> None:
+        if self._error in REFUSED_IN_STREAM and not self._texts:  # what has begun has been taken in
+            raise RefusedError(self._error)
         if self._last != "response.completed":
-            raise RuntimeError(f"the answer ended with {self._last or 'no last event'} after {self.count} events")
+            raise RuntimeError(
+                f"the answer ended with {self._last or self._error or 'no last event'} after {self.count} events"
+            )
         told = [word for word in "".join(self._texts).split() if not word.startswith("[")]
         self._outcome.tokens = len(told)
         if told != words:

@@ -27,6 +27,7 @@ class Outcome:
     last_seconds: float | None = None
     gaps: list[float] = field(default_factory=list)  # between tokens that follow each other, seconds
     freed_seconds: float | None = None  # from when its user left until the engine wrote nothing more for it
+    refused_seconds: float | None = None  # until it was told to come later
     tokens: int = 0
     bytes: int = 0  # uploaded
     breaks: int = 0  # of its stream, after which it went on

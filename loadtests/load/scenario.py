@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from services.core.engines.config import ScriptedOptions
 from services.core.errors import ArcusError, invalid
 from services.core.tenants.plans import Limits
 
@@ -34,19 +35,23 @@ class Arrivals(_Closed):
     """When journeys start: at a steady beat, as independent users come (Poisson), or in bursts (gamma).
 
     `burstiness` is the square of the gaps' coefficient of variation: 1 is Poisson, more comes in bursts. `replay` takes the
-    first column of a CSV file, seconds from the start, `rate_factor` times as fast.
+    first column of a CSV file, seconds from the start, `rate_factor` times as fast. `steps` is at a steady beat whose rate
+    changes: each of them lasts an equal part of the counted time, and the first one is that of the warm-up too.
     """
 
-    law: Literal["constant", "poisson", "gamma", "replay"] = "poisson"
+    law: Literal["constant", "poisson", "gamma", "replay", "steps"] = "poisson"
     per_second: float = Field(1.0, gt=0, le=100_000)
     burstiness: float = Field(1.0, gt=0, le=100)
     trace: str = ""
     rate_factor: float = Field(1.0, gt=0)
+    steps: tuple[Annotated[float, Field(gt=0, le=100_000)], ...] = ()  # journeys a second, one after the other
 
     @model_validator(mode="after")
     def _has_its_trace(self) -> Arrivals:
         if (self.law == "replay") != bool(self.trace):
             raise ValueError("law: replay takes a trace, a CSV file of seconds, and no other law does")
+        if (self.law == "steps") != bool(self.steps):
+            raise ValueError("law: steps takes steps, and no other law does")
         return self
 
 
@@ -76,16 +81,18 @@ class Objective(_Closed):
 
 class OwnSystem(_Closed):
     """What is started where no address is given: one front is a whole system (`arcus up`), more are fronts on one
-    PostgreSQL with the scripted engine alone, without videos. `limits`: of tenants, on such fronts.
+    PostgreSQL with the scripted engine alone, without videos. `engine` (how much it takes at once) and `limits` of tenants
+    are of such fronts.
     """
 
     fronts: int = Field(1, ge=1, le=8)
+    engine: ScriptedOptions = Field(default_factory=lambda: ScriptedOptions.model_validate({}))
     limits: dict[str, Limits] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _limits_nobody_else(self) -> OwnSystem:
-        if self.limits and self.fronts == 1:
-            raise ValueError("limits are set on several fronts, which no other scenario shares")
+    def _changes_nobody_elses(self) -> OwnSystem:
+        if self.model_fields_set & {"limits", "engine"} and self.fronts == 1:
+            raise ValueError("limits and engine are set on several fronts, which no other scenario shares")
         return self
 
 
@@ -110,6 +117,11 @@ class Scenario(_Closed):
     faults: tuple[Fault, ...] = ()
     objectives: tuple[Objective, ...] = ()
     folder: Path = Path()  # of the file, from which its trace is named
+
+    def step_of(self, at_seconds: float) -> int:
+        """Of the steps, that which is asked so long after the start."""
+        part = (at_seconds - self.warmup_seconds) / self.duration_seconds
+        return min(max(int(part * len(self.arrivals.steps)), 0), len(self.arrivals.steps) - 1)
 
     @model_validator(mode="after")
     def _judges_its_own_tenants(self) -> Scenario:
@@ -148,12 +160,20 @@ class Scenario(_Closed):
         return objectives
 
 
-SECONDS = ("first_event_seconds", "first_token_seconds", "token_gap_seconds", "last_seconds", "freed_seconds")
+SECONDS = (
+    "first_event_seconds",
+    "first_token_seconds",
+    "token_gap_seconds",
+    "last_seconds",
+    "freed_seconds",
+    "refused_seconds",
+)
 SHARES = ("completed", "goodput", "refused", "failed")
 OF_RUN = (
     "memory_growth",  # of the fronts: mean in the last quarter of the counted time ÷ in the first
     "admitted_of_most",  # requests that were let in ÷ the most that one front would have let in
     "admitted_of_least",  # and ÷ the least
+    "goodput_kept",  # journeys a second done well in the last step ÷ in the best one before it
     "usage_of_written",  # output tokens of usage records ÷ those that the engine wrote
 )
 
@@ -215,6 +235,8 @@ def _times(scenario: Scenario, lot: random.Random) -> Iterator[float]:
     while True:
         if arrivals.law == "constant":
             at += mean
+        elif arrivals.law == "steps":
+            at += 1 / arrivals.steps[scenario.step_of(at)]
         elif arrivals.law == "poisson":
             at += lot.expovariate(arrivals.per_second)
         else:  # a gamma of shape k has the squared coefficient of variation 1 / k

@@ -1,7 +1,10 @@
-"""The scripted engine in a process of its own, which tells what it writes: python -m loadtests.load.scripted_engine DATABASE_URL
+"""The scripted engine in a process of its own, which tells what it writes.
 
-Prints one JSON line, {"address": of its gRPC port, "told": URL}. `GET {told}/until-free/WORD` is answered once no answer of
-that word is written any longer; 404 where none ever was. `GET {told}/tokens` is {"output_tokens": of all answers so far}.
+    python -m loadtests.load.scripted_engine DATABASE_URL OPTIONS
+
+OPTIONS is JSON, of `ScriptedOptions`. Prints one JSON line, {"address": of its gRPC port, "told": URL}.
+`GET {told}/until-free/WORD` is answered once no answer of that word is written any longer; 404 where none ever was.
+`GET {told}/tokens` is {"output_tokens": of all answers so far}.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from aiohttp import web
 from arcus.engine.v1.engine_pb2 import GenerateChunk, GenerateRequest
 
 from ray_jobs.engines.left_answers import LeftAnswers
-from ray_jobs.engines.scripted import Script, ScriptedEngine
+from ray_jobs.engines.scripted import UNBOUNDED, Script, ScriptedEngine
+from services.core.engines.config import ScriptedOptions
 from services.core.store.database import Database
 from tests.acceptance.scripted_server import ScriptedServer
 
@@ -24,8 +28,8 @@ from tests.acceptance.scripted_server import ScriptedServer
 class TellingEngine(ScriptedEngine):
     """`writing` counts the answers in hand by their word."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, options: ScriptedOptions = UNBOUNDED) -> None:
+        super().__init__(options)
         self.writing = Counter[str]()
         self.output_tokens = 0
         self._ended: dict[str, asyncio.Event] = {}
@@ -64,9 +68,9 @@ def told_by(engine: TellingEngine) -> web.Application:
     return app
 
 
-async def serve(database_url: str) -> None:
+async def serve(database_url: str, options: ScriptedOptions) -> None:
     """Until the process is killed."""
-    engine = TellingEngine()
+    engine = TellingEngine(options)
     server, runner = ScriptedServer(engine), web.AppRunner(told_by(engine), access_log=None)
     server.left = LeftAnswers(Database(database_url))
     address = await server.start()
@@ -78,4 +82,4 @@ async def serve(database_url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    asyncio.run(serve(sys.argv[1], ScriptedOptions.model_validate_json(sys.argv[2])))

@@ -23,7 +23,7 @@ from loadtests.running import running_system
 from loadtests.scale import postgres
 from ray_jobs.runtime import free_ports
 from services.cli.instance import LOG_CHARACTERS, ROOT, START_SECONDS, first_line
-from services.core.engines.config import SCRIPTED_ANSWERS
+from services.core.engines.config import SCRIPTED_ANSWERS, ScriptedOptions
 from services.core.errors import ArcusError, Reason
 from services.core.store.database import Database
 from services.core.store.schema import tenants
@@ -104,7 +104,7 @@ def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
         asyncio.run(server.prepare())
         asyncio.run(server.create("load"))
         keys = asyncio.run(_new_keys(server.url("load"), names, own.limits))
-        engine, told = _started_engine(stack, server.url("load"))
+        engine, told = _started_engine(stack, server.url("load"), own.engine)
         settings = environment(folder, server.url("load"), engine) | ROOMY
         settings["ARCUS_DATABASE_CONNECTIONS"] = DATABASE_CONNECTIONS
         log, metrics_ports = folder / "fronts.log", free_ports(own.fronts)
@@ -122,9 +122,9 @@ def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
             raise
 
 
-def _started_engine(stack: ExitStack, database_url: str) -> tuple[str, str]:
+def _started_engine(stack: ExitStack, database_url: str, options: ScriptedOptions) -> tuple[str, str]:
     """(address, URL of what it tells) of one in a process of its own, which ends with the stack."""
-    command = [sys.executable, "-m", "loadtests.load.scripted_engine", database_url]
+    command = [sys.executable, "-m", "loadtests.load.scripted_engine", database_url, options.model_dump_json()]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT)
     stack.callback(process.wait)
     stack.callback(process.kill)

@@ -84,6 +84,7 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "processes_killed": list(run.killed),
         "generator_delay_seconds": _spread([outcome.delay_seconds for outcome in run.outcomes]),
         "generator_cpu_share": round(run.cpu_share, 3),
+        "refused_seconds": _spread(seconds_of("refused_seconds", counted)),
         "saturation": run.saturation.summary(),
         "scrapes_missed": run.saturation.missed,
         "fairness": jain(scenario, done),
@@ -98,6 +99,19 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
     }
 
 
+def goodput_kept(scenario: Scenario, outcomes: Sequence[Outcome]) -> float | None:
+    """Journeys that were asked for in the last step and done well ÷ the most of any step before; they last equally long."""
+    if len(scenario.arrivals.steps) < 2:
+        return None
+    good = Counter(
+        scenario.step_of(outcome.order.at_seconds)
+        for outcome in outcomes
+        if outcome.order.counts and is_good(outcome, scenario)
+    )
+    best = max(good[step] for step in range(len(scenario.arrivals.steps) - 1))
+    return round(good[len(scenario.arrivals.steps) - 1] / best, 4) if best else None
+
+
 def of_run(scenario: Scenario, run: Run) -> dict[str, float | None]:
     """What is measured of a run as a whole; None of what was not."""
     let_in = admitted(scenario.system.limits, run.outcomes)
@@ -105,6 +119,7 @@ def of_run(scenario: Scenario, run: Run) -> dict[str, float | None]:
         "memory_growth": memory_growth(scenario, run),
         "admitted_of_most": let_in and let_in[0],
         "admitted_of_least": let_in and let_in[1],
+        "goodput_kept": goodput_kept(scenario, run.outcomes),
         "usage_of_written": run.usage_of_written,
     }
 

@@ -59,6 +59,14 @@ def test_the_same_seed_gives_the_same_schedule_and_another_another(law: str):
     assert [made.at_seconds for made in first] == sorted(made.at_seconds for made in first)
 
 
+def test_steps_change_the_rate_of_a_steady_beat():
+    made = schedule(scenario(arrivals={"law": "steps", "steps": [5, 10, 2]}, duration_seconds=90, warmup_seconds=10))
+    asked = [sum(start <= each.at_seconds < start + 30 and each.counts for each in made) for start in (10, 40, 70)]
+    assert asked == pytest.approx([150, 300, 60], abs=2) and sum(not each.counts for each in made) == pytest.approx(
+        50, abs=2
+    )
+
+
 @pytest.mark.parametrize(("law", "variation"), [("constant", 0), ("poisson", 1), ("gamma", 2)])
 def test_gaps_have_the_mean_and_the_variation_of_their_law(law: str, variation: float):
     made = schedule(scenario(arrivals={"law": law, "per_second": 50, "burstiness": 4}, duration_seconds=400))
@@ -88,6 +96,7 @@ def test_a_trace_is_replayed_at_its_rate(tmp_path: Path):
         ("nane: x", "name: Field required"),
         ("name: x\nduration_seconds: 1\njourneys: {ask: 1}", "journeys"),
         ("name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {rate: 2}", "arrivals.rate: Extra inputs"),
+        ("name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {law: steps}", "law: steps takes steps"),
         (
             "name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {law: replay}",
             "arrivals: Value error, law: replay",
@@ -176,6 +185,30 @@ def test_a_wrong_answer_fails_at_any_speed_and_in_the_warm_up_too():
     assert verdict.word == "FAIL" and "event 4 comes where 3 is due" in verdict.reasons[0]
 
 
+@pytest.mark.parametrize(("seconds", "word"), [(0.4, "PASS"), (3.0, "FAIL")])
+def test_goodput_beyond_the_knee_is_held_to_the_best_step_before(seconds: float, word: str):
+    """The engine takes ten a second: those that it takes of twenty are done, soon or so late that they do nobody good."""
+    asked = scenario(
+        arrivals={"law": "steps", "steps": [10, 20]},
+        duration_seconds=40,
+        objectives=[
+            {"measure": "first_token_seconds", "percentile": 50, "at_most": 1},
+            {"measure": "refused_seconds", "percentile": 95, "at_most": 0.5},
+            {"measure": "goodput_kept", "at_least": 0.9},
+        ],
+    )
+    outcomes = [
+        Outcome(each, result="completed", first_token_seconds=seconds if each.at_seconds >= 20 else 0.4)
+        if each.number % 2 or each.at_seconds < 20
+        else Outcome(each, result="refused", refused_seconds=0.1)
+        for each in schedule(asked)
+    ]
+    verdict = judge(asked, run_of(*outcomes))
+    assert verdict.word == word and verdict.measures["goodput_kept"] == pytest.approx(
+        1.0 if word == "PASS" else 0, abs=0.02
+    )
+
+
 def test_fairness_is_jains_index_over_shares():
     shared = scenario(tenants={"one": 1, "two": 3})
     fair = [done(tenant="one")] + [done(tenant="two")] * 3
@@ -197,6 +230,15 @@ LAST = {"type": "response.completed"}
 
 def test_an_answer_is_heard_event_by_event():
     assert heard({"type": "response.created"}, {"delta": "w0 "}, {"delta": "w0 [1]"}, LAST).tokens == 2
+
+
+def test_an_answer_that_is_refused_in_its_stream_is_refused_until_it_has_begun():
+    refused = {"type": "error", "code": "limit_exceeded"}
+    with pytest.raises(RefusedError):
+        heard({"type": "response.created"}, refused)
+    for events in (({"delta": "w0"}, refused), ({"type": "error", "code": "internal"},)):
+        with pytest.raises(RuntimeError, match="ended with"):
+            heard(*events)
 
 
 @pytest.mark.parametrize(

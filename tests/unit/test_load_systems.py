@@ -44,7 +44,7 @@ def test_scenarios_of_a_whole_system_share_one_and_each_of_several_fronts_has_it
     [
         ({"system": {"fronts": 2}, "journeys": {"answer": 1, "search": 1}}, "no videos, which search need"),
         ({"journeys": {"leave": 1}}, "leave ask the engine"),
-        ({"system": {"limits": {"first": {"requests_per_minute": 1}}}}, "limits are set on several fronts"),
+        ({"system": {"limits": {"first": {"requests_per_minute": 1}}}}, "are set on several fronts"),
         ({"system": {"fronts": 2, "limits": {"nobody": {"requests_per_minute": 1}}}}, "limits are of nobody"),
         (
             {"journeys": {"resume": 1}, "objectives": [{"measure": "admitted_of_most", "at_most": 1}]},
