@@ -38,7 +38,7 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
     """Raises INVALID_ARGUMENT where a tenant has no key, or the schedule can't be made."""
     if missing := set(scenario.tenants) - set(system.keys):
         raise invalid(f"{scenario.name}: no key for {', '.join(sorted(missing))}.")
-    if scenario.faults and system.kill is None:
+    if scenario.faults and system.make is None:
         raise invalid(f"{scenario.name}: faults are made in a system of the run's own; leave out --url.")
     if LEAVES & set(scenario.journeys) and not system.engine:
         raise invalid(f"{scenario.name}: what an engine still writes is asked of fronts of the run's own.")
@@ -77,8 +77,8 @@ async def _make_faults(scenario: Scenario, system: Doors, killed: list[int]) -> 
     began = loop.time()
     for fault in sorted(scenario.faults, key=lambda fault: fault.at_seconds):
         await asyncio.sleep(max(0.0, began + fault.at_seconds - loop.time()))
-        assert system.kill is not None
-        killed.append(await asyncio.to_thread(system.kill, fault.kill))
+        assert system.make is not None
+        killed.append(await asyncio.to_thread(system.make, fault))
 
 
 def main() -> int:
@@ -90,7 +90,7 @@ def main() -> int:
         "--url", action="append", default=[], help="of a running system, with /v1; or once for each front"
     )
     parser.add_argument(
-        "--grpc", action="append", default=[], help="host:port of its gRPC door; or once for each front"
+        "--grpc", action="append", default=[], help="host:port of its gRPC door; or the IP:port of each front"
     )
     parser.add_argument("--metrics", action="append", default=[], help="URL of a front's metrics; once for each front")
     parser.add_argument("--keys", type=Path, help="JSON file of {tenant: key}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -14,18 +15,17 @@ import grpc
 from arcus.v1 import responses_pb2, responses_pb2_grpc
 
 from loadtests.load.generator import Clock, RefusedError, WrongAnswerError
+from loadtests.load.heard import STOPPING, Heard
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Order, Scenario, Script
 from loadtests.load.target import Target, Tenant, upload
 
-DELTA, LAST = "response.output_text.delta", ("response.completed", "response.failed", "response.incomplete")
 CUT_AFTER = 5  # events, of a stream that is taken up again
 LEFT_AFTER = 8  # events, the first words among them
 SLOW_SECONDS = 0.2  # that a slow reader takes for an event
 AGAIN_SECONDS = 0.5  # until a stream that broke is asked for again
 TOKENS_PER_MESSAGE = 2
 REFUSED = (402, 429, 503, 509)
-REFUSED_IN_STREAM = ("limit_exceeded", "engine_unavailable", "storage_unavailable", "server_stopping")
 
 
 class Journeys:
@@ -35,13 +35,12 @@ class Journeys:
         self._scenario = scenario
         self._target = target
         self._session = session
-        self._doors = itertools.cycle(target.http)
-        self._channels = [grpc.aio.insecure_channel(address) for address in target.grpc]
-        self._channel = itertools.cycle(self._channels)
+        self._turns = itertools.count()
+        self._channel = _channel(target.grpc) if target.grpc else None
 
     async def close(self) -> None:
-        for channel in self._channels:
-            await channel.close()
+        if self._channel is not None:
+            await self._channel.close()
 
     async def start(self, order: Order, outcome: Outcome, clock: Clock) -> None:
         tenant = self._target.tenants[order.tenant]
@@ -50,7 +49,7 @@ class Journeys:
     async def _answer(
         self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock, *, pause_seconds: float = 0.0
     ) -> None:
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
             async for event in _events(reply):
                 heard.take(event)
@@ -60,7 +59,7 @@ class Journeys:
 
     async def _leave(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Somebody who goes away while it is written; the engine is to write no more for nobody."""
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
             async for event in _events(reply):
                 heard.take(event)
@@ -70,7 +69,7 @@ class Journeys:
         await self._until_freed(order, outcome)
 
     async def _leave_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         await self._hear_grpc(order, tenant, heard, count=LEFT_AFTER)
         await self._until_freed(order, outcome)
 
@@ -81,40 +80,40 @@ class Journeys:
         outcome.freed_seconds = asyncio.get_running_loop().time() - left
 
     async def _answer_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         await self._hear_grpc(order, tenant, heard)
         heard.check(self._words(order))
 
-    async def _hear_grpc(self, order: Order, tenant: Tenant, heard: _Heard, count: int = 0) -> None:
+    async def _hear_grpc(self, order: Order, tenant: Tenant, heard: Heard, count: int = 0) -> None:
         """All events, or so many, after which it is cancelled."""
-        if not self._channels:
+        call = self._stub().Stream(self._request(order), metadata=(("authorization", f"Bearer {tenant.key}"),))
+        try:
+            async for event in call:
+                heard.take(_told(event))
+                if heard.count == count:
+                    break
+        except grpc.aio.AioRpcError as error:
+            raise (RuntimeError(f"cut after {heard.count} events") if heard.count else _refused(error)) from error
+        finally:
+            call.cancel()
+
+    def _stub(self) -> Any:
+        if self._channel is None:
             raise RuntimeError("the target has no gRPC door")
+        return responses_pb2_grpc.ResponseServiceStub(self._channel)
+
+    def _request(self, order: Order) -> Any:
         asked = self._question(order)
-        request = responses_pb2.CreateResponseRequest(
+        return responses_pb2.CreateResponseRequest(
             model=asked["model"],
             messages=[responses_pb2.InputMessage(role=responses_pb2.ROLE_USER, text=asked["input"])],
             instructions=asked["instructions"],
             max_output_tokens=asked["max_output_tokens"],
         )
-        call = responses_pb2_grpc.ResponseServiceStub(next(self._channel)).Stream(
-            request, metadata=(("authorization", f"Bearer {tenant.key}"),)
-        )
-        try:
-            async for event in call:
-                told = {"type": event.type, "sequence_number": event.sequence_number, "delta": event.delta}
-                heard.take(told | {"code": event.error.code})
-                if heard.count == count:
-                    break
-        except grpc.aio.AioRpcError as error:
-            if error.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
-                raise RefusedError(f"{error.code().name}: {error.details()}") from error
-            raise
-        finally:
-            call.cancel()
 
     async def _resume(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A stream in the background that is cut off, and taken up after the last event that came."""
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         id = ""
         body = self._question(order) | {"stream": True, "background": True}
         async with self._post(tenant, "/responses", body) as reply:
@@ -131,19 +130,61 @@ class Journeys:
 
     async def _outlast(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A stream in the background that is taken up again, after the last event that came, however often it breaks."""
-        heard = _Heard(outcome, clock)
+        heard = Heard(outcome, clock)
         body = self._question(order) | {"background": True}
         async with self._post(tenant, "/responses", body) as reply:
-            path = f"/responses/{(await reply.json())['id']}"
+            id = (await reply.json())["id"]
+        await self._follow(id, tenant, heard, outcome)
+        heard.check(self._words(order))
+
+    async def _go_on(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A stream in the foreground, which a front that stops leaves to the others: it is taken up there."""
+        heard = Heard(outcome, clock)
+        id = ""
+        async with self._post(tenant, "/responses", self._question(order) | {"stream": True}) as reply:
+            async for event in _events(reply):
+                id = id or event["response"]["id"]
+                if event["type"] == "error" and event["code"] == STOPPING:
+                    outcome.breaks += 1
+                    break
+                heard.take(event)
+        if outcome.breaks:
+            await self._follow(id, tenant, heard, outcome)
+        heard.check(self._words(order))
+
+    async def _follow(self, id: str, tenant: Tenant, heard: Heard, outcome: Outcome) -> None:
         while not heard.has_ended:
             after = {"stream": "true", **({"starting_after": str(heard.count - 1)} if heard.count else {})}
             try:
-                async with self._get(tenant, path, after) as reply:
+                async with self._get(tenant, f"/responses/{id}", after) as reply:
                     async for event in _events(reply):
                         if event["type"] == "error":  # of a front that stops; another goes on at the same number
                             break
                         heard.take(event)
             except (aiohttp.ClientError, ConnectionError, RefusedError):
+                outcome.breaks += 1
+            if not heard.has_ended:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _outlast_grpc(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        heard, caller = Heard(outcome, clock), (("authorization", f"Bearer {tenant.key}"),)
+        request = self._request(order)
+        request.background = True
+        try:
+            id = (await self._stub().Create(request, metadata=caller)).id
+        except grpc.aio.AioRpcError as error:
+            raise _refused(error) from error
+        while not heard.has_ended:
+            after = {"starting_after": heard.count - 1} if heard.count else {}
+            asked = responses_pb2.FollowResponseRequest(response_id=id, **after)
+            try:
+                async for event in self._stub().Follow(asked, metadata=caller):
+                    if event.type == "error":
+                        break
+                    heard.take(_told(event))
+            except grpc.aio.AioRpcError as error:
+                if not isinstance(_refused(error), RefusedError):
+                    raise
                 outcome.breaks += 1
             if not heard.has_ended:
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -202,7 +243,7 @@ class Journeys:
         form = aiohttp.FormData()
         form.add_field("file", half(), filename=name, content_type="video/mp4")
         with suppress(_CutError, aiohttp.ClientError):
-            async with self._session.post(f"{next(self._doors)}/files", data=form, headers=tenant.headers) as reply:
+            async with self._session.post(f"{self._target.http[0]}/files", data=form, headers=tenant.headers) as reply:
                 await reply.read()
                 raise WrongAnswerError(f"half of a file is answered with {reply.status}")
         outcome.first_event_seconds = clock()
@@ -224,10 +265,39 @@ class Journeys:
         return [_word(order)] * (self._scenario.script.messages * TOKENS_PER_MESSAGE)
 
     def _post(self, tenant: Tenant, path: str, body: dict[str, Any] | None = None) -> _Checked:
-        return _Checked(self._session.post(f"{next(self._doors)}{path}", json=body, headers=tenant.headers))
+        return self._call("POST", tenant, path, json=body)
 
     def _get(self, tenant: Tenant, path: str, params: dict[str, str] | None = None) -> _Checked:
-        return _Checked(self._session.get(f"{next(self._doors)}{path}", params=params, headers=tenant.headers))
+        return self._call("GET", tenant, path, params=params)
+
+    def _call(self, method: str, tenant: Tenant, path: str, **more: Any) -> _Checked:
+        doors, turn = self._target.http, next(self._turns)
+        return _Checked(
+            [
+                partial(self._session.request, method, f"{door}{path}", headers=tenant.headers, **more)
+                for door in (doors[(turn + number) % len(doors)] for number in range(len(doors)))
+            ]
+        )
+
+
+def _channel(addresses: Sequence[str]) -> grpc.aio.Channel:
+    """To all of them in turn, less those that are away."""
+    if len(addresses) == 1:
+        return grpc.aio.insecure_channel(addresses[0])
+    options = [("grpc.lb_policy_name", "round_robin"), ("grpc.max_reconnect_backoff_ms", 1000)]
+    return grpc.aio.insecure_channel(f"ipv4:{','.join(addresses)}", options=options)
+
+
+def _told(event: Any) -> dict[str, Any]:
+    number, code = event.sequence_number, event.error.code
+    return {"type": event.type, "sequence_number": number, "delta": event.delta, "code": code}
+
+
+def _refused(error: grpc.aio.AioRpcError) -> Exception:
+    """The error itself where it is no word to come later."""
+    if error.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
+        return RefusedError(f"{error.code().name}: {error.details()}")
+    return error
 
 
 def _word(order: Order) -> str:
@@ -238,66 +308,23 @@ class _CutError(Exception):
     """An upload that its client breaks off."""
 
 
-class _Heard:
-    """What has come of an answer: numbers without a gap or a repeat, one last event, and the words that were asked for."""
-
-    def __init__(self, outcome: Outcome, clock: Clock) -> None:
-        self._outcome = outcome
-        self._clock = clock
-        self._texts: list[str] = []
-        self._last = ""
-        self._error = ""
-        self._token_at: float | None = None
-        self.count = 0
-
-    def take(self, event: dict[str, Any]) -> None:
-        now = self._clock()
-        if self._outcome.first_event_seconds is None:
-            self._outcome.first_event_seconds = now
-        if event["sequence_number"] != self.count:
-            raise WrongAnswerError(f"event {event['sequence_number']} comes where {self.count} is due")
-        if self._last:
-            raise WrongAnswerError(f"{event['type']} comes after {self._last}")
-        self.count += 1
-        if event["type"] == DELTA:
-            self._texts.append(event["delta"])
-            if self._token_at is None:
-                self._outcome.first_token_seconds = now
-            else:
-                self._outcome.gaps.append(now - self._token_at)
-            self._token_at = now
-        elif event["type"] in LAST:
-            self._last = event["type"]
-        elif event["type"] == "error":
-            self._error = event["code"]
-
-    @property
-    def has_ended(self) -> bool:
-        return bool(self._last)
-
-    def check(self, words: list[str]) -> None:
-        if self._error in REFUSED_IN_STREAM and not self._texts:  # what has begun has been taken in
-            raise RefusedError(self._error)
-        if self._last != "response.completed":
-            raise RuntimeError(
-                f"the answer ended with {self._last or self._error or 'no last event'} after {self.count} events"
-            )
-        told = [word for word in "".join(self._texts).split() if not word.startswith("[")]
-        self._outcome.tokens = len(told)
-        if told != words:
-            raise WrongAnswerError(
-                f"{len(told)} words of {len(words)}, {sum(word != words[0] for word in told)} of others"
-            )
-
-
 class _Checked:
-    """A request whose status is looked at as its reply comes."""
+    """A request whose status is looked at as its reply comes. Where nobody listens it goes to the next front, as a balancer
+    sends it.
+    """
 
-    def __init__(self, request: Any) -> None:
-        self._request = request
+    def __init__(self, by_front: Sequence[Callable[[], Any]]) -> None:
+        self._by_front = by_front
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
-        reply = await self._request.__aenter__()
+        for request in self._by_front:
+            self._request = request()
+            try:
+                reply = await self._request.__aenter__()
+                break
+            except aiohttp.ClientConnectorError:
+                if request is self._by_front[-1]:
+                    raise
         try:
             await _check_status(reply)
         except BaseException as error:

@@ -17,13 +17,15 @@ from services.core.errors import ArcusError, invalid
 from services.core.tenants.plans import Limits
 
 JourneyName = Literal[
-    "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "slow", "cancel", "search", "list", "upload",
-    "cut_upload",
+    "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "outlast_grpc", "go_on", "slow", "cancel", "search",
+    "list", "upload", "cut_upload",
 ]  # fmt: skip
 OF_ONE_REQUEST: set[JourneyName] = {"answer", "answer_grpc", "leave", "leave_grpc", "slow"}
 LEAVES: set[JourneyName] = {"leave", "leave_grpc"}  # ask the engine what it still writes
 OF_VIDEOS: set[JourneyName] = {"search", "list", "upload", "cut_upload"}
-Part = Literal["front", "engines", "index", "ingest"]
+Part = Literal["front", "engines", "index", "ingest", "postgres"]
+OF_WHOLE: set[Part] = {"front", "engines", "index", "ingest"}
+OF_FRONTS: set[Part] = {"front", "postgres"}
 MAX_ORDERS = 1_000_000
 
 
@@ -97,10 +99,19 @@ class OwnSystem(_Closed):
 
 
 class Fault(_Closed):
-    """A part of a system of the run's own, killed (SIGKILL) so long after the start."""
+    """So long after the start, in a system of the run's own, a part is killed (SIGKILL), or all fronts of several are restarted
+    one after the other: each is told to stop (SIGTERM), and started again at its address once it has ended.
+    """
 
     at_seconds: float = Field(ge=0)
-    kill: Part
+    kill: Part | None = None
+    restart: Literal["fronts"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Fault:
+        if (self.kill is None) == (self.restart is None):
+            raise ValueError("a fault is one of kill and restart")
+        return self
 
 
 class Scenario(_Closed):
@@ -137,6 +148,12 @@ class Scenario(_Closed):
             raise ValueError(f"several fronts alone have no videos, which {', '.join(sorted(bad))} need")
         if self.system.fronts == 1 and (bad := asked & LEAVES):
             raise ValueError(f"{', '.join(sorted(bad))} ask the engine of a system of several fronts")
+        parts, has = (
+            {fault.kill for fault in self.faults if fault.kill},
+            OF_FRONTS if self.system.fronts > 1 else OF_WHOLE,
+        )
+        if parts - has or (self.system.fronts == 1 and any(fault.restart for fault in self.faults)):
+            raise ValueError(f"faults of its system kill {', '.join(sorted(has))}; only several fronts are restarted")
         measures = {objective.measure for objective in self.objectives}
         if measures & {"admitted_of_most", "admitted_of_least"} and (bad := asked - OF_ONE_REQUEST):
             raise ValueError(

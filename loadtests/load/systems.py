@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from types import MappingProxyType
 import psutil
 from sqlalchemy import update
 
-from loadtests.load.scenario import OwnSystem, Part, Scenario
+from loadtests.load.scenario import Fault, OwnSystem, Part, Scenario
 from loadtests.processes import named
 from loadtests.running import running_system
 from loadtests.scale import postgres
@@ -29,8 +30,9 @@ from services.core.store.database import Database
 from services.core.store.schema import tenants
 from services.core.tenants.keys import Keys
 from services.core.tenants.plans import Limits
+from tests.contract.postgres_server import PostgresServer
 from tests.faults.fronts import environment
-from tests.front_process import start_front
+from tests.front_process import FrontProcess, start_front
 
 # Words of the command line, or title, of its process.
 PARTS: dict[Part, tuple[str, ...]] = {
@@ -39,8 +41,15 @@ PARTS: dict[Part, tuple[str, ...]] = {
     "index": ("ray::", "index-0"),
     "ingest": ("ray::", "ingest:ingest"),
 }
+LEASE = {"ARCUS_LEASE_SECONDS": "6"}  # what a killed one was at is taken over soon
 ROOMY = {"ARCUS_MAX_REQUESTS_PER_TENANT": "4096", "ARCUS_MAX_RESPONSES": "4096"}
-DATABASE_CONNECTIONS = "8"  # of each front: a PostgreSQL of its own takes 100
+OF_FRONTS = {
+    **ROOMY,
+    **LEASE,
+    "ARCUS_DATABASE_CONNECTIONS": "8",  # a PostgreSQL of its own takes 100
+    "ARCUS_DRAIN_SECONDS": "2",  # less than answers last: they are told where they go on
+}
+STOP_SECONDS = 60  # a hang guard
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Doors:
     grpc: Sequence[str]
     keys: dict[str, str]  # by tenant
     metrics: Sequence[str]  # each front's page
-    kill: Callable[[Part], int] | None = None  # how many processes; of a system of the run's own
+    make: Callable[[Fault], int] | None = None  # a fault: how many processes it ended; in a system of the run's own
     engine: str = ""  # where the scripted engine tells what it writes: `scripted_engine`
     keeps_videos: bool = True
 
@@ -85,13 +94,59 @@ def kill(pid: int, part: Part) -> int:
     return killed
 
 
+def _make(pid: int, fault: Fault) -> int:
+    assert fault.kill is not None, "scenarios see to that"
+    return kill(pid, fault.kill)
+
+
 @contextmanager
 def _whole_system(names: Sequence[str]) -> Iterator[Doors]:
     (metrics_port,) = free_ports(1)
-    settings = {**ROOMY, "ARCUS_ROLES": SCRIPTED_ANSWERS, "ARCUS_METRICS_PORT": str(metrics_port)}
+    settings = {**ROOMY, **LEASE, "ARCUS_ROLES": SCRIPTED_ANSWERS, "ARCUS_METRICS_PORT": str(metrics_port)}
     with running_system(settings) as system:
         keys = asyncio.run(_new_keys(system.settings.database, names))
-        yield Doors([system.url], [system.grpc], keys, [_page(metrics_port)], partial(kill, system.pid))
+        yield Doors([system.url], [system.grpc], keys, [_page(metrics_port)], partial(_make, system.pid))
+
+
+class Fronts:
+    """Processes on one PostgreSQL. One that is started again is where it was."""
+
+    def __init__(self, settings: Mapping[str, str], server: PostgresServer, log: Path) -> None:
+        self._settings = settings
+        self._server = server
+        self._log = log
+        self._metrics_ports: list[int] = []
+        self.running: list[FrontProcess] = []
+
+    def start(self, metrics_port: int) -> None:
+        self._metrics_ports.append(metrics_port)
+        self.running.append(self._started(metrics_port))
+
+    def make(self, fault: Fault) -> int:
+        if fault.kill == "postgres":
+            self._server.crash()
+            return 1
+        if fault.kill == "front":
+            self.running[0].kill()
+            self._start_again(0)
+            return 1
+        for number, front in enumerate(self.running):
+            front.process.send_signal(signal.SIGTERM)
+            front.process.wait(STOP_SECONDS)
+            self._start_again(number)
+        return len(self.running)
+
+    def kill(self) -> None:
+        for front in self.running:
+            front.kill()
+
+    def _start_again(self, number: int) -> None:
+        before = self.running[number]
+        ports = int(before.url.removesuffix("/v1").rpartition(":")[2]), before.grpc_port
+        self.running[number] = self._started(self._metrics_ports[number], ports)
+
+    def _started(self, metrics_port: int, ports: tuple[int, int] = (0, 0)) -> FrontProcess:
+        return start_front({**self._settings, "ARCUS_METRICS_PORT": str(metrics_port)}, self._log, ports)
 
 
 @contextmanager
@@ -105,18 +160,16 @@ def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
         asyncio.run(server.create("load"))
         keys = asyncio.run(_new_keys(server.url("load"), names, own.limits))
         engine, told = _started_engine(stack, server.url("load"), own.engine)
-        settings = environment(folder, server.url("load"), engine) | ROOMY
-        settings["ARCUS_DATABASE_CONNECTIONS"] = DATABASE_CONNECTIONS
         log, metrics_ports = folder / "fronts.log", free_ports(own.fronts)
-        fronts = []
+        fronts = Fronts(environment(folder, server.url("load"), engine) | OF_FRONTS, server, log)
+        stack.callback(fronts.kill)
         try:
             for port in metrics_ports:
-                fronts.append(start_front(settings | {"ARCUS_METRICS_PORT": str(port)}, log))
-                stack.callback(fronts[-1].kill)
-            urls = [front.url for front in fronts]
-            grpc = [f"127.0.0.1:{front.grpc_port}" for front in fronts]
+                fronts.start(port)
+            urls = [front.url for front in fronts.running]
+            grpc = [f"127.0.0.1:{front.grpc_port}" for front in fronts.running]
             pages = [_page(port) for port in metrics_ports]
-            yield Doors(urls, grpc, keys, pages, engine=told, keeps_videos=False)
+            yield Doors(urls, grpc, keys, pages, fronts.make, told, keeps_videos=False)
         except BaseException:
             sys.stderr.write(log.read_text(errors="replace")[-LOG_CHARACTERS:] if log.exists() else "")
             raise

@@ -12,7 +12,7 @@ from loadtests.load.accounts import admitted
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import MEMORY
-from loadtests.load.scenario import OF_RUN, SECONDS, Objective, Scenario
+from loadtests.load.scenario import OF_RUN, SECONDS, Objective, Order, Scenario
 
 MOST_DELAY_SECONDS = 0.010  # median: later than that, the generator measured itself
 MOST_CPU_SHARE = 0.80
@@ -43,13 +43,17 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
         invalid.append(f"{len(scenario.faults)} faults were to be made, and killed {list(run.killed)} processes")
     wrong = [outcome for outcome in run.outcomes if outcome.result == "wrong"]  # of the warm-up too
     if wrong:
-        failed.append(f"{len(wrong)} wrong answers, first: journey {wrong[0].order.number}: {wrong[0].problem}")
+        failed.append(f"{len(wrong)} wrong answers, first: {_of(wrong[0].order)}: {wrong[0].problem}")
     for objective in scenario.objectives:
         problem, is_valid = _against(objective, counted, scenario, run)
         if problem:
             (failed if is_valid else invalid).append(problem)
     word: Literal["PASS", "FAIL", "INVALID"] = "INVALID" if invalid else "FAIL" if failed else "PASS"
     return Verdict(word, invalid + failed, measures(scenario, run))
+
+
+def _of(order: Order) -> str:
+    return f"journey {order.number}, {order.journey}"
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

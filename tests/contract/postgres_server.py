@@ -10,10 +10,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from services.core.store.database import Database
@@ -101,9 +103,25 @@ class PostgresServer:
         self._lent = 0
 
     def restart(self) -> None:
-        """As an operator does it: whoever is connected is cut off. One that ends as it starts is started again."""
+        """As an operator does it: whoever is connected is cut off."""
         self._process.send_signal(signal.SIGINT)  # a fast shutdown
         self._process.wait(timeout=60)
+        self._start_again()
+
+    def crash(self) -> None:
+        """All its processes are killed, and it is started again: it recovers by its log."""
+        doomed = [*psutil.Process(self._process.pid).children(recursive=True), self._process]
+        for process in doomed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait(timeout=60)
+        psutil.wait_procs(doomed[:-1], timeout=60)
+        for socket in self._folder.glob(".s.PGSQL.*"):
+            socket.unlink()
+        self._start_again()
+
+    def _start_again(self) -> None:
+        """One that ends as it starts is started again."""
         for _ in range(STARTS):
             self._process = self._start()
             until(lambda: self._is_open() or self._process.poll() is not None, "PostgreSQL opens its socket", 120)
@@ -115,6 +133,13 @@ class PostgresServer:
         return any(self._folder.glob(".s.PGSQL.*[0-9]"))
 
     async def prepare(self) -> None:
+        await self.until_open()
+        await self.create("template_arcus", template="template0")
+        await migrate(self.url("template_arcus"))
+        self._made, self._made_bytes = await self._form("template_arcus")
+
+    async def until_open(self) -> None:
+        """It takes connections; raises RuntimeError with its log where it ends before, or takes too long."""
         for _ in range(200):
             try:
                 await (await self._connect()).close()
@@ -125,9 +150,6 @@ class PostgresServer:
                 await asyncio.sleep(0.05)
         else:
             raise RuntimeError((self._folder / "log").read_text())
-        await self.create("template_arcus", template="template0")
-        await migrate(self.url("template_arcus"))
-        self._made, self._made_bytes = await self._form("template_arcus")
 
     def url(self, name: str) -> str:
         return f"postgresql+asyncpg://{self._user}@/{name}?host={self._folder}"

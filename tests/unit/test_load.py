@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from loadtests.load.generator import Clock, RefusedError, Run, WrongAnswerError, generate
-from loadtests.load.journeys import _Heard
+from loadtests.load.heard import Heard
 from loadtests.load.outcomes import Outcome, Result
 from loadtests.load.scenario import Objective, Order, Scenario, load_scenario, schedule
 from loadtests.load.systems import kill
@@ -218,7 +218,7 @@ def test_fairness_is_jains_index_over_shares():
 
 def heard(*events: dict) -> Outcome:
     outcome = Outcome(order())
-    listening = _Heard(outcome, lambda: 1.0)
+    listening = Heard(outcome, lambda: 1.0)
     for number, event in enumerate(events):
         listening.take({"sequence_number": number, "type": "response.output_text.delta", "delta": ""} | event)
     listening.check(["w0", "w0"])

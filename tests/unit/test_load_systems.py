@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -50,6 +51,13 @@ def test_scenarios_of_a_whole_system_share_one_and_each_of_several_fronts_has_it
             {"journeys": {"resume": 1}, "objectives": [{"measure": "admitted_of_most", "at_most": 1}]},
             "one request, which resume are not",
         ),
+        (
+            {"faults": [{"at_seconds": 1, "kill": "postgres"}]},
+            "faults of its system kill engines, front, index, ingest",
+        ),
+        ({"faults": [{"at_seconds": 1, "restart": "fronts"}]}, "only several fronts are restarted"),
+        ({"system": {"fronts": 2}, "faults": [{"at_seconds": 1, "kill": "index"}]}, "kill front, postgres"),
+        ({"faults": [{"at_seconds": 1}]}, "one of kill and restart"),
         ({"objectives": [{"measure": "memory_growth", "tenant": "first", "at_most": 1}]}, "of the whole run"),
     ],
 )
@@ -139,6 +147,44 @@ async def test_an_engine_tells_that_it_writes_no_more_once_its_caller_has_gone()
     assert not waiting.done()
     await answer.aclose()
     await waiting
+
+
+async def test_an_answer_that_a_front_leaves_is_taken_up_at_the_next_and_nobody_is_sent_where_nobody_listens():
+    asked = list[str]()
+
+    def event(number: int, type: str, delta: str = "") -> bytes:
+        told = {
+            "sequence_number": number,
+            "type": type,
+            "delta": delta,
+            "response": {"id": "r"},
+            "code": "server_stopping",
+        }
+        return b"data: " + json.dumps(told).encode() + b"\n\n"
+
+    async def begun(request: web.Request) -> web.Response:
+        asked.append("begun")
+        body = event(0, "response.output_text.delta", "w0 " * 2) + event(0, "error")
+        return web.Response(body=body, content_type="text/event-stream")
+
+    async def followed(request: web.Request) -> web.Response:
+        asked.append(request.query["starting_after"])
+        return web.Response(body=event(1, "response.completed"), content_type="text/event-stream")
+
+    leaving, other = web.Application(), web.Application()
+    leaving.add_routes([web.post("/responses", begun)])
+    other.add_routes([web.get("/responses/r", followed)])
+    async with TestServer(leaving) as first, TestServer(other) as second, aiohttp.ClientSession() as session:
+        urls = [str(server.make_url("")).rstrip("/") for server in (first, second)]
+        nobody = "http://127.0.0.1:1"
+        tenant = Tenant("first", "a key", "", frozenset())
+        target = Target((urls[0], nobody, urls[1]), (), Clip("", b""), {"first": tenant})
+        asked_for = scenario(system={"fronts": 2}, journeys={"go_on": 1}, script={"messages": 1})
+        journeys = Journeys(asked_for, target, session)
+        outcome = Outcome(order())
+        await journeys.start(Order(0, 0.0, "first", "go_on", True), outcome, lambda: 1.0)
+        await journeys.close()
+    assert asked == ["begun", "0"] and outcome.breaks == 1 and outcome.tokens == 2
 
 
 async def test_requests_go_to_the_fronts_in_turn_and_a_user_who_leaves_waits_until_the_engine_is_free():

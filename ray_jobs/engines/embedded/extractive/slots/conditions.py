@@ -285,7 +285,9 @@ class Conditions:
         made = dict(found)
         neither = self._neither()
         is_behind = self.words.language == "ja"
-        for place in [other for other in made if neither and (other < neither[-1] if is_behind else other > neither[0])]:
+        for place in [
+            other for other in made if neither and (other < neither[-1] if is_behind else other > neither[0])
+        ]:
             if (denied := self._denial(made[place])) is None:
                 return None
             made[place] = denied
