@@ -90,7 +90,7 @@ class TimedText:
     end_time: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of a talk there are as many as all else together
 class Word:
     word: str
     start_time: float

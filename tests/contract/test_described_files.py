@@ -72,6 +72,12 @@ async def test_long_files_are_read_a_few_at_a_time(store, described_files, state
         titles.append([item.data["segment_summary"] for item in listing.items])
     assert [count - counts[0] for count in counts] == [0, 2, 4]
     assert titles[0] == titles[1] == titles[2] and len(titles[0]) == 5
+    monkeypatch.setattr(described, "SEGMENTS_AT_ONCE", 100)
+    statements.clear()
+    await described_files.list(store.tenant, TYPE, collection_id, Page(), _view(include_words=True))
+    assert sum("segment_descriptions.content" in statement for statement in statements) == counts[2], (
+        "words: file by file"
+    )
 
 
 async def test_each_file_of_a_list_has_its_own_segments_in_order_and_words_where_they_are_wanted(
@@ -96,6 +102,10 @@ async def test_a_page_ends_where_its_descriptions_would_be_too_much_and_the_next
     assert [item.file.filename for item in first.items + second.items] == ["0.mp4", "1.mp4", "2.mp4"]
     assert (len(first.items), first.limit, first.total) == (2, 2, 3)
     assert (len(second.items), second.limit, second.total) == (1, 50, 3)
+    by_key = await described_files.list(
+        store.tenant, TYPE, collection_id, Page(after=first.next_after, sort="asc"), _view()
+    )
+    assert (by_key.items, by_key.next_after, by_key.total) == (second.items, "", 3)
 
 
 async def test_a_file_that_is_too_much_by_itself_is_a_page_of_its_own(store, described_files, bound):

@@ -37,6 +37,20 @@ def test_what_overlapping_segments_both_hold_is_shown_once():
     ] == "the tide follows the moon and falls".split()
 
 
+def test_utterances_of_other_times_are_not_compared_word_by_word():
+    class Counted(str):
+        def casefold(self) -> str:
+            folded.append(self)
+            return super().casefold()
+
+    folded: list[str] = []
+    spoken = []
+    for at in range(0, 100, 5):
+        words = (Word(Counted("a"), at, at + 1), Word(Counted("b"), at + 1, at + 2))
+        spoken.append(Speech("a b", at, at + 2, "", words))
+    assert len(cues(spoken)) == len(spoken) and len(folded) == 2 * len(spoken)
+
+
 def test_two_voices_at_once_both_stay():
     spoken = [
         said("the pump is running", 0),

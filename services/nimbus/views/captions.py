@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from services.core.media import Speech, Word
 
@@ -16,6 +17,7 @@ CUE_SECONDS = 7.0
 SAME_SECONDS = 0.25  # by which two segments may place one word differently
 SIDE_BY_SIDE = 16  # utterances before one that may overlap it
 _COMMAND = re.compile(r"<(?=[A-Za-z/!?])|\{(?=\\)")
+_ODD = re.compile(r"[\s\x00-\x1f\x7f-\x9f<>{&]")  # without one of these a word is written as it is
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -38,11 +40,39 @@ class Cue:
     @property
     def lines(self) -> list[list[Word]]:
         lines: list[list[Word]] = [[]]
+        characters = -1  # the first word has no space before it
         for word in self.words:
-            if lines[-1] and _length([*lines[-1], word]) > LINE_CHARACTERS:
+            characters += len(word.word) + 1
+            if lines[-1] and characters > LINE_CHARACTERS:
                 lines.append([])
+                characters = len(word.word)
             lines[-1].append(word)
         return lines
+
+
+class _Said:
+    """An utterance that others may repeat, and what is compared with theirs."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.speech = speech
+        self.middles = [(word.start_time + word.end_time) / 2 for word in speech.words]
+        self.moments = [
+            (word.word.casefold(), int(middle / SAME_SECONDS))
+            for word, middle in zip(speech.words, self.middles, strict=True)
+        ]
+        self.earliest = min(self.middles, default=float("inf"))
+
+    @cached_property
+    def near(self) -> set[tuple[str, int]]:
+        return {(word, moment + near) for word, moment in self.moments for near in (-1, 0, 1)}
+
+    def says_again(self, said: _Said) -> bool:
+        """Whether most of its words that `said` has time for are in it, at about the same time."""
+        until = said.speech.end_time
+        if self.earliest > until:
+            return False
+        shared = [moment for middle, moment in zip(self.middles, self.moments, strict=True) if middle <= until]
+        return 2 * sum(moment in said.near for moment in shared) > len(shared)
 
 
 def cues(speech: Iterable[Speech]) -> list[Cue]:
@@ -51,12 +81,17 @@ def cues(speech: Iterable[Speech]) -> list[Cue]:
     What overlapping segments both hold comes once: such utterances lie over each other and say the same.
     """
     found: list[Cue] = []
-    latest: deque[Speech] = deque(maxlen=SIDE_BY_SIDE)
+    latest: deque[_Said] = deque(maxlen=SIDE_BY_SIDE)
     for item in sorted(_joined(speech), key=lambda item: (item.start_time, item.end_time)):
-        until = max((said.end_time for said in latest if _says_again(item, said)), default=0.0)
-        latest.append(item)
+        compared = _Said(item)
+        until = max((said.speech.end_time for said in latest if compared.says_again(said)), default=0.0)
+        latest.append(compared)
         words = item.words or tuple(Word(word, item.start_time, item.end_time) for word in item.text.split())
-        left = [word for word in words if (word.start_time + word.end_time) / 2 >= until] if item.words else words
+        left = (
+            [word for word, middle in zip(words, compared.middles, strict=True) if middle >= until]
+            if item.words
+            else words
+        )
         found += [Cue(part, item.speaker, bool(item.words)) for part in _parts(left, bool(item.words)) if part]
     return sorted(found, key=lambda cue: cue.start_time)
 
@@ -74,17 +109,6 @@ def _joined(speech: Iterable[Speech]) -> list[Speech]:
             place[item.speaker, item.text] = len(kept)
         kept.append(item)
     return kept
-
-
-def _says_again(item: Speech, said: Speech) -> bool:
-    """Whether most words of `item` that `said` has time for are in it, at about the same time."""
-    moments = {(word.word.casefold(), _moment(word) + near) for word in said.words for near in (-1, 0, 1)}
-    shared = [word for word in item.words if (word.start_time + word.end_time) / 2 <= said.end_time]
-    return bool(shared) and 2 * sum((word.word.casefold(), _moment(word)) in moments for word in shared) > len(shared)
-
-
-def _moment(word: Word) -> int:
-    return int((word.start_time + word.end_time) / 2 / SAME_SECONDS)
 
 
 def srt(shown: Sequence[Cue]) -> str:
@@ -108,11 +132,13 @@ def vtt(shown: Sequence[Cue], *, include_words: bool = False) -> str:
 
 def _parts(words: Sequence[Word], is_timed: bool) -> Iterator[tuple[Word, ...]]:
     part: list[Word] = []
+    characters = -1
     for word in words:
-        is_long = is_timed and part and word.end_time - part[0].start_time > CUE_SECONDS
-        if part and is_timed and (is_long or _length([*part, word]) > CUE_CHARACTERS):
+        characters += len(word.word) + 1
+        is_long = part and (word.end_time - part[0].start_time > CUE_SECONDS or characters > CUE_CHARACTERS)
+        if is_timed and is_long:
             yield tuple(part)
-            part = []
+            part, characters = [], len(word.word)
         part.append(word)
     yield tuple(part)
 
@@ -124,17 +150,17 @@ def _timed(line: Sequence[Word], cue: Cue, include_words: bool) -> Iterator[str]
         yield mark + _escaped(word.word)
 
 
-def _length(words: Sequence[Word]) -> int:
-    return sum(len(word.word) + 1 for word in words) - 1
-
-
 def _bare(text: str) -> str:
     """SubRip has no escapes: a word joiner, which is not seen, keeps players from taking "<b>" and "{\\an8}" for commands."""
+    if not _ODD.search(text):
+        return text
     text = _CONTROL.sub("", " ".join(text.split())).replace("-->", "->").replace("-->", "-- >")
     return _COMMAND.sub(lambda match: match[0] + "\u2060", text)
 
 
 def _escaped(text: str) -> str:
+    if not _ODD.search(text):
+        return text
     text = _CONTROL.sub("", " ".join(text.split()))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -115,7 +115,8 @@ class DescribedFiles:
         ids = [member.description_id for member in members]
         found = await self._descriptions.find_many(ids)
         shown: list[DescribedFile] = []
-        for some in _read_together(members, found):
+        # Words of many files at once would hold up the loop while Python looks through them for garbage.
+        for some in _read_together(members, found, 1 if view.reads_words else SEGMENTS_AT_ONCE):
             segments = await self._descriptions.described_many(
                 [member.description_id for member in some], with_words=view.reads_words
             )
@@ -136,13 +137,16 @@ class DescribedFiles:
         return await self._descriptions.shots(member.file_id)
 
 
-def _read_together(members: Sequence[Member], descriptions: Mapping[str, Description]) -> Iterator[Sequence[Member]]:
+def _read_together(
+    members: Sequence[Member], descriptions: Mapping[str, Description], most: int
+) -> Iterator[Sequence[Member]]:
+    """Some at a time, of at most so many segments unless one file has more."""
     some: list[Member] = []
     segments = 0
     for member in members:
         description = descriptions.get(member.description_id)
         segments += description.segments_total if description else 0
-        if some and segments > SEGMENTS_AT_ONCE:
+        if some and segments > most:
             yield some
             some, segments = [], description.segments_total if description else 0
         some.append(member)
