@@ -11,6 +11,8 @@ from services.core.media import MediaInfo
 from services.nimbus.entities.catalog import catalog_tables
 from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 
+SUBTITLED = ("harbour.mp4", "tower.mp4", "alley.mp4")
+
 
 def catalog() -> list[CatalogFile]:
     made = [
@@ -27,7 +29,9 @@ def catalog() -> list[CatalogFile]:
             "completed",
             _milliseconds(day),
             {"camera": "Ana" if name < "d" else "Teo", "takes": len(name)},
-            MediaInfo("video", length, "mp4", has_audio=bool(speech), width=640, height=360),
+            MediaInfo(
+                "video", length, "mp4", has_audio=bool(speech), width=640, height=360, has_subtitles=name in SUBTITLED
+            ),
             name.removesuffix(".mp4").title(),
             collections,
             speech,
