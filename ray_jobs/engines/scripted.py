@@ -141,16 +141,17 @@ class ScriptedEngine:
                 if skip >= len(text):
                     skip -= len(text)
                     continue
-                text, skip = text[skip:], 0
+                # What was told of a part of these words has counted them whole.
+                text, tokens, skip = text[skip:], 0 if skip else script.tokens_per_message, 0
                 if number == script.fail_after and not (script.recovers and request.written):
                     raise ArcusError(Reason[script.fail_reason], "The script says to fail here.")
                 if request.max_output_tokens and output_tokens >= request.max_output_tokens:
                     break
                 # Even at full speed every chunk lets other streams have their turn.
                 await asyncio.sleep(script.interval_seconds)
-                output_tokens += script.tokens_per_message
+                output_tokens += tokens
                 self.chunks += 1
-                yield GenerateChunk(text=text, output_tokens=script.tokens_per_message)
+                yield GenerateChunk(text=text, output_tokens=tokens)
             async for chunk in _call(script, request):
                 yield chunk
             cut = bool(request.max_output_tokens) and output_tokens >= request.max_output_tokens

@@ -58,6 +58,15 @@ async def test_it_fails_where_the_script_says() -> None:
     assert raised.value.reason is Reason.LIMIT_EXCEEDED
 
 
+async def test_an_answer_that_goes_on_counts_no_word_twice() -> None:
+    """A front holds blanks back: what was told ends within a message, whose words were counted whole."""
+    asked = request(messages=3, tokens_per_message=2)
+    asked.written, asked.output_tokens_written, asked.max_output_tokens = "word word word word", 4, 7
+    chunks = [chunk async for chunk in ScriptedEngine().generate(asked)]
+    assert "".join(chunk.text for chunk in chunks) == " word word "
+    assert sum(chunk.output_tokens for chunk in chunks) == 2 and chunks[-1].finish_reason == "stop"
+
+
 @pytest.mark.parametrize("script", [{"messages": 0}, {"typo": 1}, {"interval_seconds": -1}, {"messages": "many"}])
 async def test_a_script_with_a_mistake_is_refused(script: dict[str, object]) -> None:
     with pytest.raises(ArcusError) as raised:
