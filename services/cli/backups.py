@@ -28,12 +28,16 @@ def backup(
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="Also keep the data folder's keys and secrets, in clear.")
     ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many backups of the folder stay, this one among them; all by default."),
+    ] = None,
     data_dir: DataDir = HERE,
 ) -> None:
     """Back up the database and its objects, also under load, and print where; exit status 1 if an object was not whole."""
     from services.core.settings import load_settings
 
-    made, manifest = asyncio.run(_backup(load_settings(data_dir=data_dir), to, with_secrets))
+    made, manifest = asyncio.run(_backup(load_settings(data_dir=data_dir), to, with_secrets, keep))
     typer.echo(f"{manifest.objects} objects of {manifest.object_bytes} bytes", err=True)
     print(made)
     if manifest.lost:
@@ -41,13 +45,13 @@ def backup(
         raise typer.Exit(1)
 
 
-async def _backup(settings: Settings, to: Path, with_secrets: bool) -> tuple[Path, Manifest]:
+async def _backup(settings: Settings, to: Path, with_secrets: bool, keep: int | None) -> tuple[Path, Manifest]:
     from services.core.backup.backups import back_up
 
     secrets_from = settings.data_dir if with_secrets else None
     async with _opened(settings) as (database, objects):
         await database.await_schema()
-        return await back_up(settings.database, database, objects, to, secrets_from=secrets_from)
+        return await back_up(settings.database, database, objects, to, secrets_from=secrets_from, keep=keep)
 
 
 def restore(

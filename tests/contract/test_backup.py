@@ -17,9 +17,11 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from services.core.backup.backups import LIST, back_up
+from services.core.backup.backups import back_up
 from services.core.backup.dumps import FILES, kind_of
 from services.core.backup.manifest import NAME, Manifest
+from services.core.backup.pool import LIST
+from services.core.backup.pruning import prune
 from services.core.backup.restore import restore
 from services.core.backup.verification import Verification
 from services.core.errors import ArcusError, Reason
@@ -165,6 +167,45 @@ async def test_what_an_earlier_backup_holds_is_not_copied_again(
     _, manifest = await back_up(database_url, store.database, objects, tmp_path / "backups")
     assert len(read) == 1 and manifest.objects == 2 and manifest.object_bytes == 107
     assert len(list((tmp_path / "backups").glob("2*"))) == 3
+
+
+async def test_what_is_deleted_is_gone_from_the_backups_after_as_many_as_are_kept(
+    store: Store, tmp_path: Path, database_url: str, empty_url: str
+) -> None:
+    folder = tmp_path / "backups"
+
+    async def backed_up() -> Path:
+        return (await back_up(database_url, store.database, store.objects, folder, keep=2))[0]
+
+    def kept() -> set[str]:
+        return {path.name for path in (folder / "objects").glob("*/*")}
+
+    gone, stays = await store.upload("gone.mp4", size=11), await store.upload("stays.mp4", size=12)
+    first = await backed_up()
+    await store.files.delete(store.tenant, gone.id)
+    await sweep(store.database, store.objects)
+    second = await backed_up()
+    assert sorted(folder.glob("2*")) == [first, second] and kept() == {gone.sha256, stays.sha256}
+    (folder / "objects" / "00").mkdir(exist_ok=True)
+    (folder / "objects" / "00" / ("0" * 64)).write_bytes(b"of a backup that somebody deleted")
+    third = await backed_up()
+    assert sorted(folder.glob("2*")) == [second, third] and kept() == {stays.sha256}
+    async with restored(second, empty_url, tmp_path / "restored-objects") as (database, objects, _):
+        assert await findings(database, objects) == []
+
+
+async def test_no_object_goes_where_a_backup_that_is_kept_does_not_say_which_are_its_own(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    folder = tmp_path / "backups"
+    await store.upload("one.mp4")
+    first, _ = await back_up(database_url, store.database, store.objects, folder)
+    second, _ = await back_up(database_url, store.database, store.objects, folder)
+    (second / LIST).write_bytes(b"no list any more" * 100)
+    with pytest.raises(ArcusError, match="is damaged") as raised:
+        prune(folder, keep=1)
+    assert raised.value.reason is Reason.INVALID_ARGUMENT
+    assert first.exists() and list((folder / "objects").glob("*/*"))
 
 
 async def test_a_damaged_or_foreign_backup_is_refused_by_the_file_and_leaves_nothing(

@@ -19,8 +19,9 @@ from sqlalchemy import Integer, literal, null, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.backup.dumps import FILES, dumped, kind_of, tables
-from services.core.backup.manifest import NAME, Manifest, Part
-from services.core.backup.pool import TEMPORARY, Entry, ObjectList, Pool
+from services.core.backup.manifest import Manifest, Part
+from services.core.backup.pool import LIST, OBJECTS, TEMPORARY, Entry, ObjectList, Pool
+from services.core.backup.pruning import prune, whole_backups
 from services.core.backup.stored import is_wanted
 from services.core.clock import now_ms
 from services.core.errors import ArcusError, Reason, invalid
@@ -30,8 +31,6 @@ from services.core.store.objects import LostObjectError, Objects
 from services.core.store.schema import files, thumbnails
 from services.core.store.tombstones import is_kept, of_kept_file
 
-OBJECTS = "objects"  # of all backups of a folder
-LIST = "objects.sqlite"
 SECRETS = "secrets"
 SECRET_FILES = ("link_secret", "api_key", "admin_key")
 COPIES = 8  # at a time
@@ -39,12 +38,19 @@ TABLES = {"files": files, "thumbnails": thumbnails}
 
 
 async def back_up(
-    url: str, database: Database, objects: Objects, to: Path, *, secrets_from: Path | None = None
+    url: str,
+    database: Database,
+    objects: Objects,
+    to: Path,
+    *,
+    secrets_from: Path | None = None,
+    keep: int | None = None,
 ) -> tuple[Path, Manifest]:
     """Makes another backup in the folder `to`, whole or not at all; returns where it is. `url`: of `database`.
 
     Objects that an earlier one there holds are not copied again. Of `secrets_from`, a data folder, secrets are taken in
-    clear. Raises STORAGE_FULL, STORAGE_UNAVAILABLE, INVALID_ARGUMENT (another runs there, or it can't be written to).
+    clear. With `keep`, only the newest so many backups stay once this one is whole. Raises STORAGE_FULL,
+    STORAGE_UNAVAILABLE, INVALID_ARGUMENT (another runs there, or it can't be written to).
     """
     with _alone(to):
         moment = now_ms()
@@ -71,6 +77,8 @@ async def back_up(
                 _sync(path)
             draft.rename(to / name)
             _sync(to)
+            if keep is not None:
+                await asyncio.to_thread(prune, to, keep)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return to / name, manifest
@@ -173,7 +181,7 @@ async def _listed(path: Path) -> AsyncIterator[ObjectList]:
 @contextmanager
 def _earlier(to: Path) -> Iterator[ObjectList | None]:
     """The list of the newest backup there."""
-    found = sorted(path.parent for path in to.glob(f"[0-9]*/{NAME}"))
+    found = whole_backups(to)
     if not found:
         yield None
         return

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from uuid import uuid4
 from services.core.backup.manifest import damaged
 from services.core.store.objects import StoredObject
 
+OBJECTS = "objects"  # the pool of all backups of a folder
+LIST = "objects.sqlite"  # of one backup
 STEP_BYTES = 1024**2
 TEMPORARY = ".partial-"
 _TABLES = """
@@ -64,6 +66,16 @@ class Pool:
         finally:
             draft.unlink(missing_ok=True)
         return stored
+
+    def leave(self, wanted: Callable[[str], bool]) -> int:
+        """Takes away what is not `wanted` by its checksum; returns the bytes."""
+        freed = 0
+        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
+            for path in folder.iterdir():
+                if not wanted(path.name):
+                    freed += path.stat().st_size
+                    path.unlink()
+        return freed
 
     async def chunks(self, sha256: str, size_bytes: int) -> AsyncIterator[bytes]:
         """Raises INVALID_ARGUMENT that names the file where it is not what was stored, at the latest behind its last byte."""
@@ -142,6 +154,11 @@ class ObjectList:
         query = f"SELECT {_COLUMNS} FROM objects WHERE key = ? AND state = 'copied'"
         row = self._database.execute(query, (key,)).fetchone()
         return Entry(*row) if row else None
+
+    def names(self, sha256: str) -> bool:
+        """Whether a copy of that content belongs to it."""
+        query = "SELECT 1 FROM objects WHERE sha256 = ? AND state = 'copied' LIMIT 1"
+        return self._database.execute(query, (sha256,)).fetchone() is not None
 
     def of(self, state: str) -> Iterator[Entry]:
         with closing(

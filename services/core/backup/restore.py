@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
-from services.core.backup.backups import LIST, OBJECTS, SECRETS, count_rows
+from services.core.backup.backups import SECRETS, count_rows
 from services.core.backup.dumps import FILES, kind_of, load, sqlite_path, tables
 from services.core.backup.manifest import Manifest, damaged
-from services.core.backup.pool import ObjectList, Pool
+from services.core.backup.pool import LIST, OBJECTS, ObjectList, Pool
 from services.core.errors import invalid
 from services.core.library.files import Files
 from services.core.store.database import Database
