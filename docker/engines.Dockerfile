@@ -4,15 +4,15 @@
 FROM python:3.11-slim-bookworm AS build
 ARG VARIANT=cpu
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml README.md LICENSE constraints.txt constraints-cuda.txt ./
 COPY proto proto
 COPY ray_jobs ray_jobs
 COPY services services
-# vLLM wants versions of its own of what it computes with (docs/engines.md).
+# vLLM wants versions of its own of what it computes with (docs/engines.md): its pins come before ours.
 RUN python -m venv /opt/arcus \
  && if [ "$VARIANT" = cuda ]; then \
-      grep -vE '^(fastapi|numpy|transformers|torch|starlette)==' constraints.txt > pins.txt \
-      && /opt/arcus/bin/pip install --no-cache-dir -c pins.txt '.[engines,gpu]' vllm==0.32.0; \
+      awk -F== '!seen[tolower($1)]++' constraints-cuda.txt constraints.txt > pins.txt \
+      && /opt/arcus/bin/pip install --no-cache-dir -c pins.txt '.[engines,gpu]' vllm; \
     else \
       /opt/arcus/bin/pip install --no-cache-dir -c constraints.txt '.[engines]'; \
     fi \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 import threading
@@ -16,7 +17,6 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.chart.dockerfiles import DOCKERFILES
 from tests.chart.rendering import CASES, Object, parsed, render
 from tests.cluster.hosts import Host, Network
 from tests.cluster.images import folder_of
@@ -212,7 +212,7 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
                 "arcus-objects": s3_environment(address, OBJECTS_PORT),
             },
             parsed(render(VALUES)),
-            {name: folder_of(name) for name in DOCKERFILES},
+            {"front": folder_of("front"), "engines": folder_of(os.environ.get("ARCUS_ENGINES_IMAGE", "engines"))},
         )
         stack.callback(cluster.kill)
         template = cluster.manifest("Job")["spec"]["template"]

