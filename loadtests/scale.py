@@ -115,13 +115,13 @@ async def add_tenants(database: Database, number: int) -> list[str]:
 async def claim_rows(kind: str, database: Database, sizes: Sizes) -> list[Figure]:
     """Claims with a short and a long queue."""
     owners = await add_tenants(database, sizes.tenants)
-    held = [_job(owners[number % len(owners)], "running") for number in range(sizes.running)]
+    held = [queued_job(owners[number % len(owners)], "running") for number in range(sizes.running)]
     await fill(database, jobs, held)
     short = max(sizes.queued // 100, sizes.claims)
     medians = []
     figures = []
     for queued in (short, sizes.queued):
-        await fill(database, jobs, [_job(owners[number % len(owners)]) for number in range(queued)])
+        await fill(database, jobs, [queued_job(owners[number % len(owners)]) for number in range(queued)])
         await analyse(database)
         queue = Jobs(database, lease_seconds=600)
         seconds, order = [], []
@@ -147,7 +147,7 @@ async def claim_rows(kind: str, database: Database, sizes: Sizes) -> list[Figure
     return [*figures, Figure(kind, "claim, long queue ÷ short queue", medians[1] / medians[0], "x", 2.0)]
 
 
-def _job(tenant_id: str, state: str = "queued") -> dict:
+def queued_job(tenant_id: str, state: str = "queued") -> dict:
     now = now_ms()
     return {
         "id": new_id(),

@@ -65,6 +65,8 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journeys.close()
+        if system.claimed:
+            made = replace(made, claims=await asyncio.to_thread(system.claimed))
         if system.engine:
             usage = await usage_of_written(session, system.http[0], system.engine, tenants.values())
             made = replace(made, usage_of_written=usage)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from loadtests.load.backlog import Claims
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import Saturation
 from loadtests.load.scenario import Order
@@ -31,6 +32,7 @@ class Run:
     cpu_share: float  # of one core, which is what the generator's loop has
     saturation: Saturation = field(default_factory=Saturation)
     usage_of_written: float | None = None
+    claims: Claims | None = None
     killed: tuple[int, ...] = ()  # processes, by each fault of the scenario
 
 

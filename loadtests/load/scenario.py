@@ -81,20 +81,30 @@ class Objective(_Closed):
         return self
 
 
+class Backlog(_Closed):
+    """Jobs that wait when the run begins, alike and of other tenants, and the workers that claim them meanwhile."""
+
+    jobs: int = Field(ge=1, le=1_000_000)
+    tenants: int = Field(50, ge=1, le=1000)
+    workers: int = Field(2, ge=1, le=16)
+    claims_per_second: float = Field(20.0, gt=0, le=1000)  # of each worker
+
+
 class OwnSystem(_Closed):
     """What is started where no address is given: one front is a whole system (`arcus up`), more are fronts on one
-    PostgreSQL with the scripted engine alone, without videos. `engine` (how much it takes at once) and `limits` of tenants
-    are of such fronts.
+    PostgreSQL with the scripted engine alone, without videos. `engine` (how much it takes at once), `limits` of tenants and
+    a `backlog` are of such fronts.
     """
 
     fronts: int = Field(1, ge=1, le=8)
     engine: ScriptedOptions = Field(default_factory=lambda: ScriptedOptions.model_validate({}))
     limits: dict[str, Limits] = Field(default_factory=dict)
+    backlog: Backlog | None = None
 
     @model_validator(mode="after")
     def _changes_nobody_elses(self) -> OwnSystem:
-        if self.model_fields_set & {"limits", "engine"} and self.fronts == 1:
-            raise ValueError("limits and engine are set on several fronts, which no other scenario shares")
+        if self.model_fields_set & {"limits", "engine", "backlog"} and self.fronts == 1:
+            raise ValueError("limits, engine and backlog are set on several fronts, which no other scenario shares")
         return self
 
 
@@ -191,6 +201,9 @@ OF_RUN = (
     "admitted_of_most",  # requests that were let in ÷ the most that one front would have let in
     "admitted_of_least",  # and ÷ the least
     "goodput_kept",  # journeys a second done well in the last step ÷ in the best one before it
+    "claim_p99_seconds",  # of the workers at a backlog
+    "claim_fairness",  # Jain's index over its tenants
+    "claimed_twice",  # jobs of it
     "usage_of_written",  # output tokens of usage records ÷ those that the engine wrote
 )
 

@@ -18,6 +18,7 @@ from types import MappingProxyType
 import psutil
 from sqlalchemy import update
 
+from loadtests.load.backlog import Claims, Workers, queue_up
 from loadtests.load.scenario import Fault, OwnSystem, Part, Scenario
 from loadtests.processes import named
 from loadtests.running import running_system
@@ -61,6 +62,7 @@ class Doors:
     make: Callable[[Fault], int] | None = None  # a fault: how many processes it ended; in a system of the run's own
     engine: str = ""  # where the scripted engine tells what it writes: `scripted_engine`
     keeps_videos: bool = True
+    claimed: Callable[[], Claims] | None = None  # ends the workers at a backlog, and tells what they claimed
 
 
 def together(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
@@ -159,6 +161,8 @@ def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
         asyncio.run(server.prepare())
         asyncio.run(server.create("load"))
         keys = asyncio.run(_new_keys(server.url("load"), names, own.limits))
+        if own.backlog:
+            asyncio.run(queue_up(server.url("load"), own.backlog))
         engine, told = _started_engine(stack, server.url("load"), own.engine)
         log, metrics_ports = folder / "fronts.log", free_ports(own.fronts)
         fronts = Fronts(environment(folder, server.url("load"), engine) | OF_FRONTS, server, log)
@@ -169,7 +173,9 @@ def _several_fronts(own: OwnSystem, names: Sequence[str]) -> Iterator[Doors]:
             urls = [front.url for front in fronts.running]
             grpc = [f"127.0.0.1:{front.grpc_port}" for front in fronts.running]
             pages = [_page(port) for port in metrics_ports]
-            yield Doors(urls, grpc, keys, pages, fronts.make, told, keeps_videos=False)
+            workers = Workers(stack, server.url("load"), own.backlog) if own.backlog else None
+            claimed = workers.end if workers else None
+            yield Doors(urls, grpc, keys, pages, fronts.make, told, keeps_videos=False, claimed=claimed)
         except BaseException:
             sys.stderr.write(log.read_text(errors="replace")[-LOG_CHARACTERS:] if log.exists() else "")
             raise

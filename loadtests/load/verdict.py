@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from loadtests.load.accounts import admitted
+from loadtests.load.backlog import Claims
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import MEMORY
@@ -124,7 +125,18 @@ def of_run(scenario: Scenario, run: Run) -> dict[str, float | None]:
         "admitted_of_most": let_in and let_in[0],
         "admitted_of_least": let_in and let_in[1],
         "goodput_kept": goodput_kept(scenario, run.outcomes),
+        **_of_claims(scenario, run.claims),
         "usage_of_written": run.usage_of_written,
+    }
+
+
+def _of_claims(scenario: Scenario, claims: Claims | None) -> dict[str, float | None]:
+    if claims is None or scenario.system.backlog is None or len(claims.seconds) < least_samples(99):
+        return dict.fromkeys(("claim_p99_seconds", "claim_fairness", "claimed_twice"))
+    return {
+        "claim_p99_seconds": round(percentile(claims.seconds, 99), 5),
+        "claim_fairness": round(claims.fairness(scenario.system.backlog.tenants), 4),
+        "claimed_twice": claims.twice,
     }
 
 

@@ -13,16 +13,19 @@ from aiohttp.test_utils import TestServer
 from arcus.engine.v1.engine_pb2 import GenerateRequest
 
 from loadtests.load.accounts import usage_of_written
+from loadtests.load.backlog import Claims, claim, queue_up
 from loadtests.load.generator import Run
 from loadtests.load.journeys import Journeys
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import MEMORY, Saturation
-from loadtests.load.scenario import Order, Scenario, load_scenario
+from loadtests.load.scenario import Backlog, Order, Scenario, load_scenario
 from loadtests.load.scripted_engine import TellingEngine, told_by
 from loadtests.load.systems import together
 from loadtests.load.target import Clip, Target, Tenant
 from loadtests.load.verdict import judge
 from services.core.errors import ArcusError
+from services.core.store.database import Database
+from tests.contract.postgres_server import migrate
 from tests.waiting import turns_of_the_loop
 
 
@@ -134,6 +137,48 @@ async def test_usage_is_asked_for_again_until_it_is_what_the_engine_wrote_and_a_
         urls = [str(server.make_url("")).rstrip("/") for server in (asked, told)]
         assert await usage_of_written(session, urls[0], urls[1], [tenant]) == 1.0
     assert not replies
+
+
+async def test_workers_at_a_backlog_claim_each_job_once_and_each_tenant_has_its_turn(tmp_path: Path):
+    url = f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}"
+    await migrate(url)
+    await queue_up(url, Backlog(jobs=40, tenants=4))
+    database, ended = Database(url), asyncio.Event()
+    claims = [await claim(database, 1000, ended, "one")]  # until nothing waits
+    assert len(set(claims[0].job_ids)) == 40 and claims[0].twice == 0
+    assert Claims([], [], claims[0].tenant_ids[:20]).fairness(4) == 1
+    ended.set()
+    assert (await claim(database, 1000, ended, "another")).seconds == []
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("claims", "reasons"),
+    [
+        (Claims([0.01] * 100, [str(number) for number in range(100)], ["a", "b"] * 50), []),
+        (
+            Claims([0.01] * 98 + [3.0] * 2, ["0", *map(str, range(99))], ["a"] * 100),
+            [
+                "claim_p99_seconds is 3, more than 1",
+                "claim_fairness is 0.5, less than 0.9",
+                "claimed_twice is 1, more than 0",
+            ],
+        ),
+        (
+            None,
+            ["claim_p99_seconds was not measured", "claim_fairness was not measured", "claimed_twice was not measured"],
+        ),
+    ],
+)
+def test_claims_at_a_backlog_are_judged(claims: Claims | None, reasons: list[str]):
+    objectives = [
+        {"measure": "claim_p99_seconds", "at_most": 1},
+        {"measure": "claim_fairness", "at_least": 0.9},
+        {"measure": "claimed_twice", "at_most": 0},
+    ]
+    asked = scenario(system={"fronts": 2, "backlog": {"jobs": 200, "tenants": 2}}, objectives=objectives)
+    run = Run([Outcome(order(), result="completed")], 10.0, 0.1, claims=claims)
+    assert judge(asked, run).reasons == reasons
 
 
 async def test_an_engine_tells_that_it_writes_no_more_once_its_caller_has_gone():
