@@ -37,6 +37,7 @@ from services.core.store.schema import (
     segments,
     tenants,
 )
+from services.front import SWITCH_SECONDS, keep_what_is_loaded
 from services.nimbus.entities.knowledge import EntityKnowledge
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.requests.knowledge_base import EntityKnowledgeConfig
@@ -275,6 +276,8 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="few records, no goals: does it run")
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000])
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as a front's process does both
+    keep_what_is_loaded()
     found = asyncio.run(measure([200] if options.small else options.records))
     return 0 if options.small or all(figure.is_met for figure in found) else 1
 
