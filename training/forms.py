@@ -1,4 +1,4 @@
-"""Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json and followups.json.
+"""Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json, followups.json and shown.json.
 
     python -m training.forms          # writes ray_jobs/engines/embedded/extractive/forms.npz
 
@@ -24,6 +24,7 @@ from ray_jobs.engines.embedded.extractive.forms import WEIGHTS, question_vectors
 EXAMPLES = Path(__file__).with_name("forms.json")
 MEASURES = Path(__file__).with_name("measures.json")  # questions for a number, by what it measures
 FOLLOWUPS = Path(__file__).with_name("followups.json")  # questions that lean on what was said before them
+SHOWN = Path(__file__).with_name("shown.json")  # questions for what a chart or a sign shows
 TOPICS_PER_EXAMPLE = 3
 FOLDS = 5
 CARRIERS = Path(__file__).parents[1] / "services/core/carriers.json"
@@ -42,11 +43,14 @@ class Example:
     mentions: str = (
         ""  # "True" where it is asked whether something is said or shown at all; "" of other forms than yes_no
     )
-    topical: str = ""  # "True" where a request about whole videos says which it means; "" of other forms
+    topical: str = ""  # "True" where a request about whole videos, or for what is shown, says which it means
+    shown: str = (
+        ""  # "figures" of a chart or a table, "lettering" of a sign or a slide, "neither"; "" where it is no matter
+    )
 
 
 def examples() -> Iterator[Example]:
-    """Those of forms.json stand alone; those of followups.json don't, and like those of measures.json
+    """Those of forms.json stand alone; those of followups.json don't, and like those of measures.json and shown.json
     teach nothing about forms."""
     forms = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     followups = json.loads(FOLLOWUPS.read_text(encoding="utf-8"))
@@ -66,6 +70,7 @@ def examples() -> Iterator[Example]:
     ]
     written += [(language, "", "", text) for language, texts in followups.items() for text in texts]
     lot = random.Random(7)
+    shown = json.loads(SHOWN.read_text(encoding="utf-8"))
     for phrasing, (language, form, measure, text) in enumerate(written):
         for _ in range(TOPICS_PER_EXAMPLE if "{x}" in text else 1):
             first, second = lot.sample(topics[language], 2)
@@ -73,7 +78,25 @@ def examples() -> Iterator[Example]:
             topical = str("{x}" in text) if form in ("whole", "each") else ""
             mentions = str(form == "mentions") if form in ("mentions", "yes_no") else ""
             told = "yes_no" if mentions else form
-            yield Example(language, told, not (form or measure), phrasing, asked, measure, mentions, topical)
+            of_shown = form in ("what", "list") and not any(text in texts for texts in shown[language].values())
+            yield Example(
+                language,
+                told,
+                not (form or measure),
+                phrasing,
+                asked,
+                measure,
+                mentions,
+                topical,
+                "neither" if of_shown else "",
+            )
+    asking = [
+        (language, kind, text) for language, every in shown.items() for kind, texts in every.items() for text in texts
+    ]
+    for phrasing, (language, kind, text) in enumerate(asking, len(written)):
+        for _ in range(TOPICS_PER_EXAMPLE if "{x}" in text else 1):
+            asked = text.replace("{x}", lot.choice(topics[language]))
+            yield Example(language, "", False, phrasing, asked, topical=str("{x}" in text), shown=kind)
 
 
 def main() -> None:
@@ -94,6 +117,7 @@ def main() -> None:
         ("measures", measures),
         ("mentions", np.array([item.mentions for item in made])),
         ("topical", np.array([item.topical for item in made])),
+        ("shown", np.array([item.shown for item in made])),
     ):
         told = np.empty(len(made), dtype=object)
         used = classes != ""

@@ -49,6 +49,41 @@ def ask(question: str, *sources: pb.Source, form: str = "what", language: str = 
     return compose(request)
 
 
+CHART = source(
+    7, passage("Barrels per Year\nStout: 120\nPorter: 85", 0.78, start=40, kind="scene_text"), filename="brewery.mp4"
+)
+SIGN = source(8, passage("Mind the Step", 0.77, start=90, kind="scene_text"))
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "What does the chart show?"),
+        ("de", "Was zeigt das Diagramm?"),
+        ("fr", "Que montre le graphique ?"),
+        ("es", "¿Qué muestra el gráfico?"),
+        ("pt", "O que mostra o gráfico?"),
+        ("zh", "图表显示了什么？"),
+        ("ja", "グラフは何を示していますか？"),
+    ],
+)
+def test_a_chart_that_is_asked_for_is_read(language: str, question: str) -> None:
+    answer = ask(question, TIDE, CHART, SIGN, *OTHERS, language=language)
+    assert "Stout: 120 / Porter: 85" in answer and "[7]" in answer
+    assert not any(f"[{number}]" in answer for number in (4, 5, 6, 8))
+
+
+def test_a_chart_on_something_else_is_not_read() -> None:
+    assert ask("What does the chart on penguins show?", CHART, *OTHERS) == REFUSAL
+    assert ask("What does the chart show?", SIGN, *OTHERS) == REFUSAL
+
+
+def test_of_a_chart_the_line_that_is_asked_for_comes_first() -> None:
+    chart = source(7, passage(CHART.passages[0].text, 0.9, kind="scene_text"), filename="brewery.mp4")
+    answer = ask("What about the barrels of Porter?", chart, *OTHERS)
+    assert answer.startswith("**Porter: 85**")
+
+
 def test_without_sources_it_says_so_and_cites_nothing() -> None:
     assert ask("What is a tide?") == frames("en").say("nothing")
     assert ask("潮汐是什么？", language="zh") == frames("zh").say("nothing")

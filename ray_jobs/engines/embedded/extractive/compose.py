@@ -12,12 +12,13 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.claims import phrase
 from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
-from ray_jobs.engines.embedded.extractive.forms import asks_for_mention, says_which
+from ray_jobs.engines.embedded.extractive.forms import MAY_SAY_WHICH, asked_to_read, asks_for_mention, says_which
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question
-from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_answer
+from ray_jobs.engines.embedded.extractive.sentences import content_terms
+from ray_jobs.engines.embedded.extractive.short_answer import affirmed, is_named, short_answer
 from ray_jobs.engines.embedded.extractive.style import Style
 from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import excludes_files, file_names
@@ -33,6 +34,7 @@ FILE_MARGIN = 0.85  # of the likelihood of the likeliest file
 POINTS_PER_SIDE = 2
 MAX_NAMED = 4  # files that nothing was found in; more are counted
 MAX_SIDE = 80  # characters of what is compared, as it is repeated
+_LABELLED = re.compile(r"[^:：\d]{1,40}[:：]\s*\S{0,3}\d.{0,20}$")
 
 
 def from_sources(request: pb.GenerateRequest) -> str:
@@ -85,10 +87,12 @@ def _found(
     for number, part in enumerate(parts):
         asked = replace(question, text=part)
         theirs = [source for source in sources if source.part == number]
-        found = told(asked, points(asked, theirs, request.embedder), request.embedder, most)
+        likely = points(asked, theirs, request.embedder)
+        shown = _read(asked, likely, request.embedder, most)
+        found = shown or told(asked, likely, request.embedder, most)
         if not found:
             missed.append(part)
-        elif question.form == "list":
+        elif shown or question.form == "list":
             lines += [
                 phrase(point, asked, style, several_files=several_files, entire=True) for point in in_order(found)
             ]
@@ -101,10 +105,26 @@ def _found(
     return "", list(dict.fromkeys(lines))
 
 
+def _read(question: Question, found: Sequence[Point], embedder: str, most: int) -> list[Point]:
+    """Where it is asked what a chart or a table shows, those that there are; where it is said on what, or what a sign or a slide
+    says, what is about it."""
+    wanted = asked_to_read(question.text) if question.form in ("what", "list") else ""
+    seen = {point.text: point for point in reversed(found) if point.kind == "scene_text"}
+    shown = [
+        point for point in found if seen.get(point.text) is point and (_is_figures(point) or wanted == "lettering")
+    ]
+    if not wanted or not shown:
+        return []
+    if wanted == "lettering" or says_which(question.text, MAY_SAY_WHICH):
+        least = max(threshold(embedder) * FILE_SHARE, shown[0].score * FILE_MARGIN)
+        shown = [point for point in shown if point.score >= least]
+    return shown[:most]
+
+
 def _answered(question: Question, found: Sequence[Point], style: Style, several_files: bool) -> list[str]:
     """The answer in a word first, where the form has one; then what else speaks to it, in order of time."""
     first, *others = found
-    short = "" if _is_table(first) else short_answer(question, first.text)
+    short = "" if _is_table(first) else short_answer(question, first.text) or _labelled(question, first.text)
     if question.form == "yes_no" and not short and first.score >= SURE:
         short = affirmed(question, first.text)
     held = Held(first.text)
@@ -127,6 +147,17 @@ def _is_table(point: Point) -> bool:
         sum(not any(map(str.isalpha, line)) or (len(line.split()) <= 2 and line[:1].isdigit()) for line in lines)
         >= TABLE_LINES
     )
+
+
+def _is_figures(point: Point) -> bool:
+    return _is_table(point) or sum(_LABELLED.match(line) is not None for line in point.text.splitlines()) > 1
+
+
+def _labelled(question: Question, text: str) -> str:
+    """The line of a chart or a table whose label is asked for, where one is: "Russet: 310"."""
+    lines = [line for line in text.splitlines() if _LABELLED.match(line)]
+    named = [line for line in lines if is_named(re.split("[:：]", line)[0], content_terms(question.text))]
+    return named[0] if question.form == "what" and len(named) == 1 < len(lines) else ""
 
 
 def _each_file(

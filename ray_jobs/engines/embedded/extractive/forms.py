@@ -24,6 +24,8 @@ MAX_CHARACTERS = 400  # that are read of a question
 LEAST = 0.35
 WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
 NEARLY = 0.8  # of the probability of the likeliest form, that the whole needs besides
+MAY_SAY_WHICH = 0.3  # probability from which a request for what is shown may say on what
+SURE_SHOWN = 0.8  # probability from which it is asked what something that is seen says
 SURE_MEASURE = 0.5  # probability of a measure below which a number of any will do
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ja")  # of the examples, and of replies
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -65,9 +67,18 @@ def wanted_measure(text: str, least: float = SURE_MEASURE) -> str:
     return best if likely[best] >= least else ""
 
 
-def says_which(text: str) -> bool:
-    """Whether a request about whole videos says which it means, as "the video about pruning" does."""
-    return _is(text, "topical")
+def says_which(text: str, least: float = 0.5) -> bool:
+    """Whether a request about whole videos, or for what is shown, says which it means, as "the video about pruning" does."""
+    return _is(text, "topical", least)
+
+
+def asked_to_read(text: str) -> str:
+    """ "figures" where it is asked what a chart or a table shows, "lettering" where it is what a sign or a slide says, by
+    itself or on a topic; else ""."""
+    asked = " ".join(text.split())[:MAX_CHARACTERS]
+    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "shown")
+    best = max(likely, key=likely.__getitem__)
+    return best if best != "neither" and likely[best] >= SURE_SHOWN else ""
 
 
 def asks_for_mention(text: str) -> bool:
@@ -75,10 +86,10 @@ def asks_for_mention(text: str) -> bool:
     return _is(text, "mentions")
 
 
-def _is(text: str, what: str) -> bool:
+def _is(text: str, what: str, least: float = 0.5) -> bool:
     asked = " ".join(text.split())[:MAX_CHARACTERS]
     likely = _told(multilingual.query_vector(asked) - _weights()["mean"], what)
-    return likely["True"] > likely["False"]
+    return likely["True"] > least
 
 
 @lru_cache(maxsize=1)

@@ -42,7 +42,7 @@ def short_answer(question: Question, passage_text: str, *, is_judged: bool = Tru
     labelled_lines: dict[bool, list[str]] = {True: [], False: []}  # at a label that is asked for, and at others
     for sentence in sentences(passage_text):
         labelled = _LABELLED.match(sentence) if len(sentence) <= MAX_LABELLED else None
-        named = labelled is not None and _is_named(labelled["label"], wanted)
+        named = labelled is not None and is_named(labelled["label"], wanted)
         if labelled:
             labelled_lines[named].append(sentence)
         share = Held(sentence).share(wanted)
@@ -69,7 +69,7 @@ def names_somebody(text: str) -> bool:
     return any(is_somebody(fact.text) for fact in names[:MAX_NAMES])
 
 
-def _is_named(label: str, wanted: set[str]) -> bool:
+def is_named(label: str, wanted: set[str]) -> bool:
     """Whether a question has a label's words, or what the label is short for."""
     terms = content_terms(label) or {folded(label)}
     return any(term == word or (len(term) >= 3 and word.startswith(term)) for term in terms for word in wanted)
