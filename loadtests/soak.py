@@ -43,7 +43,7 @@ from tests.acceptance.live_front import Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
 from tests.contract.postgres_server import migrate
 
-SHORT = 4_000  # requests: what shows in minutes that nothing is left behind
+SHORT = 2_400  # requests: what shows in minutes that nothing is left behind
 AT_ONCE = 16
 QUARTERS = 4
 TTL_SECONDS = 10.0
