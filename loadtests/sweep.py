@@ -1,9 +1,10 @@
 """Finds the knee of one front: the same scenario at a rising rate, until what is done well no longer follows what is asked.
 
-    python -m loadtests.sweep SCENARIO [--from RATE] [--factor FACTOR] [--to RATE]
+    python -m loadtests.sweep SCENARIO [--from RATE] [--factor FACTOR] [--to RATE] [--beyond FACTOR]
 
 On a system of its own. The scenario's objectives say what is done well. Prints each step, and the knee with the machine it is
-of; a step in which the generator itself was late or out of its core says nothing, and ends the sweep.
+of; a step in which the generator itself was late or out of its core says nothing, and ends the sweep. `--beyond 2` then asks
+for twice the knee, and exits 1 where less than 0.9 of what is done well at the knee is done there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from loadtests.load.verdict import MOST_CPU_SHARE, MOST_DELAY_SECONDS, Verdict, 
 from services.core.errors import ArcusError, invalid
 
 LEAST_GOOD = 0.95  # of what is asked
+LEAST_KEPT = 0.9  # beyond the knee, of what is done well at it
 MOST_STEPS = 20
 
 
@@ -35,6 +37,10 @@ class Step:
     first_token_p95_seconds: float
     delay_seconds: float  # of the generator, median
     cpu_share: float  # of the generator's core
+
+    def __str__(self) -> str:
+        cells = f"{self.asked_per_second:.1f} | {self.good_per_second:.1f} | {self.first_token_p95_seconds:.3f}"
+        return f"| {cells} | {1000 * self.delay_seconds:.1f} | {self.cpu_share:.0%} |"
 
     @property
     def is_measured(self) -> bool:
@@ -55,6 +61,17 @@ def knee(steps: Sequence[Step]) -> tuple[float, str]:
     return best.asked_per_second, "the knee" if fell else "at least: the generator, or the sweep, ended before it"
 
 
+def kept(steps: Sequence[Step], beyond: Step) -> float:
+    """What is done well beyond the knee ÷ at the knee. Raises INVALID_ARGUMENT where there is no knee, or it was not measured."""
+    rate, _ = knee(steps)
+    at_knee = next((step for step in steps if step.asked_per_second == rate), None)
+    if at_knee is None:
+        raise invalid("There is no knee to go beyond; lower --from.")
+    if not beyond.is_measured:
+        raise invalid("Beyond the knee the generator was late, or out of its core; give it a machine of its own.")
+    return beyond.good_per_second / at_knee.good_per_second
+
+
 def rates(first: float, factor: float, last: float) -> Iterator[float]:
     """Raises INVALID_ARGUMENT where they would not rise, or be too many."""
     if not 0 < first <= last:
@@ -69,8 +86,8 @@ def rates(first: float, factor: float, last: float) -> Iterator[float]:
 
 
 def at_rate(scenario: Scenario, rate: float) -> Scenario:
-    if scenario.arrivals.law == "replay":
-        raise invalid(f"{scenario.name}: a trace has its own rate; sweep a scenario of another law.")
+    if scenario.arrivals.law in ("replay", "steps"):
+        raise invalid(f"{scenario.name}: a trace, and steps, have rates of their own; sweep a scenario of another law.")
     return scenario.model_copy(update={"arrivals": scenario.arrivals.model_copy(update={"per_second": rate})})
 
 
@@ -94,31 +111,37 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=float, default=5.0, help="journeys a second")
     parser.add_argument("--factor", type=float, default=1.5)
     parser.add_argument("--to", type=float, default=200.0)
+    parser.add_argument("--beyond", type=float, default=0.0, help="times the knee, asked for after it was found")
     given = parser.parse_args()
     steps: list[Step] = []
     try:
         scenario = load_scenario(given.scenario)
         asked = list(rates(given.first, given.factor, given.to))
         at_rate(scenario, given.first)
-        print("| asked/s | done well/s | first token p95 s | generator late ms | its core |")
-        print("|---|---|---|---|---|", flush=True)
         with own_system([scenario]) as system:
-            for rate in asked:
+
+            def made(rate: float) -> Step:
                 each = at_rate(scenario, rate)
                 step = step_of(each, *asyncio.run(run(each, system)))
-                steps.append(step)
-                print(f"| {step.asked_per_second:.1f} | {step.good_per_second:.1f} | {step.first_token_p95_seconds:.3f} | "
-                      f"{1000 * step.delay_seconds:.1f} | {step.cpu_share:.0%} |", flush=True)  # fmt: skip
-                if not (step.is_measured and step.follows):
+                print(step, flush=True)
+                return step
+
+            print("| asked/s | done well/s | first token p95 s | generator late ms | its core |")
+            print("|---|---|---|---|---|", flush=True)
+            for rate in asked:
+                steps.append(made(rate))
+                if not (steps[-1].is_measured and steps[-1].follows):
                     break
+            rate, what = knee(steps)
+            share = kept(steps, made(given.beyond * rate)) if rate and given.beyond else None
     except (ArcusError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    rate, what = knee(steps)
-    print(
-        f"{rate:.1f} journeys/s per front ({what}); {os.cpu_count()} cores of {platform.machine()}, generator beside it"
-    )
-    return 0 if rate else 1
+    machine = f"{os.cpu_count()} cores of {platform.machine()}, generator beside it"
+    print(f"{rate / scenario.system.fronts:.1f} journeys/s per front ({what}); {machine}")
+    if share is not None:
+        print(f"{share:.2f} of it at {given.beyond:g} times the knee, at least {LEAST_KEPT:g}")
+    return 0 if rate and (share is None or share >= LEAST_KEPT) else 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Objective, Scenario, schedule
 from loadtests.load.verdict import judge
-from loadtests.sweep import Step, at_rate, knee, rates, step_of
+from loadtests.sweep import Step, at_rate, kept, knee, rates, step_of
 from services.core.errors import ArcusError
 
 
@@ -32,6 +32,14 @@ def step(asked: float, good: float, *, delay: float = 0.0, cpu: float = 0.1) -> 
 def test_the_knee_is_the_last_rate_that_was_followed(steps: list[Step], found: float, told: str):
     rate, what = knee(steps)
     assert rate == found and what.startswith(told)
+
+
+def test_beyond_the_knee_goodput_is_held_to_that_at_the_knee():
+    steps = [step(10, 10), step(15, 14.5), step(22, 16)]
+    assert kept(steps, step(30, 13.05)) == pytest.approx(0.9)
+    for few, beyond, told in (([step(10, 4)], step(30, 30), "no knee"), (steps, step(30, 14, delay=0.02), "was late")):
+        with pytest.raises(ArcusError, match=told):
+            kept(few, beyond)
 
 
 def test_rates_rise_to_the_last_and_what_does_not_rise_is_refused():
