@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,25 +100,32 @@ def main() -> int:
     given = parser.parse_args()
     try:
         scenarios = [load_scenario(path, long=given.long) for path in given.scenarios]
-        runs: list[tuple[Scenario, Verdict, Run]] = []
-        if given.url:
-            if given.keys is None:
-                raise invalid("--url goes with --keys, a JSON file of {tenant: key}.")
-            keys = json.loads(given.keys.read_text())
-            system = Doors(given.url, given.grpc, keys, given.metrics)
-            runs += [(scenario, *asyncio.run(run(scenario, system))) for scenario in scenarios]
-        else:
-            for each in together(scenarios):
-                with own_system(each) as system:
-                    runs += [(scenario, *asyncio.run(run(scenario, system))) for scenario in each]
+        words = list(_words(scenarios, given))
     except (ArcusError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(HEAD)
-    for scenario, verdict, made in runs:
+    return max(EXIT[word] for word in words)
+
+
+def _words(scenarios: Sequence[Scenario], given: argparse.Namespace) -> Iterator[str]:
+    """The verdict of each, whose row and files are written as soon as it is over."""
+
+    def judged(scenario: Scenario, system: Doors) -> str:
+        verdict, made = asyncio.run(run(scenario, system))
         write(given.out, scenario, verdict, made)
-        print(as_row(scenario, verdict))
-    return max(EXIT[verdict.word] for _, verdict, _ in runs)
+        print(as_row(scenario, verdict), flush=True)
+        return verdict.word
+
+    if given.url and given.keys is None:
+        raise invalid("--url goes with --keys, a JSON file of {tenant: key}.")
+    print(HEAD, flush=True)
+    if given.url:
+        system = Doors(given.url, given.grpc, json.loads(given.keys.read_text()), given.metrics)
+        yield from (judged(scenario, system) for scenario in scenarios)
+        return
+    for each in together(scenarios):
+        with own_system(each) as system:
+            yield from (judged(scenario, system) for scenario in each)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arcus.engine.v1.engine_pb2 import GenerateRequest
 
+from loadtests.load.__main__ import main
 from loadtests.load.accounts import usage_of_written
 from loadtests.load.backlog import Claims, claim, queue_up
 from loadtests.load.generator import Run
@@ -179,6 +181,29 @@ def test_claims_at_a_backlog_are_judged(claims: Claims | None, reasons: list[str
     asked = scenario(system={"fronts": 2, "backlog": {"jobs": 200, "tenants": 2}}, objectives=objectives)
     run = Run([Outcome(order(), result="completed")], 10.0, 0.1, claims=claims)
     assert judge(asked, run).reasons == reasons
+
+
+async def test_what_a_scenario_showed_is_written_before_the_next_one_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    async def answered(request: web.Request) -> web.Response:
+        file = {"id": "f", "file_id": "f", "status": "completed"}
+        return web.json_response(file | {"data": [file | {"id": "c", "name": "load first"}]})
+
+    front = web.Application()
+    front.add_routes([web.get("/{path:.*}", answered)])
+    for name, tenant in (("good", "first"), ("bad", "nobody")):
+        text = f"name: {name}\nduration_seconds: 0.2\narrivals: {{law: constant, per_second: 20}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text + f"journeys: {{list: 1}}\ntenants: {{{tenant}: 1}}\n")
+    (tmp_path / "keys.json").write_text('{"first": "a key"}')
+    files = [str(tmp_path / name) for name in ("good.yaml", "bad.yaml")]
+    async with TestServer(front) as server:
+        url = str(server.make_url("")).rstrip("/")
+        given = ["load", *files, "--url", url, "--keys", str(tmp_path / "keys.json"), "--out", str(tmp_path / "out")]
+        monkeypatch.setattr(sys, "argv", given)
+        assert await asyncio.to_thread(main) == 2
+    assert "no key for nobody" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.html", "good.json"]
 
 
 async def test_an_engine_tells_that_it_writes_no_more_once_its_caller_has_gone():
