@@ -139,6 +139,9 @@ def main() -> None:
             f"{what}_weights": weights.astype(np.float32),
             f"{what}_bias": bias.astype(np.float32),
         }
+    plain = np.array([item.form == "whole" and item.topical == "False" for item in made])
+    for language in dict.fromkeys(languages):  # requests that do not say which videos they mean
+        learned[f"plain_{language}"] = vectors[plain & (languages == language)].mean(axis=0).astype(np.float32)
     np.savez(WEIGHTS, **learned)
     CARRIERS.write_text(json.dumps(carriers(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     print(f"wrote {WEIGHTS.name} and {CARRIERS.name}")

@@ -178,6 +178,21 @@ def test_an_overview_is_of_the_video_that_is_meant() -> None:
     assert "tides.mp4" in ask("Summarize the videos.", bees, tides, broad=True, form="whole")
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("de", "Fasse das Video über Bienen zusammen."),
+        ("fr", "Résume la vidéo sur les abeilles."),
+        ("zh", "总结关于蜜蜂的视频。"),
+    ],
+)
+def test_an_overview_is_of_the_video_that_is_meant_in_another_language(language: str, question: str) -> None:
+    bees = source(1, passage("They dance in the hive to tell where flowers are.", 0.74), filename="a.mp4")
+    tides = source(2, passage("The tide rises twice a day.", 0.76), filename="b.mp4")
+    answer = ask(question, bees, tides, broad=True, form="whole", language=language)
+    assert "[1]" in answer and "[2]" not in answer
+
+
 def test_a_video_that_is_called_so_is_meant_before_one_that_tells_of_it() -> None:
     named = source(1, passage("First we cut the fruit."), filename="pear_tart.mp4")
     chart = source(2, passage("Calories / Soup: 380 / Pear tart: 450", kind="scene_text"), filename="calories.mp4")

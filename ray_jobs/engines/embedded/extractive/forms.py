@@ -72,6 +72,12 @@ def says_which(text: str, least: float = 0.5) -> bool:
     return _is(text, "topical", least)
 
 
+def topic_vector(question: Question) -> np.ndarray:
+    """float32 [384]: what a request about whole videos has beyond any such request in its language: which videos it means."""
+    asked = " ".join(question.text.split())[:MAX_CHARACTERS]
+    return multilingual.query_vector(asked) - _weights()[f"plain_{question.language}"]
+
+
 def asked_to_read(text: str) -> str:
     """ "figures" where it is asked what a chart or a table shows, "lettering" where it is what a sign or a slide says, by
     itself or on a topic; else ""."""
