@@ -214,6 +214,7 @@ async def test_an_order_within_groups_is_not_planned(sql: EntitySql) -> None:
     [
         ("en", "How long is the shortest video?", 12.0),
         ("de", "Wie lang ist das kürzeste Video?", 12.0),
+        ("en", "Do any videos last more than a minute?", {"harbour.mp4", "cliff.mp4", "market.mp4", "tower.mp4"}),
         ("en", "How many hours of video are there?", 1008.5),
         ("fr", "Combien d'heures de vidéo y a-t-il ?", 1008.5),
         ("pt", "Quantas horas de vídeo temos?", 1008.5),

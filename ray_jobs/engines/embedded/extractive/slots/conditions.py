@@ -81,6 +81,13 @@ class Conditions:
             return numbers[place]
         return self._of_files("duration_seconds") if dimension == "length" and not described else None
 
+    def _measured(self, mark: Mark) -> SlotColumn | None:
+        """ "Does any last more than a minute": of what is a verb too, the number that it asks for."""
+        column = self.graded(mark)
+        if column is None or column.is_number:
+            return column
+        return next((own for own in mark.columns if own.is_number), column)
+
     def _says_added(self) -> bool:
         return any(column.name == "created_at" for mark in self.marks for column in mark.columns)
 
@@ -125,7 +132,7 @@ class Conditions:
             other for other in near if self.marks[other].roles & (_SIGNS.keys() - {"before", "after", "since", "until"})
         ]
         graded = [other for other in near if self.marks[other].gradable()]
-        column = next((found for other in graded if (found := self.graded(self.marks[other])) is not None), None)
+        column = next((found for other in graded if (found := self._measured(self.marks[other])) is not None), None)
         if graded and column is None:
             return None
         if not comparing and not (graded and (mark.unit or mark.currency)):
