@@ -11,7 +11,7 @@ from services.nimbus.backend import Backend
 from services.nimbus.views.descriptions import FORMATS, MODALITIES, View
 from services.nimbus.views.files import DescribedFile, Extras
 from services.rest.gate import Tenant
-from services.rest.long_replies import long_reply
+from services.rest.long_replies import Written, long_reply
 from services.rest.parameters import added_range, page_of
 from services.rest.render import Json, Links, file_replies, list_reply
 from services.rest.schemas.descriptions import (
@@ -76,7 +76,9 @@ def description_routes(backend: Backend) -> APIRouter:
         view: View,
         include_metadata: bool,
     ) -> Response:
-        listing = await backend.described_files.list(tenant_id, collection_type, collection_id, page, view, added)
+        listing = await backend.described_files.list(
+            tenant_id, collection_type, collection_id, page, view, added, write=Written
+        )
         files = await shown_files(request, listing.items, include_metadata)
         data = [
             {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.core.library.members import Member
 from services.nimbus.views.files import DescribedFile
 from services.rest.errors import reply
-from services.rest.long_replies import PARTS, long_reply, pieces
+from services.rest.long_replies import PART_CHARACTERS, PARTS, Written, long_reply, pieces
 from services.rpc import collections
 from services.rpc.collections import CollectionService
 
@@ -42,8 +42,8 @@ def talk(segments: int) -> dict[str, Any]:
 async def test_it_reads_as_any_other_reply(value: Any, repeated: int):
     for whole in (value, [value] * repeated, {"data": [value] * repeated}):
         sent = await long_reply(whole)
-        assert sent.body == reply(whole).body
-        assert sent.headers["content-type"] == reply(whole).headers["content-type"]
+        assert b"".join(sent.parts) == reply(whole).body
+        assert sent.headers.items() == reply(whole).headers.items()
 
 
 def test_its_pieces_are_short_however_many_talks_there_are():
@@ -53,6 +53,41 @@ def test_its_pieces_are_short_however_many_talks_there_are():
     longest = max(map(len, parts))
     assert longest <= len(json.dumps(talk(PARTS))), "a list of a talk is cut"
     assert len(parts) > 10 * 360 // PARTS
+
+
+async def test_it_is_sent_in_parts_of_which_the_last_is_its_end():
+    """With that the next request of who may ask one at a time is let in."""
+    listed = {"data": [talk(360) for _ in range(4)]}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    await (await long_reply(listed))({"type": "http"}, receive, send)
+    (start, *bodies) = sent
+    assert b"".join(message["body"] for message in bodies) == json.dumps(listed).encode()
+    assert dict(start["headers"])[b"content-length"] == str(len(json.dumps(listed))).encode()
+    assert [message["more_body"] for message in bodies] == [True] * (len(bodies) - 1) + [False]
+    assert max(len(message["body"]) for message in bodies) < 2 * PART_CHARACTERS + len(json.dumps(talk(PARTS)))
+
+
+def test_what_is_written_already_is_the_same_in_its_place():
+    for each in (talk(3), talk(3 * PARTS), [], "é"):
+        for whole in ({"data": [{"id": 1, "data": each}] * 40}, [each] * 3, {"data": each}):
+            written = json.loads("".join(pieces(_replaced(whole, each))))
+            assert written == whole
+
+
+def _replaced(value: Any, each: Any) -> Any:
+    """The value with what is written already in place of `each`."""
+    if value is each:
+        return Written(each)
+    if isinstance(value, dict):
+        return {name: _replaced(item, each) for name, item in value.items()}
+    return [_replaced(item, each) for item in value] if isinstance(value, list) else value
 
 
 def test_what_is_no_json_is_refused():

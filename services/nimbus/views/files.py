@@ -34,11 +34,11 @@ class Extras:
 
 @dataclass(frozen=True)
 class DescribedFile:
-    """`data`: the description as the API shows it, so far as it is made."""
+    """`data`: the description as the API shows it, so far as it is made; in a list, what was asked for to be made of it."""
 
     member: Member
     file: File
-    data: Json
+    data: Any
 
 
 class DescribedFiles:
@@ -97,8 +97,9 @@ class DescribedFiles:
         page: Page,
         view: View,
         added: CreatedRange = CreatedRange(),
+        write: Callable[[Json], Any] = dict,
     ) -> Listing[DescribedFile]:
-        """Without the files that were deleted meanwhile. Raises as `get`.
+        """Without the files that were deleted meanwhile. Raises as `get`. `write` makes the data of each, beside the event loop.
 
         A page ends before its descriptions are more than MAX_PAGE_CHARACTERS together, though never before its first
         file; its `limit` is then how many files it goes over.
@@ -120,7 +121,7 @@ class DescribedFiles:
             segments = await self._descriptions.described_many(
                 [member.description_id for member in some], with_words=view.reads_words
             )
-            shown += await asyncio.to_thread(_shown, some, files, found, segments, view)
+            shown += await asyncio.to_thread(_shown, some, files, found, segments, view, write)
         return listing.shown(shown)
 
     async def _check_type(self, tenant_id: str, collection_type: str, collection_id: str) -> None:
@@ -160,14 +161,17 @@ def _shown(
     descriptions: Mapping[str, Description],
     segments: Mapping[str, Sequence[DescribedSegment]],
     view: View,
+    write: Callable[[Json], Any],
 ) -> list[DescribedFile]:
     """Each segment of each file passes here: beside the event loop."""
     return [
         DescribedFile(
             member,
             files[member.file_id],
-            description_data(
-                descriptions.get(member.description_id), segments.get(member.description_id, []), view, {}
+            write(
+                description_data(
+                    descriptions.get(member.description_id), segments.get(member.description_id, []), view, {}
+                )
             ),
         )
         for member in members
