@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.core.engines.fair_turns import FairTurns
+from services.core.engines.fair_turns import REMEMBERED_SECONDS, FairTurns
 from services.core.errors import ArcusError, Reason
+from services.simulation.virtual_time import VirtualLoop
 
 
 class Caller:
@@ -96,6 +97,56 @@ async def test_while_the_engine_is_full_nobody_who_waits_begins_but_where_nothin
     await asyncio.gather(*tasks)
 
 
+async def test_a_tenant_that_runs_less_than_its_share_finds_a_place_that_others_leave_free():
+    caller = Caller(FairTurns(8, 100))
+    tasks = [caller.ask("loud") for _ in range(30)]
+    await caller.settle()
+    assert len(caller.begun) == 8  # nobody else is there
+    tasks.append(caller.ask("quiet"))
+    await caller.settle()
+    await caller.end_one()
+    assert caller.begun[8:] == ["quiet"]
+    await caller.end_one()
+    assert caller.begun[9:] == []  # the place that is left
+    tasks.append(caller.ask("quiet"))
+    await caller.settle()
+    assert caller.begun[9:] == ["quiet"]
+    assert Counter(await caller.end_all()) == {"loud": 30, "quiet": 2}
+    await asyncio.gather(*tasks)
+
+
+async def test_tenants_that_ask_for_more_than_their_shares_fill_all_places_together():
+    caller = Caller(FairTurns(8, 100))
+    tasks = [caller.ask(tenant) for tenant in ("first", "second") for _ in range(20)]
+    await caller.settle()
+    for _ in range(24):
+        await caller.end_one()
+        assert len(caller.ends) == 8
+    assert Counter(await caller.end_all()) == {"first": 20, "second": 20}
+    await asyncio.gather(*tasks)
+
+
+def test_who_is_alone_again_has_all_places():
+    async def play() -> int:
+        turns = FairTurns(8, 100)
+        async with turns.turn("quiet", 1):
+            pass
+        caller = Caller(turns)
+        tasks = [caller.ask("loud") for _ in range(8)]
+        await caller.settle()
+        begun = len(caller.begun)
+        await asyncio.sleep(REMEMBERED_SECONDS + 1)
+        tasks.append(caller.ask("loud"))
+        await caller.settle()
+        assert (begun, len(caller.begun)) == (7, 8)
+        await caller.end_all()
+        await asyncio.gather(*tasks)
+        return len(caller.begun)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(play()) == 9
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     running=st.integers(1, 3),
@@ -139,12 +190,12 @@ def test_whatever_comes_and_goes_no_place_is_lost_and_none_is_given_twice(runnin
             assert task.cancelled() or task.exception() is None or isinstance(task.exception(), ArcusError)
         together = asyncio.Barrier(running)  # as many as there are places, all at once
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-            for _ in range(running):
-                group.create_task(_meet(turns, together))
+            for number in range(running):
+                group.create_task(_meet(turns, f"after-{number}", together))
 
     asyncio.run(play())
 
 
-async def _meet(turns: FairTurns, together: asyncio.Barrier) -> None:
-    async with turns.turn("after", 1):
+async def _meet(turns: FairTurns, tenant: str, together: asyncio.Barrier) -> None:
+    async with turns.turn(tenant, 1):
         await together.wait()

@@ -1,14 +1,15 @@
 """Turns before an engine that takes so many requests at once: those that wait are served fairly between tenants.
 
 Deficit round robin (Shreedhar and Varghese, 1995): tenants that wait are served in a circle, each for as many tokens as the
-others, whatever it asks at once and however long its requests are.
+others, whatever it asks at once and however long its requests are. Of the places, a few are left to tenants who run less than
+their share, so that one who asks little finds a place beside one who asks for all of them, and does not wait for an end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from services.core.errors import ArcusError, Reason
 QUANTUM_TOKENS = (
     64  # that a tenant may begin in one round: fewer than a request has, so that one has not many turns in a row
 )
+LEFT_FREE = 16  # one place of so many, and at least one of several
+REMEMBERED_SECONDS = 60.0  # that a tenant counts for the shares after it asked
 
 
 @dataclass(eq=False)
@@ -49,6 +52,9 @@ class FairTurns:
         self._running = 0
         self._waiting = 0
         self._circle: OrderedDict[str, _Tenant] = OrderedDict()  # those that wait; the first one is being served
+        self._left_free = max(running // LEFT_FREE, 1) if running > 1 else 0
+        self._places: Counter[str] = Counter()  # of those that run
+        self._asked_at: OrderedDict[str, float] = OrderedDict()  # who asked last is last
 
     @property
     def waiting(self) -> int:
@@ -60,15 +66,39 @@ class FairTurns:
 
         Where no more can wait, the tenant with the most tokens waiting loses its newest request. Raises LIMIT_EXCEEDED.
         """
-        if self._running < self._most_running and not self._circle:
-            self._running += 1
+        self._remember(tenant_id)
+        if not self._circle and self._may_run_more(tenant_id):
+            self._take_place(tenant_id)
         else:
             await self._wait(tenant_id, _Waiting(max(tokens, 1), asyncio.get_running_loop().create_future()))
         try:
             yield
         finally:
-            self._running -= 1
-            self._begin()
+            self._give_back(tenant_id)
+
+    def _remember(self, tenant_id: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._asked_at[tenant_id] = now
+        self._asked_at.move_to_end(tenant_id)
+        while next(iter(self._asked_at.values())) < now - REMEMBERED_SECONDS:
+            self._asked_at.popitem(last=False)
+
+    def _may_run_more(self, tenant_id: str) -> bool:
+        free = self._most_running - self._running
+        if free > self._left_free or len(self._asked_at) < 2:
+            return free > 0
+        return free > 0 and self._places[tenant_id] < max(self._most_running / len(self._asked_at), 1)
+
+    def _take_place(self, tenant_id: str) -> None:
+        self._running += 1
+        self._places[tenant_id] += 1
+
+    def _give_back(self, tenant_id: str) -> None:
+        self._running -= 1
+        self._places[tenant_id] -= 1
+        if not self._places[tenant_id]:
+            del self._places[tenant_id]
+        self._begin()
 
     async def _wait(self, tenant_id: str, request: _Waiting) -> None:
         tenant = self._circle.setdefault(tenant_id, _Tenant())
@@ -77,14 +107,15 @@ class FairTurns:
         self._waiting += 1
         if self._waiting > self._most_waiting:
             self._refuse_one(tenant_id)
+        self._begin()  # a place may be left for it, and not for those before it
         try:
             await request.turn
         except asyncio.CancelledError:
             if request in tenant.waiting:
                 self._take(tenant_id, request)
+                self._begin()
             elif not request.turn.cancelled() and request.turn.exception() is None:
-                self._running -= 1  # its turn came as its caller went
-            self._begin()
+                self._give_back(tenant_id)  # its turn came as its caller went
             raise
 
     def _refuse_one(self, newest: str) -> None:
@@ -106,26 +137,35 @@ class FairTurns:
         if not tenant.waiting:
             del self._circle[tenant_id]
 
-    def _skip_rounds(self) -> None:
-        """Those in which nobody could begin anything, at once."""
-        rounds = min(
-            (each.waiting[0].tokens - each.credit - 1) // self._quantum_tokens for each in self._circle.values()
-        )
+    def _skip_rounds(self, ids: Iterable[str]) -> None:
+        """Those in which none of them could begin anything, at once."""
+        served = [self._circle[id] for id in ids]
+        rounds = min((each.waiting[0].tokens - each.credit - 1) // self._quantum_tokens for each in served)
         if rounds > 0:
-            for each in self._circle.values():
+            for each in served:
                 each.credit += rounds * self._quantum_tokens
 
+    def _next(self) -> str | None:
+        """Whose turn it is, of those who may run more."""
+        ids = deque(id for id in self._circle if self._may_run_more(id))
+        while ids:
+            tenant = self._circle[ids[0]]
+            if tenant.credit >= tenant.waiting[0].tokens:
+                return ids[0]
+            self._skip_rounds(ids)
+            tenant.credit += self._quantum_tokens
+            self._circle.move_to_end(ids[0])
+            ids.rotate(-1)
+        return None
+
     def _begin(self) -> None:
-        while self._circle and self._running < self._most_running and (not self._running or self._may_begin()):
-            id, tenant = next(iter(self._circle.items()))
+        while not self._running or self._may_begin():
+            if (id := self._next()) is None:
+                return
+            tenant = self._circle[id]
             request = tenant.waiting[0]
-            if tenant.credit < request.tokens:
-                self._skip_rounds()
-                tenant.credit += self._quantum_tokens
-                self._circle.move_to_end(id)
-                continue
             tenant.credit -= request.tokens
             self._take(id, request)
             if not request.turn.done():  # else its caller has just gone
-                self._running += 1
+                self._take_place(id)
                 request.turn.set_result(None)
