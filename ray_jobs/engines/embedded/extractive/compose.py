@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -41,7 +41,7 @@ FILE_MARGIN = 0.85  # of the likelihood of the likeliest file
 POINTS_PER_SIDE = 2
 MAX_NAMED = 4  # files that nothing was found in; more are counted
 MAX_PROBED = 3  # passages of a file that are likened to the topic of a request
-LIKE_TOPIC = 0.016  # likeness to a topic from which a file is meant: half of those that are not have less
+LIKE_TOPIC = 0.008  # likeness to a topic from which a file is meant: half of those that are not have less
 MAX_SIDE = 80  # characters of what is compared, as it is repeated
 _LABELLED = re.compile(r"[^:：\d]{1,40}[:：]\s*\S{0,3}\d.{0,20}$")
 
@@ -238,7 +238,7 @@ def _of_meant_files(question: Question, sources: Sequence[pb.Source]) -> Sequenc
         id: Held(name).share(words) + Held(" ".join([name, *texts[id]])).share(words) for id, name in names.items()
     }
     if is_told and not any(meant.values()):  # named in another language, or not at all
-        likest = _likest_file(question, sources)
+        likest = _likest_file(question, sources, names)
         return [source for source in sources if likest in ("", source.file_id)]
     highest = max(meant.values())
     if not highest:
@@ -246,9 +246,9 @@ def _of_meant_files(question: Question, sources: Sequence[pb.Source]) -> Sequenc
     return [source for source in sources if meant[source.file_id] >= highest * FILE_MARGIN]
 
 
-def _likest_file(question: Question, sources: Sequence[pb.Source]) -> str:
-    """The file with the passage that is likest to the topic of a request; "" where none is. Of each file the likeliest few are
-    embedded, some 20 ms for each."""
+def _likest_file(question: Question, sources: Sequence[pb.Source], names: Mapping[str, str]) -> str:
+    """The file that is likest to the topic of a request, by its name and by its likest passages; "" where none is. Of each file
+    the name and the likeliest few are embedded, some 20 ms for each."""
     passages: dict[str, list[pb.Passage]] = defaultdict(list)
     for source in sources:
         passages[source.file_id] += source.passages
@@ -256,7 +256,9 @@ def _likest_file(question: Question, sources: Sequence[pb.Source]) -> str:
     like = {}
     for id, found in list(passages.items())[:MAX_FILES]:
         likely = sorted(found, key=lambda passage: -passage.score)[:MAX_PROBED]
-        like[id] = float((embedder.embed([passage.text for passage in likely]) @ topic).max())
+        said = embedder.embed([passage.text for passage in likely]) @ topic
+        called = embedder.embed([names[id].rpartition(" ")[0]])[0] @ topic
+        like[id] = float(said.mean() + called) / 2
     likest = max(like, key=like.__getitem__)
     return likest if like[likest] >= LIKE_TOPIC else ""
 
