@@ -1,4 +1,4 @@
-"""500 mixed requests while their fronts are killed: what is told of usage is what the engine counted."""
+"""Hundreds of mixed requests while their fronts are killed: what is told of usage is what the engine counted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from tests.faults.fronts import Fronts, fronts_on
 from tests.front_process import FrontProcess
 from tests.waiting import until
 
-REQUESTS, AT_ONCE, KILLED_AFTER = 500, 16, 70  # a front is killed whenever so many more have begun
+REQUESTS = {"postgresql": 500, "sqlite": 250}
+AT_ONCE, KILLS = 16, 7  # a front is killed whenever so many parts of them have begun
 UPLOAD = b"not a video, but bytes that are kept " * 100
 
 
@@ -59,8 +60,9 @@ def fronts(tmp_path: Path, database_url: str) -> Iterator[Fronts]:
 class Pair:
     """Two fronts, of which one is killed and started anew at a time."""
 
-    def __init__(self, fronts: Fronts) -> None:
+    def __init__(self, fronts: Fronts, killed_after: int) -> None:
         self._fronts = fronts
+        self._killed_after = killed_after
         self._places = [fronts.start(), fronts.start()]
         self._begun = itertools.count(1)
         self._kills = ThreadPoolExecutor(1)
@@ -68,7 +70,7 @@ class Pair:
 
     def begin(self) -> None:
         """Tells of one request more."""
-        if next(self._begun) % KILLED_AFTER == 0:
+        if next(self._begun) % self._killed_after == 0:
             self._kills.submit(self._kill)
 
     def any(self, lot: random.Random) -> FrontProcess:
@@ -193,11 +195,12 @@ def records(database_url: str) -> dict[str, tuple[int, int]]:
 @pytest.mark.timeout(900)
 def test_what_is_told_is_what_the_engine_counted_though_fronts_are_killed(fronts: Fronts, database_url: str) -> None:
     engine: CountingEngine = fronts.engine.engine
-    pair = Pair(fronts)
+    requests = REQUESTS[database_url.partition("+")[0]]
+    pair = Pair(fronts, requests // KILLS)
     given_up.clear()
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            done = Counter(pool.map(lambda seed: request(fronts, pair, seed), range(REQUESTS)))
+            done = Counter(pool.map(lambda seed: request(fronts, pair, seed), range(requests)))
         with pair.one() as client:
             listed = lambda: client.get("/responses", params={"status": "in_progress"}).json()["data"]  # noqa: E731
             until(lambda: engine.running == 0 and not listed(), "what was left is gone on with, or ended", 90)
