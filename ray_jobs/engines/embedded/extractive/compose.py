@@ -125,7 +125,8 @@ def _read(question: Question, found: Sequence[Point], embedder: str, most: int) 
     if not wanted or not shown:
         return []
     if wanted == "lettering" or says_which(question.text, MAY_SAY_WHICH):
-        least = max(threshold(embedder) * FILE_SHARE, shown[0].score * FILE_MARGIN)
+        share = 1 if wanted == "lettering" else FILE_SHARE  # that there is a sign at all must be said by what is quoted
+        least = max(threshold(embedder) * share, shown[0].score * FILE_MARGIN)
         shown = [point for point in shown if point.score >= least]
     return shown[:most]
 
