@@ -72,6 +72,14 @@ async def test_one_that_is_no_longer_as_a_new_one_is_not_lent_again(postgres, st
     await postgres.take_back(other)
 
 
+async def test_what_the_server_notes_of_its_own_tables_makes_no_other_of_it(postgres):
+    name = await new(postgres)
+    await execute(postgres, name, "ANALYZE pg_class")
+    await postgres.take_back(name)
+    assert await postgres.lend() == name
+    await postgres.take_back(name)
+
+
 async def test_whoever_still_writes_to_it_is_cut_off_first(postgres):
     name = await new(postgres)
     connection = await asyncpg.connect(postgres.url(name).replace("+asyncpg", ""))
