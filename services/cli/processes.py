@@ -32,11 +32,17 @@ def dies_with_parent(signal_number: int) -> Callable[[], None]:
     return set_death_signal
 
 
-def orphans(known: Collection[int]) -> list[psutil.Process]:
-    """Children that were not started as children (their pids are not in `known`), with all their descendants."""
+def children() -> frozenset[psutil.Process]:
+    """Those of this process now. One that has been replaced by a program of another (exec) has that one's children."""
+    return frozenset(psutil.Process().children())
+
+
+def orphans(known: Collection[int], before: frozenset[psutil.Process]) -> list[psutil.Process]:
+    """Children that were not started as children (their pids are not in `known`) and were not there `before`, with all their
+    descendants."""
     found: list[psutil.Process] = []
     for child in psutil.Process().children():
-        if child.pid not in known:
+        if child.pid not in known and child not in before:
             found.append(child)
             found.extend(_descendants(child))
     return [process for process in found if _is_alive(process)]
@@ -66,10 +72,10 @@ async def end(processes: Iterable[psutil.Process], *, grace_seconds: float, kill
             left = [process for process in left if _is_alive(process)]
 
 
-def reap(known: Collection[int]) -> None:
-    """Collects adopted children that have ended. Those in `known` have a waiter of their own."""
+def reap(known: Collection[int], before: frozenset[psutil.Process]) -> None:
+    """Collects adopted children that have ended. Those in `known`, and those from `before`, have waiters of their own."""
     for child in psutil.Process().children():
-        if child.pid in known:
+        if child.pid in known or child in before:
             continue
         try:
             if child.status() == psutil.STATUS_ZOMBIE:

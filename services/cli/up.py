@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import structlog
 from pydantic import SecretStr
 
@@ -80,6 +81,7 @@ class Supervisor:
         self._environment = {**inherited, **_environment(settings)}
         self._programs = programs
         self._pids: set[int] = set()
+        self._before: frozenset[psutil.Process] = frozenset()  # children that it did not start
         self._spawning = asyncio.Lock()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -99,6 +101,7 @@ class Supervisor:
 
     async def run(self) -> None:
         processes.become_subreaper()
+        self._before = processes.children()
         loops = [asyncio.create_task(self._keep(program), name=f"keep-{program.name}") for program in self._programs]
         loops.append(asyncio.create_task(self._reap(), name="reap"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -212,16 +215,16 @@ class Supervisor:
 
     async def _end_orphans(self) -> None:
         async with self._spawning:
-            left = processes.orphans(self._pids)
+            left = processes.orphans(self._pids, self._before)
         if left:
             await processes.end(left, grace_seconds=ORPHAN_GRACE_SECONDS)
             log.warning("ended processes left behind", pids=[process.pid for process in left])
-        processes.reap(self._pids)
+        processes.reap(self._pids, self._before)
 
     async def _reap(self) -> None:
         while True:
             await asyncio.sleep(1)
-            processes.reap(self._pids)
+            processes.reap(self._pids, self._before)
 
 
 async def up(

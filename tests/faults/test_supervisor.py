@@ -83,6 +83,23 @@ async def test_stopping_ends_children_and_what_they_left_running(
     assert not alive(everything | daemons)
 
 
+async def test_what_ran_beside_it_before_is_not_its_own_and_goes_on(tmp_path: Path) -> None:
+    beside = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(1000)")
+    try:
+        supervisor = Supervisor(Settings(data_dir=tmp_path), (program("engines", WITH_DAEMON, tmp_path),))
+        task = asyncio.create_task(supervisor.run())
+        await supervisor.ready()
+        (engines,) = pids(tmp_path, "engines-")
+        os.kill(engines, signal.SIGKILL)
+        await async_until(lambda: len(pids(tmp_path, "engines-")) == 2, "the engines are started anew")
+        supervisor.stop()
+        await task
+        assert alive({beside.pid})
+    finally:
+        beside.kill()
+        await beside.wait()
+
+
 async def test_a_killed_child_is_cleaned_up_and_started_again_while_the_other_stays(
     running: tuple[Supervisor, asyncio.Task[None]], tmp_path: Path
 ) -> None:
