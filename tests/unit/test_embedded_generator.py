@@ -199,6 +199,17 @@ def test_an_overview_is_of_the_video_that_is_meant_in_another_language(language:
     assert "[1]" in answer and "[2]" not in answer
 
 
+def test_videos_that_are_about_as_like_what_is_meant_in_another_language_are_all_told() -> None:
+    onion = source(
+        1, passage("Let the onions brown slowly in butter before the broth is added."), filename="onion_soup.mp4"
+    )
+    miso = source(2, passage("Warm the broth and stir the miso into the soup."), filename="miso_soup.mp4")
+    tart = source(3, passage("Lay the pears on the pastry and bake it for forty minutes."), filename="pear_tart.mp4")
+    question = "Fasse die Videos über Suppen zusammen."
+    answer = ask(question, onion, miso, tart, broad=True, form="whole", language="de")
+    assert "onion_soup.mp4" in answer and "miso_soup.mp4" in answer and "pear_tart.mp4" not in answer
+
+
 def test_a_video_that_is_called_so_is_meant_before_one_that_tells_of_it() -> None:
     named = source(1, passage("First we cut the fruit."), filename="pear_tart.mp4")
     chart = source(2, passage("Calories / Soup: 380 / Pear tart: 450", kind="scene_text"), filename="calories.mp4")

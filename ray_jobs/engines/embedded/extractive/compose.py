@@ -239,17 +239,17 @@ def _of_meant_files(question: Question, sources: Sequence[pb.Source]) -> Sequenc
         id: Held(name).share(words) + Held(" ".join([name, *texts[id]])).share(words) for id, name in names.items()
     }
     if is_told and not any(meant.values()):  # named in another language, or not at all
-        likest = _likest_file(question, sources, names)
-        return [source for source in sources if likest in ("", source.file_id)]
+        likest = _likest_files(question, sources, names)
+        return [source for source in sources if source.file_id in likest] or sources
     highest = max(meant.values())
     if not highest:
         return sources
     return [source for source in sources if meant[source.file_id] >= highest * FILE_MARGIN]
 
 
-def _likest_file(question: Question, sources: Sequence[pb.Source], names: Mapping[str, str]) -> str:
-    """The file that is likest to the topic of a request, by its name and by its likest passages; "" where none is. Of each file
-    the name and the likeliest few are embedded, some 20 ms for each."""
+def _likest_files(question: Question, sources: Sequence[pb.Source], names: Mapping[str, str]) -> set[str]:
+    """The file that is likest to the topic of a request, by its name and by its likest passages, and those about as like; none
+    where none is. Of each file the name and the likeliest few are embedded, some 20 ms for each."""
     passages: dict[str, list[pb.Passage]] = defaultdict(list)
     for source in sources:
         passages[source.file_id] += source.passages
@@ -260,8 +260,8 @@ def _likest_file(question: Question, sources: Sequence[pb.Source], names: Mappin
         said = embedder.embed([passage.text for passage in likely]) @ topic
         called = embedder.embed([names[id].rpartition(" ")[0]])[0] @ topic
         like[id] = float(said.mean() + called) / 2
-    likest = max(like, key=like.__getitem__)
-    return likest if like[likest] >= LIKE_TOPIC else ""
+    least = max(LIKE_TOPIC, max(like.values()) * FILE_MARGIN)
+    return {id for id, value in like.items() if value >= least}
 
 
 def _of_named_files(question: str, sources: Iterable[pb.Source]) -> list[pb.Source]:
