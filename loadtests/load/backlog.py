@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from loadtests.load.outcomes import jain
 from loadtests.load.scenario import Backlog
 from loadtests.scale import add_tenants, analyse, fill, queued_job
 from services.cli.instance import ROOT
@@ -41,9 +42,7 @@ class Claims:
 
     def fairness(self, tenants: int) -> float:
         """Jain's index over the claims of so many tenants, whose jobs are alike: 1 is fair."""
-        counts = Counter(self.tenant_ids).values()
-        squares = sum(count**2 for count in counts)
-        return sum(counts) ** 2 / (tenants * squares) if squares else 0.0
+        return jain(Counter(self.tenant_ids).values(), tenants) or 0.0
 
 
 async def queue_up(database_url: str, backlog: Backlog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,3 +32,12 @@ class Outcome:
     tokens: int = 0
     bytes: int = 0  # uploaded
     breaks: int = 0  # of its stream, after which it went on
+
+
+def jain(got: Iterable[float], of: int) -> float | None:
+    """Jain's index over what so many got, of whom those that are not told of got nothing: 1 is fair, 1/of is all for one.
+    None: nobody got anything.
+    """
+    amounts = list(got)
+    squares = sum(amount * amount for amount in amounts)
+    return sum(amounts) ** 2 / (of * squares) if squares else None

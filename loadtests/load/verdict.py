@@ -11,7 +11,7 @@ from typing import Any, Literal
 from loadtests.load.accounts import admitted
 from loadtests.load.backlog import Claims
 from loadtests.load.generator import Run
-from loadtests.load.outcomes import Outcome
+from loadtests.load.outcomes import Outcome, jain
 from loadtests.load.saturation import MEMORY
 from loadtests.load.scenario import OF_RUN, SECONDS, Objective, Order, Scenario
 
@@ -92,7 +92,7 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "refused_seconds": _spread(seconds_of("refused_seconds", counted)),
         "saturation": run.saturation.summary(),
         "scrapes_missed": run.saturation.missed,
-        "fairness": jain(scenario, done),
+        "fairness": fairness(scenario, done),
         **of_run(scenario, run),
         "by_journey": {
             name: {
@@ -150,14 +150,13 @@ def memory_growth(scenario: Scenario, run: Run) -> float | None:
     return round(statistics.mean(last) / statistics.mean(first), 4) if first and last else None
 
 
-def jain(scenario: Scenario, done: Sequence[Outcome]) -> float | None:
-    """Jain's index over what tenants got by their shares: 1 is fair, 1/n is all for one. None: one tenant alone."""
+def fairness(scenario: Scenario, done: Sequence[Outcome]) -> float | None:
+    """Jain's index over what tenants got by their shares. None: one tenant alone."""
     if len(scenario.tenants) < 2:
         return None
     counts = Counter(outcome.order.tenant for outcome in done)
-    got = [counts[tenant] / share for tenant, share in scenario.tenants.items()]
-    squares = sum(value * value for value in got)
-    return round(sum(got) ** 2 / (len(got) * squares), 4) if squares else None
+    index = jain((counts[tenant] / share for tenant, share in scenario.tenants.items()), len(scenario.tenants))
+    return None if index is None else round(index, 4)
 
 
 def is_good(outcome: Outcome, scenario: Scenario) -> bool:

@@ -67,15 +67,12 @@ class Pool:
             draft.unlink(missing_ok=True)
         return stored
 
-    def leave(self, wanted: Callable[[str], bool]) -> int:
-        """Takes away what is not `wanted` by its checksum; returns the bytes."""
-        freed = 0
+    def leave(self, wanted: Callable[[str], bool]) -> None:
+        """Takes away what is not `wanted` by its checksum."""
         for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
             for path in folder.iterdir():
                 if not wanted(path.name):
-                    freed += path.stat().st_size
                     path.unlink()
-        return freed
 
     async def chunks(self, sha256: str, size_bytes: int) -> AsyncIterator[bytes]:
         """Raises INVALID_ARGUMENT that names the file where it is not what was stored, at the latest behind its last byte."""

@@ -16,8 +16,8 @@ def whole_backups(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"[0-9]*/{NAME}"))
 
 
-def prune(folder: Path, keep: int) -> tuple[int, int]:
-    """Leaves the newest `keep` (at least 1); returns how many backups went, and how many bytes of objects.
+def prune(folder: Path, keep: int) -> None:
+    """Leaves the newest `keep` (at least 1).
 
     For whoever alone writes there. Raises INVALID_ARGUMENT, before anything goes, where a list of those left can't be read.
     """
@@ -29,8 +29,7 @@ def prune(folder: Path, keep: int) -> tuple[int, int]:
             hidden = folder / f"{TEMPORARY}{path.name}"
             path.rename(hidden)  # at no time does half a backup look like one
             shutil.rmtree(hidden)
-        freed = Pool(folder / OBJECTS).leave(lambda sha256: any(each.names(sha256) for each in lists))
-    return len(old), freed
+        Pool(folder / OBJECTS).leave(lambda sha256: any(each.names(sha256) for each in lists))
 
 
 def _readable(path: Path) -> ObjectList:

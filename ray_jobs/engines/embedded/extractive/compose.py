@@ -118,13 +118,13 @@ def _read(question: Question, found: Sequence[Point], embedder: str, most: int) 
     """Where it is asked what a chart or a table shows, those that there are; where it is said on what, or what a sign or a slide
     says, what is about it."""
     wanted = asked_to_read(question.text) if question.form in ("what", "list") else ""
+    if not wanted:
+        return []
     seen = {point.text: point for point in reversed(found) if point.kind == "scene_text"}
     shown = [
         point for point in found if seen.get(point.text) is point and (_is_figures(point) or wanted == "lettering")
     ]
-    if not wanted or not shown:
-        return []
-    if wanted == "lettering" or says_which(question.text, MAY_SAY_WHICH):
+    if shown and (wanted == "lettering" or says_which(question.text, MAY_SAY_WHICH)):
         share = 1 if wanted == "lettering" else FILE_SHARE  # that there is a sign at all must be said by what is quoted
         least = max(threshold(embedder) * share, shown[0].score * FILE_MARGIN)
         shown = [point for point in shown if point.score >= least]
@@ -165,9 +165,11 @@ def _is_figures(point: Point) -> bool:
 
 def _labelled(question: Question, text: str) -> str:
     """The line of a chart or a table whose label is asked for, where one is: "Russet: 310"."""
-    lines = [line for line in text.splitlines() if _LABELLED.match(line)]
-    named = [line for line in lines if is_named(re.split("[:：]", line)[0], content_terms(question.text))]
-    return named[0] if question.form == "what" and len(named) == 1 < len(lines) else ""
+    if question.form != "what":
+        return ""
+    lines, wanted = [line for line in text.splitlines() if _LABELLED.match(line)], content_terms(question.text)
+    named = [line for line in lines if is_named(re.split("[:：]", line)[0], wanted)]
+    return named[0] if len(named) == 1 < len(lines) else ""
 
 
 def _each_file(

@@ -61,8 +61,7 @@ def taken(likely: Mapping[str, float]) -> Form:
 def wanted_measure(text: str, least: float = SURE_MEASURE) -> str:
     """What a question that asks for a number wants measured, as facts.MEASURES calls it, or "count"; "" where that is less
     probable than `least`, so that any will do."""
-    asked = " ".join(text.split())[:MAX_CHARACTERS]
-    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "measures")
+    likely = _told(_vector(text, "mean"), "measures")
     best = max(likely, key=likely.__getitem__)
     return best if likely[best] >= least else ""
 
@@ -74,15 +73,13 @@ def says_which(text: str, least: float = 0.5) -> bool:
 
 def topic_vector(question: Question) -> np.ndarray:
     """float32 [384]: what a request about whole videos has beyond any such request in its language: which videos it means."""
-    asked = " ".join(question.text.split())[:MAX_CHARACTERS]
-    return multilingual.query_vector(asked) - _weights()[f"plain_{question.language}"]
+    return _vector(question.text, f"plain_{question.language}")
 
 
 def asked_to_read(text: str) -> str:
     """ "figures" where it is asked what a chart or a table shows, "lettering" where it is what a sign or a slide says, by
     itself or on a topic; else ""."""
-    asked = " ".join(text.split())[:MAX_CHARACTERS]
-    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], "shown")
+    likely = _told(_vector(text, "mean"), "shown")
     best = max(likely, key=likely.__getitem__)
     return best if best != "neither" and likely[best] >= SURE_SHOWN else ""
 
@@ -92,9 +89,13 @@ def asks_for_mention(text: str) -> bool:
     return _is(text, "mentions")
 
 
+def _vector(text: str, less: str) -> np.ndarray:
+    """float32 [384]: of a question, less the one of that name that many have in common."""
+    return multilingual.query_vector(" ".join(text.split())[:MAX_CHARACTERS]) - _weights()[less]
+
+
 def _is(text: str, what: str, least: float = 0.5) -> bool:
-    asked = " ".join(text.split())[:MAX_CHARACTERS]
-    likely = _told(multilingual.query_vector(asked) - _weights()["mean"], what)
+    likely = _told(_vector(text, "mean"), what)
     return likely["True"] > least
 
 
