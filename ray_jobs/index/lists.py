@@ -14,8 +14,9 @@ LISTS_PER_ROOT = 2  # lists are this many times the root of the number of vector
 SAMPLE_PER_LIST = 32  # vectors that a centroid is trained on; FAISS asks for 39 at least to be sure, and warns below
 ITERATIONS = 10
 CANDIDATES = 512  # rows of the lists, the best by their bytes, among which the nearest are told exactly, at least
-
+FIRST_CANDIDATES = 128  # that are asked for first: keeping the best 512 in order costs more than scoring them
 SURE = 2  # times as many as are wanted are scored exactly at first
+PRODUCT_QUERIES = 4  # from which centroids are scored by a matrix product
 
 
 def list_count(vectors: int) -> int:
@@ -89,41 +90,67 @@ class Lists:
 
     def search(self, queries: np.ndarray, depth: int, probes: int | None = None) -> tuple[Sequence[np.ndarray], int]:
         """(rows that may be the `depth` nearest, for each query, in no order; centroids and vectors that were scored)."""
-        found, _, looked_at = self._candidates(queries, depth, probes or self.probes)
+        near, looked_at = self._near(queries, probes or self.probes)
+        found, _ = self._candidates(queries, depth, near)
         return [rows[rows >= 0] for rows in found], looked_at
 
     def nearest(
         self, queries: np.ndarray, depth: int, vectors: Vectors
     ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
         """((scores, rows) of the `depth` nearest candidates of each query, best first; what was scored)."""
-        rows, most, looked_at = self._candidates(queries, candidate_count(depth), self.probes)
-        return _ranked(queries, rows, most, depth, vectors), looked_at
+        near, looked_at = self._near(queries, self.probes)
+        first, most = max(depth * WIDER, FIRST_CANDIDATES), candidate_count(depth)
+        is_last = first == most
+        found, is_sure = _ranked(queries, *self._candidates(queries, first, near), depth, vectors, is_last=is_last)
+        unsure = np.flatnonzero(~is_sure)
+        if len(unsure) and not is_last:
+            again = near[0][unsure], near[1][unsure]
+            looked_at += int(self._sizes[again[1]].sum())
+            candidates = self._candidates(queries[unsure], most, again)
+            deeper, _ = _ranked(queries[unsure], *candidates, depth, vectors, is_last=True)
+            for number, answer in zip(unsure.tolist(), deeper, strict=True):
+                found[number] = answer
+        return found, looked_at
 
-    def _candidates(self, queries: np.ndarray, depth: int, probes: int) -> tuple[np.ndarray, np.ndarray, int]:
+    def _near(self, queries: np.ndarray, probes: int) -> tuple[tuple[np.ndarray, np.ndarray], int]:
+        """((scores, lists) of the nearest `probes` centroids of each query; centroids and vectors that are scored)."""
+        import faiss
+
+        faiss.cvar.distance_compute_blas_threshold = PRODUCT_QUERIES
+        scores, near = self._quantizer.search(queries, min(probes, len(self._sizes)))
+        return (scores, near), len(queries) * len(self._sizes) + int(self._sizes[near].sum())
+
+    def _candidates(
+        self, queries: np.ndarray, depth: int, near: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(rows int64 [queries, depth], best first by their bytes, -1 where there are too few; float32 of the same shape,
-        what their scores can be at most; centroids and vectors that were scored).
+        what their scores can be at most).
         """
-        probes = min(probes, len(self._sizes))
-        self._index.nprobe = probes
-        near_scores, near = self._quantizer.search(queries, probes)
+        near_scores, lists = near
+        self._index.nprobe = lists.shape[1]
         rounded, scales, errors = rounded_queries(queries, self._error)
-        scores, rows = self._index.search_preassigned(rounded, min(depth, self.count), near, near_scores)
-        looked_at = len(queries) * len(self._sizes) + int(self._sizes[near].sum())
-        return rows, np.where(rows >= 0, scores / scales[:, None] + errors[:, None], -np.inf), looked_at
+        scores, rows = self._index.search_preassigned(rounded, min(depth, self.count), lists, near_scores)
+        return rows, np.where(rows >= 0, scores / scales[:, None] + errors[:, None], -np.inf)
 
 
 def _ranked(
-    queries: np.ndarray, rows: np.ndarray, most: np.ndarray, depth: int, vectors: Vectors
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(scores, rows) of the `depth` nearest of each query; only those are scored exactly that may be among them."""
+    queries: np.ndarray, rows: np.ndarray, most: np.ndarray, depth: int, vectors: Vectors, *, is_last: bool
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """((scores, rows) of the `depth` nearest of each query; bool [queries], whether no row after the last can be nearer).
+
+    Only those are scored exactly that may be among the nearest, and few of a query for which this look is not the last.
+    """
     sure = min(SURE * depth, rows.shape[1])
     scores = vectors.scores(queries, rows[:, :sure])
+    least = np.partition(scores, -depth, 1)[:, -depth] if depth <= sure else np.full(len(rows), -np.inf)
+    is_sure = (rows[:, -1] < 0) | (most[:, -1] < least)
     if sure < rows.shape[1]:
-        least = np.partition(scores, -depth, 1)[:, -depth]
-        may_be_nearer = most[:, sure:] >= least[:, None]
+        may_be_nearer = (most[:, sure:] >= least[:, None]) & (is_last | is_sure[:, None])
         wide = sure + int(may_be_nearer.sum(1).max())  # as `most` falls
         others = np.where(may_be_nearer, rows[:, sure:], -1)[:, : wide - sure]
         scores = np.concatenate([scores, vectors.scores(queries, others)], 1)
     best = np.argsort(-scores, 1, kind="stable")[:, :depth]
     scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
-    return [(one[some >= 0], some[some >= 0]) for one, some in zip(scores, rows, strict=True)]
+    if (rows[:, -1] >= 0).all():
+        return list(zip(scores, rows, strict=True)), is_sure
+    return [(one[some >= 0], some[some >= 0]) for one, some in zip(scores, rows, strict=True)], is_sure

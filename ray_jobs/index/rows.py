@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from typing import Any
 
 import numpy as np
 
@@ -108,9 +107,9 @@ class Rows:
         rows.dead_count = int((~rows.alive).sum())
         return rows
 
-    def names(self, distinct: str) -> Callable[[int], Any]:
-        """What tells a segment or a file from others in every collection, from its number here; an id from an id."""
-        return {"segment": self._segment_names.name, "file": self._file_names.name}.get(distinct, int)
+    def names(self, distinct: str) -> Callable[[int], str]:
+        """What tells a segment or a file from others in every collection, from its number here."""
+        return self._segment_names.name if distinct == "segment" else self._file_names.name
 
     def all_names(self) -> tuple[dict[int, str], dict[int, str]]:
         """(segments, files) by number, as they are now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,7 @@ class Query:
         return self.limit if self.distinct == "embedding" else self.limit * PIECES
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     embedding_id: int
     collection_id: str
     score: float
@@ -153,7 +152,10 @@ class SubIndex:
         if self.rows.dead_count:
             alive = self.rows.alive[rows]
             scores, rows = scores[alive], rows[alive]
-        column = {"embedding": self.rows.ids, "segment": self.rows.segments, "file": self.rows.files}[query.distinct]
+        if query.distinct == "embedding":  # which each row is another of
+            ids, best_scores = self.rows.ids[rows[: query.limit]].tolist(), scores[: query.limit].tolist()
+            return [(Hit(id, self.collection_id, score), id) for id, score in zip(ids, best_scores, strict=True)]
+        column = self.rows.segments if query.distinct == "segment" else self.rows.files
         best: dict[int, Candidate] = {}
         names = self.rows.names(query.distinct)
         for score, number, id in zip(scores.tolist(), column[rows].tolist(), self.rows.ids[rows].tolist(), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ray_jobs.index.lists import Lists, candidate_count, train
+from ray_jobs.index.lists import FIRST_CANDIDATES, Lists, candidate_count, train
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.index.vectors import Vectors
 from tests.unit.index_rows import adds, clustered, library, removal, unit
@@ -58,7 +58,45 @@ def test_few_of_the_candidates_are_read() -> None:
     candidates, _ = lists.search(asked, candidate_count(10))
     lists.nearest(asked, 10, vectors)
     assert vectors.scored < sum(map(len, candidates)) / 2
-    assert vectors.calls <= 2, "of all queries together"
+    assert vectors.calls <= 4, "of all queries together, the first candidates and then the others"
+
+
+class CountedLists(Lists):
+    """`looks`: how many queries each look at the lists was for, and how many candidates it asked for."""
+
+    def __init__(self, centroids: np.ndarray, probes: int) -> None:
+        super().__init__(centroids, probes)
+        self.looks: list[tuple[int, int]] = []
+
+    def _candidates(
+        self, queries: np.ndarray, depth: int, near: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self.looks.append((len(queries), depth))
+        return super()._candidates(queries, depth, near)
+
+
+@pytest.mark.parametrize(("clusters", "again"), [(400, 0), (20, 16)], ids=["few are near", "many are near"])
+def test_all_candidates_are_asked_for_only_of_queries_whose_first_do_not_settle_it(clusters: int, again: int) -> None:
+    held = clustered(COUNT, MANY, clusters=clusters)
+    vectors, lists = Vectors(MANY), CountedLists(train(held, 100), probes=16)
+    vectors.add(held)
+    lists.add(held)
+    asked = near(held, 16)
+    found, _ = lists.nearest(asked, 10, vectors)
+    assert lists.looks[0] == (16, FIRST_CANDIDATES)
+    assert lists.looks[1:] == ([(again, candidate_count(10))] if again else [])
+    all_candidates, _ = lists.search(asked, candidate_count(10))
+    for query, rows, (scores, _) in zip(asked, all_candidates, found, strict=True):
+        assert np.allclose(scores, np.sort(held[rows] @ query)[::-1][:10], atol=1e-5)
+
+
+def test_a_look_again_is_at_the_lists_alone_of_the_queries_that_want_it() -> None:
+    held = np.concatenate([clustered(COUNT, MANY, clusters=400), clustered(2_000, MANY, clusters=1)])
+    vectors, lists = Vectors(MANY), CountedLists(train(held, 100), probes=16)
+    vectors.add(held)
+    lists.add(held)
+    lists.nearest(np.concatenate([near(held[:COUNT], 5), near(held[COUNT:], 3)]), 10, vectors)
+    assert lists.looks == [(8, FIRST_CANDIDATES), (3, candidate_count(10))]
 
 
 def test_what_lists_found_too_little_of_is_looked_for_among_all_their_candidates() -> None:
