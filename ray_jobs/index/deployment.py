@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
 
 from ray_jobs.engines.handles import vector_dimensions
 from ray_jobs.index.device import device
-from ray_jobs.index.replica import BATCH_QUERIES, Answer, ShardReplica
-from ray_jobs.index.shard import Query, Shard
+from ray_jobs.index.messages import group_hits, queries, response
+from ray_jobs.index.replica import BATCH_QUERIES, ShardReplica
+from ray_jobs.index.shard import Shard
 from ray_jobs.ingress import Gate
 from ray_jobs.metrics import QueueMetrics, ShardMetrics, start_telling
 from services.core.engines.config import load_engine_config
@@ -25,16 +25,6 @@ from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.telemetry.tracing import start_tracing
-
-MAX_COLLECTIONS = 1000
-MAX_HITS = 1000
-MAX_DIMENSIONS = 8_192
-MAX_NAMED = 200_000  # files or segments that a search is narrowed to
-DISTINCT: dict[int, Any] = {
-    pb.DISTINCT_EMBEDDING: "embedding",
-    pb.DISTINCT_SEGMENT: "segment",
-    pb.DISTINCT_FILE: "file",
-}
 
 
 @serve.deployment(name="index", max_ongoing_requests=256, max_queued_requests=512, ray_actor_options={"num_cpus": 0.1})
@@ -72,51 +62,21 @@ class IndexReplica:
         return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
 
     async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
-        if len(request.searches) > BATCH_QUERIES:
+        asked = [query for search in request.searches for query in queries(search, self._dimensions)]
+        asked += [query for group in request.groups for query in queries(group, self._dimensions, group.count)]
+        if len(asked) > BATCH_QUERIES:
             raise invalid(f"At most {BATCH_QUERIES} searches can be made in one call.", field="searches")
-        if not request.searches:
+        if not asked:
             return pb.SearchManyResponse()
-        queries = [self._query(search) for search in request.searches]
-        min_sequence = max(search.min_sequence for search in request.searches)
-        answers = await self._replica.search_many(queries, min_sequence)
-        return pb.SearchManyResponse(responses=map(_response, answers))
+        min_sequence = max(search.min_sequence for search in (*request.searches, *request.groups))
+        answers = await self._replica.search_many(asked, min_sequence)
+        if request.groups:
+            return pb.SearchManyResponse(groups=group_hits(asked, answers))
+        return pb.SearchManyResponse(responses=map(response, answers))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
-        return _response(await self._replica.search(self._query(request), request.min_sequence))
-
-    def _query(self, request: pb.SearchRequest) -> Query:
-        """Raises INVALID_ARGUMENT where the index does not take it."""
-        if request.space and (len(request.vector) % 4 or not 4 <= len(request.vector) <= 4 * MAX_DIMENSIONS):
-            raise invalid(f"The vector must be 1 to {MAX_DIMENSIONS} float32 values.", field="vector")
-        if not request.space and len(request.vector) != 4 * self._dimensions:
-            raise invalid(f"The vector must be {self._dimensions} float32 values.", field="vector")
-        if not 1 <= request.limit <= MAX_HITS:
-            raise invalid(f"limit must be from 1 to {MAX_HITS}.", field="limit")
-        if len(request.collection_ids) > MAX_COLLECTIONS:
-            raise invalid(f"At most {MAX_COLLECTIONS} collections can be searched.", field="collection_ids")
-        if max(len(request.file_ids), len(request.segment_ids)) > MAX_NAMED:
-            raise invalid(f"At most {MAX_NAMED} files or segments can be named.", field="file_ids")
-        return Query(
-            request.tenant_id,
-            tuple(request.collection_ids),
-            np.frombuffer(request.vector, "<f4"),
-            request.limit,
-            tuple(request.file_ids),
-            tuple(request.segment_ids),
-            DISTINCT.get(request.distinct, "embedding"),
-            request.space,
-        )
-
-
-def _response(answer: Answer) -> pb.SearchResponse:
-    return pb.SearchResponse(
-        hits=[
-            pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score)
-            for hit in answer.hits
-        ],
-        sequence=answer.sequence,
-        moved_sequence=answer.moved_sequence,
-    )
+        (query,) = queries(request, self._dimensions)
+        return response(await self._replica.search(query, request.min_sequence))
 
 
 def index_application(number: int, settings: Settings) -> Application:

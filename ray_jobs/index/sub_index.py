@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,8 +19,7 @@ GROWN = 2  # lists are made anew, or tried again, when there are so many times t
 Distinct = Literal["embedding", "segment", "file"]
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """A search. vector: float32 [dimensions], unit length, of `space`; limit: most hits wanted, each of another `distinct`.
 
     Where files or segments are named, only what belongs to both counts.

@@ -34,10 +34,11 @@ class Shards(ScriptedServer):
         self.go.set()
 
     async def SearchMany(self, request: Any, context: Any) -> Any:
-        self.at_once.append(len(request.searches))
+        count = sum(group.count for group in request.groups)
+        self.at_once.append(count)
         self.traceparents.append(dict(context.invocation_metadata()).get("traceparent", ""))
         await self.go.wait()
-        return pb.SearchManyResponse(responses=[pb.SearchResponse() for _ in request.searches])
+        return pb.SearchManyResponse(groups=pb.GroupHits(counts=bytes(4 * count)))
 
     async def Search(self, request: Any, context: Any) -> Any:
         metadata = dict(context.invocation_metadata())
@@ -173,6 +174,45 @@ async def test_as_many_searches_as_a_shard_takes_share_one_call(shards, engine):
         shards.go.set()
         await asyncio.gather(*searches)
     assert shards.at_once == [BATCH_QUERIES]
+
+
+class EarlierShards(Shards):
+    """Of the version that knew of no groups; each search is answered with what it asked for. `many` keeps each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.many: list[int] = []
+
+    async def SearchMany(self, request: Any, context: Any) -> Any:
+        self.many.append(len(request.searches))
+        answers = [
+            pb.SearchResponse(
+                hits=[pb.Hit(embedding_id=search.limit, collection_id=search.collection_ids[0], score=0.5)],
+                moved_sequence=search.min_sequence,
+            )
+            for search in request.searches
+        ]
+        return pb.SearchManyResponse(responses=answers)
+
+
+async def test_a_shard_of_the_version_before_is_asked_as_it_understands():
+    server = EarlierShards()
+    server.plays = [0]
+    client = EngineClient(await server.start(), "secret", timeout_seconds=20, config=parse_engine_config(""))
+    server.go.clear()
+    async with asyncio.timeout(20):
+        alone = asyncio.create_task(client.search(0, "t", ["c"], bytes(256), 5, 7))
+        while not server.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        together = [asyncio.create_task(client.search(0, f"t{n}", [f"c{n}"], bytes(256), n + 1, n)) for n in range(3)]
+        await turns_of_the_loop()
+        server.go.set()
+        await alone
+        hits = await asyncio.gather(*together)
+    assert hits == [[VectorHit(n + 1, f"c{n}", 0.5)] for n in range(3)]
+    assert server.many == [0, 3]
+    await client.close()
+    await server.stop()
 
 
 async def test_a_pass_that_is_shared_is_in_the_trace_of_its_first_search(shards, engine, monkeypatch):

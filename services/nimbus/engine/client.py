@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import grpc
 import structlog
@@ -20,6 +19,7 @@ from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, SEE, EngineConfig
 from services.core.errors import KEY_HEADER, REQUEST_HEADER, ArcusError, Reason
 from services.nimbus.engine.calls import Chunks, Hedges, again, mapped
+from services.nimbus.engine.searches import Distinct, Found, Groups, Search, VectorHit, found
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
     CHAT,
@@ -45,12 +45,6 @@ GONE_MS = 6_000
 PING_MS, SILENT_MS = 10_000, 25_000
 CONNECT_MS = 2_000  # of one attempt: a Service's next one goes to another host
 MAX_MESSAGE_BYTES = 16 * 1024**2
-Distinct = Literal["embedding", "segment", "file"]
-DISTINCT: dict[Distinct, Any] = {
-    "embedding": pb.DISTINCT_EMBEDDING,
-    "segment": pb.DISTINCT_SEGMENT,
-    "file": pb.DISTINCT_FILE,
-}
 
 OURS: Attributes = {PROVIDER: "arcus"}
 
@@ -59,16 +53,8 @@ Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class VectorHit:
-    embedding_id: int
-    collection_id: str
-    score: float
-
-
 SpaceVector = tuple[str, bytes]  # the space of the index that it belongs to, and float32 little-endian, of unit length
-Search = tuple[pb.SearchRequest, Metadata]  # and its place in a trace
-Text = tuple[str, Metadata]  # the same
+Text = tuple[str, Metadata]  # and its place in a trace
 
 
 class MovedError(Exception):
@@ -116,7 +102,7 @@ class EngineClient:
             "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
         )
         self._index_replicas = index_replicas
-        self._searching: dict[int, Coalescer[Search, pb.SearchResponse]] = {}
+        self._searching: dict[int, Coalescer[Search, Found]] = {}
         self._hedges = Hedges()
 
     async def close(self) -> None:
@@ -136,7 +122,7 @@ class EngineClient:
 
     async def _embed(self, application: str, texts: list[Text]) -> Sequence[SpaceVector]:
         request = pb.EmbedRequest(texts=[text for text, _ in texts])
-        metadata = self._metadata(application, _first(texts))
+        metadata = self._metadata(application, next((carried for _, carried in texts if carried), ()))
 
         async def call(seconds: float) -> pb.EmbedResponse:
             stub = pb_grpc.EmbedServiceStub(self._channel())
@@ -167,21 +153,12 @@ class EngineClient:
         Only of the space, and of these files and segments, where any are named; each hit is of another `distinct`.
         Raises MovedError if a file left the shard after min_sequence.
         """
-        request = pb.SearchRequest(
-            tenant_id=tenant_id,
-            collection_ids=collection_ids,
-            vector=vector,
-            limit=limit,
-            min_sequence=min_sequence,
-            file_ids=file_ids,
-            segment_ids=segment_ids,
-            distinct=DISTINCT[distinct],
-            space=space,
-        )
         span = client_span(f"{RETRIEVAL} shard {shard}", {OPERATION: RETRIEVAL, SHARD: shard, **OURS})
         with span as (_, carried), self._metrics.search_seconds.labels(str(shard)).time():
+            search = Search(tenant_id, tuple(collection_ids), vector, limit, min_sequence, distinct, space, carried)
             if file_ids or segment_ids:  # which may be many, and share no pass
-                (reply,) = await self._search(shard, [(request, carried)])
+                request = search.request(file_ids, segment_ids)
+                answer = await self._asked(shard, lambda seconds: self._call_shard(shard, search, request, seconds))
             else:
                 if shard not in self._searching:
                     self._searching[shard] = Coalescer(
@@ -190,22 +167,38 @@ class EngineClient:
                         max_items=SEARCHES,
                         max_calls=self._index_replicas,
                     )
-                reply = await self._searching[shard].put((request, carried))
-        if reply.moved_sequence > min_sequence:
+                answer = await self._searching[shard].put(search)
+        if answer.moved_sequence > min_sequence:
             raise MovedError
-        return [VectorHit(hit.embedding_id, hit.collection_id, hit.score) for hit in reply.hits]
+        return answer.hits
 
-    async def _search(self, shard: int, searches: list[Search]) -> Sequence[pb.SearchResponse]:
-        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
-            return await again(partial(self._call_shard, shard, searches), self._timeout_seconds)
-
-    async def _call_shard(self, shard: int, searches: list[Search], seconds: float) -> Sequence[pb.SearchResponse]:
-        metadata = self._metadata(f"index-{shard}", _first(searches))
-        stub = pb_grpc.IndexServiceStub(self._channel())
+    async def _search(self, shard: int, searches: list[Search]) -> Sequence[Found]:
         if len(searches) == 1:
-            return [await stub.Search(searches[0][0], metadata=metadata, timeout=seconds)]
-        many = pb.SearchManyRequest(searches=[request for request, _ in searches])
-        return (await stub.SearchMany(many, metadata=metadata, timeout=seconds)).responses
+            (search,) = searches
+            request = search.request()
+            return [await self._asked(shard, lambda seconds: self._call_shard(shard, search, request, seconds))]
+        return await self._asked(shard, partial(self._call_shard_for_many, shard, searches))
+
+    async def _asked(self, shard: int, call: Callable[[float], Awaitable[Answer]]) -> Answer:
+        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
+            return await again(call, self._timeout_seconds)
+
+    async def _call_shard(self, shard: int, search: Search, request: pb.SearchRequest, seconds: float) -> Found:
+        metadata = self._metadata(f"index-{shard}", search.carried)
+        stub = pb_grpc.IndexServiceStub(self._channel())
+        return found(await stub.Search(request, metadata=metadata, timeout=seconds))
+
+    async def _call_shard_for_many(self, shard: int, searches: list[Search], seconds: float) -> Sequence[Found]:
+        metadata = self._metadata(f"index-{shard}", next((search.carried for search in searches if search.carried), ()))
+        stub = pb_grpc.IndexServiceStub(self._channel())
+        groups = Groups(searches)
+        reply = await stub.SearchMany(groups.request(), metadata=metadata, timeout=seconds)
+        if reply.HasField("groups"):
+            return groups.found(reply.groups)
+        # A shard of the version before, while the one takes the other's place.
+        many = pb.SearchManyRequest(searches=[search.request() for search in searches])
+        reply = await stub.SearchMany(many, metadata=metadata, timeout=seconds)
+        return [found(response) for response in reply.responses]
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
@@ -267,8 +260,3 @@ class EngineClient:
         metadata = (("application", application), ("x-arcus-secret", self._secret), *carried)
         request_id = get_contextvars().get("request_id")
         return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
-
-
-def _first(calls: Sequence[Search] | Sequence[Text]) -> Metadata:
-    """A call that is shared stands in the trace of the first that has one."""
-    return next((carried for _, carried in calls if carried), ())

@@ -34,7 +34,7 @@ class EmbedResponse(_message.Message):
     def __init__(self, dimensions: _Optional[int] = ..., vectors: _Optional[bytes] = ..., tokens: _Optional[int] = ..., space: _Optional[str] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct", "space")
+    __slots__ = ("tenant_id", "collection_ids", "vector", "limit", "min_sequence", "file_ids", "segment_ids", "distinct", "space", "count")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class SearchRequest(_message.Message):
     SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     DISTINCT_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     collection_ids: _containers.RepeatedScalarFieldContainer[str]
     vector: bytes
@@ -53,7 +54,8 @@ class SearchRequest(_message.Message):
     segment_ids: _containers.RepeatedScalarFieldContainer[str]
     distinct: Distinct
     space: str
-    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ..., space: _Optional[str] = ...) -> None: ...
+    count: int
+    def __init__(self, tenant_id: _Optional[str] = ..., collection_ids: _Optional[_Iterable[str]] = ..., vector: _Optional[bytes] = ..., limit: _Optional[int] = ..., min_sequence: _Optional[int] = ..., file_ids: _Optional[_Iterable[str]] = ..., segment_ids: _Optional[_Iterable[str]] = ..., distinct: _Optional[_Union[Distinct, str]] = ..., space: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "sequence", "moved_sequence")
@@ -66,16 +68,36 @@ class SearchResponse(_message.Message):
     def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., sequence: _Optional[int] = ..., moved_sequence: _Optional[int] = ...) -> None: ...
 
 class SearchManyRequest(_message.Message):
-    __slots__ = ("searches",)
+    __slots__ = ("searches", "groups")
     SEARCHES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     searches: _containers.RepeatedCompositeFieldContainer[SearchRequest]
-    def __init__(self, searches: _Optional[_Iterable[_Union[SearchRequest, _Mapping]]] = ...) -> None: ...
+    groups: _containers.RepeatedCompositeFieldContainer[SearchRequest]
+    def __init__(self, searches: _Optional[_Iterable[_Union[SearchRequest, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[SearchRequest, _Mapping]]] = ...) -> None: ...
 
 class SearchManyResponse(_message.Message):
-    __slots__ = ("responses",)
+    __slots__ = ("responses", "groups")
     RESPONSES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     responses: _containers.RepeatedCompositeFieldContainer[SearchResponse]
-    def __init__(self, responses: _Optional[_Iterable[_Union[SearchResponse, _Mapping]]] = ...) -> None: ...
+    groups: GroupHits
+    def __init__(self, responses: _Optional[_Iterable[_Union[SearchResponse, _Mapping]]] = ..., groups: _Optional[_Union[GroupHits, _Mapping]] = ...) -> None: ...
+
+class GroupHits(_message.Message):
+    __slots__ = ("counts", "embedding_ids", "collections", "scores", "sequence", "moved_sequence")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_IDS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    counts: bytes
+    embedding_ids: bytes
+    collections: bytes
+    scores: bytes
+    sequence: int
+    moved_sequence: int
+    def __init__(self, counts: _Optional[bytes] = ..., embedding_ids: _Optional[bytes] = ..., collections: _Optional[bytes] = ..., scores: _Optional[bytes] = ..., sequence: _Optional[int] = ..., moved_sequence: _Optional[int] = ...) -> None: ...
 
 class Hit(_message.Message):
     __slots__ = ("embedding_id", "collection_id", "score")
