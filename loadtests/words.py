@@ -33,8 +33,10 @@ _VOCABULARY = [*_SYLLABLES, *(first + second for first in _SYLLABLES for second 
 _WEIGHTS = [1 / place for place in range(1, KNOWN_WORDS + 1)]  # Zipf's law
 
 
-async def fill_segments(database: Database, tenant_id: str, number: int, seed: int = SEED) -> str:
-    """A collection with one file of so many described segments, whose words are drawn by Zipf's law; its id."""
+async def fill_segments(
+    database: Database, tenant_id: str, number: int, seed: int = SEED, words: int = TEXT_WORDS
+) -> str:
+    """A collection with one file of so many described segments of so many words, drawn by Zipf's law; its id."""
     drawn = random.Random(seed)
 
     def id(what: str) -> str:
@@ -70,12 +72,12 @@ async def fill_segments(database: Database, tenant_id: str, number: int, seed: i
                 insert(segments), [{**whole, "id": id(f"segment {place}"), "position": place} for place in places]
             )
             for place in places:
-                words = " ".join(drawn.choices(_VOCABULARY, _WEIGHTS, k=TEXT_WORDS))
-                content = {"speech": [{"text": words}]}
+                said = " ".join(drawn.choices(_VOCABULARY, _WEIGHTS, k=words))
+                content = {"speech": [{"text": said}]}
                 row = {"description_id": id("described"), "segment_id": id(f"segment {place}"), "tenant_id": tenant_id}
-                added = insert(segment_descriptions).values(**row, content=content, text=words)
+                added = insert(segment_descriptions).values(**row, content=content, text=said)
                 row_id = (await connection.execute(added.returning(segment_descriptions.c.id))).scalar_one()
-                await connection.run_sync(index_segment, row_id, tenant_id, words, content)
+                await connection.run_sync(index_segment, row_id, tenant_id, said, content)
     return id("collection")
 
 

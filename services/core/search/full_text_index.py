@@ -1,6 +1,6 @@
 """Writes what full-text search reads of a described segment: plain tokens, the same in both databases.
 
-On SQLite each tenant's words are a table of their own: what `bm25` counts, and what a search reads, is then the tenant's alone.
+On SQLite each tenant's words are a table of their own: what a search reads is then the tenant's alone.
 """
 
 from __future__ import annotations

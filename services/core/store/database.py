@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -344,6 +345,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.create_function("arcus_holds", 4, json_holds, deterministic=True)
     connection.create_function("arcus_text_form", 1, text_form, deterministic=True)
     connection.create_function("arcus_is_like", 2, text_is_like, deterministic=True)
+    connection.create_function("ln", 1, math.log, deterministic=True)  # which not every build has
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
