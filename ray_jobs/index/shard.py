@@ -146,8 +146,13 @@ class Shard:
 
 def _best(hits: list[Candidate], limit: int) -> list[Hit]:
     """Of all collections together; what is in several of them counts once."""
-    hits.sort(key=lambda item: (-item[0].score, item[0].embedding_id))
+    hits.sort(key=_nearest_first)
     best: dict[Any, Hit] = {}
     for hit, distinct in hits:
         best.setdefault(distinct, hit)
     return list(best.values())[:limit]
+
+
+def _nearest_first(candidate: Candidate) -> tuple[float, int]:
+    (embedding_id, _, score), _ = candidate
+    return -score, embedding_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -95,8 +96,13 @@ class SubIndex:
         if not queries:
             return []
         answers = []
-        for query, (scores, rows) in zip(queries, self._look(queries), strict=True):
-            hits = self._hits(query, scores, rows)
+        looked = self._look(queries)
+        ids = self.rows.ids[np.concatenate([rows for _, rows in looked])].tolist()
+        end = 0
+        for query, (scores, rows) in zip(queries, looked, strict=True):
+            start, end = end, end + len(rows)
+            is_plain = query.distinct == "embedding" and not self.rows.dead_count
+            hits = self._plain_hits(query, scores, ids[start:end]) if is_plain else self._hits(query, scores, rows)
             answers.append(hits if self._is_enough(query, hits, rows) else self._look_deeper(query))
         return answers
 
@@ -150,9 +156,8 @@ class SubIndex:
         if self.rows.dead_count:
             alive = self.rows.alive[rows]
             scores, rows = scores[alive], rows[alive]
-        if query.distinct == "embedding":  # which each row is another of
-            ids, best_scores = self.rows.ids[rows[: query.limit]].tolist(), scores[: query.limit].tolist()
-            return [(Hit(id, self.collection_id, score), id) for id, score in zip(ids, best_scores, strict=True)]
+        if query.distinct == "embedding":
+            return self._plain_hits(query, scores, self.rows.ids[rows[: query.limit]].tolist())
         column = self.rows.segments if query.distinct == "segment" else self.rows.files
         best: dict[int, Candidate] = {}
         names = self.rows.names(query.distinct)
@@ -162,3 +167,8 @@ class SubIndex:
                 if len(best) == query.limit:
                     break
         return list(best.values())
+
+    def _plain_hits(self, query: Query, scores: np.ndarray, ids: list[int]) -> list[Candidate]:
+        """Of rows that are alive, best first: each is another embedding."""
+        best = ids[: query.limit]
+        return list(zip(map(Hit, best, repeat(self.collection_id), scores[: query.limit].tolist()), best, strict=True))

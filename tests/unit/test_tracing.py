@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import INVALID_SPAN
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -86,3 +87,12 @@ def test_who_is_not_sampled_sends_nothing_along(monkeypatch: pytest.MonkeyPatch)
 def test_an_endpoint_of_another_form_is_refused_by_name(endpoint: str) -> None:
     with pytest.raises(ArcusError, match="ARCUS_OTLP_ENDPOINT"):
         load_settings(otlp_endpoint=endpoint)
+
+
+def test_where_no_collector_is_named_nothing_is_made_of_a_call() -> None:
+    with (
+        tracing.request_span("GET", {"traceparent": f"00-{1:032x}-{1:016x}-01"}) as request,
+        tracing.client_span("a call", {}) as (span, carried),
+    ):
+        assert tracing.ids(request) == {"trace_id": f"{1:032x}"}, "which log lines tell"
+        assert span is INVALID_SPAN and carried == ()

@@ -7,12 +7,13 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import grpc
 import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
+from prometheus_client import Histogram
 from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
@@ -61,6 +62,15 @@ class MovedError(Exception):
     """Files have left the shard since the caller read where they are: it must read that again."""
 
 
+class _Shard(NamedTuple):
+    """What a shard's searches share: made once, as there are many of them."""
+
+    span_name: str
+    attributes: Attributes
+    seconds: Histogram
+    searching: Coalescer[Search, Found]
+
+
 class EngineClient:
     def __init__(
         self,
@@ -102,7 +112,7 @@ class EngineClient:
             "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
         )
         self._index_replicas = index_replicas
-        self._searching: dict[int, Coalescer[Search, Found]] = {}
+        self._shards: dict[int, _Shard] = {}
         self._hedges = Hedges()
 
     async def close(self) -> None:
@@ -153,24 +163,28 @@ class EngineClient:
         Only of the space, and of these files and segments, where any are named; each hit is of another `distinct`.
         Raises MovedError if a file left the shard after min_sequence.
         """
-        span = client_span(f"{RETRIEVAL} shard {shard}", {OPERATION: RETRIEVAL, SHARD: shard, **OURS})
-        with span as (_, carried), self._metrics.search_seconds.labels(str(shard)).time():
+        asked = self._shards.get(shard) or self._add_shard(shard)
+        with client_span(asked.span_name, asked.attributes) as (_, carried), asked.seconds.time():
             search = Search(tenant_id, tuple(collection_ids), vector, limit, min_sequence, distinct, space, carried)
             if file_ids or segment_ids:  # which may be many, and share no pass
                 request = search.request(file_ids, segment_ids)
                 answer = await self._asked(shard, lambda seconds: self._call_shard(shard, search, request, seconds))
             else:
-                if shard not in self._searching:
-                    self._searching[shard] = Coalescer(
-                        f"search-{shard}",
-                        partial(self._search, shard),
-                        max_items=SEARCHES,
-                        max_calls=self._index_replicas,
-                    )
-                answer = await self._searching[shard].put(search)
+                answer = await asked.searching.put(search)
         if answer.moved_sequence > min_sequence:
             raise MovedError
         return answer.hits
+
+    def _add_shard(self, shard: int) -> _Shard:
+        self._shards[shard] = added = _Shard(
+            f"{RETRIEVAL} shard {shard}",
+            {OPERATION: RETRIEVAL, SHARD: shard, **OURS},
+            self._metrics.search_seconds.labels(str(shard)),
+            Coalescer(
+                f"search-{shard}", partial(self._search, shard), max_items=SEARCHES, max_calls=self._index_replicas
+            ),
+        )
+        return added
 
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[Found]:
         if len(searches) == 1:

@@ -96,9 +96,7 @@ class Groups:
         each: dict[int, Found] = {}
         for number, end in zip(asked, ends, strict=True):
             names = self._searches[number].collection_ids
-            hits = [
-                VectorHit(id, names[place], score)
-                for id, place, score in zip(ids[start:end], places[start:end], scores[start:end], strict=True)
-            ]
+            of_hits = [names[place] for place in places[start:end]]
+            hits = list(map(VectorHit, ids[start:end], of_hits, scores[start:end]))
             each[number], start = Found(hits, moved_sequence), end
         return [each[number] for number in range(len(self._searches))]

@@ -63,7 +63,7 @@ class ShardSearch:
                 for shard, ids in by_shard.items()
             ]
             try:
-                answers = await asyncio.gather(*calls)
+                answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
             except MovedError:
                 placements = None
                 continue
