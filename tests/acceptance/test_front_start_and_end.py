@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import grpc
@@ -17,9 +15,10 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.cli.instance import ROOT, START_SECONDS, first_line
+from services.cli.instance import START_SECONDS
 from services.core.store.migration import NEEDED
 from tests.command_line import Arcus, check_failed, copied_arcus
+from tests.front_process import Running, begin_front, said_ports
 from tests.waiting import until
 
 
@@ -36,26 +35,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _front(folder: Path, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def _front(folder: Path, **more: str) -> Iterator[tuple[Running, Connection, httpx.Client]]:
+    """(the process, what it says, a client). It may not listen yet."""
     port = _free_port()
+    settings = {"ARCUS_DATA_DIR": str(folder), "ARCUS_GRPC_PORT": "0", "ARCUS_ENGINE_ADDRESS": "127.0.0.1:1"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARCUS_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.cli.main", "front"],
-        env={
-            **inherited,
-            "ARCUS_DATA_DIR": str(folder),
-            "ARCUS_HTTP_PORT": str(port),
-            "ARCUS_GRPC_PORT": "0",
-            "ARCUS_ENGINE_ADDRESS": "127.0.0.1:1",
-            **more,
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    process, says = begin_front({**inherited, **settings, "ARCUS_HTTP_PORT": str(port), **more})
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield process, http
+            yield process, says, http
     finally:
         process.kill()
         process.wait()
@@ -73,7 +61,7 @@ def test_a_front_that_does_not_migrate_tells_which_tables_it_needs_until_they_ar
 ) -> None:
     environment: Mapping[str, str] = {"ARCUS_DATA_DIR": str(tmp_path), "ARCUS_MIGRATE_ON_START": "false"}
     check_failed(arcus("keys", "create", "--tenant", "a", **environment), "run `arcus migrate`", NEEDED)
-    with _front(tmp_path, ARCUS_MIGRATE_ON_START="false") as (process, http):
+    with _front(tmp_path, ARCUS_MIGRATE_ON_START="false") as (_, says, http):
         until(lambda: _status(http, "/healthz") == 200, "the front answers", START_SECONDS)
         ready = http.get("/readyz")
         missing = {"status": "unavailable", "database": "ok", "schema_needed": NEEDED, "schema_found": ""}
@@ -83,14 +71,14 @@ def test_a_front_that_does_not_migrate_tells_which_tables_it_needs_until_they_ar
         check_failed(arcus("migrate", "--check", **environment), f"{NEEDED} is needed")
         assert arcus("migrate", **environment).stdout == f"schema none -> {NEEDED}\n"
         assert arcus("migrate", "--check", **environment).stdout == f"schema {NEEDED}, needed {NEEDED}\n"
-        assert json.loads(first_line(process, START_SECONDS))["http_port"] == http.base_url.port
+        assert said_ports(says)["http_port"] == http.base_url.port
         assert http.get("/readyz").json() == {**missing, "status": "ok", "schema_found": NEEDED}
         key = arcus("keys", "create", "--tenant", "a", **environment).stdout.strip()
         assert http.get("/v1/files", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
 def test_a_front_that_waits_for_its_tables_ends_when_it_is_told(tmp_path: Path) -> None:
-    with _front(tmp_path, ARCUS_MIGRATE_ON_START="false") as (process, http):
+    with _front(tmp_path, ARCUS_MIGRATE_ON_START="false") as (process, _, http):
         until(lambda: _status(http, "/readyz") == 503, "the front answers", START_SECONDS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
@@ -99,8 +87,8 @@ def test_a_front_that_waits_for_its_tables_ends_when_it_is_told(tmp_path: Path) 
 def test_a_front_that_is_told_to_stop_says_so_at_once_and_takes_requests_for_its_delay(
     arcus: Arcus, tmp_path: Path
 ) -> None:
-    with _front(tmp_path, ARCUS_DRAIN_DELAY_SECONDS="600") as (process, http):
-        ports = json.loads(first_line(process, START_SECONDS))
+    with _front(tmp_path, ARCUS_DRAIN_DELAY_SECONDS="600") as (process, says, http):
+        ports = said_ports(says)
         key = arcus("keys", "create", "--tenant", "a", ARCUS_DATA_DIR=str(tmp_path)).stdout.strip()
         assert _status(http, "/readyz") == 200
         with grpc.insecure_channel(f"127.0.0.1:{ports['grpc_port']}") as channel:

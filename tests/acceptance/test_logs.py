@@ -14,6 +14,7 @@ from arcus.v1 import responses_pb2_grpc
 from tests.acceptance.live_front import Front
 from tests.acceptance.rpc_front import asks
 from tests.front_process import make_key, start_front
+from tests.waiting import until
 
 KEY = "cg-seed-5f0c1e7a9b3d42688f7e"
 SAID = "zanzibar"  # in everything that is said here: prompts, instructions, names of files
@@ -48,6 +49,7 @@ def test_a_line_tells_whose_request_it_is_and_nothing_of_what_was_said(answering
             made = ask(http)
             assert made.status_code == 200 and SAID in made.text
             assert SAID in ask(http, stream=True).text
+            until(lambda: log.read_text().count('"event": "request"') == 2, "it is told once the stream has ended", 60)
             assert ask(http, model=SAID).status_code == 400
             assert ask(http, instructions=script(fail_after=0, fail_reason="INTERNAL")).status_code == 500
             upload = {"file": (f"{SAID}.mp4", SAID.encode() * 100)}

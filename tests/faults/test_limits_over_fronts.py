@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +18,9 @@ from services.core.store.schema import tenants
 from services.core.tenants.keys import Keys
 from services.core.tenants.limiter import LEASE_SECONDS
 from services.core.tenants.plans import CACHE_SECONDS
+from tests.faults.fronts import environment
+from tests.front_process import FrontProcess, start_front
 
-ROOT = Path(__file__).parents[2]
 CLIENTS, PER_SECOND, BURST = 50, 5, 40
 
 
@@ -35,33 +32,12 @@ def database_url(postgres: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def fronts(database_url: str, tmp_path: Path) -> Iterator[list[tuple[subprocess.Popen, str]]]:
-    environment = os.environ | {
-        "ARCUS_DATABASE_URL": database_url,
-        "ARCUS_DATA_DIR": str(tmp_path),
-        "ARCUS_HTTP_PORT": "0",
-        "ARCUS_GRPC_PORT": "0",
-        "ARCUS_ENGINE_ADDRESS": "127.0.0.1:1",
-        "ARCUS_ENGINE_SECRET": "a-secret-of-the-tests",
-        "ARCUS_LINK_SECRET": "a-secret-of-the-links",
-    }
-    command = [sys.executable, "-m", "services.front"]
-    started = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        for _ in range(3)
-    ]
-    yield [(process, f"http://127.0.0.1:{_port(process)}") for process in started]
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def _port(process: subprocess.Popen) -> int:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(b"{") and "http_port" in (said := json.loads(line)):
-            return said["http_port"]
-    raise AssertionError("the front ended before it was ready")
+def fronts(database_url: str, tmp_path: Path) -> Iterator[list[FrontProcess]]:
+    settings = environment(tmp_path, database_url, "127.0.0.1:1")
+    started = [start_front(settings) for _ in range(3)]
+    yield started
+    for front in started:
+        front.kill()
 
 
 async def _account(database: Database, **limits: Any) -> tuple[str, str]:
@@ -74,7 +50,7 @@ async def _account(database: Database, **limits: Any) -> tuple[str, str]:
 
 
 async def test_three_fronts_admit_together_what_one_would_and_a_killed_one_gives_its_places_back(
-    fronts: list[tuple[subprocess.Popen, str]], database_url: str
+    fronts: list[FrontProcess], database_url: str
 ):
     database = Database(database_url)
     key, tenant_id = await _account(
@@ -88,7 +64,7 @@ async def test_three_fronts_admit_together_what_one_would_and_a_killed_one_gives
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, verify=False) as client:
             while not refusals or time.monotonic() < refusals[0] + 4:
                 asked = time.monotonic()
-                reply = await client.get("/v1/models")
+                reply = await client.get("/models")
                 if reply.status_code == 200:
                     admitted.append(time.monotonic())
                 else:
@@ -96,7 +72,7 @@ async def test_three_fronts_admit_together_what_one_would_and_a_killed_one_gives
                     refusals.append(asked)
 
     began = time.monotonic()
-    await asyncio.gather(*(hammer(fronts[number % 3][1]) for number in range(CLIENTS)))
+    await asyncio.gather(*(hammer(fronts[number % 3].url) for number in range(CLIENTS)))
     most = BURST + PER_SECOND * (time.monotonic() - began)
     least = BURST + PER_SECOND * (refusals[-1] - admitted[0])
     print(f"admitted {len(admitted)}, at most {most:.1f}, at least {least:.1f}; refused {len(refusals)}")
@@ -109,22 +85,22 @@ async def test_three_fronts_admit_together_what_one_would_and_a_killed_one_gives
     async def until(url: str, status: int, seconds: float) -> float:
         asked = time.monotonic()
         async with asyncio.timeout(seconds), httpx.AsyncClient(base_url=url, headers=headers, verify=False) as client:
-            while (await client.get("/v1/models", timeout=30)).status_code != status:  # noqa: ASYNC110  a front offers no event
+            while (await client.get("/models", timeout=30)).status_code != status:  # noqa: ASYNC110  a front offers no event
                 await asyncio.sleep(0.1)
         return time.monotonic() - asked
 
     await limit(requests_in_progress=1)
     await asyncio.sleep(CACHE_SECONDS)  # until no front goes by what it was told before
-    (killed, doomed), (_, living), _ = fronts
-    for _, url in fronts:
-        await until(url, 200, 60)
+    doomed, living = fronts[0], fronts[1].url
+    for front in fronts:
+        await until(front.url, 200, 60)
     # An upload whose bytes do not come holds a place of the first front.
-    _, writer = await asyncio.open_connection("127.0.0.1", int(doomed.rpartition(":")[2]))
+    _, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(doomed.url).port)
     lines = ["POST /v1/files HTTP/1.1", "Host: x", f"Authorization: Bearer {key}", "Content-Length: 1000000"]
     writer.write("\r\n".join([*lines, "Content-Type: multipart/form-data; boundary=x", "", ""]).encode())
     await writer.drain()
     await until(living, 429, 60)
-    killed.kill()
+    doomed.kill()
     took = await until(living, 200, LEASE_SECONDS + 30)
     print(f"its place was free again after {took:.1f} s; a lease is {LEASE_SECONDS:g} s")
     async with database.read() as connection:

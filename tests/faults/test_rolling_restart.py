@@ -147,6 +147,7 @@ async def test_every_stream_over_a_rolling_restart_of_two_fronts_ends_whole(
     await database.migrate()
     fleet = Fleet(await Keys(database).create("first"))
     settings = environment(tmp_path, url, await engine.start()) | {
+        "ARCUS_DRAIN_DELAY_SECONDS": "2",  # for what was on its way when it was told
         "ARCUS_DRAIN_SECONDS": "2",
         "ARCUS_DATABASE_CONNECTIONS": "10",
         "ARCUS_MAX_RESPONSES": "1000",
