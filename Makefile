@@ -7,7 +7,7 @@ HEADLESS := opencv-python-headless==$(shell sed -n 's/^opencv-python-headless==/
 # What is imported is compiled once, and nothing else is: not at the installation, and not by each process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo up test test-fast test-systems test-observability test-clients test-llama test-media test-chart test-cluster images lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
+.PHONY: setup demo up test test-fast test-models test-systems test-observability test-clients test-llama test-media test-chart test-cluster images lint faults eval bench bench-gpu-small bench-index load docs setup-vllm test-vllm bench-vllm clean
 
 setup: .venv/installed
 
@@ -38,6 +38,10 @@ test: setup build/cloudglue-0.7.19
 # What needs neither a process of its own nor a model.
 test-fast: setup
 	$(PY) -m pytest -q -n 2 -m 'not slow' tests/unit
+
+# What the built-in models hear, read and find in media, and what of it reaches another tenant.
+test-models: setup
+	$(PY) -m pytest -q tests/models
 
 # The quick start, the command line, what settings of collections do, entities of a video and what others see of the machine,
 # on one whole system; then whole systems of other engines and parts. Each starts Ray anew, so they are not in `make test`.

@@ -19,8 +19,8 @@ from ray_jobs.stages.shots import detect_shots
 from ray_jobs.stages.speakers import Speakers
 from ray_jobs.stages.subtitles import text_tracks
 from services.core.media import ShotDetectorConfig, Span, Speech
-from tests.contract.test_embedded_engines import plain, sampled
 from tests.media_suite.conftest import TRUTH, real
+from tests.models.test_embedded_engines import plain, sampled
 
 # Seconds; PySceneDetect's own expectations for its two clips, ground_truth.json for the others.
 CUTS = {

@@ -23,7 +23,6 @@ from tests.media import clip, sounds
 
 VOICE = {item["name"]: item["voice"] for item in json.loads((sounds.VOICES / "voices.json").read_text())}
 TALK = ("harbor", "garden", "bridge", "letter", "winter", "committee", "library_2", "bees_1")
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
