@@ -16,13 +16,18 @@ from tests.contract.postgres_server import PostgresServer, installed_postgres
 settings.register_profile("arcus", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("arcus")
 
+LONGEST = ("acceptance", "contract")  # folders whose files take longest
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """The tests of a file go to one worker: they share what they set up."""
+    """The tests of a file go to one worker: they share what they set up. Files go out as they were collected, the longest
+    first, so that both workers end together."""
+    config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(folder) if (folder := item.path.parent.name) in LONGEST else len(LONGEST))
     for item in items:
         if "system" in getattr(item, "fixturenames", ()):
             assert item.path.parent.name not in ("unit", "contract", "acceptance"), f"{item.path.name} starts Ray"
