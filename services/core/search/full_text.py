@@ -50,18 +50,21 @@ WHERE {_SCOPE} AND (i.places IS NULL OR ts_match_vq(d.{{vector}}, i.places))
 GROUP BY d.id, m.collection_id, m.file_id"""
 _POSTGRES_RANKED = "SELECT h.*, s.score FROM hits h JOIN scores s ON s.held = h.held"
 # What holds the same is scored alike: by the share of what is searched that it holds, where what fewer of the hits hold counts
-# for more. Only hits are counted: both databases tell that alike, and no write has to count beforehand.
+# for more. Only hits are counted: both databases tell that alike, and no write has to count beforehand. Joined by bits and then
+# grouped, 32 words of 10,000 hits took SQLite half as long again.
 _RANKED = """
 WITH items AS ({items}),
 hits AS ({hits}),
 kinds AS (SELECT held, count(*) AS number FROM hits GROUP BY held),
 weights AS (
-  SELECT i.bit, ln(1 + CAST((SELECT sum(number) FROM kinds) AS float) / CAST(sum(k.number) AS float)) AS weight
-  FROM items i JOIN kinds k ON (k.held & i.bit) <> 0 GROUP BY i.bit
+  SELECT bit, ln(1 + (SELECT CAST(sum(number) AS float) FROM kinds) / (SELECT sum(number) FROM kinds WHERE (held & bit) <> 0))
+    AS weight
+  FROM items WHERE EXISTS (SELECT 1 FROM kinds WHERE (held & bit) <> 0) GROUP BY bit
 ),
 scores AS (
-  SELECT k.held, CAST(round(CAST(sum(w.weight) / (SELECT sum(weight) FROM weights) AS numeric), 6) AS float) AS score
-  FROM kinds k JOIN weights w ON (k.held & w.bit) <> 0 GROUP BY k.held
+  SELECT held, CAST(round(CAST((SELECT sum(weight) FROM weights WHERE (held & bit) <> 0)
+    / (SELECT sum(weight) FROM weights) AS numeric), 6) AS float) AS score
+  FROM kinds GROUP BY held
 ),
 ranked AS ({ranked})
 """
