@@ -47,7 +47,7 @@ from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.nimbus.backend import open_backend
-from services.nimbus.engine.client import DISTINCT
+from services.nimbus.engine.searches import DISTINCT
 from services.rest.app import create_app
 
 ROOT = Path(__file__).parents[2]
