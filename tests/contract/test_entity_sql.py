@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psutil
 import pytest
@@ -17,6 +17,8 @@ from tests.contract.hostile_sql import BOUNDED
 from tests.contract.sql_tables import LIMITS, TABLES, answers_still, sandbox
 from tests.waiting import async_until
 
+Workers = Callable[[], list[psutil.Process]]
+
 
 @pytest.fixture
 async def sql() -> AsyncIterator[EntitySql]:
@@ -24,18 +26,31 @@ async def sql() -> AsyncIterator[EntitySql]:
         yield opened
 
 
-def processor_seconds() -> dict[int, float]:
+@pytest.fixture(autouse=True)
+def workers() -> Workers:
+    """Those of the test: fronts of other tests in this process have theirs."""
+
+    def found() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [item for item in children if "services.nimbus.entities.sql_worker" in item.cmdline()]
+
+    before = set(found())
+    return lambda: [item for item in found() if item not in before]
+
+
+def processor_seconds(workers: Workers) -> dict[int, float]:
     """By worker."""
-    workers = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
-    return {worker.pid: worker.cpu_times().user for worker in workers}
+    return {worker.pid: worker.cpu_times().user for worker in workers()}
 
 
-async def begun(sql: EntitySql) -> asyncio.Task[SqlResult]:
+async def begun(sql: EntitySql, workers: Workers) -> asyncio.Task[SqlResult]:
     """A query that would never end, once a worker that answered before computes it."""
     await answers_still(sql)
-    before = processor_seconds()
+    before = processor_seconds(workers)
     task = asyncio.create_task(sql.query(TABLES, BOUNDED[0]))
-    await async_until(lambda: any(processor_seconds()[pid] > spent + 0.05 for pid, spent in before.items()), "it runs")
+    await async_until(
+        lambda: any(processor_seconds(workers)[pid] > spent + 0.05 for pid, spent in before.items()), "it runs"
+    )
     return task
 
 
@@ -67,9 +82,9 @@ async def test_a_query_that_waits_too_long_by_the_clock_is_killed() -> None:
     await sql.close()
 
 
-async def test_a_worker_that_dies_is_replaced(sql: EntitySql) -> None:
+async def test_a_worker_that_dies_is_replaced(sql: EntitySql, workers: Workers) -> None:
     await answers_still(sql)
-    (child,) = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
+    (child,) = workers()
     os.kill(child.pid, signal.SIGKILL)
     child.wait(10)
     with pytest.raises(ArcusError):
@@ -77,14 +92,14 @@ async def test_a_worker_that_dies_is_replaced(sql: EntitySql) -> None:
     await answers_still(sql)
 
 
-async def test_a_worker_knows_nothing_of_the_environment(sql: EntitySql) -> None:
+async def test_a_worker_knows_nothing_of_the_environment(sql: EntitySql, workers: Workers) -> None:
     await answers_still(sql)
-    (child,) = [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
+    (child,) = workers()
     assert set(child.environ()) <= {"PYTHONPATH", "MALLOC_ARENA_MAX", "HOME", "LC_CTYPE"}
 
 
-async def test_a_cancelled_query_frees_its_worker(sql: EntitySql) -> None:
-    task = await begun(sql)
+async def test_a_cancelled_query_frees_its_worker(sql: EntitySql, workers: Workers) -> None:
+    task = await begun(sql, workers)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -103,11 +118,11 @@ async def test_where_no_worker_is_free_in_time_it_is_said() -> None:
     await sql.close()
 
 
-async def test_no_process_is_left_when_it_is_closed_in_the_middle() -> None:
+async def test_no_process_is_left_when_it_is_closed_in_the_middle(workers: Workers) -> None:
     sql = EntitySql(workers=2, limits=LIMITS)
     sql.warm()
-    busy = await begun(sql)
+    busy = await begun(sql, workers)
     await sql.close()
     with pytest.raises(ArcusError):
         await busy
-    assert not [item for item in psutil.Process().children() if "services.nimbus.entities.sql_worker" in item.cmdline()]
+    assert not workers()

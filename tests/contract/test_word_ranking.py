@@ -170,7 +170,7 @@ async def test_the_order_and_the_scores_are_those_of_the_plain_ranking_on_both_d
     assert found_any > 200
 
 
-async def test_thousands_of_segments_of_another_tenant_change_neither_the_order_nor_the_scores(store):
+async def test_hundreds_of_segments_of_another_tenant_change_neither_the_order_nor_the_scores(store):
     own = await fill_segments(store.database, store.tenant, 100)
 
     async def found() -> list[Any]:
@@ -183,5 +183,5 @@ async def test_thousands_of_segments_of_another_tenant_change_neither_the_order_
 
     before = await found()
     assert all(before) and len({hit.score for hit in before[0]}) > 2
-    await fill_segments(store.database, store.other, 5_000, seed=SEED, words=8)
+    await fill_segments(store.database, store.other, 600, seed=SEED, words=8)
     assert await found() == before
