@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.embedded_models import reader, transcriber
+
+__all__ = ["FOLDER", "TRUTH", "reader", "real", "transcriber"]
+
 FOLDER = Path(os.environ["ARCUS_MEDIA"]) if os.environ.get("ARCUS_MEDIA") else None
 if FOLDER is not None and not (FOLDER / "ground_truth.json").is_file():
     raise pytest.UsageError(f"ARCUS_MEDIA={FOLDER} has no ground_truth.json")

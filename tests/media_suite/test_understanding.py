@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from loadtests.scores import lines_recalled, word_errors
-from ray_jobs.engines.embedded.scene_text import SceneTextReader
 from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber
 from ray_jobs.stages.audio import audio_samples
 from ray_jobs.stages.describe import hear
@@ -19,8 +18,8 @@ from ray_jobs.stages.shots import detect_shots
 from ray_jobs.stages.speakers import Speakers
 from ray_jobs.stages.subtitles import text_tracks
 from services.core.media import ShotDetectorConfig, Span, Speech
+from tests.embedded_models import sampled, unread
 from tests.media_suite.conftest import TRUTH, real
-from tests.models.test_embedded_engines import plain, sampled
 
 # Seconds; PySceneDetect's own expectations for its two clips, ground_truth.json for the others.
 CUTS = {
@@ -51,20 +50,6 @@ def test_shots_are_found_with_an_f1_of_at_least_0_8(name):
     assert boundary_scores([shot.start_time for shot in shots[1:]], truth, tolerance) >= 0.8
 
 
-@pytest.fixture(scope="module")
-def reader() -> SceneTextReader:
-    reader = SceneTextReader()
-    reader.setup()
-    return reader
-
-
-@pytest.fixture(scope="module")
-def transcriber() -> EmbeddedTranscriber:
-    engine = EmbeddedTranscriber()
-    engine.setup()
-    return engine
-
-
 def whole_sound(path: Path) -> np.ndarray:
     info = probe(path)
     return audio_samples(path, info, 0, info.duration_seconds)
@@ -73,17 +58,8 @@ def whole_sound(path: Path) -> np.ndarray:
 def test_every_line_of_the_slides_is_read_while_its_slide_is_shown(reader):
     slides = TRUTH["derived_lecture.mp4"]["slides"]
     blocks = reader.read(*sampled(real("derived_lecture.mp4"), 2.0), 54.1)
-    missing = [
-        text
-        for slide in slides
-        for text in (slide["title"], *slide["lines"])
-        if not any(
-            plain(text) == plain(line) and block.start_time < slide["end"] and block.end_time > slide["start"]
-            for block in blocks
-            for line in block.text.splitlines()
-        )
-    ]
-    assert missing == []
+    shown = [([slide["title"], *slide["lines"]], slide["start"], slide["end"]) for slide in slides]
+    assert unread(blocks, shown) == []
     assert [block.headline for block in blocks] == [slide["title"] for slide in slides]
 
 

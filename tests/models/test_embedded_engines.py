@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from pathlib import Path
 
@@ -11,34 +10,11 @@ import numpy as np
 import pytest
 
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
-from ray_jobs.engines.embedded.scene_text import SceneTextReader
 from services.core.errors import ArcusError
+from tests.embedded_models import sampled, unread
 from tests.media import clip, scenes
 
 LECTURE = Path(__file__).parents[2] / "examples" / "lecture"
-
-
-def sampled(path: Path, every_seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    import av
-
-    images, times = [], []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            if not times or frame.time >= times[-1] + every_seconds - 0.001:
-                images.append(frame.to_ndarray(format="rgb24"))
-                times.append(frame.time)
-    return np.stack(images), np.array(times)
-
-
-def plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-@pytest.fixture(scope="module")
-def reader() -> SceneTextReader:
-    reader = SceneTextReader()
-    reader.setup()
-    return reader
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +27,8 @@ def embedder() -> EmbeddedEmbedder:
 def test_every_line_of_the_slides_is_read_while_its_slide_is_shown(reader):
     slides = json.loads((LECTURE / "lecture.json").read_text())
     blocks = reader.read(*sampled(LECTURE / "lecture.mp4", 4.0), slides[-1]["end_time"])
-    missing = [
-        text
-        for slide in slides
-        for text in (slide["title"], *slide["lines"])
-        if not any(
-            plain(text) == plain(line) and block.start_time < slide["end_time"] and block.end_time > slide["start_time"]
-            for block in blocks
-            for line in block.text.splitlines()
-        )
-    ]
-    assert missing == []
+    shown = [([slide["title"], *slide["lines"]], slide["start_time"], slide["end_time"]) for slide in slides]
+    assert unread(blocks, shown) == []
     assert len(blocks) == len(slides)
     assert [block.headline for block in blocks] == [slide["title"] for slide in slides]
 

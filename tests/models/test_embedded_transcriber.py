@@ -1,13 +1,13 @@
 """Speech of recordings, and none where nobody speaks."""
 
 import json
-import re
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from loadtests.scores import word_errors
 from ray_jobs.engines.embedded.transcriber import EmbeddedTranscriber, within
 from services.core.errors import ArcusError, Reason
 from services.core.media import Span
@@ -16,32 +16,12 @@ from tests.media import clip, recordings
 LECTURE = Path(__file__).parents[2] / "examples" / "lecture"
 
 
-@pytest.fixture(scope="module")
-def transcriber() -> EmbeddedTranscriber:
-    engine = EmbeddedTranscriber()
-    engine.setup()
-    return engine
-
-
 def heard(path: Path) -> np.ndarray:
     """int16 [n] at 16 kHz, mono."""
     resampler = av.AudioResampler("s16", "mono", 16_000)
     with av.open(str(path)) as container:
         parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
     return np.concatenate([part.to_ndarray()[0] for part in [*parts, *resampler.resample(None)]])
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z']+", text.lower())
-
-
-def word_errors(said: list[str], found: list[str]) -> int:
-    row = list(range(len(found) + 1))
-    for i, word in enumerate(said, 1):
-        before, row[0] = row[:], i
-        for j, other in enumerate(found, 1):
-            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (word != other))
-    return row[-1]
 
 
 def test_the_example_lecture_is_heard_segment_by_segment(transcriber: EmbeddedTranscriber) -> None:
@@ -54,15 +34,15 @@ def test_the_example_lecture_is_heard_segment_by_segment(transcriber: EmbeddedTr
         padded = samples[round(start * 16_000) : round((span.end_time + 1) * 16_000)]
         speech = within(span, transcriber.transcribe(padded, 16_000, start))
         assert all(span.start_time <= item.start_time and item.end_time <= span.end_time for item in speech)
-        errors += word_errors(words(chapter["speech"]), [w for item in speech for w in words(item.text)])
-        total += len(words(chapter["speech"]))
+        wrong, of = word_errors(chapter["speech"], " ".join(item.text for item in speech))
+        errors, total = errors + wrong, total + of
     assert errors / total <= 0.20
 
 
 def test_what_the_voices_say_is_heard(transcriber: EmbeddedTranscriber) -> None:
-    said = words(recordings.said("speech.flac"))
     found = transcriber.transcribe(heard(clip("speech.flac")))
-    assert word_errors(said, [word for item in found for word in words(item.text)]) / len(said) <= 0.25
+    wrong, of = word_errors(recordings.said("speech.flac"), " ".join(item.text for item in found))
+    assert wrong / of <= 0.25
 
 
 @pytest.mark.parametrize("name", ["tune.ogg", "screencast.webm", "moving.avi", "mpeg4.avi"])

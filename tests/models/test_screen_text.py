@@ -23,13 +23,6 @@ SHOWN = (3.3, 4.4)  # between the frames that stand for the segment, at 1, 3, 5 
 SECOND_SLIDE = 6.2
 
 
-@pytest.fixture(scope="module")
-def reader() -> SceneTextReader:
-    reader = SceneTextReader()
-    reader.setup()
-    return reader
-
-
 def test_a_line_that_stays_a_second_is_read_with_its_time(reader: SceneTextReader, tmp_path: Path) -> None:
     plain, more = slide("Bread", ("Flour and water",), SIZE), slide("Bread", ("Flour and water", "Yeast"), SIZE)
     oven = slide("The Stone Oven", ("260 degrees",), SIZE)

@@ -72,13 +72,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {tenant: clip(folder / tenant, text) for tenant, text in WORDS.items()}
 
 
-@pytest.fixture(scope="module")
-def reader() -> SceneTextReader:
-    reader = SceneTextReader()
-    reader.setup()
-    return reader
-
-
 @pytest.fixture(params=["folder", "s3"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param == "folder":
