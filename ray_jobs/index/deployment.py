@@ -62,10 +62,10 @@ class IndexReplica:
         return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
 
     async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
+        if len(request.searches) + sum(group.count for group in request.groups) > BATCH_QUERIES:
+            raise invalid(f"At most {BATCH_QUERIES} searches can be made in one call.", field="searches")
         asked = [query for search in request.searches for query in queries(search, self._dimensions)]
         asked += [query for group in request.groups for query in queries(group, self._dimensions, group.count)]
-        if len(asked) > BATCH_QUERIES:
-            raise invalid(f"At most {BATCH_QUERIES} searches can be made in one call.", field="searches")
         if not asked:
             return pb.SearchManyResponse()
         min_sequence = max(search.min_sequence for search in (*request.searches, *request.groups))
