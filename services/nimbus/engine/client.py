@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -132,7 +132,7 @@ class EngineClient:
 
     async def _embed(self, application: str, texts: list[Text]) -> Sequence[SpaceVector]:
         request = pb.EmbedRequest(texts=[text for text, _ in texts])
-        metadata = self._metadata(application, next((carried for _, carried in texts if carried), ()))
+        metadata = self._metadata(application, _first(carried for _, carried in texts))
 
         async def call(seconds: float) -> pb.EmbedResponse:
             stub = pb_grpc.EmbedServiceStub(self._channel())
@@ -203,7 +203,7 @@ class EngineClient:
         return found(await stub.Search(request, metadata=metadata, timeout=seconds))
 
     async def _call_shard_for_many(self, shard: int, searches: list[Search], seconds: float) -> Sequence[Found]:
-        metadata = self._metadata(f"index-{shard}", next((search.carried for search in searches if search.carried), ()))
+        metadata = self._metadata(f"index-{shard}", _first(search.carried for search in searches))
         stub = pb_grpc.IndexServiceStub(self._channel())
         groups = Groups(searches)
         reply = await stub.SearchMany(groups.request(), metadata=metadata, timeout=seconds)
@@ -274,3 +274,8 @@ class EngineClient:
         metadata = (("application", application), ("x-arcus-secret", self._secret), *carried)
         request_id = get_contextvars().get("request_id")
         return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
+
+
+def _first(carried: Iterable[Metadata]) -> Metadata:
+    """A call that is shared stands in the trace of the first that has one."""
+    return next(filter(None, carried), ())
