@@ -68,6 +68,8 @@ async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
             await journeys.close()
         if system.claimed:
             made = replace(made, claims=await asyncio.to_thread(system.claimed))
+        if system.unsound and any(objective.measure == "unsound" for objective in scenario.objectives):
+            made = replace(made, unsound=await asyncio.to_thread(system.unsound))
         if system.engine:
             usage = await usage_of_written(session, system.http[0], system.engine, tenants.values())
             made = replace(made, usage_of_written=usage)

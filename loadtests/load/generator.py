@@ -32,6 +32,7 @@ class Run:
     cpu_share: float  # of one core, which is what the generator's loop has
     saturation: Saturation = field(default_factory=Saturation)
     usage_of_written: float | None = None
+    unsound: int | None = None
     claims: Claims | None = None
     killed: tuple[int, ...] = ()  # processes, by each fault of the scenario
 

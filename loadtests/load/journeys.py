@@ -18,11 +18,12 @@ from loadtests.load.generator import Clock, RefusedError, WrongAnswerError
 from loadtests.load.heard import STOPPING, Heard
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Order, Scenario, Script
-from loadtests.load.target import Target, Tenant, upload
+from loadtests.load.target import Target, Tenant, until_done, upload
 
 CUT_AFTER = 5  # events, of a stream that is taken up again
 LEFT_AFTER = 8  # events, the first words among them
 SLOW_SECONDS = 0.2  # that a slow reader takes for an event
+READ_SECONDS = 2.0  # until it is asked again whether a file is read, of hundreds at once
 AGAIN_SECONDS = 0.5  # until a stream that broke is asked for again
 TOKENS_PER_MESSAGE = 2
 REFUSED = (402, 429, 503, 509)
@@ -231,6 +232,20 @@ class Journeys:
         async with self._session.get(path, headers=tenant.headers) as reply:
             if reply.status != 404:
                 raise WrongAnswerError(f"a deleted file is told with {reply.status}")
+
+    async def _store(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A file until it is acknowledged, and until it is found, read, and as long as it was sent. It stays."""
+        data = self._target.clip.data
+        form = aiohttp.FormData()
+        form.add_field("file", data, filename=f"stored-{order.number}.mp4", content_type="video/mp4")
+        async with self._session.post(f"{self._target.http[0]}/files", data=form, headers=tenant.headers) as reply:
+            await _check_status(reply)
+            id = (await reply.json())["id"]
+        outcome.first_event_seconds, outcome.bytes = clock(), len(data)
+        url = f"{self._target.http[0]}/files/{id}"
+        file = await until_done(self._session, url, tenant.headers, READ_SECONDS)
+        if (file["bytes"], file["filename"]) != (len(data), f"stored-{order.number}.mp4"):
+            raise WrongAnswerError(f"of {len(data)} bytes {file['bytes']} are told, of {file['filename']}")
 
     async def _cut_upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Half of a file, and the connection ends; nothing of it may be told."""

@@ -18,11 +18,11 @@ from services.core.tenants.plans import Limits
 
 JourneyName = Literal[
     "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "outlast_grpc", "go_on", "slow", "cancel", "search",
-    "list", "upload", "cut_upload",
+    "list", "upload", "store", "cut_upload",
 ]  # fmt: skip
 OF_ONE_REQUEST: set[JourneyName] = {"answer", "answer_grpc", "leave", "leave_grpc", "slow"}
 LEAVES: set[JourneyName] = {"leave", "leave_grpc"}  # ask the engine what it still writes
-OF_VIDEOS: set[JourneyName] = {"search", "list", "upload", "cut_upload"}
+OF_VIDEOS: set[JourneyName] = {"search", "list", "upload", "store", "cut_upload"}
 Part = Literal["front", "engines", "index", "ingest", "postgres"]
 OF_WHOLE: set[Part] = {"front", "engines", "index", "ingest"}
 OF_FRONTS: set[Part] = {"front", "postgres"}
@@ -169,6 +169,8 @@ class Scenario(_Closed):
             raise ValueError(
                 f"what is admitted is counted by journeys of one request, which {', '.join(sorted(bad))} are not"
             )
+        if self.system.fronts > 1 and "unsound" in measures:
+            raise ValueError("several fronts alone keep no videos, of which unsound tells")
         if bad := set(self.system.limits) - set(self.tenants):
             raise ValueError(f"limits are of {', '.join(sorted(bad))}, who is not there")
         return self
@@ -204,6 +206,7 @@ OF_RUN = (
     "claim_p99_seconds",  # of the workers at a backlog
     "claim_fairness",  # Jain's index over its tenants
     "claimed_twice",  # jobs of it
+    "unsound",  # what `arcus verify` finds when it is over, also of objects that are new
     "usage_of_written",  # output tokens of usage records ÷ those that the engine wrote
 )
 

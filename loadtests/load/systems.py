@@ -20,6 +20,7 @@ from sqlalchemy import update
 
 from loadtests.load.backlog import Claims, Workers, queue_up
 from loadtests.load.scenario import Fault, OwnSystem, Part, Scenario
+from loadtests.load.stored import unsound_of
 from loadtests.processes import named
 from loadtests.running import running_system
 from loadtests.scale import postgres
@@ -62,6 +63,7 @@ class Doors:
     make: Callable[[Fault], int] | None = None  # a fault: how many processes it ended; in a system of the run's own
     engine: str = ""  # where the scripted engine tells what it writes: `scripted_engine`
     keeps_videos: bool = True
+    unsound: Callable[[], int] | None = None  # what does not fit together of what is stored, once nobody asks any more
     claimed: Callable[[], Claims] | None = None  # ends the workers at a backlog, and tells what they claimed
 
 
@@ -107,7 +109,10 @@ def _whole_system(names: Sequence[str]) -> Iterator[Doors]:
     settings = {**ROOMY, **LEASE, "ARCUS_ROLES": SCRIPTED_ANSWERS, "ARCUS_METRICS_PORT": str(metrics_port)}
     with running_system(settings) as system:
         keys = asyncio.run(_new_keys(system.settings.database, names))
-        yield Doors([system.url], [system.grpc], keys, [_page(metrics_port)], partial(_make, system.pid))
+        unsound = partial(unsound_of, system.settings)
+        yield Doors(
+            [system.url], [system.grpc], keys, [_page(metrics_port)], partial(_make, system.pid), unsound=unsound
+        )
 
 
 class Fronts:

@@ -54,7 +54,7 @@ async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str
         file_id = await upload(session, http, headers, clip)
         added = session.post(f"{http}/collections/{collection_id}/media", json={"file_id": file_id}, headers=headers)
         await _json(added)
-    await _until_done(session, f"{http}/collections/{collection_id}/media/{file_id}", headers)
+    await until_done(session, f"{http}/collections/{collection_id}/media/{file_id}", headers)
     files = await _json(session.get(f"{http}/files", params={"limit": "100"}, headers=headers))
     return Tenant(name, key, collection_id, frozenset(item["id"] for item in files["data"]))
 
@@ -64,19 +64,22 @@ async def upload(session: aiohttp.ClientSession, http: str, headers: dict[str, s
     form = aiohttp.FormData()
     form.add_field("file", clip.data, filename=clip.name, content_type="video/mp4")
     file = await _json(session.post(f"{http}/files", data=form, headers=headers))
-    await _until_done(session, f"{http}/files/{file['id']}", headers)
+    await until_done(session, f"{http}/files/{file['id']}", headers)
     return file["id"]
 
 
-async def _until_done(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> None:
+async def until_done(
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], every_seconds: float = POLL_SECONDS
+) -> dict:
+    """What it tells then. Raises INTERNAL where it has failed, TimeoutError where that takes too long."""
     async with asyncio.timeout(PREPARE_SECONDS):
         while True:
             state = await _json(session.get(url, headers=headers))
             if state["status"] == "completed":
-                return
+                return state
             if state["status"] == "failed":
                 raise ArcusError(Reason.INTERNAL, f"{url} failed: {state}")
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(every_seconds)
 
 
 async def _json(request: aiohttp.client._RequestContextManager) -> dict:

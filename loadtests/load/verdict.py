@@ -126,6 +126,7 @@ def of_run(scenario: Scenario, run: Run) -> dict[str, float | None]:
         "admitted_of_least": let_in and let_in[1],
         "goodput_kept": goodput_kept(scenario, run.outcomes),
         **_of_claims(scenario, run.claims),
+        "unsound": run.unsound,
         "usage_of_written": run.usage_of_written,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -13,10 +14,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arcus.engine.v1.engine_pb2 import GenerateRequest
 
+from loadtests.load import stored
 from loadtests.load.__main__ import main
 from loadtests.load.accounts import usage_of_written
 from loadtests.load.backlog import Claims, claim, queue_up
-from loadtests.load.generator import Run
+from loadtests.load.generator import Run, WrongAnswerError
 from loadtests.load.journeys import Journeys
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import MEMORY, Saturation
@@ -26,7 +28,9 @@ from loadtests.load.systems import together
 from loadtests.load.target import Clip, Target, Tenant
 from loadtests.load.verdict import judge
 from services.core.errors import ArcusError
+from services.core.settings import Settings
 from services.core.store.database import Database
+from services.core.store.objects import Objects
 from tests.contract.postgres_server import migrate
 from tests.waiting import turns_of_the_loop
 
@@ -50,6 +54,7 @@ def test_scenarios_of_a_whole_system_share_one_and_each_of_several_fronts_has_it
     [
         ({"system": {"fronts": 2}, "journeys": {"answer": 1, "search": 1}}, "no videos, which search need"),
         ({"journeys": {"leave": 1}}, "leave ask the engine"),
+        ({"system": {"fronts": 2}, "objectives": [{"measure": "unsound", "at_most": 0}]}, "of which unsound tells"),
         ({"system": {"limits": {"first": {"requests_per_minute": 1}}}}, "are set on several fronts"),
         ({"system": {"fronts": 2, "limits": {"nobody": {"requests_per_minute": 1}}}}, "limits are of nobody"),
         (
@@ -301,3 +306,41 @@ async def test_requests_go_to_the_fronts_in_turn_and_a_user_who_leaves_waits_unt
     assert asked == [0, 1, 0]
     for runner in runners:
         await runner.cleanup()
+
+
+async def test_an_upload_that_is_kept_is_found_as_long_as_it_was_sent_or_is_wrong():
+    told = {"bytes": 4}
+
+    async def taken(request: web.Request) -> web.Response:
+        part = await (await request.multipart()).next()
+        told["filename"] = part.filename
+        return web.json_response({"id": "f"})
+
+    async def file(request: web.Request) -> web.Response:
+        return web.json_response({"status": "completed", **told})
+
+    app = web.Application()
+    app.add_routes([web.post("/files", taken), web.get("/files/f", file)])
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        tenant = Tenant("first", "a key", "", frozenset())
+        target = Target((str(server.make_url("")).rstrip("/"),), (), Clip("", b"clip"), {"first": tenant})
+        journeys = Journeys(scenario(journeys={"store": 1}), target, session)
+        for length, wrong in ((4, False), (3, True)):
+            told["bytes"], outcome = length, Outcome(order())
+            with pytest.raises(WrongAnswerError) if wrong else nullcontext():
+                await journeys.start(Order(3, 0.0, "first", "store", True), outcome, lambda: 1.0)
+            assert outcome.bytes == 4 and told["filename"] == "stored-3.mp4"
+        await journeys.close()
+
+
+async def test_what_no_row_names_is_unsound_however_new_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stored, "SETTLED_SECONDS", 0.0)
+    settings = Settings(data_dir=tmp_path)
+    await migrate(settings.database)
+    assert await asyncio.to_thread(stored.unsound_of, settings) == 0
+    await Objects(settings.objects).put("tenants/t/files/f/half", b"half")
+    assert await asyncio.to_thread(stored.unsound_of, settings) == 1
+    made = [Outcome(order(), 0.0, "completed")]
+    asked = scenario(objectives=[{"measure": "unsound", "at_most": 0}])
+    for found, word in ((1, "FAIL"), (0, "PASS"), (None, "INVALID")):
+        assert judge(asked, Run(made, 10.0, 0.1, unsound=found)).word == word
