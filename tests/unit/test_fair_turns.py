@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadtests.fairness import GOAL, TIMES, Traffic
 from services.core.engines.fair_turns import REMEMBERED_SECONDS, FairTurns
 from services.core.errors import ArcusError, Reason
-from services.simulation.virtual_time import VirtualLoop
+from services.simulation.virtual_time import VirtualLoop, simulate
 
 
 class Caller:
@@ -115,6 +116,20 @@ async def test_a_tenant_that_runs_less_than_its_share_finds_a_place_that_others_
     await asyncio.gather(*tasks)
 
 
+async def test_one_more_place_is_left_after_a_request_that_found_none():
+    caller = Caller(FairTurns(16, 100))
+    tasks = [caller.ask("loud") for _ in range(30)]
+    await caller.settle()
+    for more in (1, 2):
+        tasks += [caller.ask("quiet") for _ in range(2 * more - 1)]
+        await caller.settle()  # the last of them finds no place
+        for _ in range(3 * more):
+            await caller.end_one()
+        assert 16 - len(caller.ends) == 1 + more
+    assert Counter(await caller.end_all()) == {"loud": 30, "quiet": 4}
+    await asyncio.gather(*tasks)
+
+
 async def test_tenants_that_ask_for_more_than_their_shares_fill_all_places_together():
     caller = Caller(FairTurns(8, 100))
     tasks = [caller.ask(tenant) for tenant in ("first", "second") for _ in range(20)]
@@ -145,6 +160,14 @@ def test_who_is_alone_again_has_all_places():
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(play()) == 9
+
+
+def test_beside_one_that_asks_ten_times_its_share_the_p99_of_a_first_token_at_most_doubles():
+    alone = simulate(Traffic(16, apart=True).run(0, questions=600))
+    beside = simulate(Traffic(16, apart=True).run(TIMES, questions=600))
+    assert len(beside.first_seconds) == len(alone.first_seconds) > 500
+    assert beside.p99_seconds <= GOAL * alone.p99_seconds
+    assert beside.share_of("loud") > 0.7
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,7 +2,8 @@
 
 Deficit round robin (Shreedhar and Varghese, 1995): tenants that wait are served in a circle, each for as many tokens as the
 others, whatever it asks at once and however long its requests are. Of the places, a few are left to tenants who run less than
-their share, so that one who asks little finds a place beside one who asks for all of them, and does not wait for an end.
+their share, so that one who asks little finds a place beside one who asks for all of them, and does not wait for an end: as few
+as it takes, one more after each such request that finds none, and fewer again while none has to wait.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from services.core.errors import ArcusError, Reason
 QUANTUM_TOKENS = (
     64  # that a tenant may begin in one round: fewer than a request has, so that one has not many turns in a row
 )
-LEFT_FREE = 16  # one place of so many, and at least one of several
+WAIT_SHARE = 1 / 500  # of the requests that places are left to: well below what a p99 tells
 REMEMBERED_SECONDS = 60.0  # that a tenant counts for the shares after it asked
 
 
@@ -52,7 +53,7 @@ class FairTurns:
         self._running = 0
         self._waiting = 0
         self._circle: OrderedDict[str, _Tenant] = OrderedDict()  # those that wait; the first one is being served
-        self._left_free = max(running // LEFT_FREE, 1) if running > 1 else 0
+        self._left_free = 1.0  # places, as a mean
         self._places: Counter[str] = Counter()  # of those that run
         self._asked_at: OrderedDict[str, float] = OrderedDict()  # who asked last is last
 
@@ -67,6 +68,7 @@ class FairTurns:
         Where no more can wait, the tenant with the most tokens waiting loses its newest request. Raises LIMIT_EXCEEDED.
         """
         self._remember(tenant_id)
+        self._learn_left_free(tenant_id)
         if not self._circle and self._may_run_more(tenant_id):
             self._take_place(tenant_id)
         else:
@@ -83,11 +85,22 @@ class FairTurns:
         while next(iter(self._asked_at.values())) < now - REMEMBERED_SECONDS:
             self._asked_at.popitem(last=False)
 
+    def _learn_left_free(self, tenant_id: str) -> None:
+        """Goes to where WAIT_SHARE of the requests that places are left to find none (Robbins and Monro, 1951)."""
+        if len(self._asked_at) < 2:
+            self._left_free = 1.0
+        elif self._is_below_share(tenant_id) and tenant_id not in self._circle:
+            step = 1 if self._running >= self._most_running else -WAIT_SHARE
+            self._left_free = min(max(self._left_free + step, 1), self._most_running / 2)
+
+    def _is_below_share(self, tenant_id: str) -> bool:
+        return self._places[tenant_id] < max(self._most_running / len(self._asked_at), 1)
+
     def _may_run_more(self, tenant_id: str) -> bool:
         free = self._most_running - self._running
-        if free > self._left_free or len(self._asked_at) < 2:
+        if len(self._asked_at) < 2:
             return free > 0
-        return free > 0 and self._places[tenant_id] < max(self._most_running / len(self._asked_at), 1)
+        return free - 1 >= self._left_free or (free > 0 and self._is_below_share(tenant_id))
 
     def _take_place(self, tenant_id: str) -> None:
         self._running += 1
