@@ -18,7 +18,7 @@ def print_plan(load: Load, *, on_gpu: bool) -> None:
         print(f"  {line}")
     print("\nrates")
     for rate in found.rates:
-        print(f"  {rate.value:,.4g} {rate.unit} on {rate.hardware}: {rate.source} ({rate.date})")
+        print(f"  {rate}")
 
 
 def _amount(need: Need) -> str:

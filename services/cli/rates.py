@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 OWN = "loadtests/RESULTS.md"
+MEASURED = Path(__file__).with_name("measured_rates.json")
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,16 @@ class Rate:
     source: str
     date: str
     quoted: str
+    at_least: bool = False  # what was asked ended before it was too much
+
+    def __str__(self) -> str:
+        least = "at least " if self.at_least else ""
+        return f"{least}{self.value:,.4g} {self.unit} on {self.hardware}: {self.source} ({self.date})"
+
+
+def measured_rates(path: Path = MEASURED) -> dict[str, Rate]:
+    """Those of Arcus itself, by what they are of: `python -m loadtests.sweep --write` writes some of them."""
+    return {name: Rate(**fields) for name, fields in json.loads(path.read_text()).items()}
 
 
 # Where Arcus's own GPU figures are still to come (loadtests/gpu.py makes them), the published ones of others with like models.
@@ -35,14 +48,6 @@ RATES: dict[str, Rate] = {
     "transcribe": Rate(
         216, "video seconds/s", "one A100 80 GB", "Open ASR Leaderboard, whisper-large-v3-turbo, RTFx", "2026-11", "216"
     ),
-    "decode": Rate(
-        3267,
-        "1080p frames/s",
-        "the decoders of one H100",
-        f"{OWN}: NVDEC by itself, H.264 of 20 Mbit/s, 8 streams",
-        "November 2026",
-        "3,267",
-    ),
     "answer": Rate(
         5103,
         "answer tokens/s",
@@ -51,21 +56,5 @@ RATES: dict[str, Rate] = {
         "2025-09",
         "5103",
     ),
-    "everything on a core": Rate(
-        216 / 108,
-        "video seconds/s",
-        "one CPU core",
-        f"{OWN}: ingest of 4 × the example, 54 s each",
-        "2026-11-24",
-        "108",
-    ),
-    "screen text and decoding on a core": Rate(
-        216 / 32,
-        "video seconds/s",
-        "one CPU core",
-        f"{OWN}: the same without speech",
-        "2026-11-24",
-        "32",
-    ),
-    "questions of a front": Rate(80, "questions/s", "one CPU core", f"{OWN}: first token added", "2026-11-25", "80"),
+    **measured_rates(),
 }

@@ -159,6 +159,5 @@ def print_simulation(setup: Setup) -> bool:
         "  tenants ask as 1, 1/2, 1/3 …; lengths are exponential; the peak is at noon; the split of GPUs is by the load"
     )
     for name in ("describe", "transcribe", "embed", "answer", "questions of a front"):
-        rate = RATES[name]
-        print(f"  {rate.value:,.4g} {rate.unit} on {rate.hardware}: {rate.source} ({rate.date})")
+        print(f"  {RATES[name]}")
     return not problems

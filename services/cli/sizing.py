@@ -83,6 +83,7 @@ def plan(load: Load, *, on_gpu: bool = True, rates: Mapping[str, Rate] = RATES) 
         needs.append(Need(what, amount, unit, f"{demand} ÷ {rates[rate].value:,.4g} {rates[rate].unit}"))
         return amount
 
+    dimensions = DIMENSIONS["gpu" if on_gpu else "cpu"]
     video = f"{ingest:,.3g} video seconds/s at the peak"
     machines: list[Need] = []
     if on_gpu:
@@ -111,8 +112,13 @@ def plan(load: Load, *, on_gpu: bool = True, rates: Mapping[str, Rate] = RATES) 
         "front", load.questions_per_second / rates["questions of a front"].value, "core", "questions of a front",
         f"{load.questions_per_second:,.3g} questions/s",
     )  # fmt: skip
+    shards = max(1, math.ceil(_index_bytes(load, dimensions) / INDEX_BYTES_PER_SHARD))
+    cores += need(
+        "index", load.questions_per_second * shards / rates["searches of a shard"].value, "core", "searches of a shard",
+        f"{load.questions_per_second:,.3g} questions/s in each of {shards} shards",
+    )  # fmt: skip
     machines.append(Need("CPU cores", max(2, math.ceil(cores / load.use)), "", f"at {load.use:.0%} use, 2 at least"))
-    machines += _kept(load, DIMENSIONS["gpu" if on_gpu else "cpu"])
+    machines += _kept(load, dimensions, shards)
     return Plan(tuple(needs), tuple(machines), tuple(rates[name] for name in names), _assumptions(load, on_gpu))
 
 
@@ -121,15 +127,25 @@ def gpus_of(load: Load) -> int:
     return max(1, next(int(need.amount) for need in plan(load).machines if need.what == "GPUs of 80 GB"))
 
 
-def _kept(load: Load, dimensions: int) -> list[Need]:
-    seconds = load.videos_per_day * load.minutes_per_video * 60 * load.days_kept
-    vectors = seconds / SEGMENT_SECONDS * PIECES
-    index_bytes = vectors * dimensions * 4 * VECTOR_OVERHEAD
+def _stored_seconds(load: Load) -> float:
+    return load.videos_per_day * load.minutes_per_video * 60 * load.days_kept
+
+
+def _vectors(load: Load) -> float:
+    return _stored_seconds(load) / SEGMENT_SECONDS * PIECES
+
+
+def _index_bytes(load: Load, dimensions: int) -> float:
+    return _vectors(load) * dimensions * 4 * VECTOR_OVERHEAD
+
+
+def _kept(load: Load, dimensions: int, shards: int) -> list[Need]:
+    seconds, vectors = _stored_seconds(load), _vectors(load)
     stored = seconds * MEGABITS_PER_SECOND * 1e6 / 8
     count = f"{vectors:,.4g} vectors × {dimensions}"
     return [
-        Need("index memory", index_bytes / 2**30, "GiB", count),
-        Need("index shards", max(1, math.ceil(index_bytes / INDEX_BYTES_PER_SHARD)), "", "of 32 GiB at most"),
+        Need("index memory", _index_bytes(load, dimensions) / 2**30, "GiB", count),
+        Need("index shards", shards, "", "of 32 GiB at most"),
         Need("object storage", stored / 1e12, "TB", f"{seconds:,.4g} s of video"),
     ]
 
@@ -139,6 +155,7 @@ def _assumptions(load: Load, on_gpu: bool) -> tuple[str, ...]:
         f"videos of {load.minutes_per_video:g} minutes at {MEGABITS_PER_SECOND} Mbit/s, kept {load.days_kept:g} days",
         f"the busiest hour brings {load.peak:g} × the mean; machines are busy {load.use:.0%} of it",
         f"segments of {SEGMENT_SECONDS} s with {PIECES} vectors each",
+        "a question searches each shard once, as the shard that was measured is searched; larger ones search by lists",
     )
     if not on_gpu:
         return (*common, "the embedded engines, which quote instead of writing: an answer costs the front alone")

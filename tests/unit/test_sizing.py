@@ -43,6 +43,14 @@ def test_the_parts_follow_from_the_rates():
     assert found["object storage"] == pytest.approx(seconds * 5e6 / 8 / 1e12)
 
 
+def test_each_question_searches_every_shard():
+    one, many = LOAD, replace(LOAD, videos_per_day=2_000_000)
+    per_core = RATES["searches of a shard"].value
+    assert amounts(one)["index"] == pytest.approx(3 / per_core)
+    assert amounts(many)["index"] == pytest.approx(3 * amounts(many)["index shards"] / per_core)
+    assert amounts(many)["index shards"] > 1
+
+
 def test_twice_the_load_takes_twice_as_much():
     large = replace(LOAD, videos_per_day=100_000, questions_per_second=200)
     twice = replace(large, videos_per_day=200_000, questions_per_second=400)

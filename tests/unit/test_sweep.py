@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
+from loadtests.knees.found import write_rate
+from loadtests.knees.steps import Step, Swept, at_rate, found, kept, knee, rates, step_of
+from loadtests.knees.worker import Reading, found_of
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Objective, Scenario, schedule
 from loadtests.load.verdict import judge
-from loadtests.sweep import Step, at_rate, kept, knee, rates, step_of
+from services.cli.rates import RATES, measured_rates
 from services.core.errors import ArcusError
 
 
@@ -42,6 +48,31 @@ def test_beyond_the_knee_goodput_is_held_to_that_at_the_knee():
             kept(few, beyond)
 
 
+def test_the_rate_of_a_core_is_written_where_a_plan_reads_it_and_says_whether_it_is_the_knee(tmp_path: Path):
+    swept = Swept(
+        lambda rate: step(rate, rate), "front", "questions/s", 1, "questions of a front", "a front, `answers`"
+    )
+    steps = [replace(step(10, 10), cores=0.2), replace(step(15, 14.8), cores=0.4), replace(step(22, 16), cores=0.5)]
+    path = tmp_path / "rates.json"
+    path.write_text(json.dumps({"other": asdict(RATES["decode"])}))
+    for made, told in ((steps, "37.5 questions/s"), (steps[:2], "at least 37.5 questions/s")):
+        per_core = found(swept, made)
+        assert per_core is not None and per_core.quoted in per_core.row(1.0, 2.0)
+        write_rate(per_core, path)
+        assert str(measured_rates(path)["questions of a front"]).startswith(
+            f"{told} on one CPU core: loadtests/RESULTS"
+        )
+        assert measured_rates(path)["other"] == RATES["decode"]
+    assert found(swept, [step(10, 4)]) is None and found(swept, [step(10, 10)]) is None
+
+
+def test_a_worker_reads_no_more_of_twice_as_many_videos_or_that_was_not_seen():
+    one, two, four = Reading(1, 54, 27.0, 40.0), Reading(2, 108, 36.0, 64.0), Reading(4, 216, 70.0, 130.0)
+    knee = found_of([one, two, four])
+    assert knee.per_core == pytest.approx(216 / 130) and not knee.at_least and "3.09 video seconds/s of 4" in knee.steps
+    assert found_of([one, two]).at_least
+
+
 def test_rates_rise_to_the_last_and_what_does_not_rise_is_refused():
     assert list(rates(5, 2, 25)) == [5, 10, 20]
     for first, factor, last, told in (
@@ -70,4 +101,4 @@ def test_a_step_counts_what_met_its_objectives_by_the_time_in_which_it_was_asked
     found = step_of(scenario, judge(scenario, run), run)
     assert found.asked_per_second == pytest.approx(len(outcomes) / 10)
     assert found.good_per_second == pytest.approx(found.asked_per_second / 2, rel=0.06)
-    assert found.first_token_p95_seconds == 3.0 and not found.follows
+    assert found.p95_seconds == 3.0 and not found.follows
