@@ -55,7 +55,11 @@ def test_twice_the_load_takes_twice_as_much():
     large = replace(LOAD, videos_per_day=100_000, questions_per_second=200)
     twice = replace(large, videos_per_day=200_000, questions_per_second=400)
     for what, amount in amounts(large).items():
-        assert amounts(twice)[what] == pytest.approx(2 * amount, rel=0.02)
+        times = 4 if what == "index" else 2  # twice the questions, each of which searches twice as many shards
+        if what != "CPU cores":
+            assert amounts(twice)[what] == pytest.approx(times * amount, rel=0.02)
+    cores = sum(amounts(twice)[what] for what in ("screen text", "front", "index"))
+    assert amounts(twice)["CPU cores"] == math.ceil(cores / twice.use)
 
 
 def test_decoding_asks_for_gpus_where_it_needs_more_than_all_the_rest():
