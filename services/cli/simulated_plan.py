@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from services.cli.calibration import Calibration, measured_calibration
 from services.cli.rates import RATES
 from services.cli.sizing import PROMPT_TOKEN_COST, PROMPT_TOKENS, SECONDS_PER_DAY, SMALLEST_GPU_SHARE, Load, plan
 from services.core.engines.config import VllmOptions
@@ -150,7 +151,7 @@ def print_simulation(setup: Setup) -> bool:
     buys, _ = most_held(setup, machines_of(more)) if more.gpus <= MOST_GPUS else (held, [])
     print(f"one more GPU: {buys:.2f} × the load ({buys / held - 1:+.0%})")
     print("\nhow far to trust it")
-    print("  calibration: none on these machines; rates are those below, every figure is extrapolated")
+    _print_calibration(measured_calibration(), machines, result)
     print(f"  promised: p95 of the first token {MOST_FIRST_TOKEN_SECONDS:g} s, of understanding {MOST_UNDERSTOOD_SECONDS:g} s, "
           f"refused {MOST_REFUSED:.1%}")  # fmt: skip
     print("  whose turn it is: the product's own code for claims and engines; not in it: limits of plans, batches, "
@@ -161,3 +162,18 @@ def print_simulation(setup: Setup) -> bool:
     for name in ("describe", "transcribe", "embed", "answer", "questions of a front"):
         print(f"  {RATES[name]}")
     return not problems
+
+
+def _print_calibration(calibration: Calibration, machines: Machines, result: Result) -> None:
+    of = f"{calibration.engines} engine of {calibration.places} places, {calibration.waiting} that wait"
+    print(f"  calibrated {calibration.date} on {calibration.hardware}: {calibration.fronts} fronts, {of}; its knee is "
+          f"{calibration.knee_per_second:g} answers/s")  # fmt: skip
+    print("  the same arrivals: what came, what is simulated, its error")
+    for line in calibration.table():
+        print(f"    {line}")
+    if beyond := calibration.beyond():
+        print(f"    more than a tenth: {'; '.join(beyond)}")
+    outside = calibration.outside(machines, result.engines_busy)
+    told = f"extrapolated: {'; '.join(outside)}" if outside else "as they were calibrated"
+    print(f"  questions: {told}; the rates below are those of other machines")
+    print("  videos: extrapolated: no worker was calibrated")

@@ -6,12 +6,12 @@ import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.core.engines.fair_turns import FairTurns
 from services.core.errors import ArcusError
 from services.core.jobs import TURN_SECONDS
 from services.simulation.claim_queue import ClaimQueue
-from services.simulation.day import Day
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,27 @@ class Machines:
     front_questions_per_second: float  # of one core
 
 
+class Arrivals(Protocol):
+    def arrivals(self, begin: float, end: float) -> Iterator[tuple[float, str]]:
+        """(second, tenant), of which the seconds rise."""
+        ...
+
+
 @dataclass(frozen=True)
 class Demand:
-    videos: Day
-    questions: Day
+    videos: Arrivals
+    questions: Arrivals
     video_seconds: float  # mean of an exponential law
     prompt_tokens: float  # what reading a prompt costs, in tokens written
     answer_tokens: float  # mean of an exponential law
     seed: int
+    all_alike: bool = False  # every video and every answer is as long as the mean
 
 
 @dataclass
 class Result:
     """Seconds of each video until all of it was understood, and of each question until its first token; of what is not done at
-    the end, the seconds so far.
+    the end, the seconds so far. `answered`: of each question whose answer was told whole, when, and the seconds it took.
     """
 
     videos: int = 0
@@ -51,6 +58,7 @@ class Result:
     left: int = 0  # videos that are not done at the end
     understood: list[float] = field(default_factory=list)
     first_token: list[float] = field(default_factory=list)
+    answered: list[tuple[float, float]] = field(default_factory=list)
     workers_busy: float = 0.0  # shares of the time
     engines_busy: float = 0.0
     fronts_busy: float = 0.0
@@ -101,10 +109,13 @@ class Cluster:
         loop = asyncio.get_running_loop()
         for at, tenant in arrivals:
             await asyncio.sleep(self._zero + at - loop.time())
-            video = _Video(loop.time(), self._lot.expovariate(1 / self._demand.video_seconds))
+            video = _Video(loop.time(), self._length(self._demand.video_seconds))
             self._came[id(video)] = video.came
             self.result.videos += 1
             self._add(tenant, video)
+
+    def _length(self, mean: float) -> float:
+        return mean if self._demand.all_alike else self._lot.expovariate(1 / mean)
 
     def _add(self, tenant: str, video: _Video) -> None:
         self._queue.add(tenant, video)
@@ -146,7 +157,7 @@ class Cluster:
         loop, machines, demand = asyncio.get_running_loop(), self._machines, self._demand
         came, is_told = loop.time(), False
         self.result.questions += 1
-        tokens = demand.prompt_tokens + self._lot.expovariate(1 / demand.answer_tokens)
+        tokens = demand.prompt_tokens + self._length(demand.answer_tokens)
         engine = min(self._lot.choices(range(machines.engines), k=2), key=self._asked.__getitem__)
         try:
             async with self._front:
@@ -164,6 +175,7 @@ class Cluster:
                         self.result.first_token.append(loop.time() - came)
                         is_told = True
                         await asyncio.sleep(max(0.0, tokens * machines.places / of_an_engine - reading))
+                        self.result.answered.append((loop.time() - self._zero, loop.time() - came))
                     finally:
                         self._place_seconds += loop.time() - began
             finally:

@@ -67,7 +67,15 @@ def test_what_can_not_be_simulated_says_what_to_change(setup, told):
 def test_the_command_answers_and_its_status_says_whether_it_holds():
     found = CliRunner().invoke(app, [*PLAN, "--simulate"])
     assert found.exit_code == 0, found.output
-    for part in ("holds: yes", "breaks first, beyond", "one more GPU:", "calibration: none", "NVIDIA VSS"):
+    for part in (
+        "holds: yes",
+        "breaks first, beyond",
+        "one more GPU:",
+        "calibrated 20",
+        "extrapolated: no worker",
+        "extrapolated: engines: 1 of 64 places",
+        "NVIDIA VSS",
+    ):
         assert part in found.output
     for wrong, told in ((["--simulate", "--cpu"], "leave out --cpu"), (["--gpus", "2"], "goes with --simulate")):
         refused = CliRunner().invoke(app, [*PLAN, *wrong])
