@@ -54,18 +54,24 @@ QUESTIONS = {
 
 @dataclass
 class Pauses:
-    """How long the event loop stood still, at most, while something else was awaited."""
+    """How long the event loop stood still, at most, while something else was awaited.
+
+    `longest_worked`: no longer than this process had processors meanwhile: without what other processes took.
+    """
 
     longest: float = 0.0
+    longest_worked: float = 0.0
     tick: float = field(default=0.001)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         async def look() -> None:
             while True:
-                begun = time.perf_counter()
+                begun, worked = time.perf_counter(), time.process_time()
                 await asyncio.sleep(self.tick)
-                self.longest = max(self.longest, time.perf_counter() - begun - self.tick)
+                pause = time.perf_counter() - begun - self.tick
+                self.longest = max(self.longest, pause)
+                self.longest_worked = max(self.longest_worked, min(pause, time.process_time() - worked))
 
         task = asyncio.create_task(look())
         try:

@@ -84,6 +84,7 @@ def create_app(backend: Backend) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the gate's spans; FastAPI's hold whole paths
     )
     install_error_handlers(app)
+    names = RouteNames()
     app.add_middleware(
         Gate,
         keys=backend.keys,
@@ -93,7 +94,7 @@ def create_app(backend: Backend) -> FastAPI:
         strangers=backend.strangers,
         max_question_bytes=backend.settings.max_question_bytes,
         metrics=backend.metrics,
-        route_of=RouteNames(app).of,
+        route_of=names.of,
     )
     origins = backend.settings.cors_origin_list
     if origins:  # outside the gate: a browser asks before it sends a key, and reads refusals only with these headers
@@ -123,6 +124,7 @@ def create_app(backend: Backend) -> FastAPI:
         app.include_router(router, prefix="/v1", responses=FAILURES)
     app.include_router(admin_routes(backend), prefix="/admin/v1", responses=FAILURES)
     app.include_router(admin_usage_routes(backend), prefix="/admin/v1", responses=FAILURES)
+    names.read(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from re import Pattern
 from typing import Any
 
@@ -16,9 +15,17 @@ every_route: Any = getattr(routing, "iter_route_contexts", iter)
 
 
 class RouteNames:
-    def __init__(self, app: FastAPI) -> None:
-        """`app` may get its routes later, before its first request."""
-        self._app = app
+    """Knows no route until `read`."""
+
+    def __init__(self) -> None:
+        self._of_endpoints: dict[Any, tuple[frozenset[str], str]] = {}
+        self._patterns: dict[str, Pattern[str]] = {}
+
+    def read(self, app: FastAPI) -> None:
+        """Once all routes are there. FastAPI makes them as they are first looked at: here, and not while requests wait."""
+        routes = [each for each in every_route(app.routes) if getattr(each, "endpoint", None) is not None]
+        self._of_endpoints = {each.endpoint: (frozenset(each.methods or ()), each.path or "") for each in routes}
+        self._patterns = {path: compile_path(path)[0] for _, path in self._of_endpoints.values()}
 
     def of(self, scope: Scope) -> str:
         """Of a request that was handled, or refused before its route was looked for."""
@@ -32,12 +39,3 @@ class RouteNames:
             if method in methods and self._patterns[template].match(path):
                 return methods, template
         return frozenset(), ""
-
-    @cached_property
-    def _of_endpoints(self) -> dict[Any, tuple[frozenset[str], str]]:
-        routes = [each for each in every_route(self._app.routes) if getattr(each, "endpoint", None) is not None]
-        return {each.endpoint: (frozenset(each.methods or ()), each.path or "") for each in routes}
-
-    @cached_property
-    def _patterns(self) -> dict[str, Pattern[str]]:
-        return {path: compile_path(path)[0] for _, path in self._of_endpoints.values()}

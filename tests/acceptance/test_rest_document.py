@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
+from pydantic import TypeAdapter
 
 from services.rest.app import create_app
 from services.rest.schemas.chat import ChatCompletionList
@@ -60,6 +62,13 @@ def served(front: Front) -> set[tuple[str, str]]:
 def test_every_route_is_in_the_document(front: Front, document: dict[str, Any]):
     documented = {(path, method) for path, method, _ in operations(document)}
     assert served(front) == documented and len(documented) >= 28
+
+
+def test_no_request_waits_for_routes_to_be_made(front: Front):
+    app = create_app(front.backend)
+    before = sum(isinstance(each, TypeAdapter) for each in gc.get_objects())
+    list(iter_route_contexts(app.routes))
+    assert sum(isinstance(each, TypeAdapter) for each in gc.get_objects()) == before > 100
 
 
 def test_every_operation_is_in_the_page_about_the_api(document: dict[str, Any]):

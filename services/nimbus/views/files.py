@@ -122,6 +122,7 @@ class DescribedFiles:
                 [member.description_id for member in some], with_words=view.reads_words
             )
             shown += await asyncio.to_thread(_shown, some, files, found, segments, view, write)
+            del segments  # before the next ones are read: what is there twice is looked through twice
         return listing.shown(shown)
 
     async def _check_type(self, tenant_id: str, collection_type: str, collection_id: str) -> None:
