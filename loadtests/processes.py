@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -22,7 +22,7 @@ class Usage:
     cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def total_cpu_seconds(self) -> float:
+    def totalcpu_seconds(self) -> float:
         return sum(self.cpu_seconds.values())
 
 
@@ -43,7 +43,10 @@ def named(pid: int, *words: str) -> list[psutil.Process]:
 def watched(pid: int) -> Iterator[Usage]:
     """Watches the descendants of `pid` from a thread, four times a second."""
     usage, done = Usage(), threading.Event()
-    before = {process.pid: _cpu_seconds(process) for process in psutil.Process(pid).children(recursive=True)}
+    before: dict[int, float] = {}
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            before[process.pid] = cpu_seconds(process)
     spent: dict[int, tuple[str, float]] = {}
 
     def look() -> None:
@@ -51,7 +54,7 @@ def watched(pid: int) -> Iterator[Usage]:
             try:
                 name = _name(process)
                 memory = process.memory_info()
-                spent[process.pid] = name, _cpu_seconds(process) - before.get(process.pid, 0.0)
+                spent[process.pid] = name, cpu_seconds(process) - before.get(process.pid, 0.0)
             except psutil.Error:
                 continue
             # Workers map the shared object store: it is counted once, by Ray, not by each.
@@ -76,11 +79,9 @@ def watched(pid: int) -> Iterator[Usage]:
             usage.cpu_seconds[name] = usage.cpu_seconds.get(name, 0.0) + seconds
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
+def cpu_seconds(process: psutil.Process) -> float:
+    """Raises psutil.Error where it is gone."""
+    times = process.cpu_times()
     return times.user + times.system
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from loadtests.index import index_processes
 from loadtests.index_data import COLLECTION, TENANT, clustered, near, write_shards
@@ -19,6 +18,7 @@ from loadtests.load.generator import Clock, Run, WrongAnswerError, generate
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Order, Scenario, schedule
 from loadtests.load.verdict import judge
+from loadtests.processes import cpu_seconds
 from loadtests.search import runtime
 from services.core.engines.config import parse_engine_config
 from services.core.index.embedding_log import EmbeddingLog
@@ -84,14 +84,9 @@ async def _searched(
             *(nearest.find(TENANT, [COLLECTION], query.tobytes(), LIMIT) for query in queries[:WARM_UP])
         )
         (shard,) = index_processes()
-        before = _cpu_seconds(shard)
+        before = cpu_seconds(shard)
         made = await generate(schedule(scenario), search, timeout_seconds=scenario.timeout_seconds)
-        return made, (_cpu_seconds(shard) - before) / made.seconds
+        return made, (cpu_seconds(shard) - before) / made.seconds
     finally:
         await engine.close()
         await database.close()
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system

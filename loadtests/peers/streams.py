@@ -21,6 +21,7 @@ import psutil
 
 from loadtests.peers.upstream import MODEL, question, word
 from loadtests.plain_http import posted
+from loadtests.processes import cpu_seconds
 from loadtests.running import running_system
 from ray_jobs.runtime import free_ports
 from services.cli.instance import ROOT, first_line
@@ -69,8 +70,7 @@ class Server:
         spent = 0.0
         for process in [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                spent += times.user + times.system
+                spent += cpu_seconds(process)
         return spent
 
 
