@@ -26,7 +26,7 @@ from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Order, Scenario, schedule
 from loadtests.load.systems import Doors, own_system
-from loadtests.load.verdict import MOST_CPU_SHARE, MOST_DELAY_SECONDS, percentile
+from loadtests.load.verdict import of_generator, percentile
 from services.cli.calibration import CALIBRATION, At, Calibration
 from services.core.errors import ArcusError, Reason
 from services.simulation.cluster import Cluster, Demand, Machines, Result
@@ -112,10 +112,8 @@ def simulated(scenario: Scenario, of: Alone) -> Result:
 def compared(of_knee: float, scenario: Scenario, made: Run, result: Result) -> At:
     """Raises INTERNAL where the generator was late, or an answer failed or was wrong."""
     delay = statistics.median(outcome.delay_seconds for outcome in made.outcomes)
-    if delay > MOST_DELAY_SECONDS or made.cpu_share > MOST_CPU_SHARE:
-        raise ArcusError(
-            Reason.INTERNAL, f"The generator was {1000 * delay:.1f} ms late on {made.cpu_share:.0%} of its core."
-        )
+    if late := of_generator(delay, made.cpu_share):
+        raise ArcusError(Reason.INTERNAL, "; ".join(late))
     if bad := [outcome.problem for outcome in made.outcomes if outcome.result in ("failed", "wrong")]:
         raise ArcusError(Reason.INTERNAL, f"{len(bad)} answers did not come as they should: {bad[0]}")
     done = [outcome for outcome in made.outcomes if outcome.result == "completed"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from loadtests.knees.found import Found
 from loadtests.load.generator import Run
 from loadtests.load.scenario import Scenario
-from loadtests.load.verdict import MOST_CPU_SHARE, MOST_DELAY_SECONDS, Verdict, percentile
+from loadtests.load.verdict import Verdict, of_generator, percentile
 from services.core.errors import invalid
 
 LEAST_GOOD = 0.95  # of what is asked
@@ -32,7 +32,7 @@ class Step:
 
     @property
     def is_measured(self) -> bool:
-        return self.delay_seconds <= MOST_DELAY_SECONDS and self.cpu_share <= MOST_CPU_SHARE
+        return not of_generator(self.delay_seconds, self.cpu_share)
 
     @property
     def follows(self) -> bool:

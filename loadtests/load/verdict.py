@@ -34,12 +34,7 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
     delay = statistics.median(outcome.delay_seconds for outcome in run.outcomes) if run.outcomes else 0.0
     if not counted:
         invalid.append("no journey was counted")
-    if delay > MOST_DELAY_SECONDS:
-        invalid.append(
-            f"journeys started {1000 * delay:.1f} ms late (median), more than {1000 * MOST_DELAY_SECONDS:g} ms"
-        )
-    if run.cpu_share > MOST_CPU_SHARE:
-        invalid.append(f"the generator used {run.cpu_share:.0%} of its core, more than {MOST_CPU_SHARE:.0%}")
+    invalid += of_generator(delay, run.cpu_share)
     if len(run.killed) < len(scenario.faults) or 0 in run.killed:
         invalid.append(f"{len(scenario.faults)} faults were to be made, and killed {list(run.killed)} processes")
     wrong = [outcome for outcome in run.outcomes if outcome.result == "wrong"]  # of the warm-up too
@@ -51,6 +46,18 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
             (failed if is_valid else invalid).append(problem)
     word: Literal["PASS", "FAIL", "INVALID"] = "INVALID" if invalid else "FAIL" if failed else "PASS"
     return Verdict(word, invalid + failed, measures(scenario, run))
+
+
+def of_generator(delay_seconds: float, cpu_share: float) -> list[str]:
+    """Why what it measured says nothing; empty where it does. delay_seconds: median."""
+    told = []
+    if delay_seconds > MOST_DELAY_SECONDS:
+        told.append(
+            f"journeys started {1000 * delay_seconds:.1f} ms late (median), more than {1000 * MOST_DELAY_SECONDS:g} ms"
+        )
+    if cpu_share > MOST_CPU_SHARE:
+        told.append(f"the generator used {cpu_share:.0%} of its core, more than {MOST_CPU_SHARE:.0%}")
+    return told
 
 
 def _of(order: Order) -> str:
