@@ -29,6 +29,7 @@ import psutil
 import structlog
 from sqlalchemy import func, select, text
 
+from loadtests.load.target import video_form
 from loadtests.scale import postgres
 from services.core.answers import ended_logs
 from services.core.jobs import Jobs
@@ -174,8 +175,7 @@ class Clients:
         await self._call("GET", "/responses?limit=20")
 
     async def _upload(self, number: int) -> None:
-        form = aiohttp.FormData()
-        form.add_field("file", UPLOAD, filename=f"{number}.mp4", content_type="video/mp4")
+        form = video_form(f"{number}.mp4", UPLOAD)
         async with self._session.post(f"{self._url}/files", data=form) as reply:
             reply.raise_for_status()
             file = await reply.json()

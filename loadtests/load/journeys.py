@@ -18,7 +18,7 @@ from loadtests.load.generator import Clock, RefusedError, WrongAnswerError
 from loadtests.load.heard import STOPPING, Heard
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Order, Scenario, Script
-from loadtests.load.target import Target, Tenant, until_done, upload
+from loadtests.load.target import Target, Tenant, until_done, upload, video_form
 
 CUT_AFTER = 5  # events, of a stream that is taken up again
 LEFT_AFTER = 8  # events, the first words among them
@@ -235,16 +235,15 @@ class Journeys:
 
     async def _store(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A file until it is acknowledged, and until it is found, read, and as long as it was sent. It stays."""
-        data = self._target.clip.data
-        form = aiohttp.FormData()
-        form.add_field("file", data, filename=f"stored-{order.number}.mp4", content_type="video/mp4")
+        name, data = f"stored-{order.number}.mp4", self._target.clip.data
+        form = video_form(name, data)
         async with self._session.post(f"{self._target.http[0]}/files", data=form, headers=tenant.headers) as reply:
             await _check_status(reply)
             id = (await reply.json())["id"]
         outcome.first_event_seconds, outcome.bytes = clock(), len(data)
         url = f"{self._target.http[0]}/files/{id}"
         file = await until_done(self._session, url, tenant.headers, READ_SECONDS)
-        if (file["bytes"], file["filename"]) != (len(data), f"stored-{order.number}.mp4"):
+        if (file["bytes"], file["filename"]) != (len(data), name):
             raise WrongAnswerError(f"of {len(data)} bytes {file['bytes']} are told, of {file['filename']}")
 
     async def _cut_upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
@@ -255,8 +254,7 @@ class Journeys:
             yield data[: len(data) // 2]
             raise _CutError
 
-        form = aiohttp.FormData()
-        form.add_field("file", half(), filename=name, content_type="video/mp4")
+        form = video_form(name, half())
         with suppress(_CutError, aiohttp.ClientError):
             async with self._session.post(f"{self._target.http[0]}/files", data=form, headers=tenant.headers) as reply:
                 await reply.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -61,11 +62,16 @@ async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str
 
 async def upload(session: aiohttp.ClientSession, http: str, headers: dict[str, str], clip: Clip) -> str:
     """Its id, once the file is read."""
-    form = aiohttp.FormData()
-    form.add_field("file", clip.data, filename=clip.name, content_type="video/mp4")
+    form = video_form(clip.name, clip.data)
     file = await _json(session.post(f"{http}/files", data=form, headers=headers))
     await until_done(session, f"{http}/files/{file['id']}", headers)
     return file["id"]
+
+
+def video_form(name: str, content: bytes | AsyncIterator[bytes]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", content, filename=name, content_type="video/mp4")
+    return form
 
 
 async def until_done(
