@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from itertools import islice
+from typing import Literal, NamedTuple
 
 from services.core.stemming import stem
 
@@ -44,8 +44,7 @@ _NAMES: tuple[tuple[str, Script], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A run of one script. `units`: its letters with their marks. `is_joined`: a hyphen alone stands before it."""
 
     script: Script
@@ -89,6 +88,10 @@ def _plain_pieces(text: str) -> Iterator[Piece]:
         end = run.end()
 
 
+def _plain_runs(text: str) -> Iterator[str]:
+    return (run.group() for run in _PLAIN_RUN.finditer(text.lower()))
+
+
 def _folded_pieces(shown: str) -> Iterator[Piece]:
     script: Script | None = None
     units: list[str] = []
@@ -116,6 +119,8 @@ def _folded_pieces(shown: str) -> Iterator[Piece]:
 
 def index_tokens(text: str) -> list[str]:
     """What is indexed of a text, in order; words whose parts a hyphen joins come once more at the end, as one."""
+    if text.isascii() and "-" not in text:  # words alone, none of which a hyphen joins
+        return [_token(run) for run in islice(_plain_runs(_grouped(text)), MAX_TOKENS)]
     found: list[str] = []
     whole: list[str] = []
     before: Piece | None = None
