@@ -69,7 +69,14 @@ def test_a_name_of_words_that_say_nothing_counts_where_nothing_else_does():
 
 @pytest.mark.parametrize(
     "text",
-    ["It weighs 2,500 kg, at 5GHz!", "line\nbreak\tand  spaces", "_snake_case (v2.1)", "don't 1,2,3", "", "Users' 1,000,000"],
+    [
+        "It weighs 2,500 kg, at 5GHz!",
+        "line\nbreak\tand  spaces",
+        "_snake_case (v2.1)",
+        "don't 1,2,3",
+        "",
+        "Users' 1,000,000",
+    ],
 )
 def test_plain_text_is_read_as_it_is_beside_other_letters(text: str):
     assert index_tokens(text) == index_tokens(f"{text} é")[:-1]
