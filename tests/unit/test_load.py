@@ -276,7 +276,7 @@ def test_a_fault_that_was_not_made_makes_a_run_invalid(killed: tuple[int, ...]):
 
 
 def test_a_fault_kills_the_part_that_it_names_and_no_other():
-    each = "[subprocess.Popen([sys.executable, '-c', 'input()', name]) for name in sys.argv[1:]]"
+    each = "kept = [subprocess.Popen([sys.executable, '-c', 'input()', name]) for name in sys.argv[1:]]"
     sleeper = f"import subprocess, sys; {each}; input()"
     parent = psutil.Popen([sys.executable, "-c", sleeper, "services.front", "ray_jobs.runtime"], stdin=subprocess.PIPE)
     try:
