@@ -25,11 +25,15 @@ from services.rest.app import create_app
 from services.rest.connections import Patience, http_server, listen
 from services.rpc.server import create_server
 from tests.acceptance.scripted_server import ScriptedServer
+from tests.migrated import copy_migrated
 
 START_SECONDS = 180  # a hang guard: other work may run
 
 
 def front_settings(folder: Path, **more: Any) -> Settings:
+    """Of a front whose data are in the folder, which has a migrated database from the start."""
+    if "database_url" not in more:
+        copy_migrated(folder / "arcus.db")
     return Settings(
         data_dir=folder,
         engine_secret="a-secret-of-the-tests",  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,15 +26,8 @@ from services.core.search.searches import Searches
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.core.tenants.keys import Keys
-from tests.contract.postgres_server import migrate
 from tests.contract.store_steps import MAX_UPLOAD_BYTES, SHARDS, Store, watched
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "arcus.db"
-    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
-    return path
+from tests.migrated import copy_migrated
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -43,7 +35,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     """A migrated database that nobody else uses."""
     if request.param == "sqlite":
         path = tmp_path / "arcus.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        copy_migrated(path)
         yield f"sqlite+aiosqlite:///{path}"
         return
     server = request.getfixturevalue("postgres")

@@ -137,7 +137,11 @@ class PostgresServer:
         await self.until_open()
         await self.create("template_arcus", template="template0")
         await migrate(self.url("template_arcus"))
-        self._made, self._made_bytes = await self._form("template_arcus")
+        connection = await self._connect("template_arcus")
+        try:
+            self._made, self._made_bytes = await self._form(connection)
+        finally:
+            await connection.close()
 
     async def until_open(self) -> None:
         """It takes connections; raises RuntimeError with its log where it ends before, or takes too long."""
@@ -169,12 +173,19 @@ class PostgresServer:
 
     async def take_back(self, name: str) -> None:
         """Takes its rows away; drops it where the definition of a table isn't what it was, or where it grew large."""
-        form, size_bytes = await self._form(name, END_OTHERS)
-        if form != self._made or size_bytes > self._made_bytes + GROWN_BYTES:
+        connection = await self._connect(name, session_replication_role="replica")  # without triggers
+        try:
+            await connection.execute(END_OTHERS)
+            form, size_bytes = await self._form(connection)
+            is_kept = form == self._made and size_bytes <= self._made_bytes + GROWN_BYTES
+            if is_kept:
+                await connection.execute(DELETE_ROWS)
+        finally:
+            await connection.close()
+        if is_kept:
+            self._idle.append(name)
+        else:
             await self.drop(name)
-            return
-        await self._execute(DELETE_ROWS, name, session_replication_role="replica")  # without triggers
-        self._idle.append(name)
 
     async def drop(self, name: str) -> None:
         await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -185,16 +196,10 @@ class PostgresServer:
         self._log.close()
         shutil.rmtree(self._folder)
 
-    async def _form(self, name: str, first: str = "") -> tuple[list[list[int]], int]:
-        """What `DEFINITIONS` tells, and the size in bytes."""
-        connection = await self._connect(name)
-        try:
-            if first:
-                await connection.execute(first)
-            size_bytes = await connection.fetchval("SELECT pg_database_size(current_database())")
-            return list(await connection.fetchrow(DEFINITIONS)), size_bytes
-        finally:
-            await connection.close()
+    async def _form(self, connection: asyncpg.Connection) -> tuple[list[list[int]], int]:
+        """What `DEFINITIONS` tells of a database, and its size in bytes."""
+        size_bytes = await connection.fetchval("SELECT pg_database_size(current_database())")
+        return list(await connection.fetchrow(DEFINITIONS)), size_bytes
 
     async def _connect(self, name: str = "postgres", **settings: str) -> asyncpg.Connection:
         try:
@@ -206,8 +211,8 @@ class PostgresServer:
                 raise
             raise RuntimeError((self._folder / "log").read_text()[-4000:]) from error
 
-    async def _execute(self, statement: str, name: str = "postgres", **settings: str) -> None:
-        connection = await self._connect(name, **settings)
+    async def _execute(self, statement: str) -> None:
+        connection = await self._connect()
         try:
             await connection.execute(statement)
         finally:

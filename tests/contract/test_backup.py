@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +33,7 @@ from services.core.tenants.keys import Keys
 from tests.contract.s3_server import S3Server
 from tests.contract.store_steps import Store, stream
 from tests.contract.test_store_migrations import _go
+from tests.migrated import copy_migrated
 
 
 @pytest.fixture
@@ -253,9 +253,9 @@ async def test_what_is_not_empty_is_not_restored_into(store: Store, database_url
 
 
 async def test_objects_of_s3_are_backed_up_and_restored_as_those_of_a_folder(
-    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(sqlite_template, tmp_path / "arcus.db")
+    copy_migrated(tmp_path / "arcus.db")
     url = f"sqlite+aiosqlite:///{tmp_path / 'arcus.db'}"
     database = Database(url)
     tenant = (await (keys := Keys(database)).authenticate(await keys.create("first"))).tenant_id

@@ -50,6 +50,20 @@ async def rows(store: Store) -> dict[str, int]:
         }
 
 
+async def uploaded(store: Store, count: int) -> list[str]:
+    """So many files; all but the first are rows alone."""
+    first = await store.upload("0.mp4", size=1)
+    ids = [first.id, *(str(uuid4()) for _ in range(1, count))]
+    async with store.database.write() as connection:
+        row = (await connection.execute(select(files).where(files.c.id == first.id))).mappings().one()
+        rows = []
+        for number, id in enumerate(ids[1:], 1):
+            own = {"id": id, "filename": f"{number}.mp4", "object_key": row["object_key"].replace(first.id, id)}
+            rows.append({**row, **own, "size_bytes": 0})
+        await connection.execute(insert(files), rows)
+    return ids
+
+
 async def mark(store: Store, table, *ids: str) -> None:
     """As a request that died right after it."""
     async with store.database.write() as connection:
@@ -178,20 +192,20 @@ async def test_a_long_file_goes_in_steps_of_bounded_rows(store):
 
 async def test_a_large_collection_goes_in_steps_and_its_name_is_free_at_once(store):
     collection = await store.collection("large")
-    uploaded = [await store.upload(f"{number}.mp4") for number in range((BEGUN_STEPS + 1) * STEP_MEMBERS + 1)]
-    for file in uploaded:
-        await store.members.add(store.tenant, collection.id, file.id)
+    ids = await uploaded(store, (BEGUN_STEPS + 1) * STEP_MEMBERS + 1)
+    for id in ids:
+        await store.members.add(store.tenant, collection.id, id)
     await store.collections.delete(store.tenant, collection.id)
     left = (await rows(store))["collection_files"]
     assert left == STEP_MEMBERS + 1
     again = await store.collection("large")
-    await store.members.add(store.tenant, again.id, uploaded[-1].id)  # its description is marked, or waited for
+    await store.members.add(store.tenant, again.id, ids[-1])  # its description is marked, or waited for
     assert await Deletions(store.database).sweep() >= 1
     found = await rows(store)
     assert (found["collections"], found["collection_files"], found["descriptions"]) == (1, 1, 1)
-    member = await store.members.get(store.tenant, again.id, uploaded[-1].id)
+    member = await store.members.get(store.tenant, again.id, ids[-1])
     assert await store.descriptions.find(member.description_id) is not None
-    assert (await store.files.list(store.tenant, Page())).total == len(uploaded)
+    assert (await store.files.list(store.tenant, Page())).total == len(ids)
 
 
 async def test_a_worker_that_is_at_a_deleted_file_writes_no_more_of_it(store):
@@ -273,7 +287,6 @@ async def test_a_tenant_goes_with_all_that_it_has_and_what_is_left_is_counted(st
 
 
 async def test_a_tenant_of_many_files_goes_some_at_a_time(store):
-    for number in range(MARKED + 20):
-        await store.upload(f"{number}.mp4", size=1)
+    await uploaded(store, MARKED + 20)
     await Tenants(store.database, {}).delete(store.tenant, store.tenant)
     assert await Deletions(store.database).sweep() == MARKED + 20 + 1
