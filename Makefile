@@ -32,8 +32,9 @@ up: setup
 build/cloudglue-0.7.19:
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target $@ cloudglue==0.7.19
 
+# Three at a time even on two cores, as they also wait: for processes, databases and leases.
 test: setup build/cloudglue-0.7.19
-	$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/acceptance
+	$(PY) -m pytest -q -n 3 tests/unit tests/contract tests/acceptance
 
 # What needs neither a process of its own nor a model.
 test-fast: setup

@@ -24,7 +24,7 @@ LONGEST = ("acceptance", "contract")  # folders whose files take longest
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """The tests of a file go to one worker: they share what they set up. Files go out as they were collected, the longest
-    first, so that both workers end together."""
+    first, so that all workers end together."""
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 

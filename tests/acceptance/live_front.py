@@ -32,7 +32,7 @@ START_SECONDS = 180  # a hang guard: other work may run
 
 def front_settings(folder: Path, **more: Any) -> Settings:
     """Of a front whose data are in the folder, which has a migrated database from the start."""
-    if "database_url" not in more:
+    if not more.get("database_url"):
         copy_migrated(folder / "arcus.db")
     return Settings(
         data_dir=folder,
