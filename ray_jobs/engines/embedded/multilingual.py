@@ -53,11 +53,16 @@ class MultilingualEmbedder:
     def embed_counted(self, texts: Sequence[str], *, queries: bool = False) -> tuple[np.ndarray, int]:
         """(vectors, tokens read): a token is counted for each four bytes, since the package tells none."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
-        readable = [text[:MAX_CHARACTERS].encode(errors="replace").decode().replace("\0", " ") for text in texts]
-        for row, text in enumerate(readable):
+        cut = [readable(text) for text in texts]
+        for row, text in enumerate(cut):
             with _LOCK:
                 vectors[row] = model().query(text) if queries else model().passage([text])[0]
-        return vectors, sum(len(text.encode()) // 4 + 1 for text in readable)
+        return vectors, sum(len(text.encode()) // 4 + 1 for text in cut)
+
+
+def readable(text: str) -> str:
+    """What is read of it: its beginning, as the model's tokenizer takes it."""
+    return text[:MAX_CHARACTERS].encode(errors="replace").decode().replace("\0", " ")
 
 
 @contextmanager
@@ -68,6 +73,11 @@ def asked_by(tenant_id: str) -> Iterator[None]:
         yield
     finally:
         _asking.reset(token)
+
+
+def asking() -> str:
+    """The tenant whose question is read, "" outside of `asked_by`."""
+    return _asking.get()
 
 
 def query_vector(text: str) -> np.ndarray:
