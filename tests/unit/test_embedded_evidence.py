@@ -9,6 +9,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured, possible
 from ray_jobs.engines.embedded.extractive.question import Question
+from ray_jobs.engines.embedded.extractive.reading import FEATURES as READ_FEATURES
 from training.evidence import EMBEDDERS
 
 
@@ -55,5 +56,8 @@ def test_every_embedder_has_weights_of_all_that_is_measured() -> None:
     told = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     assert set(told) == {*EMBEDDERS, "any"}
     for entry in told.values():
-        assert len(entry["weights"]) == len(FEATURES) and 0 < entry["threshold"] < 1
-        assert np.isfinite([*entry["weights"], entry["bias"]]).all()
+        measured, read = entry["measured"], entry["read"]
+        assert len(measured["weights"]) == len(FEATURES) and 0 < entry["threshold"] < 1
+        assert len(read["weights"]) == len(FEATURES) + len(READ_FEATURES) and read["scale"] > 0
+        for learned in (measured, read):
+            assert np.isfinite([*learned["weights"], learned["bias"], learned["shift"]]).all()

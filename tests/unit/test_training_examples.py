@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
-from training.evidence import EXAMPLES
+from training.evidence_examples import collections
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_question_of_the_evaluation_is_among_the_examples_of_evidence(part: str) -> None:
-    learned = set(_strings(yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))))
+    learned = set(_strings(collections()))
     judged = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
     asked = set(_strings([question["ask"] for told in judged for question in told["questions"]]))
     assert len(asked) > 100
@@ -23,7 +23,7 @@ def test_no_question_of_the_evaluation_is_among_the_examples_of_evidence(part: s
 
 
 def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
-    for told in yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).values():
+    for told in collections().values():
         names = [name for texts in told["files"].values() for name in texts]
         assert len(names) == len(set(names))
         assert {answer for asked in told["ask"].values() for answer in asked} <= {*names, "none"}
@@ -32,8 +32,8 @@ def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
 
 
 def test_no_question_of_the_examples_is_asked_twice() -> None:
-    collections = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).values()
-    texts = [text for told in collections for asked in told["ask"].values() for each in asked.values() for text in each]
+    every = collections().values()
+    texts = [text for told in every for asked in told["ask"].values() for each in asked.values() for text in each]
     assert len(texts) == len(set(map(_plain, texts)))
 
 

@@ -96,8 +96,9 @@ def _found(
     for number, part in enumerate(parts):
         asked = replace(question, text=part)
         theirs = [source for source in sources if source.part == number]
-        likely = points(asked, theirs, request.embedder)
-        shown = _read(asked, likely, request.embedder, most)
+        wanted = asked_to_read(part) if question.form in ("what", "list") else ""
+        likely = points(asked, theirs, request.embedder, is_read=not wanted)
+        shown = _read(asked, wanted, likely, request.embedder, most)
         found = shown or told(asked, likely, request.embedder, most)
         if not found:
             missed.append(part)
@@ -114,10 +115,9 @@ def _found(
     return "", list(dict.fromkeys(lines))
 
 
-def _read(question: Question, found: Sequence[Point], embedder: str, most: int) -> list[Point]:
+def _read(question: Question, wanted: str, found: Sequence[Point], embedder: str, most: int) -> list[Point]:
     """Where it is asked what a chart or a table shows, those that there are; where it is said on what, or what a sign or a slide
     says, what is about it."""
-    wanted = asked_to_read(question.text) if question.form in ("what", "list") else ""
     if not wanted:
         return []
     seen = {point.text: point for point in reversed(found) if point.kind == "scene_text"}
@@ -212,7 +212,7 @@ def _sides(
         asked = replace(question, text=side, form="what")
         named = [source for source in sources if source.filename.casefold() == side.casefold()]
         theirs = named or [source for source in sources if source.part == number]
-        found = points(asked, theirs, request.embedder)
+        found = points(asked, theirs, request.embedder, is_read=False)
         kept = told(asked, found, request.embedder, POINTS_PER_SIDE) or (found[:POINTS_PER_SIDE] if named else [])
         if not kept:
             missed.append(side)

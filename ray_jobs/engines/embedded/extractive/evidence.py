@@ -1,14 +1,15 @@
 """Which retrieved passages answer a question: a likelihood for each, by likeness, words, names and what is asked for.
 
-The likelihood is a logistic regression over what can be measured of a question and a passage. `training/evidence.py` makes
-the weights, for each embedder its own, from questions with and without an answer.
+The likelihood is a logistic regression over what can be measured of a question and a passage; the likeliest are then read
+token by token (`reading.py`) and weighed again. `training/evidence.py` makes the weights, for each embedder its own, from
+questions with and without an answer.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from ray_jobs.engines.embedded.extractive.facts import facts, may_measure
 from ray_jobs.engines.embedded.extractive.forms import wanted_measure
 from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
+from ray_jobs.engines.embedded.extractive.reading import alike, reading
 from ray_jobs.engines.embedded.extractive.short_answer import WANTED, names_somebody, short_answer
+from ray_jobs.engines.embedded.token_states import passage_states, question_states
 from services.core.media import said_by
 from services.core.questions import without_file_names
 from services.core.search.tokens import pieces
@@ -30,6 +33,9 @@ from services.core.words import Held, content_words, is_stop_word
 WEIGHTS = Path(__file__).with_name("evidence.json")
 MAX_CHARACTERS = 2_000  # of a question that are read
 MAX_PASSAGES = 400  # that are measured for one question
+LEAST_READ = 3  # passages, among which what answers can stand out
+MAX_READ = 16  # the likeliest passages of a question, whose tokens are likened to its
+MAX_ATTENDED = 6  # the likeliest of these, which are judged by all that the tokens tell
 MAX_JUDGED = 8  # the likeliest passages of a question for somebody, whose names are looked at
 QUOTED = ("speech", "scene_text", "visual_scene_description", "audio_description")
 CERTAIN_MEASURE = 0.8  # probability of a measure from which a number of another is no answer
@@ -72,12 +78,17 @@ class Point:
     speaker: str = ""  # whose voice it is, where voices were told apart
 
 
-def points(question: Question, sources: Iterable[pb.Source], embedder: str) -> list[Point]:
-    """Every passage that may be quoted, with its likelihood, the likeliest first."""
+def points(question: Question, sources: Iterable[pb.Source], embedder: str, *, is_read: bool = True) -> list[Point]:
+    """Every passage that may be quoted, with its likelihood, the likeliest first.
+
+    is_read: whether the likeliest are read token by token: not for a topic, which asks nothing, nor for what is on a sign,
+    which does not say that it is one."""
     found = list(quotable(sources))[:MAX_PASSAGES]
     if not found:
         return []
-    likely = likelihoods(embedder, question, measured(question, found))
+    rows = measured(question, found)
+    texts = [_said(passage) for _, passage in found] if is_read else []
+    likely = likelihoods(embedder, question, texts, rows)
     made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
     made.sort(key=lambda point: -point.score)
     if question.form == "who":
@@ -92,6 +103,10 @@ def quotable(sources: Iterable[pb.Source]) -> Iterator[tuple[pb.Source, pb.Passa
         for passage in told or source.passages:
             if passage.kind in QUOTED:
                 yield source, passage
+
+
+def _said(passage: pb.Passage) -> str:
+    return said_by(passage.text)[1] if passage.kind == "speech" else passage.text
 
 
 def point_of(source: pb.Source, passage: pb.Passage, score: float) -> Point:
@@ -165,18 +180,62 @@ def possible(question: Question, rows: np.ndarray) -> np.ndarray:
     return made
 
 
-def likelihoods(embedder: str, question: Question, rows: np.ndarray) -> np.ndarray:
-    """float64 [n] in [0, 1] of what `measured` gave."""
-    weights = _weights()
-    learned = weights.get(embedder) or weights["any"]
-    scores = rows @ np.array(learned["weights"]) + learned["bias"]
-    return possible(question, rows) / (1 + np.exp(-scores))
+def likelihoods(embedder: str, question: Question, texts: Sequence[str], rows: np.ndarray) -> np.ndarray:
+    """float64 [n] in [0, 1], of the passages' texts and what `measured` gave of them; without texts by the latter alone.
+
+    At most MAX_READ are read, for the first time at some 25 ms each, where there are LEAST_READ. What is not read is not
+    likelier than what is."""
+    learned = _learned(embedder)
+    can = possible(question, rows)
+    odds = weighed(learned["measured"], rows)
+    read = likeliest(odds, can, MAX_READ) if len(texts) >= LEAST_READ else ()
+    if not len(read):
+        return can / (1 + np.exp(-odds - learned["measured"]["shift"]))
+    asked = question_states(without_file_names(question.text[:MAX_CHARACTERS]))
+    states = passage_states([texts[place] for place in read])
+    likeness = reading().likeness(asked, states)
+    told = read_odds(learned["read"], rows[read], likeness)
+    first = attended(told)
+    judged = reading().judged(asked, [states[place] for place in first])
+    told = joined(learned["read"], told, first, judged)
+    odds = np.minimum(odds, told.min())
+    odds[read] = told
+    return can / (1 + np.exp(-odds))
+
+
+def weighed(learned: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
+    """float64 [n]: odds as natural logarithms."""
+    return np.asarray(rows @ np.array(learned["weights"]) + learned["bias"])
+
+
+def likeliest(odds: np.ndarray, can: np.ndarray, most: int) -> np.ndarray:
+    """The places of at most `most`, the likeliest first, of those that can answer."""
+    order = np.argsort(-odds, kind="stable")
+    return np.asarray(order[can[order]][:most])
+
+
+def read_odds(learned: Mapping[str, Any], rows: np.ndarray, likeness: np.ndarray) -> np.ndarray:
+    """float64 [n]: odds of what was read, by what was measured and by `Reading.likeness`."""
+    return weighed(learned, np.concatenate([rows, alike(likeness)], axis=1))
+
+
+def attended(odds: np.ndarray) -> np.ndarray:
+    """The places of those that are judged."""
+    return np.argsort(-odds, kind="stable")[:MAX_ATTENDED]
+
+
+def joined(learned: Mapping[str, Any], odds: np.ndarray, first: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """float64 [n]: odds with what was judged of the `first`; the others are not likelier than these."""
+    made = odds.copy()
+    made[first] += judged
+    made = np.minimum(made, made[first].min())
+    made[first] = odds[first] + judged
+    return np.asarray(learned["scale"] * made + learned["shift"])
 
 
 def threshold(embedder: str) -> float:
     """The likelihood from which a passage is quoted."""
-    weights = _weights()
-    return float((weights.get(embedder) or weights["any"])["threshold"])
+    return float(_learned(embedder)["threshold"])
 
 
 def told(question: Question, found: Sequence[Point], embedder: str, most: int) -> list[Point]:
@@ -222,6 +281,11 @@ def _names(text: str, language: str) -> set[str]:
     if language in ("zh", "ja"):
         found = {piece.text for piece in pieces(text) if piece.script in ("digits", "letters")}
     return found
+
+
+def _learned(embedder: str) -> dict[str, Any]:
+    weights = _weights()
+    return weights.get(embedder) or weights["any"]
 
 
 @cache

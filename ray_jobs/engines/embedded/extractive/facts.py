@@ -21,7 +21,7 @@ Kind = Literal["number", "date", "name", "place"]
 MAX_CHARACTERS = 5_000  # of a text that are read
 # What numbers with a unit are asked for by; what is counted has none. CLDR's names, and "share" of percents.
 MEASURES = frozenset({"currency", "duration", "length", "mass", "temperature", "share", "speed", "volume"})
-# What is given without its unit in a third or more of the answers in training/evidence_questions.yaml; lengths, times and
+# What is given without its unit in a third or more of the answers in training/evidence_questions; lengths, times and
 # weights seldom are.
 BARE = frozenset({"count", "currency", "share", "temperature"})
 _SIGNS = {"currency": "$€£¥元円", "duration": "岁歳歲", "temperature": "度"}  # that CLDR has no names for

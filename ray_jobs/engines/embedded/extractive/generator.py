@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded import multilingual
+from ray_jobs.engines.embedded import multilingual, token_states
 from ray_jobs.engines.embedded.extractive.compose import from_sources
 from ray_jobs.engines.embedded.extractive.planner import plan
 from ray_jobs.engines.embedded.extractive.records import Record, filled
@@ -46,7 +46,11 @@ class EmbeddedGenerator:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer")
 
     async def setup(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, multilingual.model)
+        def load() -> None:
+            multilingual.model()
+            token_states.reader()
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, load)
 
     def check(self) -> None:
         return None
