@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ray_jobs.engines.embedded.extractive.reading import MAX_TOKENS, RARITY, SCALE, Reading
+from ray_jobs.engines.embedded.extractive.reading import MAX_TOKENS, RARITY, SCALE, Reading, bounded
 from ray_jobs.engines.embedded.token_states import DIMENSIONS, States
 
 PROJECTED = 48  # dimensions that tokens are compared in
@@ -210,7 +210,7 @@ def judged(judge: Judge, asked: Padded, told: Padded) -> np.ndarray:
         judge(asked.some(range(first, min(first + BATCH, len(asked.tokens)))), told)
         for first in range(0, len(asked.tokens), BATCH)
     ]
-    return torch.cat(parts).numpy()
+    return bounded(torch.cat(parts).numpy())
 
 
 def exported(judge: Judge, centres: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
