@@ -46,9 +46,8 @@ READERS: dict[str, tuple[str, ...]] = {
          "mpeg4.mp4", "ogg_named.mkv", "slow_444.mp4", "theora.ogv"],
         CPU_READERS,
     ),
-    **dict.fromkeys(
-        ["hevc10_turned.mp4", "turned_90.mov", "turned_180.mov", "turned_270.mp4"], (*CPU_READERS, *NVDEC)
-    ),
+    "turned_180.mov": (*CPU_READERS, *NVDEC),
+    **dict.fromkeys(["hevc10_turned.mp4", "turned_90.mov", "turned_270.mp4"], ("pyav", *NVDEC)),
     "hevc.mp4": ("pyav", "dali-gpu", *NVDEC),  # decord refuses it where frames are asked for in no order
     **dict.fromkeys(["hevc10.mkv", "reordered.ts"], ("pyav", *NVDEC)),
     **dict.fromkeys(["mpeg2.ts", "mpeg2.mpg"], ("pyav",)),

@@ -198,6 +198,13 @@ def test_a_file_without_pictures_is_refused():
         decode_frames(path, probed(path), [0.0], 160)
 
 
+@pytest.mark.parametrize("clip", ["turned_90.mov", "turned_270.mp4"])
+def test_decord_is_given_nothing_that_is_turned_by_a_quarter(clip):
+    path = media(clip)
+    with pytest.raises(MediaError, match="turn by a quarter"):
+        decoder_or_skip("decord").frames(path, probed(path), [0.0], None)
+
+
 def test_a_clip_that_one_decoder_refuses_goes_to_the_next_and_is_counted():
     decoder_or_skip("dali-cpu")
     webm, mp4 = media("even.webm"), media("uneven_h264.mp4")
