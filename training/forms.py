@@ -1,4 +1,5 @@
-"""Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json, followups.json and shown.json.
+"""Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json, followups.json and shown.json,
+and which questions ask for whole videos, and whether they say which, from topics.yaml and evidence_questions too.
 
     python -m training.forms          # writes ray_jobs/engines/embedded/extractive/forms.npz
 
@@ -12,19 +13,23 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from sklearn.linear_model import LogisticRegression
 
 from ray_jobs.engines.embedded.extractive.forms import WEIGHTS, question_vectors
+from training.topics import topics
 
 EXAMPLES = Path(__file__).with_name("forms.json")
 MEASURES = Path(__file__).with_name("measures.json")  # questions for a number, by what it measures
 FOLLOWUPS = Path(__file__).with_name("followups.json")  # questions that lean on what was said before them
 SHOWN = Path(__file__).with_name("shown.json")  # questions for what a chart or a sign shows
+EVIDENCE = Path(__file__).with_name("evidence_questions")
+SEVERAL = Path(__file__).with_name("several.json")  # requests about the video, and about the videos, on a topic
 TOPICS_PER_EXAMPLE = 3
 FOLDS = 5
 CARRIERS = Path(__file__).parents[1] / "services/core/carriers.json"
@@ -116,35 +121,109 @@ def main() -> None:
         ("leaning", leaning),
         ("measures", measures),
         ("mentions", np.array([item.mentions for item in made])),
-        ("topical", np.array([item.topical for item in made])),
         ("shown", np.array([item.shown for item in made])),
     ):
-        told = np.empty(len(made), dtype=object)
-        used = classes != ""
-        for fold in range(FOLDS):
-            learned_from = used & (folds != fold)
-            model = _fitted(vectors[learned_from] - mean, classes[learned_from])
-            told[folds == fold] = model.predict(vectors[folds == fold] - mean)
-        right = told == classes
-        print(f"{what} {right[used].mean():.3f}")
-        for values in (languages, forms, leaning, measures):
-            shares = {value: right[used & (values == value)] for value in dict.fromkeys(values)}
-            print("  ", "  ".join(f"{value} {share.mean():.2f}" for value, share in shares.items() if len(share)))
-        model = _fitted(vectors[used] - mean, classes[used])
-        weights, bias = model.coef_, model.intercept_
-        if len(model.classes_) == 2:  # one row tells both
-            weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-        learned |= {
-            what: model.classes_.astype("U16"),
-            f"{what}_weights": weights.astype(np.float32),
-            f"{what}_bias": bias.astype(np.float32),
-        }
+        learned |= _learned(what, vectors - mean, classes, folds, (languages, forms, leaning, measures))
+    asked = [(number, item) for number, collection in enumerate(topics()) for item in collection.asked]
+    requests = question_vectors([item.text for _, item in asked]) - mean
+    by_collection = np.array([number % FOLDS for number, _ in asked])
+    every, folds_of_every = np.concatenate([vectors - mean, requests]), np.concatenate([folds, by_collection])
+    in_languages = np.array([item.language for _, item in asked])
+    groups = (
+        np.concatenate([languages, in_languages]),
+        np.concatenate([forms, ["says which" if item.means else "general" for _, item in asked]]),
+    )
+    topical = np.concatenate([[item.topical for item in made], [str(bool(item.means)) for _, item in asked]])
+    learned |= _learned("topical", every, topical, folds_of_every, groups)
+    factual = list(of_passages())
+    others = question_vectors([text for _, text in factual]) - mean
+    entire = np.concatenate([np.where(forms == "", "", (forms == "whole").astype(str)), np.full(len(asked), "True")])
+    learned |= _learned(
+        "entire",
+        np.concatenate([every, others]),
+        np.concatenate([entire, np.full(len(others), "False")]),
+        np.concatenate([folds_of_every, [number % FOLDS for number, _ in factual]]),
+        (np.concatenate([groups[1], np.full(len(others), "questions of evidence_questions")]),),
+    )
+    counted = list(of_several())
+    several = np.concatenate(
+        [
+            [str(len(item.means) > 1) if item.means else "" for _, item in asked],
+            [str(item.several) for item in counted],
+        ]
+    )
+    learned |= _learned(
+        "several",
+        np.concatenate([requests, question_vectors([item.text for item in counted]) - mean]),
+        several,
+        np.concatenate([by_collection, [item.phrasing % FOLDS for item in counted]]),
+        (np.concatenate([in_languages, [item.language for item in counted]]), several),
+    )
     plain = np.array([item.form == "whole" and item.topical == "False" for item in made])
     for language in dict.fromkeys(languages):  # requests that do not say which videos they mean
         learned[f"plain_{language}"] = vectors[plain & (languages == language)].mean(axis=0).astype(np.float32)
     np.savez(WEIGHTS, **learned)
     CARRIERS.write_text(json.dumps(carriers(), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     print(f"wrote {WEIGHTS.name} and {CARRIERS.name}")
+
+
+def of_passages() -> Iterator[tuple[int, str]]:
+    """(number of the collection, question) of evidence_questions: none of them asks for a whole video."""
+    told = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(EVIDENCE.glob("*.yaml"))]
+    for number, collection in enumerate(each for every in told for each in every.values()):
+        for asked in collection["ask"].values():
+            for texts in asked.values():
+                yield from ((number, text) for text in texts)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A request about the videos on a topic. `several`: that means more than one."""
+
+    language: str
+    several: bool
+    phrasing: int
+    text: str
+
+
+def of_several() -> Iterator[Counted]:
+    topics_of = {name: every["topics"] for name, every in json.loads(EXAMPLES.read_text(encoding="utf-8")).items()}
+    lot = random.Random(7)
+    for language, every in json.loads(SEVERAL.read_text(encoding="utf-8")).items():
+        for kind, texts in every.items():
+            for phrasing, text in enumerate(texts):
+                for topic in lot.sample(topics_of[language], TOPICS_PER_EXAMPLE):
+                    yield Counted(language, kind == "several", phrasing, text.replace("{x}", topic))
+
+
+def _learned(
+    what: str,
+    vectors: np.ndarray,
+    classes: np.ndarray,
+    folds: np.ndarray,
+    groups: Sequence[np.ndarray],
+) -> dict[str, np.ndarray]:
+    """The weights that tell the classes, "" being none; prints how many of unseen phrasings are told, also by group."""
+    told = np.empty(len(classes), dtype=object)
+    used = classes != ""
+    for fold in range(FOLDS):
+        learned_from = used & (folds != fold)
+        model = _fitted(vectors[learned_from], classes[learned_from])
+        told[folds == fold] = model.predict(vectors[folds == fold])
+    right = told == classes
+    print(f"{what} {right[used].mean():.3f}")
+    for values in groups:
+        shares = {value: right[used & (values == value)] for value in dict.fromkeys(values)}
+        print("  ", "  ".join(f"{value} {share.mean():.2f}" for value, share in shares.items() if len(share)))
+    model = _fitted(vectors[used], classes[used])
+    coefficients, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # one row tells both
+        coefficients, bias = np.concatenate([-coefficients, coefficients]) / 2, np.concatenate([-bias, bias]) / 2
+    return {
+        what: model.classes_.astype("U16"),
+        f"{what}_weights": coefficients.astype(np.float32),
+        f"{what}_bias": bias.astype(np.float32),
+    }
 
 
 def carriers() -> dict[str, list[str]]:
@@ -170,8 +249,8 @@ def _runs(text: str) -> Iterator[str]:
             yield from (part[start : start + size] for start in range(len(part) - size + 1))
 
 
-def _fitted(vectors: np.ndarray, forms: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=REGULARISATION, max_iter=2_000, class_weight="balanced").fit(vectors, forms)
+def _fitted(vectors: np.ndarray, classes: np.ndarray) -> LogisticRegression:
+    return LogisticRegression(C=REGULARISATION, max_iter=2_000, class_weight="balanced").fit(vectors, classes)
 
 
 if __name__ == "__main__":

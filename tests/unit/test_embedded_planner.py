@@ -70,7 +70,21 @@ def test_the_form_and_language_of_a_question_are_told(question: str, form: str, 
     ],
 )
 def test_a_form_that_is_hardly_likely_is_none_of_a_kind(likely: dict[str, float], form: str) -> None:
-    assert taken({"which_file": 0.0, **likely}) == form
+    assert taken({"which_file": 0.0, **likely}, entire=0.5) == form
+
+
+@pytest.mark.parametrize(
+    ("likely", "entire", "form"),
+    [
+        ({"whole": 0.6, "who": 0.4}, 0.2, "who"),
+        ({"whole": 0.8, "who": 0.2}, 0.2, "what"),
+        ({"whole": 0.2, "who": 0.6}, 0.95, "whole"),
+        ({"whole": 0.2, "who": 0.8}, 0.95, "who"),
+        ({"whole": 0.2, "who": 0.6}, 0.85, "who"),
+    ],
+)
+def test_a_second_opinion_says_whether_whole_videos_are_asked_for(likely: dict[str, float], entire: float, form: str):
+    assert taken({"which_file": 0.0, **likely}, entire) == form
 
 
 @pytest.mark.parametrize(

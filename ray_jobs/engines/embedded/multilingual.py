@@ -20,6 +20,7 @@ from services.core.errors import ArcusError, Reason
 DIMENSIONS = 384
 MAX_CHARACTERS = 2_000  # about the 512 tokens that the model reads; its tokenizer takes minutes over a long text
 MAX_QUERIES = 4096  # whose vectors are kept
+MAX_PASSAGES = 4096  # of all tenants, the same
 _LOCK = Lock()  # the engine has one set of buffers
 _asking: ContextVar[str] = ContextVar("asking", default="")  # the tenant whose questions are read
 
@@ -88,5 +89,17 @@ def query_vector(text: str) -> np.ndarray:
 @lru_cache(MAX_QUERIES)
 def _query_vector(_tenant_id: str, text: str) -> np.ndarray:
     vector = MultilingualEmbedder().embed([text], queries=True)[0]
+    vector.flags.writeable = False
+    return vector
+
+
+def passage_vector(text: str) -> np.ndarray:
+    """float32 [384] of unit length, read-only: of what is said or shown, where an answer needs it once more."""
+    return _passage_vector(_asking.get(), text)
+
+
+@lru_cache(MAX_PASSAGES)
+def _passage_vector(_tenant_id: str, text: str) -> np.ndarray:
+    vector = MultilingualEmbedder().embed([text])[0]
     vector.flags.writeable = False
     return vector

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast, get_args
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.claims import phrase
-from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS, Point, in_order, points, threshold, told
+from ray_jobs.engines.embedded.extractive.evidence import Point, in_order, points, threshold, told
 from ray_jobs.engines.embedded.extractive.forms import (
     MAY_SAY_WHICH,
     asked_to_read,
     asks_for_mention,
     says_which,
-    topic_vector,
 )
 from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
+from ray_jobs.engines.embedded.extractive.meant_files import of_meant_files
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question
 from ray_jobs.engines.embedded.extractive.sentences import content_terms
 from ray_jobs.engines.embedded.extractive.short_answer import affirmed, is_named, short_answer
 from ray_jobs.engines.embedded.extractive.style import Style
-from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import excludes_files, file_names
 from services.core.words import Held, content_words
@@ -40,8 +39,6 @@ FILE_SHARE = 0.4  # of the likelihood that a quote needs
 FILE_MARGIN = 0.85  # of the likelihood of the likeliest file
 POINTS_PER_SIDE = 2
 MAX_NAMED = 4  # files that nothing was found in; more are counted
-MAX_PROBED = 3  # passages of a file that are likened to the topic of a request
-LIKE_TOPIC = 0.008  # likeness to a topic from which a file is meant: half of those that are not have less
 MAX_SIDE = 80  # characters of what is compared, as it is repeated
 _LABELLED = re.compile(r"[^:：\d]{1,40}[:：]\s*\S{0,3}\d.{0,20}$")
 
@@ -55,7 +52,7 @@ def from_sources(request: pb.GenerateRequest) -> str:
     if not sources:
         return words.say("nothing")
     if request.broad:
-        return outline(_of_meant_files(question, sources), question, style) or words.say("nothing")
+        return outline(of_meant_files(question, sources), question, style) or words.say("nothing")
     if question.form == "compare" and len(request.parts) > 1:
         lead, lines = _sides(question, request, sources, style)
     elif question.form in ("each", "which_file"):
@@ -222,48 +219,6 @@ def _sides(
     if not lines:
         return "", []
     return "", lines + [words.say("nothing_on", quote=words.quote(shortened(side, MAX_SIDE))) for side in missed]
-
-
-def _of_meant_files(question: Question, sources: Sequence[pb.Source]) -> Sequence[pb.Source]:
-    """Where a request about whole videos says which it means ("the video about pruning"), those; else all.
-
-    A file that is called so is meant before one that only tells of it.
-    """
-    words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
-    if not words:
-        return sources
-    is_told = says_which(question.text)
-    names = {source.file_id: re.sub(r"[\W_]+", " ", source.filename) for source in sources}
-    texts: dict[str, list[str]] = defaultdict(list)
-    for source in sources if is_told else ():
-        texts[source.file_id] += [passage.text for passage in source.passages]
-    meant = {
-        id: Held(name).share(words) + Held(" ".join([name, *texts[id]])).share(words) for id, name in names.items()
-    }
-    if is_told and not any(meant.values()):  # named in another language, or not at all
-        likest = _likest_files(question, sources, names)
-        return [source for source in sources if source.file_id in likest] or sources
-    highest = max(meant.values())
-    if not highest:
-        return sources
-    return [source for source in sources if meant[source.file_id] >= highest * FILE_MARGIN]
-
-
-def _likest_files(question: Question, sources: Sequence[pb.Source], names: Mapping[str, str]) -> set[str]:
-    """The file that is likest to the topic of a request, by its name and by its likest passages, and those about as like; none
-    where none is. Of each file the name and the likeliest few are embedded, some 20 ms for each."""
-    passages: dict[str, list[pb.Passage]] = defaultdict(list)
-    for source in sources:
-        passages[source.file_id] += source.passages
-    topic, embedder = topic_vector(question), MultilingualEmbedder()
-    like = {}
-    for id, found in list(passages.items())[:MAX_FILES]:
-        likely = sorted(found, key=lambda passage: -passage.score)[:MAX_PROBED]
-        said = embedder.embed([passage.text for passage in likely]) @ topic
-        called = embedder.embed([names[id].rpartition(" ")[0]])[0] @ topic
-        like[id] = float(said.mean() + called) / 2
-    least = max(LIKE_TOPIC, max(like.values()) * FILE_MARGIN)
-    return {id for id, value in like.items() if value >= least}
 
 
 def _of_named_files(question: str, sources: Iterable[pb.Source]) -> list[pb.Source]:

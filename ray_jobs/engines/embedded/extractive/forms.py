@@ -24,6 +24,9 @@ MAX_CHARACTERS = 400  # that are read of a question
 LEAST = 0.35
 WHOLE = 0.3  # probability from which the whole is told: a part of it seldom serves whoever wanted all
 NEARLY = 0.8  # of the probability of the likeliest form, that the whole needs besides
+# Probability that a question asks for whole videos, of a second opinion that was learned from many topics: below, a question
+# with the likeliest form "whole" is of another, and above, one of another that is told with less than SURE_FORM is for the whole.
+MAY_BE_ENTIRE, SURE_ENTIRE, SURE_FORM = 0.3, 0.9, 0.7
 MAY_SAY_WHICH = 0.3  # probability from which a request for what is shown may say on what
 SURE_SHOWN = 0.8  # probability from which it is asked what something that is seen says
 SURE_MEASURE = 0.5  # probability of a measure below which a number of any will do
@@ -44,17 +47,21 @@ def read(text: str) -> Question:
         return Question(text)
     vector = multilingual.query_vector(asked) - _weights()["mean"]
     likely = _told(vector, "forms")
-    form = taken(likely)
+    form = taken(likely, _told(vector, "entire")["True"])
     languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
     language = language_by_script(asked) or max(languages, key=languages.__getitem__)
     return Question(text, form, language, likely[form], leaning["True"] > leaning["False"])
 
 
-def taken(likely: Mapping[str, float]) -> Form:
-    """The form that a question is answered by, of the probability of each."""
+def taken(likely: Mapping[str, float], entire: float) -> Form:
+    """The form that a question is answered by, of the probability of each, and of that it asks for whole videos at all."""
     best = max(likely, key=likely.__getitem__)
-    if likely["whole"] >= max(WHOLE, likely["which_file"], NEARLY * likely[best]):
+    if entire > SURE_ENTIRE and likely[best] < SURE_FORM:
         return "whole"
+    if likely["whole"] >= max(WHOLE, likely["which_file"], NEARLY * likely[best]):
+        if entire > MAY_BE_ENTIRE:
+            return "whole"
+        best = max((form for form in likely if form != "whole"), key=likely.__getitem__)
     return cast(Form, best) if likely[best] >= LEAST else "what"
 
 
@@ -69,6 +76,11 @@ def wanted_measure(text: str, least: float = SURE_MEASURE) -> str:
 def says_which(text: str, least: float = 0.5) -> bool:
     """Whether a request about whole videos, or for what is shown, says which it means, as "the video about pruning" does."""
     return _is(text, "topical", least)
+
+
+def says_several(text: str) -> bool:
+    """Whether a request that says which videos it means, means more than one, as "the talks about pruning" does."""
+    return _is(text, "several")
 
 
 def topic_vector(question: Question) -> np.ndarray:
