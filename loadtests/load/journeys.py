@@ -322,8 +322,8 @@ class _CutError(Exception):
 
 
 class _Checked:
-    """A request whose status is looked at as its reply comes. Where nobody listens it goes to the next front, as a balancer
-    sends it.
+    """A request whose status is looked at as its reply comes. Where nobody listens, or a connection that was kept ends before
+    any of the reply, it goes to the next front, as SDKs send it again.
     """
 
     def __init__(self, by_front: Sequence[Callable[[], Any]]) -> None:
@@ -335,7 +335,7 @@ class _Checked:
             try:
                 reply = await self._request.__aenter__()
                 break
-            except aiohttp.ClientConnectorError:
+            except aiohttp.ClientConnectionError:
                 if request is self._by_front[-1]:
                     raise
         try:

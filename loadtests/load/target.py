@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -69,8 +70,10 @@ async def upload(session: aiohttp.ClientSession, http: str, headers: dict[str, s
 
 
 def video_form(name: str, content: bytes | AsyncIterator[bytes]) -> aiohttp.FormData:
+    """A file is sent piece by piece: written at once, a large one holds up all journeys that are meant to start meanwhile."""
+    sent = io.BytesIO(content) if isinstance(content, bytes) else content
     form = aiohttp.FormData()
-    form.add_field("file", content, filename=name, content_type="video/mp4")
+    form.add_field("file", sent, filename=name, content_type="video/mp4")
     return form
 
 

@@ -190,8 +190,10 @@ class Retrieval:
         candidates = list(dict.fromkeys(key for ranks in ways for key in list(ranks)[: limit * 2]))
         found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
         wanted = set(words)
-        # In a thread: every passage of up to some hundred segments is read word by word.
-        shares = await asyncio.to_thread(lambda: [_coverage(wanted, item) for item in found])
+        # In a thread: every passage of up to some hundred segments is read word by word, of those that words found.
+        shares = await asyncio.to_thread(
+            lambda: [_coverage(wanted, item) if item.key in by_words else 0.0 for item in found]
+        )
         scores = {
             item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), share, by_pictures.get(item.key))
             for item, share in zip(found, shares, strict=True)
