@@ -7,9 +7,10 @@ import json
 import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, measured, possible
+from ray_jobs.engines.embedded.extractive.evidence import FEATURES, WEIGHTS, Point, measured, points, possible, told
 from ray_jobs.engines.embedded.extractive.question import Question
 from ray_jobs.engines.embedded.extractive.reading import FEATURES as READ_FEATURES
+from ray_jobs.engines.embedded.multilingual import passage_vector, query_vector
 from training.evidence import EMBEDDERS
 
 
@@ -61,3 +62,16 @@ def test_every_embedder_has_weights_of_all_that_is_measured() -> None:
         assert len(read["weights"]) == len(FEATURES) + len(READ_FEATURES) and read["scale"] > 0
         for learned in (measured, read):
             assert np.isfinite([*learned["weights"], learned["bias"], learned["shift"]]).all()
+
+
+def test_what_a_passage_that_is_alone_says_is_told_where_it_answers() -> None:
+    text = "The ferry leaves the island at nine in the morning."
+
+    def told_of(question: str) -> list[Point]:
+        likeness = float(passage_vector(text) @ query_vector(question))
+        source = pb.Source(segment_id="1", passages=[pb.Passage(kind="speech", text=text, score=likeness)])
+        asked = Question(question, "what")
+        return told(asked, points(asked, [source], "multilingual-e5-small"), "multilingual-e5-small", 3)
+
+    assert [point.text for point in told_of("What time is the departure from the island?")] == [text]
+    assert told_of("Which wood is the violin made of?") == []

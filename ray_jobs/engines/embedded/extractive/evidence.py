@@ -58,6 +58,9 @@ FEATURES = (
     "adds",  # whether it says anything beyond the words of the question: a title repeats them
     "is_described",  # measured of picture or sound, not said or shown
 )
+# The contrast of a passage that is alone: with 0 nine tenths of what is answered by one were refused, with this as many as of
+# what is found among others.
+ALONE = 1.0
 _NEEDED: tuple[Form, ...] = ("number", "who")  # forms that nothing answers that does not hold what they ask for
 _PLACED: tuple[Form, ...] = ("yes_no", "moment", "which_file", "whole")  # that are answered by where something is
 
@@ -138,7 +141,7 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
     }
     weights = {word: math.log(1 + len(held) / (1 + sum(word in item for item in held))) for word in words}
     scores = np.array([passage.score for _, passage in found])
-    contrast = (scores - scores.mean()) / (scores.std() + 0.01)
+    contrast = (scores - scores.mean()) / (scores.std() + 0.01) if len(scores) > 1 else np.array([ALONE])
     kind = WANTED.get(question.form)
     asked = Held(text)
     wanted = wanted_measure(text, CERTAIN_MEASURE) if kind == "number" else ""
