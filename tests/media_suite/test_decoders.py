@@ -23,10 +23,10 @@ READERS = {
     ),
     **dict.fromkeys(
         ["bbb_av1_aac.mp4", "bbb_h263.3gp", "chapters.mkv", "earth_mpeg4.avi", "earth_theora.ogg",
-         "hevc10_rot90_short.mp4", "lecture_slides_vfr.mov", "odd_ogg_named_mkv.mkv", "rot_180.mov", "rot_90.mov",
-         "slides_lorem_1fps.mp4"],
+         "lecture_slides_vfr.mov", "odd_ogg_named_mkv.mkv", "rot_180.mov", "slides_lorem_1fps.mp4"],
         CPU_READERS,
     ),
+    **dict.fromkeys(["hevc10_rot90_short.mp4", "rot_90.mov"], ("pyav",)),
 }  # fmt: skip
 
 
