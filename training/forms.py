@@ -18,17 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from sklearn.linear_model import LogisticRegression
 
 from ray_jobs.engines.embedded.extractive.forms import WEIGHTS, question_vectors
+from training.evidence_examples import collections
 from training.topics import topics
 
 EXAMPLES = Path(__file__).with_name("forms.json")
 MEASURES = Path(__file__).with_name("measures.json")  # questions for a number, by what it measures
 FOLLOWUPS = Path(__file__).with_name("followups.json")  # questions that lean on what was said before them
 SHOWN = Path(__file__).with_name("shown.json")  # questions for what a chart or a sign shows
-EVIDENCE = Path(__file__).with_name("evidence_questions")
 SEVERAL = Path(__file__).with_name("several.json")  # requests about the video, and about the videos, on a topic
 TOPICS_PER_EXAMPLE = 3
 FOLDS = 5
@@ -169,8 +168,7 @@ def main() -> None:
 
 def of_passages() -> Iterator[tuple[int, str]]:
     """(number of the collection, question) of evidence_questions: none of them asks for a whole video."""
-    told = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(EVIDENCE.glob("*.yaml"))]
-    for number, collection in enumerate(each for every in told for each in every.values()):
+    for number, collection in enumerate(collections().values()):
         for asked in collection["ask"].values():
             for texts in asked.values():
                 yield from ((number, text) for text in texts)

@@ -18,8 +18,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 from scipy.optimize import minimize
 
 from ray_jobs.engines.embedded.extractive.forms import says_several
-from ray_jobs.engines.embedded.extractive.meant_files import FEATURES, WEIGHTS, meant, measured, shares
+from ray_jobs.engines.embedded.extractive.meant_files import FEATURES, WEIGHTS, meant, measured
 from ray_jobs.engines.embedded.extractive.question import Question
+from ray_jobs.engines.embedded.extractive.reading import softmax
 from ray_jobs.engines.embedded.multilingual import passage_vector, query_vector
 from training.topics import topics
 
@@ -61,7 +62,7 @@ def fitted(made: Sequence[Request]) -> np.ndarray:
     wanted = [item.means / item.means.sum() for item in made]
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        likely = [shares(each @ weights) for each in rows]
+        likely = [softmax(each @ weights) for each in rows]
         lost = -sum(float(want @ np.log(found + 1e-12)) for want, found in zip(wanted, likely, strict=True))
         slope = sum(each.T @ (found - want) for each, want, found in zip(rows, wanted, likely, strict=True))
         return lost / len(made) + REGULARISATION * weights @ weights, slope / len(made) + 2 * REGULARISATION * weights
@@ -76,7 +77,7 @@ def main() -> None:
         weights = fitted([item for item in made if item.collection % FOLDS != fold])
         for item in made:
             if item.collection % FOLDS == fold:
-                likely = shares(item.rows @ weights)
+                likely = softmax(item.rows @ weights)
                 found = meant(likely, says_several(item.text))
                 told.append(
                     ((found == item.means).all(), (found >= item.means).all(), (found & item.means).any(), found.all())

@@ -56,7 +56,9 @@ class Reader:
         self._words: np.ndarray = read.tensors["emb.word"].reshape(-1, self.width // _BLOCK)
         self._places = read.tensors["emb.pos"].reshape(-1, self.width) + read.tensors["emb.type"][: self.width]
         self._norm = (read.tensors["emb.ln.w"], read.tensors["emb.ln.b"])
-        self._layers = [_layer(read.tensors, number, self.width) for number in range(min(layers, read.layers))]
+        self._layers = [
+            _layer(read.tensors, number, self.width // self.heads) for number in range(min(layers, read.layers))
+        ]
 
     def states(self, texts: Sequence[str], *, queries: bool = False) -> list[States]:
         """Of each text, read with the prefix of a question or a passage."""
@@ -172,13 +174,13 @@ def _unavailable(why: str) -> ArcusError:
     return ArcusError(Reason.ENGINE_UNAVAILABLE, f"The weights of the multilingual embedder can't be read ({why}).")
 
 
-def _layer(tensors: dict[str, np.ndarray], number: int, width: int) -> dict[str, np.ndarray]:
+def _layer(tensors: dict[str, np.ndarray], number: int, head_width: int) -> dict[str, np.ndarray]:
     """Its matrices, float32 [in, out]; those of queries, which take the scale of attention, keys and values are one."""
     made = {name.partition(".")[2]: values for name, values in tensors.items() if name.startswith(f"l{number}.")}
     for name in _MATRICES:
         bias = made[name.replace(".w", ".b")]
         made[name] = _unpacked(made[name].reshape(len(bias), -1)).T
-    scale = np.float32((width // (width // 32)) ** -0.5)
+    scale = np.float32(head_width**-0.5)
     made["qkv.w"] = np.ascontiguousarray(np.concatenate([made["q.w"] * scale, made["k.w"], made["v.w"]], axis=1))
     made["qkv.b"] = np.concatenate([made["q.b"] * scale, made["k.b"], made["v.b"]])
     for name in ("q", "k", "v"):

@@ -88,10 +88,6 @@ def _plain_pieces(text: str) -> Iterator[Piece]:
         end = run.end()
 
 
-def _plain_runs(text: str) -> Iterator[str]:
-    return (run.group() for run in _PLAIN_RUN.finditer(text.lower()))
-
-
 def _folded_pieces(shown: str) -> Iterator[Piece]:
     script: Script | None = None
     units: list[str] = []
@@ -120,7 +116,7 @@ def _folded_pieces(shown: str) -> Iterator[Piece]:
 def index_tokens(text: str) -> list[str]:
     """What is indexed of a text, in order; words whose parts a hyphen joins come once more at the end, as one."""
     if text.isascii() and "-" not in text:  # words alone, none of which a hyphen joins
-        return [_token(run) for run in islice(_plain_runs(_grouped(text)), MAX_TOKENS)]
+        return [_token(run.group()) for run in islice(_PLAIN_RUN.finditer(_grouped(text).lower()), MAX_TOKENS)]
     found: list[str] = []
     whole: list[str] = []
     before: Piece | None = None

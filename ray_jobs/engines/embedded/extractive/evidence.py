@@ -90,7 +90,7 @@ def points(question: Question, sources: Iterable[pb.Source], embedder: str, *, i
     if not found:
         return []
     rows = measured(question, found)
-    texts = [_said(passage) for _, passage in found] if is_read else []
+    texts = [_said(passage)[1] for _, passage in found] if is_read else []
     likely = likelihoods(embedder, question, texts, rows)
     made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
     made.sort(key=lambda point: -point.score)
@@ -108,12 +108,13 @@ def quotable(sources: Iterable[pb.Source]) -> Iterator[tuple[pb.Source, pb.Passa
                 yield source, passage
 
 
-def _said(passage: pb.Passage) -> str:
-    return said_by(passage.text)[1] if passage.kind == "speech" else passage.text
+def _said(passage: pb.Passage) -> tuple[str, str]:
+    """(whose voice it is, the text without it)."""
+    return said_by(passage.text) if passage.kind == "speech" else ("", passage.text)
 
 
 def point_of(source: pb.Source, passage: pb.Passage, score: float) -> Point:
-    speaker, text = said_by(passage.text) if passage.kind == "speech" else ("", passage.text)
+    speaker, text = _said(passage)
     return Point(
         source.number,
         source.part,

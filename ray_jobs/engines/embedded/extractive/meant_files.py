@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ray_jobs.engines.embedded import multilingual
 from ray_jobs.engines.embedded.extractive.evidence import MAX_CHARACTERS
 from ray_jobs.engines.embedded.extractive.forms import says_several, says_which, topic_vector
 from ray_jobs.engines.embedded.extractive.question import Question
+from ray_jobs.engines.embedded.extractive.reading import softmax
 from services.core.words import Held, content_words
 
 WEIGHTS = Path(__file__).with_name("meant_files.json")
@@ -44,27 +45,30 @@ def of_meant_files(question: Question, sources: Sequence[pb.Source]) -> Sequence
         files.setdefault(source.file_id, []).append(source)
     if len(files) < 2:
         return sources
-    if not says_which(question.text):
-        return _called_so(question, sources)
+    ids = _of_topic(question, files) if says_which(question.text) else _called_so(question, files)
+    return [source for source in sources if source.file_id in ids]
+
+
+def _of_topic(question: Question, files: Mapping[str, Sequence[pb.Source]]) -> Collection[str]:
+    """Those of the topic that is named; all where it tells none apart."""
     likeliest = sorted(
         (found for found in files.values() if any(source.passages for source in found)),
         key=lambda found: -max(passage.score for source in found for passage in source.passages),
     )
     if not likeliest:
-        return sources
+        return files
     is_meant = meant(likelihoods(measured(question, likeliest[:MAX_FILES])), says_several(question.text))
     if is_meant.all():
-        return sources
-    ids = {found[0].file_id for found, is_one in zip(likeliest, is_meant, strict=False) if is_one}
-    return [source for source in sources if source.file_id in ids]
+        return files
+    return {found[0].file_id for found, is_one in zip(likeliest, is_meant, strict=False) if is_one}
 
 
-def _called_so(question: Question, sources: Sequence[pb.Source]) -> Sequence[pb.Source]:
-    """Of those files whose names hold the most words of the request, as "the interview" may be; all where none does."""
+def _called_so(question: Question, files: Mapping[str, Sequence[pb.Source]]) -> Collection[str]:
+    """Those whose names hold the most words of the request, as "the interview" may be; all where none does."""
     words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
-    held = {source.file_id: Held(called(source.filename)).share(words) if words else 0.0 for source in sources}
+    held = {id: Held(called(found[0].filename)).share(words) if words else 0.0 for id, found in files.items()}
     most = max(held.values())
-    return [source for source in sources if held[source.file_id] == most] if most else sources
+    return [id for id, share in held.items() if share == most] if most else files
 
 
 def meant(likely: np.ndarray, several: bool) -> np.ndarray:
@@ -108,13 +112,7 @@ def called(filename: str) -> str:
 
 def likelihoods(rows: np.ndarray) -> np.ndarray:
     """float64 [n] in [0, 1], together 1, of what `measured` gave: how likely a request that says which it means, means each."""
-    return shares(rows @ np.array(_weights()["weights"]))
-
-
-def shares(scores: np.ndarray) -> np.ndarray:
-    """Softmax: float64 [n], together 1."""
-    made = np.exp(scores - scores.max())
-    return np.asarray(made / made.sum())
+    return softmax(rows @ np.array(_weights()["weights"]))
 
 
 @cache

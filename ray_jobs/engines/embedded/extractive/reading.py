@@ -30,7 +30,7 @@ RARITY = 10.0  # about that of a common word
 
 
 class Reading:
-    """`weights`: float32 arrays by name, of which `alike` needs the two means alone."""
+    """`weights`: float32 arrays by name, of which `likeness` needs the two means alone."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
@@ -65,11 +65,11 @@ class Reading:
         if not len(tokens):
             return made
         keys, values = tokens @ weights["asked_keys"], SCALE * (tokens @ weights["asked_values"])
-        pooling = _softmax(tokens @ weights["pooling"] + weights["pooling_rarity"] * rarity)
+        pooling = softmax(tokens @ weights["pooling"] + weights["pooling_rarity"] * rarity)
         for place, passage in enumerate(passages):
             said = self.of_passage(passage)[:MAX_TOKENS]
             likeness = tokens @ said.T
-            attention = _softmax(weights["likeness"] * likeness + keys @ (said @ weights["told_keys"]).T)
+            attention = softmax(weights["likeness"] * likeness + keys @ (said @ weights["told_keys"]).T)
             found = attention @ (SCALE * (said @ weights["told_values"]))
             measures = [likeness.max(axis=1), (attention * likeness).sum(axis=1), rarity / RARITY]
             inner = np.concatenate([values, found, values * found, np.stack(measures, axis=1)], axis=1)
@@ -102,6 +102,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return made
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Of the last axis, which is together 1."""
     made = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(made / made.sum(axis=-1, keepdims=True))
