@@ -73,6 +73,13 @@ def test_what_is_only_spoken_of_is_not_answered(text: str) -> None:
     assert max(likelihood(text)) < threshold(EMBEDDER)
 
 
+@pytest.mark.parametrize("copies", [2, 6])
+@pytest.mark.parametrize("text", ["Where is the lighthouse, and how high is it?", "How tall is the keeper?"])
+def test_it_makes_no_difference_how_often_all_is_there(text: str, copies: int) -> None:
+    once = likelihood(text)
+    assert likelihood(text, HARBOUR * copies) == pytest.approx(once * copies, abs=1e-3)
+
+
 def test_a_word_of_the_same_meaning_is_likest() -> None:
     question = question_states("physician")
     likeness = reading().likeness(question, passage_states(["The doctor came.", "The boat came."]))

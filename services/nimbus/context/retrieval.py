@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,10 @@ from services.nimbus.requests.knowledge_base import KnowledgeBase
 FUSION_CONSTANT = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion
 MIN_COVERAGE = 0.5
 WORDS_WEIGHT = PICTURES_WEIGHT = 0.5
+CANDIDATES = 2  # of each way for one that is wanted
 VECTOR_LIMIT = 96
+FEW = 1 / 4  # of these hits, that differ
+MOST_COPIES = 16  # times as many hits are asked for where few differ
 TEXT_LIMIT = 48
 MAX_DEFAULT_COLLECTIONS = 1_000
 
@@ -75,6 +79,11 @@ class FoundSegment:
     @property
     def key(self) -> Key:
         return self.description_id, self.segment.id
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The same of a copy."""
+        return tuple(passage.text for passage in self.passages)
 
 
 class Retrieval:
@@ -151,7 +160,8 @@ class Retrieval:
     async def find(
         self, tenant_id: str, scope: Scope, question: str, limit: int, *, language: str = "en"
     ) -> list[FoundSegment]:
-        """The best `limit` segments, best first. Up to date with every segment that was written before the scope was read."""
+        """The best `limit` segments, best first, and at most as many that say the same as one of them: a video that is there
+        several times hides no other. Up to date with every segment that was written before the scope was read."""
         if scope.is_empty:
             return []
         ids = [collection.id for collection in scope.collections]
@@ -168,7 +178,7 @@ class Retrieval:
                 segment_ids=scope.segment_ids,
             ),
         )
-        vector_hits = (await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT))[:VECTOR_LIMIT]
+        vector_hits = await self._differing(tenant_id, scope, vector)
         embeddings = await self._log.embeddings(hit.embedding_id for hit in (*vector_hits, *picture_hits))
 
         place: dict[Key, str] = {}
@@ -187,8 +197,14 @@ class Retrieval:
             place.setdefault(key, text_hit.collection_id)
             by_words.setdefault(key, len(by_words) + 1)
         ways = (by_meaning, by_words, by_pictures)
-        candidates = list(dict.fromkeys(key for ranks in ways for key in list(ranks)[: limit * 2]))
-        found = await self._load(tenant_id, candidates, place, np.frombuffer(vector, dtype="<f4"))
+        asked, likest = np.frombuffer(vector, dtype="<f4"), limit * CANDIDATES
+        candidates = list(dict.fromkeys(key for ranks in ways for key in list(ranks)[:likest]))
+        found = await self._load(tenant_id, candidates, place, asked)
+        if len({item.said for item in found}) < min(limit, len(found)):
+            loaded = set(candidates)
+            rest = dict.fromkeys(key for ranks in ways for key in list(ranks)[likest : likest + VECTOR_LIMIT])
+            if beyond := [key for key in rest if key not in loaded]:
+                found += await self._load(tenant_id, beyond, place, asked)
         wanted = set(words)
         # In a thread: every passage of up to some hundred segments is read word by word, of those that words found.
         shares = await asyncio.to_thread(
@@ -198,7 +214,7 @@ class Retrieval:
             item.key: _fused(by_meaning.get(item.key), by_words.get(item.key), share, by_pictures.get(item.key))
             for item, share in zip(found, shares, strict=True)
         }
-        return sorted(found, key=lambda item: -scores[item.key])[:limit]
+        return _with_copies(sorted(found, key=lambda item: -scores[item.key]), limit)
 
     async def files_of(self, tenant_id: str, scope: Scope, limit: int) -> list[str]:
         """Files of the scope, those added last first, at most `limit`."""
@@ -216,6 +232,16 @@ class Retrieval:
     ) -> list[VectorHit]:
         """Nearest texts of the scope, best first: `limit` of each shard, each of another `distinct`."""
         return await self._near(tenant_id, scope, vector, limit, distinct=distinct)
+
+    async def _differing(self, tenant_id: str, scope: Scope, vector: bytes) -> list[VectorHit]:
+        """The nearest VECTOR_LIMIT; where most are copies, which are equally near, of more of them the first two of each."""
+        hits = (await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT))[:VECTOR_LIMIT]
+        if len(hits) < VECTOR_LIMIT or len({_likeness(hit) for hit in hits}) >= FEW * VECTOR_LIMIT:
+            return hits
+        there: dict[float, list[VectorHit]] = defaultdict(list)
+        for hit in await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT * MOST_COPIES):
+            there[_likeness(hit)].append(hit)
+        return [hit for hits in there.values() for hit in hits[:2]][:VECTOR_LIMIT]
 
     async def _near(
         self, tenant_id: str, scope: Scope, vector: bytes, limit: int, *, distinct: Distinct, space: str = ""
@@ -286,6 +312,27 @@ def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float, pi
     if picture_rank:
         score += PICTURES_WEIGHT / (FUSION_CONSTANT + picture_rank)
     return score
+
+
+def _likeness(hit: VectorHit) -> float:
+    """As far as it is the same of the same vector, in whatever block it was multiplied."""
+    return round(hit.score, 5)
+
+
+def _with_copies(found: Sequence[FoundSegment], limit: int) -> list[FoundSegment]:
+    """In their order, the first `limit` that differ in what they say, and the first `limit` that say the same as one of these."""
+    kept: list[FoundSegment] = []
+    said: set[tuple[str, ...]] = set()
+    copies = 0
+    for item in found:
+        if item.said in said:
+            copies += 1
+            if copies <= limit:
+                kept.append(item)
+        elif len(said) < limit:
+            said.add(item.said)
+            kept.append(item)
+    return kept
 
 
 def _coverage(wanted: set[str], found: FoundSegment) -> float:

@@ -95,7 +95,9 @@ def points(question: Question, sources: Iterable[pb.Source], embedder: str, *, i
     made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
     made.sort(key=lambda point: -point.score)
     if question.form == "who":
-        made = [point for point in made[:MAX_JUDGED] if names_somebody(point.text)]
+        judged = list(dict.fromkeys(point.text for point in made))[:MAX_JUDGED]
+        named = {text for text in judged if names_somebody(text)}
+        made = [point for point in made if point.text in named]
     return made
 
 
@@ -140,9 +142,12 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
         source.segment_id: Held(" ".join([source.filename, *(passage.text for passage in source.passages)]))
         for source, _ in found
     }
-    weights = {word: math.log(1 + len(held) / (1 + sum(word in item for item in held))) for word in words}
     scores = np.array([passage.score for _, passage in found])
-    contrast = (scores - scores.mean()) / (scores.std() + 0.01) if len(scores) > 1 else np.array([ALONE])
+    once = np.unique(same([passage.text for _, passage in found]))
+    weights = {word: math.log(1 + len(once) / (1 + sum(word in held[place] for place in once))) for word in words}
+    contrast = np.full(len(scores), ALONE)
+    if len(once) > 1:
+        contrast = (scores - scores[once].mean()) / (scores[once].std() + 0.01)
     kind = WANTED.get(question.form)
     asked = Held(text)
     wanted = wanted_measure(text, CERTAIN_MEASURE) if kind == "number" else ""
@@ -171,6 +176,15 @@ def measured(question: Question, found: Sequence[tuple[pb.Source, pb.Passage]]) 
     return rows
 
 
+def same(texts: Sequence[str]) -> np.ndarray:
+    """int [n]: for each the place of the first that says the same. What several say counts once where passages are told by each
+    other: else nothing stands out where a video is there several times."""
+    places: dict[str, int] = {}
+    return np.array(
+        [places.setdefault(" ".join(text.casefold().split()), place) for place, text in enumerate(texts)], int
+    )
+
+
 def possible(question: Question, rows: np.ndarray) -> np.ndarray:
     """bool [n]: whether a passage can answer at all: it says something, holds a number of the right measure where one is
     asked for, and a name that the question does not have where somebody is."""
@@ -188,11 +202,12 @@ def likelihoods(embedder: str, question: Question, texts: Sequence[str], rows: n
     """float64 [n] in [0, 1], of the passages' texts and what `measured` gave of them; without texts by the latter alone.
 
     At most MAX_READ are read, for the first time at some 25 ms each, where there are LEAST_READ. What is not read is not
-    likelier than what is."""
+    likelier than what is, but for what says the same as that."""
     learned = _learned(embedder)
     can = possible(question, rows)
     odds = weighed(learned["measured"], rows)
-    read = likeliest(odds, can, MAX_READ) if len(texts) >= LEAST_READ else ()
+    said = same(texts)
+    read = likeliest(odds, can, MAX_READ, said) if len(np.unique(said)) >= LEAST_READ else ()
     if not len(read):
         return can / (1 + np.exp(-odds - learned["measured"]["shift"]))
     asked = question_states(without_file_names(question.text[:MAX_CHARACTERS]))
@@ -202,9 +217,11 @@ def likelihoods(embedder: str, question: Question, texts: Sequence[str], rows: n
     first = attended(told)
     judged = reading().judged(asked, [states[place] for place in first])
     told = joined(learned["read"], told, first, judged)
-    odds = np.minimum(odds, told.min())
-    odds[read] = told
-    return can / (1 + np.exp(-odds))
+    made = np.minimum(odds, told.min())
+    for place, each in zip(read, told, strict=True):
+        copies = said == said[place]
+        made[copies] = each + odds[copies] - odds[place]
+    return can / (1 + np.exp(-made))
 
 
 def weighed(learned: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
@@ -212,10 +229,13 @@ def weighed(learned: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows @ np.array(learned["weights"]) + learned["bias"])
 
 
-def likeliest(odds: np.ndarray, can: np.ndarray, most: int) -> np.ndarray:
-    """The places of at most `most`, the likeliest first, of those that can answer."""
+def likeliest(odds: np.ndarray, can: np.ndarray, most: int, said: np.ndarray | None = None) -> np.ndarray:
+    """The places of at most `most`, the likeliest first, of those that can answer; one of those that `same` gave one place."""
     order = np.argsort(-odds, kind="stable")
-    return np.asarray(order[can[order]][:most])
+    order = order[can[order]]
+    if said is not None:
+        order = order[np.sort(np.unique(said[order], return_index=True)[1])]
+    return np.asarray(order[:most])
 
 
 def read_odds(learned: Mapping[str, Any], rows: np.ndarray, likeness: np.ndarray) -> np.ndarray:
