@@ -21,7 +21,6 @@ from typing import Any
 
 import grpc
 import httpx
-import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
@@ -31,8 +30,9 @@ from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
 from ray_jobs.engines.engine import Engine, open_engine
 from ray_jobs.engines.pulse import with_pulse
 from ray_jobs.engines.roles import Embedder
+from ray_jobs.index.messages import queries, response
 from ray_jobs.index.replica import ShardReplica
-from ray_jobs.index.shard import Query, Shard
+from ray_jobs.index.shard import Shard
 from ray_jobs.ingest import IngestWorker
 from ray_jobs.ingress import Gate
 from ray_jobs.pipeline import Described, Pipeline
@@ -47,7 +47,6 @@ from services.core.settings import Settings, load_settings
 from services.core.store.database import Database
 from services.core.store.objects import Objects
 from services.nimbus.backend import open_backend
-from services.nimbus.engine.searches import DISTINCT
 from services.rest.app import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -165,21 +164,8 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
 
 
 async def _search(shard: ShardReplica, request: pb.SearchRequest) -> pb.SearchResponse:
-    query = Query(
-        request.tenant_id,
-        tuple(request.collection_ids),
-        np.frombuffer(request.vector, "<f4"),
-        request.limit,
-        tuple(request.file_ids),
-        tuple(request.segment_ids),
-        {number: name for name, number in DISTINCT.items()}[request.distinct],
-        request.space,
-    )
-    answer = await shard.search(query, request.min_sequence)
-    hits = [
-        pb.Hit(embedding_id=hit.embedding_id, collection_id=hit.collection_id, score=hit.score) for hit in answer.hits
-    ]
-    return pb.SearchResponse(hits=hits, sequence=answer.sequence, moved_sequence=answer.moved_sequence)
+    (query,) = queries(request, len(request.vector) // 4)
+    return response(await shard.search(query, request.min_sequence))
 
 
 class LocalPipeline:

@@ -11,9 +11,9 @@ from arcus.engine.v1 import engine_pb2 as pb
 from ray_jobs.index.replica import BATCH_QUERIES, Answer
 from ray_jobs.index.shard import Query
 from services.core.errors import invalid
+from services.core.index.shards import MAX_HITS
 
 MAX_COLLECTIONS = 1000
-MAX_HITS = 1000
 MAX_DIMENSIONS = 8_192
 MAX_NAMED = 200_000  # files or segments that a search is narrowed to
 DISTINCT: dict[int, Any] = {

@@ -13,6 +13,7 @@ from services.core.store.database import Database
 from services.core.store.schema import collection_files, collection_shards, shards
 
 SPREAD_VECTORS = 250_000
+MAX_HITS = 1_000  # of a shard, that one search may want
 
 
 def preferred(collection_id: str, numbers: Collection[int]) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from services.core.errors import not_found
 from services.core.index.embedding_log import EmbeddingLog, Placement
+from services.core.index.shards import MAX_HITS
 from services.core.library.collections import Collection, Collections
 from services.core.library.descriptions import Descriptions
 from services.core.library.files import File, Files
@@ -30,7 +31,6 @@ WORDS_WEIGHT = PICTURES_WEIGHT = 0.5
 CANDIDATES = 2  # of each way for one that is wanted
 VECTOR_LIMIT = 96
 FEW = 1 / 4  # of these hits, that differ
-MOST_COPIES = 16  # times as many hits are asked for where few differ
 TEXT_LIMIT = 48
 MAX_DEFAULT_COLLECTIONS = 1_000
 
@@ -234,12 +234,12 @@ class Retrieval:
         return await self._near(tenant_id, scope, vector, limit, distinct=distinct)
 
     async def _differing(self, tenant_id: str, scope: Scope, vector: bytes) -> list[VectorHit]:
-        """The nearest VECTOR_LIMIT; where most are copies, which are equally near, of more of them the first two of each."""
+        """The nearest VECTOR_LIMIT; where most are copies, which are equally near, of MAX_HITS the first two of each."""
         hits = (await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT))[:VECTOR_LIMIT]
         if len(hits) < VECTOR_LIMIT or len({_likeness(hit) for hit in hits}) >= FEW * VECTOR_LIMIT:
             return hits
         there: dict[float, list[VectorHit]] = defaultdict(list)
-        for hit in await self.nearest(tenant_id, scope, vector, VECTOR_LIMIT * MOST_COPIES):
+        for hit in await self.nearest(tenant_id, scope, vector, MAX_HITS):
             there[_likeness(hit)].append(hit)
         return [hit for hits in there.values() for hit in hits[:2]][:VECTOR_LIMIT]
 
