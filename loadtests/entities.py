@@ -54,10 +54,10 @@ def knowledge(names: list[str]) -> Knowledge:
             created = int(datetime.fromisoformat(file["created_at"]).timestamp() * 1000)
             files.append(MemberFile(id, file["filename"], file["filename"], file["duration_seconds"], created))
             if "entities" in file:
-                rows.append(EntityRow(id, file["filename"], None, None, None, file["entities"]))
+                rows.append(EntityRow(id, file["filename"], None, None, None, json.dumps(file["entities"])))
             for number, part in enumerate(file.get("segments", ())):
                 place = (id, file["filename"], f"{file['filename']}-{number}", part["start_time"], part["end_time"])
-                rows.append(EntityRow(*place, part["entities"]))
+                rows.append(EntityRow(*place, json.dumps(part["entities"])))
     return Knowledge(build_tables(collections, files, rows), "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,7 @@ async def test_a_restart_asks_for_the_segments_that_are_missing(store):
     await ExtractionWork(store.database, engine).run(job, WORKER)
     assert [request.passages[0].text for request in engine.requests] == ["said 5", "said 10"]
     rows = (await store.entities.held(store.tenant, [collection.id])).records
-    assert [(row.start_time, row.entities) for row in rows] == [(0.0, ANN)], "the others have no record"
+    assert [(row.start_time, json.loads(row.entities)) for row in rows] == [(0.0, ANN)], "the others have no record"
 
 
 @pytest.mark.parametrize("level", ["video", "segment"])

@@ -207,7 +207,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.chats.get(store.tenant, "h1")).created_at == 1
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
     assert [row.entities for row in (await store.entities.held(store.tenant, [facts.id])).records] == [
-        {"speaker": "Ann"}
+        '{"speaker": "Ann"}'
     ]
     assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}
     assert (await store.searches.get(store.tenant, "q1")).hits == (hit,)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from services.core.errors import ArcusError, Reason
@@ -176,9 +178,9 @@ async def test_rows_are_those_of_the_collections_named(store):
         await store.entities.write_segment(job, WORKER, extraction, segment.id, BEN)
     rows = (await store.entities.held(store.tenant, [of_segments.id, of_files.id])).records
     expected = [
-        EntityRow(of_files.id, file.id, None, None, None, ANN),
-        EntityRow(of_segments.id, file.id, segments[0].id, 0.0, 5.0, BEN),
-        EntityRow(of_segments.id, file.id, segments[1].id, 5.0, 10.0, BEN),
+        EntityRow(of_files.id, file.id, None, None, None, json.dumps(ANN)),
+        EntityRow(of_segments.id, file.id, segments[0].id, 0.0, 5.0, json.dumps(BEN)),
+        EntityRow(of_segments.id, file.id, segments[1].id, 5.0, 10.0, json.dumps(BEN)),
     ]
     assert rows == expected
     assert (await store.entities.held(store.tenant, [of_files.id])).records == rows[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,7 +105,9 @@ def tables_of(domain: str, records: list[dict[str, Any]] | None = None) -> Entit
     schema, known = DOMAINS[domain]
     records = known if records is None else records
     files = [MemberFile(domain, f"{number}", f"{domain}_{number}.mp4", 60.0 + number) for number in range(len(records))]
-    rows = [EntityRow(domain, f"{number}", None, None, None, record) for number, record in enumerate(records)]
+    rows = [
+        EntityRow(domain, f"{number}", None, None, None, json.dumps(record)) for number, record in enumerate(records)
+    ]
     # What a collection is said to hold names nothing: it must not turn a bird into a bolt.
     collection = EntityCollection(domain, domain, "Films of bolts and screws", schema)
     return build_tables([collection], files, rows)

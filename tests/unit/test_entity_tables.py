@@ -26,7 +26,7 @@ def tables(*records: dict[str, Any], schemas: tuple[dict[str, Any], ...] = (sche
     for number, record in enumerate(records):
         collection_id = f"c{min(number, len(schemas) - 1)}"
         files.append(MemberFile(collection_id, f"f{number}", f"{number}.mp4", 10.0))
-        rows.append(EntityRow(collection_id, f"f{number}", None, None, None, record))
+        rows.append(EntityRow(collection_id, f"f{number}", None, None, None, json.dumps(record)))
     return build_tables(collections, files, rows)
 
 
@@ -99,7 +99,7 @@ def test_records_of_segments_have_their_time() -> None:
     built = build_tables(
         [EntityCollection("c", "clips", schema=schema(a=STRING), by_segment=True)],
         [MemberFile("c", "f", "f.mp4")],
-        [EntityRow("c", "f", "s", 1.0, 2.0, {"a": "x"})],
+        [EntityRow("c", "f", "s", 1.0, 2.0, '{"a": "x"}')],
     )
     table = next(item for item in built.sql if item.name == "segment_entities")
     row = dict(
@@ -110,10 +110,22 @@ def test_records_of_segments_have_their_time() -> None:
 
 
 def test_records_of_files_that_are_not_given_are_left_out() -> None:
-    built = build_tables([EntityCollection("c", "x")], [], [EntityRow("c", "f", None, None, None, {"a": 1})])
+    built = build_tables([EntityCollection("c", "x")], [], [EntityRow("c", "f", None, None, None, '{"a": 1}')])
     assert entities(built).batches == ()
 
 
 def test_what_is_not_json_is_made_so() -> None:
     built = tables({"a": [float("nan"), 1.5]}, {"a": [2.0]}, schemas=(schema(a={"type": "array", "items": NUMBER}),))
     assert entities(built).batches[0][5] == b"[[null,1.5],[2.0]]"
+
+
+def test_records_are_handed_on_as_they_are_stored_but_for_what_queries_can_not_read() -> None:
+    rows = ['{"a":  "x"}', '{"a": NaN}', '{"a": "y\\u0000"}']
+
+    def built(*records: str) -> tuple[bytes, ...]:
+        members = [MemberFile("c", f"f{number}", "f.mp4") for number in range(len(records))]
+        held = [EntityRow("c", f"f{number}", None, None, None, record) for number, record in enumerate(records)]
+        return entities(build_tables([EntityCollection("c", "x")], members, held)).batches[0][4:]
+
+    assert built(rows[0]) == (b'[{"a":  "x"}]', b'["x"]')
+    assert built(*rows) == (b'[{"a":"x"},{"a":null},{"a":"y"}]', b'["x",null,"y"]')

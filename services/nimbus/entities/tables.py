@@ -14,9 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from heapq import nsmallest
+from itertools import chain
 from math import isfinite
 from typing import Any
 
+import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import Place, parse_schema
@@ -28,6 +30,7 @@ MAX_NAME = 100
 TEXT_EXAMPLES, OTHER_EXAMPLES = 60, 8
 BATCH_ROWS = 5_000  # of what is encoded and filled at a time
 EXAMPLE_CHARACTERS, COLUMN_EXAMPLE_CHARACTERS = 80, 2_000
+_NUL = "\\u0000"  # as JSON tells it
 _INTEGERS = range(-(2**63), 2**63)
 _SCALAR_KINDS = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", str: "VARCHAR"}
 
@@ -79,6 +82,7 @@ class TableColumn:
     type: str
     description: str
     values: Sequence[Any]
+    is_encoded: bool = False  # each value is JSON already, and as `clean` makes it
 
 
 def build_tables(
@@ -86,8 +90,8 @@ def build_tables(
 ) -> EntityTables:
     """All three tables for DuckDB; described are `files` and those in which the collections keep their records."""
     by_id = {collection.id: collection for collection in collections}
-    members = {(member.collection_id, member.file_id): member for member in files}
-    known = [record for record in records if (record.collection_id, record.file_id) in members]
+    filenames = {(member.collection_id, member.file_id): member.filename for member in files}
+    known = [record for record in records if (record.collection_id, record.file_id) in filenames]
     tables: list[SqlTable] = []
     described: list[pb.EntityTable] = []
 
@@ -107,7 +111,7 @@ def build_tables(
         sources = [item for item in collections if item.by_segment == of_segments]
         add(
             name,
-            [*_place_columns(rows, members, by_id, of_segments), *_property_columns(rows, sources, of_segments)],
+            _entity_columns(rows, filenames, by_id, sources, of_segments),
             f"One row for each {'segment' if of_segments else 'video'} from which something was extracted.",
             is_used=bool(rows or sources),
         )
@@ -115,69 +119,63 @@ def build_tables(
 
 
 def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollection]) -> list[TableColumn]:
-    values = [
-        (
-            item.file_id,
-            item.filename,
-            item.duration_seconds,
-            datetime.fromtimestamp(item.created_at / 1000, UTC).replace(tzinfo=None).isoformat(),
-            item.collection_id,
-            by_id[item.collection_id].name,
-            dict(item.metadata),
-        )
-        for item in files
-    ]
     held = "; ".join(
         f"“{_unquoted(item.name)}” holds {_unquoted(item.description)}" for item in by_id.values() if item.description
     )
     columns = dict(_FILE)
     if held:
         columns["collection_name"] = ("VARCHAR", f"{columns['collection_name'][1]}: {held}")
-    return _fixed(columns, values)
+    ids, names, filenames, durations, created_at, metadata, _ = _columns(files, len(MemberFile._fields))
+    collection_names = [by_id[id].name for id in ids]
+    return _fixed(columns, names, filenames, durations, moments(created_at), ids, collection_names, clean(metadata))
 
 
 def _unquoted(text: str) -> str:
     return " ".join(text.translate(str.maketrans("“”;", "'',")).split())
 
 
-def _place_columns(
+def _entity_columns(
     rows: Sequence[EntityRow],
-    members: Mapping[tuple[str, str], MemberFile],
+    filenames: Mapping[tuple[str, str], str],
     by_id: Mapping[str, EntityCollection],
+    sources: Sequence[EntityCollection],
     of_segments: bool,
 ) -> list[TableColumn]:
-    values = []
-    for row in rows:
-        place = (row.collection_id, by_id[row.collection_id].name, row.file_id)
-        filename = members[row.collection_id, row.file_id].filename
-        segment = (row.segment_id, row.start_time, row.end_time) if of_segments else ()
-        values.append((*place, filename, *segment, row.entities))
-    return _fixed({**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}, values)
+    collections, files, *segment, entities = _columns(rows, len(EntityRow._fields))
+    names = [by_id[id].name for id in collections]
+    called = [filenames[place] for place in zip(collections, files, strict=True)]
+    texts = clean(entities)
+    columns = {**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}
+    places = _fixed(columns, collections, names, files, called, *(segment if of_segments else ()), texts)
+    # Read at once: to begin anew for each takes five times as long.
+    return [*places, *_property_columns(json.loads(f"[{','.join(texts)}]"), sources, set(columns))]
 
 
-def _fixed(columns: Mapping[str, tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[TableColumn]:
-    by_column = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * count
+
+
+def _fixed(columns: Mapping[str, tuple[str, str]], *values: Sequence[Any]) -> list[TableColumn]:
+    """Values of type JSON are JSON already."""
     return [
-        TableColumn(name, kind, description, values)
-        for (name, (kind, description)), values in zip(columns.items(), by_column, strict=True)
+        TableColumn(name, kind, description, held, is_encoded=kind == "JSON")
+        for (name, (kind, description)), held in zip(columns.items(), values, strict=True)
     ]
 
 
 def _property_columns(
-    rows: Sequence[EntityRow], collections: Sequence[EntityCollection], of_segments: bool
+    records: Sequence[Mapping[str, Any]], collections: Sequence[EntityCollection], taken: set[str]
 ) -> list[TableColumn]:
     """In the order of the schemas, then whatever else the records hold."""
     declared: dict[str, list[Place]] = {}
     for collection in collections:
         for item in parse_schema(collection.schema).properties if collection.schema else ():
             declared.setdefault(item.name, []).append(item.place)
-    for row in rows:
-        for name in row.entities:
-            declared.setdefault(name, [])
-    taken = {name.lower() for name in (*_PLACE, "entities", *(_SEGMENT if of_segments else ()))}
+    for name in dict.fromkeys(chain.from_iterable(records)):
+        declared.setdefault(name, [])
     columns = []
     for number, (name, places) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
-        values = _finite([row.entities.get(name) for row in rows])
+        values = [record.get(name) for record in records]
         kind = kind_of(values, {_declared_kind(place) for place in places})
         called = free_name(name, number, taken)
         notes = [place.description.strip() for place in places]
@@ -229,8 +227,10 @@ def kind_of(values: Sequence[Any], declared: set[str]) -> str:
         kind = kind_of(items, inner)
         return "JSON" if kind.endswith("[]") else f"{kind}[]"
     kinds = {_SCALAR_KINDS.get(type, "JSON") for type in types}
-    if int in types and not all(value in _INTEGERS for value in present if type(value) is int):
-        kinds.add("JSON")
+    if int in types:
+        numbers = [value for value in present if type(value) is int]
+        if min(numbers) not in _INTEGERS or max(numbers) not in _INTEGERS:
+            kinds.add("JSON")
     if kinds == {"BIGINT", "DOUBLE"}:
         return "DOUBLE"
     if kinds == {"BIGINT"} and "DOUBLE" in declared:
@@ -240,9 +240,10 @@ def kind_of(values: Sequence[Any], declared: set[str]) -> str:
     (kind,) = kinds
     if kind != "VARCHAR":
         return kind
-    if all(_day(value) is not None for value in present):
+    texts = set(present)
+    if all(_day(value) is not None for value in texts):
         return "TIMESTAMP" if "TIMESTAMP" in declared else "DATE"
-    if declared & {"DATE", "TIMESTAMP"} and all(_moment(value) is not None for value in present):
+    if declared & {"DATE", "TIMESTAMP"} and all(_moment(value) is not None for value in texts):
         return "TIMESTAMP"
     return "VARCHAR"
 
@@ -274,8 +275,12 @@ def _moment(value: str) -> str | None:
     return moment.isoformat()
 
 
-def _finite(values: Sequence[Any]) -> list[Any]:
-    return [value if type(value) is str and "\0" not in value else finite(value) for value in values]
+def clean(texts: Sequence[str]) -> Sequence[str]:
+    """JSON without what `finite` takes away. Most texts have nothing of that, and stay as they are."""
+    together = "".join(texts)
+    if not any(part in together for part in (_NUL, "NaN", "Infinity")):
+        return texts
+    return [_dumped(finite(json.loads(text))) for text in texts]
 
 
 def finite(value: Any) -> Any:
@@ -292,23 +297,30 @@ def finite(value: Any) -> Any:
     return value
 
 
+def moments(unix_ms: Sequence[int]) -> list[str]:
+    """ISO 8601 in UTC, without a zone; a tenth of the time of datetimes."""
+    return np.datetime_as_string(np.array(unix_ms, "datetime64[ms]")).tolist()
+
+
 def sql_table(name: str, columns: Sequence[TableColumn]) -> SqlTable:
     count = len(columns[0].values) if columns else 0
-    batches = tuple(
-        tuple(_as_json(column.values[first : first + BATCH_ROWS]) for column in columns)
-        for first in range(0, count, BATCH_ROWS)
-    )
+    batches = tuple(tuple(_as_json(column, first) for column in columns) for first in range(0, count, BATCH_ROWS))
     return SqlTable(name, tuple((column.name, column.type) for column in columns), batches)
 
 
-def _as_json(values: Sequence[Any]) -> bytes:
+def _as_json(column: TableColumn, first: int) -> bytes:
+    values = column.values[first : first + BATCH_ROWS]
+    if column.is_encoded:
+        return f"[{','.join(values)}]".encode()
     try:
-        content = json.dumps(values, allow_nan=False, separators=(",", ":"))
+        content = _dumped(values)
     except ValueError:
-        content = "\\u0000"
-    if "\\u0000" in content:
-        content = json.dumps([finite(value) for value in values], allow_nan=False, separators=(",", ":"))
-    return content.encode()
+        content = _NUL
+    return (content if _NUL not in content else _dumped([finite(value) for value in values])).encode()
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def described_table(name: str, columns: Sequence[TableColumn], description: str) -> pb.EntityTable:
@@ -323,9 +335,11 @@ def _column(column: TableColumn) -> pb.Column:
     values = column.values
     if column.type.endswith("[]"):
         values = [item for value in values if value is not None for item in value]
-    counts = Counter(value for value in values if value is not None)
+    counts = Counter(values)
+    del counts[None]
     if column.type.startswith("VARCHAR"):
-        counts = Counter({value: count for value, count in counts.items() if value.strip()})
+        for blank in [value for value in counts if not value.strip()]:
+            del counts[blank]
         short = [value for value in counts if len(value) <= EXAMPLE_CHARACTERS]
         examples = nsmallest(TEXT_EXAMPLES, short, key=lambda value: (-counts[value], value))
         while sum(map(len, examples)) > COLUMN_EXAMPLE_CHARACTERS:
