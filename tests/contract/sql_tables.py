@@ -7,16 +7,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.nimbus.entities.sql import EntitySql, SqlLimits, SqlTable
+from services.nimbus.entities.sql import EntitySql, SqlBatch, SqlLimits, SqlTable
 
 FILES = 40
 LIMITS = SqlLimits(rows=100, bytes=20_000, processor_seconds=1.0, seconds=60.0)
 COLUMNS = (("file_id", "VARCHAR"), ("filename", "VARCHAR"), ("n", "BIGINT"), ("tags", "VARCHAR[]"), ("meta", "JSON"))
 
 
-def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[bytes, ...]:
-    """A batch."""
-    return tuple(json.dumps(column).encode() for column in zip(*rows, strict=True))
+def batch(rows: Sequence[tuple[Any, ...]]) -> SqlBatch:
+    return SqlBatch(len(rows), tuple(json.dumps(column).encode() for column in zip(*rows, strict=True)))
 
 
 TABLES = (
@@ -24,7 +23,7 @@ TABLES = (
         "files",
         COLUMNS,
         tuple(
-            columns(
+            batch(
                 [(f"id-{n}", f"{n}.mp4", n, ["a", f"t{n % 4}"], {"size": n}) for n in range(first, first + FILES // 2)]
             )
             for first in (0, FILES // 2)

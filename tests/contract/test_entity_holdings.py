@@ -91,7 +91,7 @@ async def test_a_file_that_leaves_while_they_are_read_hides_no_other(store: Stor
     with between(store, "collection_files.added_at", leave):
         opened = await knowledge.open(tenant, config(collection))
     of_files, of_videos, of_segments = (
-        {id for batch in table.batches for id in json.loads(batch[0 if table.name == "files" else 2])}
+        {id for batch in table.batches for id in json.loads(batch.columns[0 if table.name == "files" else 2])}
         for table in opened.tables.sql
     )
     records = of_segments if kind == "segments" else of_videos
@@ -142,7 +142,10 @@ async def test_tables_are_made_again_only_where_something_changed(store: Store, 
     file = (await store.entities.held(tenant, [collection])).files[0]
     await store.files.update(tenant, file.file_id, filename="another name.mp4")
     again = await knowledge.open(tenant, config(collection))
-    assert again.tables not in (first.tables, other.tables) and b"another name.mp4" in again.tables.sql[0].batches[0][1]
+    assert (
+        again.tables not in (first.tables, other.tables)
+        and b"another name.mp4" in again.tables.sql[0].batches[0].columns[1]
+    )
     await store.members.remove(tenant, collection, file.file_id)
     (call,) = await knowledge.run(
         await knowledge.open(tenant, config(collection)), [pb.Query(purpose="n", sql="SELECT count(*) FROM files")]

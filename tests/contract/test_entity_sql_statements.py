@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import ArcusError, Reason
-from services.nimbus.entities.sql import MAX_TABLE_BYTES, EntitySql, SqlResult, SqlTable
+from services.nimbus.entities.sql import MAX_TABLE_BYTES, EntitySql, SqlBatch, SqlResult, SqlTable
 from services.nimbus.entities.sql_grammar import FUNCTIONS
 from tests.contract.hostile_sql import BOUNDED, REFUSED
-from tests.contract.sql_tables import COLUMNS, FILES, LIMITS, TABLES, answers_still, columns, sandbox
+from tests.contract.sql_tables import COLUMNS, FILES, LIMITS, TABLES, answers_still, batch, sandbox
 
 one_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,16 +91,48 @@ async def test_bytes_beyond_the_bound_are_cut(sql: EntitySql) -> None:
 
 @one_loop
 async def test_a_query_sees_only_the_rows_that_it_is_given(sql: EntitySql) -> None:
-    other = SqlTable("secrets", (("key", "VARCHAR"),), (columns([("cg-1",)]),))
+    other = SqlTable("secrets", (("key", "VARCHAR"),), (batch([("cg-1",)]),))
     assert (await sql.query([other], "SELECT key FROM secrets")).rows == [["cg-1"]]
     with pytest.raises(ArcusError, match="no table 'secrets'"):
         await sql.query(TABLES, "SELECT key FROM secrets")
 
 
 @one_loop
+@pytest.mark.parametrize(
+    ("statement", "rows"),
+    [
+        ("SELECT count(*) FROM files", [[3]]),
+        ("SELECT DISTINCT kind, tags, meta, none FROM files", [["film", ["a"], '{"a":1}', None]]),
+        ("SELECT n, kind FROM files ORDER BY n", [[1, "film"], [2, "film"], [3, "film"]]),
+        ("SELECT count(kind), count(none) FROM files WHERE tags[1] = 'a'", [[3, 0]]),
+    ],
+)
+async def test_a_value_that_all_rows_of_a_batch_have_is_told_once(
+    sql: EntitySql, statement: str, rows: list[list[Any]]
+) -> None:
+    columns = (("kind", "VARCHAR"), ("tags", "VARCHAR[]"), ("meta", "JSON"), ("none", "DOUBLE"), ("n", "BIGINT"))
+    one = (b'["film"]', b'[["a"]]', b'[{"a":1}]', b"[null]")
+    table = SqlTable("files", columns, (SqlBatch(2, (*one, b"[1,2]"), (0, 1, 2, 3)), SqlBatch(1, (*one, b"[3]"))))
+    assert (await sql.query([table], statement)).rows == rows
+
+
+@pytest.mark.parametrize("statement", ["SELECT sum(n) FROM entities", "SELECT sum(e.n) FROM entities AS e"])
+async def test_a_process_is_sent_only_what_its_statement_reads(statement: str) -> None:
+    """Though a column is called as its table is."""
+    async with sandbox() as sql:
+        unread = (("wide", "VARCHAR"), ("entities", "JSON"))
+        batch = SqlBatch(2, (b"no JSON", b"nor this", b"[1,2]"))
+        table = SqlTable("entities", (*unread, ("n", "BIGINT")), (batch,))
+        assert (await sql.query([table], statement)).rows == [[3]]
+        for read, _ in unread:
+            with pytest.raises(ArcusError):
+                await sql.query([table], f"SELECT {read} FROM entities")
+
+
+@one_loop
 async def test_tables_that_are_too_large_are_refused(sql: EntitySql) -> None:
     with pytest.raises(ArcusError, match="fewer collections"):
-        await sql.query([SqlTable("files", COLUMNS, ((b" " * (MAX_TABLE_BYTES + 1),),))], "SELECT 1")
+        await sql.query([SqlTable("files", COLUMNS, (SqlBatch(1, (b" " * (MAX_TABLE_BYTES + 1),)),))], "SELECT 1")
 
 
 WORDS = st.sampled_from(

@@ -35,7 +35,7 @@ from ray_jobs.stages.sampling import Sampling, sample_segments
 from services.core.coalescing import Coalescer
 from services.core.media import DescribeConfig, Span, Speech
 from services.core.store.objects import Objects
-from services.nimbus.entities.sql import EntitySql, SqlTable
+from services.nimbus.entities.sql import EntitySql, SqlBatch, SqlTable
 from tests.contract.s3_server import S3Server
 
 TENANTS = {"tenant-a": "Ferrum", "tenant-b": "Cuprum"}
@@ -202,7 +202,7 @@ async def test_a_warm_process_of_queries_has_nothing_of_the_query_before() -> No
     sql = EntitySql(workers=1)
     try:
         for tenant in [*TENANTS, *TENANTS]:
-            rows = ((f'["{WORDS[tenant]}"]'.encode(),),)
+            rows = (SqlBatch(1, (f'["{WORDS[tenant]}"]'.encode(),)),)
             result = await sql.query([SqlTable("t", (("plan", "VARCHAR"),), rows)], "SELECT * FROM t")
             assert told(result.rows) == {tenant}
     finally:

@@ -103,7 +103,11 @@ def test_records_of_segments_have_their_time() -> None:
     )
     table = next(item for item in built.sql if item.name == "segment_entities")
     row = dict(
-        zip([name for name, _ in table.columns], [json.loads(column)[0] for column in table.batches[0]], strict=True)
+        zip(
+            [name for name, _ in table.columns],
+            [json.loads(column)[0] for column in table.batches[0].columns],
+            strict=True,
+        )
     )
     assert (row["segment_id"], row["start_time"], row["end_time"], row["a"]) == ("s", 1.0, 2.0, "x")
     assert [item.name for item in built.described] == ["files", "segment_entities"]
@@ -116,7 +120,7 @@ def test_records_of_files_that_are_not_given_are_left_out() -> None:
 
 def test_what_is_not_json_is_made_so() -> None:
     built = tables({"a": [float("nan"), 1.5]}, {"a": [2.0]}, schemas=(schema(a={"type": "array", "items": NUMBER}),))
-    assert entities(built).batches[0][5] == b"[[null,1.5],[2.0]]"
+    assert entities(built).batches[0].columns[5] == b"[[null,1.5],[2.0]]"
 
 
 def test_records_are_handed_on_as_they_are_stored_but_for_what_queries_can_not_read() -> None:
@@ -125,7 +129,14 @@ def test_records_are_handed_on_as_they_are_stored_but_for_what_queries_can_not_r
     def built(*records: str) -> tuple[bytes, ...]:
         members = [MemberFile("c", f"f{number}", "f.mp4") for number in range(len(records))]
         held = [EntityRow("c", f"f{number}", None, None, None, record) for number, record in enumerate(records)]
-        return entities(build_tables([EntityCollection("c", "x")], members, held)).batches[0][4:]
+        return entities(build_tables([EntityCollection("c", "x")], members, held)).batches[0].columns[4:]
 
     assert built(rows[0]) == (b'[{"a":  "x"}]', b'["x"]')
     assert built(*rows) == (b'[{"a":"x"},{"a":null},{"a":"y"}]', b'["x",null,"y"]')
+
+
+def test_a_text_that_all_rows_of_a_batch_have_is_there_once_and_what_only_equals_it_is_not_lost() -> None:
+    records = ({"a": "red", "b": 1, "c": 0.0}, {"a": "red", "b": True, "c": -0.0})
+    (batch,) = entities(tables(*records, schemas=({},))).batches
+    assert batch.rows == 2 and batch.same == (0, 1, 5), "the collection's id and name, and a"
+    assert batch.columns[5:] == (b'["red"]', b"[1,true]", b"[0.0,-0.0]")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from services.core.library.holdings import Holdings
 from services.nimbus.entities.kept_tables import KeptTables, Made, key_of
-from services.nimbus.entities.sql import SqlTable
+from services.nimbus.entities.sql import SqlBatch, SqlTable
 from services.nimbus.entities.tables import EntityCollection, EntityTables
 
 
 def made(size: int) -> Made:
-    return Made(EntityTables((SqlTable("files", (("a", "VARCHAR"),), ((b"x" * size,),)),), ()), ())
+    return Made(EntityTables((SqlTable("files", (("a", "VARCHAR"),), (SqlBatch(1, (b"x" * size,)),)),), ()), ())
 
 
 def test_the_longest_unused_are_forgotten_first() -> None:

@@ -11,7 +11,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +39,23 @@ class SqlLimits:
 
 
 @dataclass(frozen=True)
-class SqlTable:
-    """A table and its rows in batches: of each batch, a JSON array for each column."""
+class SqlBatch:
+    """Some rows of a table."""
 
+    rows: int
+    columns: tuple[bytes, ...]  # of each a JSON array of its values
+    same: tuple[int, ...] = ()  # the places of columns whose array holds one value, which all rows have
+
+
+@dataclass(frozen=True)
+class SqlTable:
     name: str
     columns: tuple[tuple[str, str], ...]  # (name, DuckDB type), names unique without regard to case
-    batches: tuple[tuple[bytes, ...], ...] = ()
+    batches: tuple[SqlBatch, ...] = ()
 
     @property
     def size_bytes(self) -> int:
-        return sum(len(column) for batch in self.batches for column in batch)
+        return sum(len(column) for batch in self.batches for column in batch.columns)
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,20 @@ class _Worker:
     def wait_until_ready(self) -> bool:
         return self._receive() == b"ready"
 
-    def run(self, messages: Sequence[bytes]) -> bytes | None:
-        """The reply, or None when the process died."""
+    def run(self, header: bytes, tables: Sequence[SqlTable]) -> bytes | None:
+        """The reply, or None when the process died. Of the tables it is sent what the statement reads."""
+        reply = self._asked([header])
+        wanted = json.loads(reply).get("wanted") if reply else None
+        if wanted is None:
+            return reply
+        return self._asked(
+            batch.columns[place]
+            for table, places in zip(tables, wanted, strict=True)
+            for batch in table.batches
+            for place in places
+        )
+
+    def _asked(self, messages: Iterable[bytes]) -> bytes | None:
         assert self._process.stdin is not None
         try:
             for message in messages:
@@ -174,19 +193,22 @@ class EntitySql:
         header = {
             "sql": sql,
             "tables": [
-                {"name": table.name, "columns": table.columns, "batches": len(table.batches)} for table in tables
+                {
+                    "name": table.name,
+                    "columns": table.columns,
+                    "batches": [(batch.rows, batch.same) for batch in table.batches],
+                }
+                for table in tables
             ],
             "max_rows": self._limits.rows,
             "max_bytes": self._limits.bytes,
             "processor_seconds": self._limits.processor_seconds,
             "seconds": self._limits.seconds + GRACE_SECONDS,
         }
-        columns = (column for table in tables for batch in table.batches for column in batch)
-        messages = [json.dumps(header).encode(), *columns]
         worker = await self._take()
         kept = False
         try:
-            reply = await self._within(worker, self._limits.seconds, worker.run, messages)
+            reply = await self._within(worker, self._limits.seconds, worker.run, json.dumps(header).encode(), tables)
             if reply is None and worker.ended_by() == signal.SIGPROF:
                 raise _late(f"{self._limits.processor_seconds:g} s of processor time")
             if reply is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def names_read(tree: dict[str, Any]) -> frozenset[str] | None:
-    """Every text of the statement in lower case: a column whose name is not there is not read.
+    """Every text of the statement but names of tables, in lower case: a column whose name is not there is not read.
 
     None where columns are read without being named: by *, COLUMNS, #1, NATURAL JOIN, an alias that renames them in their
     order, or a row that is read as one value.
@@ -30,5 +30,7 @@ def names_read(tree: dict[str, Any]) -> frozenset[str] | None:
                 relations |= {part["alias"].lower(), part.get("table_name", "").lower()}
             if part.get("class") == "COLUMN_REF":
                 references.add(part["column_names"][-1].lower())
+            if part.get("type") == "BASE_TABLE":
+                part = {key: value for key, value in part.items() if key not in ("table_name", "qualified_name")}
             waiting += part.values()
     return None if references & relations else frozenset(texts)

@@ -1,9 +1,11 @@
 """A process that runs one query at a time over tables it is handed, and is killed when it does not behave.
 
-A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]], batches}], max_rows, max_bytes,
-processor_seconds, seconds}, then for each batch of each table its columns, each a JSON array. Only columns that the
-statement may read are filled; the others are NULL. Its reply on stdout: JSON, either {columns, rows, truncated} or
-{error, kind} with kind refused, failed or memory. Every message is preceded by its length in four bytes.
+A request on stdin: a header in JSON {sql, tables: [{name, columns: [[name, type]], batches: [[rows, same]]}], max_rows,
+max_bytes, processor_seconds, seconds}. The reply on stdout: {wanted}, for each table the places of the columns that the
+statement may read. Then on stdin, for each batch of each table, those columns, a JSON array each: of the values, or, where
+`same` has the column's place, of the one that all rows have. The other columns are NULL. At last {columns, rows, truncated}.
+In place of either reply may come {error, kind} with kind refused, failed or memory. Every message is preceded by its length
+in four bytes.
 """
 
 from __future__ import annotations
@@ -57,68 +59,85 @@ def main() -> None:
         if (header := receive(requests)) is None:
             return
         request = json.loads(header)
-        batches = [
-            [[receive(requests) or b"[]" for _ in table["columns"]] for _ in range(table["batches"])]
-            for table in request["tables"]
-        ]
         # The kernel ends the process, whatever DuckDB is at: after so much work, and when whoever should end it is gone.
         signal.setitimer(signal.ITIMER_PROF, request["processor_seconds"])
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        reply = run(connection, request, batches)
+        reply = _answered(connection, request, requests, replies)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         send(replies, json.dumps(reply).encode())
+        connection.close()
 
 
-def run(
-    connection: duckdb.DuckDBPyConnection, request: dict[str, Any], batches: Sequence[list[list[bytes]]]
+def _answered(
+    connection: duckdb.DuckDBPyConnection, request: dict[str, Any], requests: BinaryIO, replies: BinaryIO
 ) -> dict[str, Any]:
-    """The reply to one request. Closes the connection and empties the batches."""
     try:
-        sql = request["sql"].strip().rstrip("; \n\t")
-        (parsed,) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0]
-        tree = json.loads(parsed)
-        check(tree, frozenset(table["name"] for table in request["tables"]))
-        names = names_read(tree)
-        for table, rows in zip(request["tables"], batches, strict=True):
-            _fill(connection, table["name"], table["columns"], rows, names)
-        for lock in _LOCKS:
-            connection.execute(lock)
-        # The outer LIMIT makes a large result end early; its order is that of the query.
-        found = connection.execute(f"SELECT * FROM (\n{sql}\n) LIMIT {request['max_rows'] + 1}")
-        return _result(found, request["max_rows"], request["max_bytes"])
+        places = wanted(connection, request)
+        send(replies, json.dumps({"wanted": places}).encode())
+        batches = [
+            [[receive(requests) or b"[]" for _ in columns] for _ in table["batches"]]
+            for table, columns in zip(request["tables"], places, strict=True)
+        ]
+        return run(connection, request, places, batches)
     except Refused as error:
         return {"error": str(error), "kind": "refused"}
     except (duckdb.OutOfMemoryException, MemoryError):
         return {"error": "The query needs more memory than a query may use", "kind": "memory"}
     except (duckdb.Error, RuntimeError, RecursionError) as error:
         return {"error": _told(error), "kind": "failed"}
-    finally:
-        connection.close()
+
+
+def _statement(request: dict[str, Any]) -> str:
+    return request["sql"].strip().rstrip("; \n\t")
+
+
+def wanted(connection: duckdb.DuckDBPyConnection, request: dict[str, Any]) -> list[list[int]]:
+    """Of each table the places of the columns that the statement may read. Raises Refused for one that may not run."""
+    (parsed,) = connection.execute("SELECT json_serialize_sql(?)", [_statement(request)]).fetchall()[0]
+    tree = json.loads(parsed)
+    check(tree, frozenset(table["name"] for table in request["tables"]))
+    names = names_read(tree)
+    return [
+        [place for place, (column, _) in enumerate(table["columns"]) if names is None or column.lower() in names]
+        for table in request["tables"]
+    ]
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    request: dict[str, Any],
+    wanted: Sequence[list[int]],
+    batches: Sequence[list[list[bytes]]],
+) -> dict[str, Any]:
+    """What the statement finds. Empties the batches, which hold the wanted columns."""
+    for table, places, held in zip(request["tables"], wanted, batches, strict=True):
+        _fill(connection, table, places, held)
+    for lock in _LOCKS:
+        connection.execute(lock)
+    # The outer LIMIT makes a large result end early; its order is that of the query.
+    found = connection.execute(f"SELECT * FROM (\n{_statement(request)}\n) LIMIT {request['max_rows'] + 1}")
+    return _result(found, request["max_rows"], request["max_bytes"])
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    columns: Sequence[Sequence[str]],
-    batches: list[list[bytes]],
-    names: frozenset[str] | None,
+    connection: duckdb.DuckDBPyConnection, table: dict[str, Any], places: Sequence[int], batches: list[list[bytes]]
 ) -> None:
-    """Every column where `names` is None, else those that it holds; the first in any case, which makes the rows."""
+    name, columns = quoted(table["name"]), table["columns"]
     typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
-    connection.execute(f"CREATE TABLE {quoted(name)} ({typed})")
-    filled = [
-        place for place, (column, _) in enumerate(columns) if place == 0 or names is None or column.lower() in names
-    ]
+    connection.execute(f"CREATE TABLE {name} ({typed})")
     shapes = [json.dumps([[kind[:-2]] if kind.endswith("[]") else kind]) for _, kind in columns]
-    insert = (
-        f"INSERT INTO {quoted(name)} ({', '.join(quoted(columns[place][0]) for place in filled)}) "
-        f"SELECT {', '.join('unnest(from_json_strict(?, ?))' for _ in filled)}"
-    )
-    batches.reverse()
-    while batches:
-        batch = batches.pop()
-        connection.execute(insert, [value for place in filled for value in (batch[place].decode(), shapes[place])])
+    filled = ", ".join(quoted(columns[place][0]) for place in places or [0])
+    for rows, same in table["batches"]:
+        batch = batches.pop(0)
+        values = [
+            "from_json_strict(?, ?)[1]" if place in same else "unnest(from_json_strict(?, ?))" for place in places
+        ]
+        made = "" if set(places) - set(same) else f" FROM range({rows})"
+        connection.execute(
+            f"INSERT INTO {name} ({filled}) SELECT {', '.join(values) or 'NULL'}{made}",
+            [value for place, column in zip(places, batch, strict=True) for value in (column.decode(), shapes[place])],
+        )
 
 
 def quoted(name: str) -> str:

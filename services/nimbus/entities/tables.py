@@ -23,7 +23,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import Place, parse_schema
 from services.core.library.holdings import EntityRow, MemberFile
-from services.nimbus.entities.sql import SqlTable
+from services.nimbus.entities.sql import SqlBatch, SqlTable
 
 MAX_PROPERTIES = 100
 MAX_NAME = 100
@@ -304,13 +304,25 @@ def moments(unix_ms: Sequence[int]) -> list[str]:
 
 def sql_table(name: str, columns: Sequence[TableColumn]) -> SqlTable:
     count = len(columns[0].values) if columns else 0
-    batches = tuple(tuple(_as_json(column, first) for column in columns) for first in range(0, count, BATCH_ROWS))
+    batches = tuple(_batch(columns, first, min(BATCH_ROWS, count - first)) for first in range(0, count, BATCH_ROWS))
     return SqlTable(name, tuple((column.name, column.type) for column in columns), batches)
 
 
-def _as_json(column: TableColumn, first: int) -> bytes:
-    values = column.values[first : first + BATCH_ROWS]
-    if column.is_encoded:
+def _batch(columns: Sequence[TableColumn], first: int, rows: int) -> SqlBatch:
+    held = [column.values[first : first + rows] for column in columns]
+    same = tuple(place for place, values in enumerate(held) if rows > 1 and _is_one_text(values))
+    for place in same:
+        held[place] = held[place][:1]
+    return SqlBatch(rows, tuple(map(_as_json, held, (column.is_encoded for column in columns))), same)
+
+
+def _is_one_text(values: Sequence[Any]) -> bool:
+    """Or NULL alone. Of numbers and truth values, equal ones may be unlike: 1 and true."""
+    return (values[0] is None or type(values[0]) is str) and values.count(values[0]) == len(values)
+
+
+def _as_json(values: Sequence[Any], is_encoded: bool) -> bytes:
+    if is_encoded:
         return f"[{','.join(values)}]".encode()
     try:
         content = _dumped(values)
