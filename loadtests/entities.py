@@ -21,7 +21,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.slots.planner import queries
 from ray_jobs.engines.embedded.extractive.slots.results import sentences
-from services.core.library.holdings import EntityRow, MemberFile
+from services.core.library.holdings import EntityRecords, MemberFiles
 from services.nimbus.entities.knowledge import Knowledge, run_queries
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.entities.tables import EntityCollection, build_tables
@@ -52,13 +52,15 @@ def knowledge(names: list[str]) -> Knowledge:
         )
         for file in collection["files"]:
             created = int(datetime.fromisoformat(file["created_at"]).timestamp() * 1000)
-            files.append(MemberFile(id, file["filename"], file["filename"], file["duration_seconds"], created))
+            files.append((id, file["filename"], file["filename"], file["duration_seconds"], created, "{}", "completed"))
             if "entities" in file:
-                rows.append(EntityRow(id, file["filename"], None, None, None, json.dumps(file["entities"])))
+                rows.append((id, file["filename"], None, None, None, json.dumps(file["entities"])))
             for number, part in enumerate(file.get("segments", ())):
                 place = (id, file["filename"], f"{file['filename']}-{number}", part["start_time"], part["end_time"])
-                rows.append(EntityRow(*place, json.dumps(part["entities"])))
-    return Knowledge(build_tables(collections, files, rows), "")
+                rows.append((*place, json.dumps(part["entities"])))
+    return Knowledge(
+        build_tables(collections, MemberFiles(*zip(*files, strict=True)), EntityRecords(*zip(*rows, strict=True))), ""
+    )
 
 
 async def answer(sql: EntitySql, question: str, base: Knowledge) -> str | None:

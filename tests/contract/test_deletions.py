@@ -121,7 +121,7 @@ async def test_no_reader_finds_what_is_marked(store, gone: str):
     if gone == "file":
         assert (await store.members.list(store.tenant, at.collection, Page())).total == 0
         assert (await store.collections.get(store.tenant, at.collection)).file_count == 0
-        assert (await store.entities.held(store.tenant, [at.facts])).records == []
+        assert (await store.entities.held(store.tenant, [at.facts])).records.entities == []
 
 
 @pytest.mark.parametrize("table", [files, collections], ids=str)

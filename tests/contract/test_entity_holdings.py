@@ -82,7 +82,7 @@ async def test_a_file_that_leaves_while_they_are_read_hides_no_other(store: Stor
     each = SEGMENTS if kind == "segments" else 1
     tenant, collection, _ = await filled(store.database, kind, MANY * each)
     everything = (await store.entities.held(tenant, [collection])).files
-    first = everything[0].file_id
+    first = everything.file_id[0]
 
     def leave() -> None:
         elsewhere(store, lambda database: Members(database).remove(tenant, collection, first))
@@ -95,7 +95,7 @@ async def test_a_file_that_leaves_while_they_are_read_hides_no_other(store: Stor
         for table in opened.tables.sql
     )
     records = of_segments if kind == "segments" else of_videos
-    assert of_files | {first} == {file.file_id for file in everything}, "a file that stayed was not read"
+    assert of_files | {first} == set(everything.file_id), "a file that stayed was not read"
     assert records == of_files, "a file without its records, or records without their file"
     again = await knowledge.open(tenant, config(collection))
     (call,) = await knowledge.run(again, [pb.Query(purpose="videos", sql="SELECT count(*) FROM files")])
@@ -139,14 +139,14 @@ async def test_tables_are_made_again_only_where_something_changed(store: Store, 
     renamed = EntityKnowledgeConfig.from_json({"entity_collections": [{"collection_id": collection, "name": "Other"}]})
     other = await knowledge.open(tenant, renamed)
     assert other.tables is not first.tables
-    file = (await store.entities.held(tenant, [collection])).files[0]
-    await store.files.update(tenant, file.file_id, filename="another name.mp4")
+    file_id = (await store.entities.held(tenant, [collection])).files.file_id[0]
+    await store.files.update(tenant, file_id, filename="another name.mp4")
     again = await knowledge.open(tenant, config(collection))
     assert (
         again.tables not in (first.tables, other.tables)
         and b"another name.mp4" in again.tables.sql[0].batches[0].columns[1]
     )
-    await store.members.remove(tenant, collection, file.file_id)
+    await store.members.remove(tenant, collection, file_id)
     (call,) = await knowledge.run(
         await knowledge.open(tenant, config(collection)), [pb.Query(purpose="n", sql="SELECT count(*) FROM files")]
     )

@@ -93,7 +93,9 @@ async def test_a_restart_asks_for_the_segments_that_are_missing(store):
     await ExtractionWork(store.database, engine).run(job, WORKER)
     assert [request.passages[0].text for request in engine.requests] == ["said 5", "said 10"]
     rows = (await store.entities.held(store.tenant, [collection.id])).records
-    assert [(row.start_time, json.loads(row.entities)) for row in rows] == [(0.0, ANN)], "the others have no record"
+    assert (rows.start_time, [json.loads(record) for record in rows.entities]) == ([0.0], [ANN]), (
+        "the others have no record"
+    )
 
 
 @pytest.mark.parametrize("level", ["video", "segment"])
@@ -111,4 +113,4 @@ async def test_an_engine_whose_record_does_not_fit_fails_the_file_with_a_reason(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert "do not fit the schema: $.speaker: 5 is not of type 'string'" in (member.error or "")
-    assert (await store.entities.held(store.tenant, [collection.id])).records == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records.entities == []

@@ -206,9 +206,7 @@ async def test_a_second_tenant_finds_nothing_of_the_first(store):
     assert (await store.collections.get(store.tenant, collection.id)).name == "talks"
     assert (await store.chats.get(store.tenant, "h1")).created_at == 1
     assert (await store.responses.get(store.tenant, "r1")).status == "in_progress"
-    assert [row.entities for row in (await store.entities.held(store.tenant, [facts.id])).records] == [
-        '{"speaker": "Ann"}'
-    ]
+    assert (await store.entities.held(store.tenant, [facts.id])).records.entities == ['{"speaker": "Ann"}']
     assert (await store.segments.get(store.tenant, file.id, segment.id)).metadata == {}
     assert (await store.searches.get(store.tenant, "q1")).hits == (hit,)
     assert len(await store.full_text.search(store.tenant, [collection.id], ["tide"], 10)) == 2

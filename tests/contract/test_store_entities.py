@@ -5,7 +5,6 @@ import pytest
 from services.core.errors import ArcusError, Reason
 from services.core.jobs import Jobs, LeaseLostError
 from services.core.library.entities import ValueSource
-from services.core.library.holdings import EntityRow
 from services.core.media import Span
 from services.core.store.pages import Page
 from tests.contract.store_steps import SCHEMA, WORKER, Store
@@ -108,7 +107,7 @@ async def test_what_does_not_fit_the_schema_is_never_stored(store, record):
         with pytest.raises(ArcusError, match="do not fit the schema") as caught:
             await attempt
         assert caught.value.reason is Reason.INTERNAL
-    assert (await store.entities.held(store.tenant, [collection.id])).records == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records.entities == []
     await store.entities.set_failed(extraction.id, "it does not fit")
     member = await store.members.get(store.tenant, collection.id, file.id)
     assert (member.status, member.stage, member.error) == ("failed", "extract", "it does not fit")
@@ -137,7 +136,7 @@ async def test_a_worker_that_lost_its_lease_writes_no_entities(store):
     ):
         with pytest.raises(LeaseLostError):
             await attempt
-    assert (await store.entities.held(store.tenant, [collection.id])).records == []
+    assert (await store.entities.held(store.tenant, [collection.id])).records.entities == []
     await store.entities.write_segment(taken, WORKER, extraction, segment.id, ANN)
 
 
@@ -148,12 +147,12 @@ async def test_entities_go_with_the_member(store, how):
     await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
     if how == "remove":
         await store.members.remove(store.tenant, collection.id, file.id)
-        assert (await store.entities.held(store.tenant, [collection.id])).records == []
+        assert (await store.entities.held(store.tenant, [collection.id])).records.entities == []
     elif how == "collection":
         await store.collections.delete(store.tenant, collection.id)
     else:
         await store.files.delete(store.tenant, file.id)
-        assert (await store.entities.held(store.tenant, [collection.id])).records == []
+        assert (await store.entities.held(store.tenant, [collection.id])).records.entities == []
     assert await store.entities.find(extraction.id) is None
     with pytest.raises(LeaseLostError):
         await store.entities.write_segment(job, WORKER, extraction, segment.id, ANN)
@@ -178,13 +177,14 @@ async def test_rows_are_those_of_the_collections_named(store):
         await store.entities.write_segment(job, WORKER, extraction, segment.id, BEN)
     rows = (await store.entities.held(store.tenant, [of_segments.id, of_files.id])).records
     expected = [
-        EntityRow(of_files.id, file.id, None, None, None, json.dumps(ANN)),
-        EntityRow(of_segments.id, file.id, segments[0].id, 0.0, 5.0, json.dumps(BEN)),
-        EntityRow(of_segments.id, file.id, segments[1].id, 5.0, 10.0, json.dumps(BEN)),
+        (of_files.id, file.id, None, None, None, json.dumps(ANN)),
+        (of_segments.id, file.id, segments[0].id, 0.0, 5.0, json.dumps(BEN)),
+        (of_segments.id, file.id, segments[1].id, 5.0, 10.0, json.dumps(BEN)),
     ]
-    assert rows == expected
-    assert (await store.entities.held(store.tenant, [of_files.id])).records == rows[:1]
-    assert (await store.entities.held(store.tenant, [])).records == []
+    assert list(zip(*rows, strict=True)) == expected
+    alone = (await store.entities.held(store.tenant, [of_files.id])).records
+    assert list(zip(*alone, strict=True)) == expected[:1]
+    assert (await store.entities.held(store.tenant, [])).records.entities == []
     with pytest.raises(ArcusError) as caught:
         await store.entities.held(store.tenant, [of_files.id, "unknown"])
     assert caught.value.reason is Reason.NOT_FOUND

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.core.library.catalog import CatalogFile
-from services.core.library.holdings import EntityRow, MemberFile
+from services.core.library.holdings import EntityRecords, MemberFiles
 from services.core.media import MediaInfo
 from services.nimbus.entities.catalog import catalog_tables
 from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
@@ -104,10 +104,11 @@ DOMAINS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
 def tables_of(domain: str, records: list[dict[str, Any]] | None = None) -> EntityTables:
     schema, known = DOMAINS[domain]
     records = known if records is None else records
-    files = [MemberFile(domain, f"{number}", f"{domain}_{number}.mp4", 60.0 + number) for number in range(len(records))]
-    rows = [
-        EntityRow(domain, f"{number}", None, None, None, json.dumps(record)) for number, record in enumerate(records)
+    files = [
+        (domain, f"{number}", f"{domain}_{number}.mp4", 60.0 + number, 0, "{}", "completed")
+        for number in range(len(records))
     ]
+    rows = [(domain, f"{number}", None, None, None, json.dumps(record)) for number, record in enumerate(records)]
     # What a collection is said to hold names nothing: it must not turn a bird into a bolt.
     collection = EntityCollection(domain, domain, "Films of bolts and screws", schema)
-    return build_tables([collection], files, rows)
+    return build_tables([collection], MemberFiles(*zip(*files, strict=True)), EntityRecords(*zip(*rows, strict=True)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.core.library.holdings import EntityRow, MemberFile
+from services.core.library.holdings import EntityRecords, MemberFiles
 from services.nimbus.entities.sql import SqlTable
 from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
 
@@ -25,9 +25,15 @@ def tables(*records: dict[str, Any], schemas: tuple[dict[str, Any], ...] = (sche
     files, rows = [], []
     for number, record in enumerate(records):
         collection_id = f"c{min(number, len(schemas) - 1)}"
-        files.append(MemberFile(collection_id, f"f{number}", f"{number}.mp4", 10.0))
-        rows.append(EntityRow(collection_id, f"f{number}", None, None, None, json.dumps(record)))
-    return build_tables(collections, files, rows)
+        files.append((collection_id, f"f{number}"))
+        rows.append((collection_id, f"f{number}", None, None, None, json.dumps(record)))
+    return build_tables(collections, members(*files), EntityRecords(*zip(*rows, strict=True)))
+
+
+def members(*places: tuple[str, str]) -> MemberFiles:
+    """By collection and file."""
+    files = [(*place, f"{place[1]}.mp4", 10.0, 0, "{}", "completed") for place in places]
+    return MemberFiles(*zip(*files, strict=True))
 
 
 def entities(built: EntityTables) -> SqlTable:
@@ -98,8 +104,8 @@ def test_the_planner_is_told_types_values_and_what_they_mean() -> None:
 def test_records_of_segments_have_their_time() -> None:
     built = build_tables(
         [EntityCollection("c", "clips", schema=schema(a=STRING), by_segment=True)],
-        [MemberFile("c", "f", "f.mp4")],
-        [EntityRow("c", "f", "s", 1.0, 2.0, '{"a": "x"}')],
+        members(("c", "f")),
+        EntityRecords(["c"], ["f"], ["s"], [1.0], [2.0], ['{"a": "x"}']),
     )
     table = next(item for item in built.sql if item.name == "segment_entities")
     row = dict(
@@ -114,7 +120,9 @@ def test_records_of_segments_have_their_time() -> None:
 
 
 def test_records_of_files_that_are_not_given_are_left_out() -> None:
-    built = build_tables([EntityCollection("c", "x")], [], [EntityRow("c", "f", None, None, None, '{"a": 1}')])
+    built = build_tables(
+        [EntityCollection("c", "x")], MemberFiles(), EntityRecords(["c"], ["f"], [None], [None], [None], ['{"a": 1}'])
+    )
     assert entities(built).batches == ()
 
 
@@ -127,9 +135,10 @@ def test_records_are_handed_on_as_they_are_stored_but_for_what_queries_can_not_r
     rows = ['{"a":  "x"}', '{"a": NaN}', '{"a": "y\\u0000"}']
 
     def built(*records: str) -> tuple[bytes, ...]:
-        members = [MemberFile("c", f"f{number}", "f.mp4") for number in range(len(records))]
-        held = [EntityRow("c", f"f{number}", None, None, None, record) for number, record in enumerate(records)]
-        return entities(build_tables([EntityCollection("c", "x")], members, held)).batches[0].columns[4:]
+        files = members(*(("c", f"f{number}") for number in range(len(records))))
+        none = [None] * len(records)
+        held = EntityRecords(files.collection_id, files.file_id, none, none, none, records)
+        return entities(build_tables([EntityCollection("c", "x")], files, held)).batches[0].columns[4:]
 
     assert built(rows[0]) == (b'[{"a":  "x"}]', b'["x"]')
     assert built(*rows) == (b'[{"a":"x"},{"a":null},{"a":"y"}]', b'["x",null,"y"]')

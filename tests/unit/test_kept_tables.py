@@ -31,7 +31,7 @@ def test_what_was_not_asked_for_in_a_while_is_forgotten() -> None:
 
 def test_a_key_is_of_the_tenant_the_collections_and_the_content() -> None:
     facts, renamed = EntityCollection("c", "facts"), EntityCollection("c", "other")
-    held, more = Holdings([("a", 1.0, None)]), Holdings([("a", 1.0, "x")])  # type: ignore[list-item]
+    held, more = Holdings({"n": [1.0, None]}), Holdings({"n": [1.0, "x"]})
     keys = {
         key_of("t", [facts], held),
         key_of("u", [facts], held),
@@ -40,4 +40,4 @@ def test_a_key_is_of_the_tenant_the_collections_and_the_content() -> None:
         key_of("t", [facts], more),
     }
     assert len(keys) == 5
-    assert key_of("t", [facts], Holdings([("a", 1.0, None)])) in keys  # type: ignore[list-item]
+    assert key_of("t", [facts], Holdings({"n": [1.0, None]})) in keys

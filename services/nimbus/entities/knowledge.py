@@ -16,7 +16,7 @@ from services.core.entities.configs import ExtractConfig
 from services.core.errors import ArcusError, Reason, invalid
 from services.core.library.collections import Collections
 from services.core.library.entities import Entities
-from services.core.library.holdings import Bounds, Holdings
+from services.core.library.holdings import Bounds, Holdings, only
 from services.nimbus.entities.kept_tables import KeptTables, Made, key_of
 from services.nimbus.entities.sql import EntitySql
 from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
@@ -114,9 +114,9 @@ class EntityKnowledge:
 
 
 def _make(collections: Sequence[EntityCollection], held: Holdings) -> Made:
-    files = [file for file in held.files if file.status == "completed"]
-    statuses = (file.status for file in held.files if file.status != "completed")
-    unread = Counter("failed" if status == "failed" else "unfinished" for status in statuses)
+    statuses = held.files.status
+    files = only(held.files, [place for place, status in enumerate(statuses) if status == "completed"])
+    unread = Counter("failed" if status == "failed" else "unfinished" for status in statuses if status != "completed")
     notes = tuple(_unread(status, count) for status, count in sorted(unread.items()))
     return Made(build_tables(collections, files, held.records), notes)
 

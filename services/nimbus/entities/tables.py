@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from heapq import nsmallest
@@ -22,7 +22,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.core.entities.schemas import Place, parse_schema
-from services.core.library.holdings import EntityRow, MemberFile
+from services.core.library.holdings import EntityRecords, MemberFiles, only
 from services.nimbus.entities.sql import SqlBatch, SqlTable
 
 MAX_PROPERTIES = 100
@@ -85,13 +85,15 @@ class TableColumn:
     is_encoded: bool = False  # each value is JSON already, and as `clean` makes it
 
 
-def build_tables(
-    collections: Sequence[EntityCollection], files: Sequence[MemberFile], records: Iterable[EntityRow]
-) -> EntityTables:
+def build_tables(collections: Sequence[EntityCollection], files: MemberFiles, records: EntityRecords) -> EntityTables:
     """All three tables for DuckDB; described are `files` and those in which the collections keep their records."""
     by_id = {collection.id: collection for collection in collections}
-    filenames = {(member.collection_id, member.file_id): member.filename for member in files}
-    known = [record for record in records if (record.collection_id, record.file_id) in filenames]
+    filenames = dict(zip(zip(files.collection_id, files.file_id, strict=True), files.filename, strict=True))
+    known = [
+        place
+        for place, member in enumerate(zip(records.collection_id, records.file_id, strict=True))
+        if member in filenames
+    ]
     tables: list[SqlTable] = []
     described: list[pb.EntityTable] = []
 
@@ -107,27 +109,34 @@ def build_tables(
         is_used=True,
     )
     for name, of_segments in ((ENTITIES, False), (SEGMENT_ENTITIES, True)):
-        rows = [record for record in known if (record.segment_id is not None) == of_segments]
+        rows = only(records, [place for place in known if (records.segment_id[place] is not None) == of_segments])
         sources = [item for item in collections if item.by_segment == of_segments]
         add(
             name,
             _entity_columns(rows, filenames, by_id, sources, of_segments),
             f"One row for each {'segment' if of_segments else 'video'} from which something was extracted.",
-            is_used=bool(rows or sources),
+            is_used=bool(rows.entities or sources),
         )
     return EntityTables(tuple(tables), tuple(described))
 
 
-def _file_columns(files: Sequence[MemberFile], by_id: Mapping[str, EntityCollection]) -> list[TableColumn]:
+def _file_columns(files: MemberFiles, by_id: Mapping[str, EntityCollection]) -> list[TableColumn]:
     held = "; ".join(
         f"“{_unquoted(item.name)}” holds {_unquoted(item.description)}" for item in by_id.values() if item.description
     )
     columns = dict(_FILE)
     if held:
         columns["collection_name"] = ("VARCHAR", f"{columns['collection_name'][1]}: {held}")
-    ids, names, filenames, durations, created_at, metadata, _ = _columns(files, len(MemberFile._fields))
-    collection_names = [by_id[id].name for id in ids]
-    return _fixed(columns, names, filenames, durations, moments(created_at), ids, collection_names, clean(metadata))
+    return _fixed(
+        columns,
+        files.file_id,
+        files.filename,
+        files.duration_seconds,
+        moments(files.created_at),
+        files.collection_id,
+        [by_id[id].name for id in files.collection_id],
+        clean(files.metadata),
+    )
 
 
 def _unquoted(text: str) -> str:
@@ -135,24 +144,20 @@ def _unquoted(text: str) -> str:
 
 
 def _entity_columns(
-    rows: Sequence[EntityRow],
+    rows: EntityRecords,
     filenames: Mapping[tuple[str, str], str],
     by_id: Mapping[str, EntityCollection],
     sources: Sequence[EntityCollection],
     of_segments: bool,
 ) -> list[TableColumn]:
-    collections, files, *segment, entities = _columns(rows, len(EntityRow._fields))
-    names = [by_id[id].name for id in collections]
-    called = [filenames[place] for place in zip(collections, files, strict=True)]
-    texts = clean(entities)
+    names = [by_id[id].name for id in rows.collection_id]
+    called = [filenames[member] for member in zip(rows.collection_id, rows.file_id, strict=True)]
+    segment = (rows.segment_id, rows.start_time, rows.end_time) if of_segments else ()
+    texts = clean(rows.entities)
     columns = {**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}
-    places = _fixed(columns, collections, names, files, called, *(segment if of_segments else ()), texts)
+    places = _fixed(columns, rows.collection_id, names, rows.file_id, called, *segment, texts)
     # Read at once: to begin anew for each takes five times as long.
     return [*places, *_property_columns(json.loads(f"[{','.join(texts)}]"), sources, set(columns))]
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
 def _fixed(columns: Mapping[str, tuple[str, str]], *values: Sequence[Any]) -> list[TableColumn]:
