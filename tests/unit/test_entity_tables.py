@@ -9,7 +9,13 @@ import pytest
 
 from services.core.library.holdings import EntityRecords, MemberFiles
 from services.nimbus.entities.sql import SqlTable
-from services.nimbus.entities.tables import EntityCollection, EntityTables, build_tables
+from services.nimbus.entities.tables import (
+    MAX_PROPERTIES,
+    READ_ROWS,
+    EntityCollection,
+    EntityTables,
+    build_tables,
+)
 
 
 def schema(**properties: Any) -> dict[str, Any]:
@@ -149,3 +155,13 @@ def test_a_text_that_all_rows_of_a_batch_have_is_there_once_and_what_only_equals
     (batch,) = entities(tables(*records, schemas=({},))).batches
     assert batch.rows == 2 and batch.same == (0, 1, 5), "the collection's id and name, and a"
     assert batch.columns[5:] == (b'["red"]', b"[1,true]", b"[0.0,-0.0]")
+
+
+def test_a_property_that_only_late_records_have_is_null_before_and_the_first_properties_are_columns() -> None:
+    late = {f"p{number}": number for number in range(MAX_PROPERTIES)}
+    table = entities(tables(*[{"a": "x"}] * READ_ROWS, late, {"p1": 7}))
+    (batch,) = table.batches
+    names = [name for name, _ in table.columns][5:]
+    assert names == ["a", *list(late)[: MAX_PROPERTIES - 1]], "what a schema declares comes first"
+    assert json.loads(batch.columns[5 + names.index("p1")]) == [*[None] * READ_ROWS, 1, 7]
+    assert json.loads(batch.columns[5]) == [*["x"] * READ_ROWS, None, None]

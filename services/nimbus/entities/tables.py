@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from heapq import nsmallest
-from itertools import chain
+from itertools import chain, islice
 from math import isfinite
 from typing import Any
 
@@ -29,6 +29,7 @@ MAX_PROPERTIES = 100
 MAX_NAME = 100
 TEXT_EXAMPLES, OTHER_EXAMPLES = 60, 8
 BATCH_ROWS = 5_000  # of what is encoded and filled at a time
+READ_ROWS = 500  # whose JSON is read at a time
 EXAMPLE_CHARACTERS, COLUMN_EXAMPLE_CHARACTERS = 80, 2_000
 _NUL = "\\u0000"  # as JSON tells it
 _INTEGERS = range(-(2**63), 2**63)
@@ -156,8 +157,7 @@ def _entity_columns(
     texts = clean(rows.entities)
     columns = {**_PLACE, **(_SEGMENT if of_segments else {}), "entities": _WHOLE}
     places = _fixed(columns, rows.collection_id, names, rows.file_id, called, *segment, texts)
-    # Read at once: to begin anew for each takes five times as long.
-    return [*places, *_property_columns(json.loads(f"[{','.join(texts)}]"), sources, set(columns))]
+    return [*places, *_property_columns(texts, sources, set(columns))]
 
 
 def _fixed(columns: Mapping[str, tuple[str, str]], *values: Sequence[Any]) -> list[TableColumn]:
@@ -169,18 +169,16 @@ def _fixed(columns: Mapping[str, tuple[str, str]], *values: Sequence[Any]) -> li
 
 
 def _property_columns(
-    records: Sequence[Mapping[str, Any]], collections: Sequence[EntityCollection], taken: set[str]
+    texts: Sequence[str], collections: Sequence[EntityCollection], taken: set[str]
 ) -> list[TableColumn]:
     """In the order of the schemas, then whatever else the records hold."""
     declared: dict[str, list[Place]] = {}
     for collection in collections:
         for item in parse_schema(collection.schema).properties if collection.schema else ():
             declared.setdefault(item.name, []).append(item.place)
-    for name in dict.fromkeys(chain.from_iterable(records)):
-        declared.setdefault(name, [])
     columns = []
-    for number, (name, places) in enumerate(list(declared.items())[:MAX_PROPERTIES], 1):
-        values = [record.get(name) for record in records]
+    for number, (name, values) in enumerate(_properties(texts, declared).items(), 1):
+        places = declared.get(name, [])
         kind = kind_of(values, {_declared_kind(place) for place in places})
         called = free_name(name, number, taken)
         notes = [place.description.strip() for place in places]
@@ -191,6 +189,20 @@ def _property_columns(
             values = [as_kind(kind, value) for value in values]
         columns.append(TableColumn(called, kind, description, values))
     return columns
+
+
+def _properties(texts: Sequence[str], declared: Iterable[str]) -> dict[str, list[Any]]:
+    """What the records have of each property, None where one has nothing; MAX_PROPERTIES at most, the declared ones first."""
+    found: dict[str, list[Any]] = {name: [] for name in islice(declared, MAX_PROPERTIES)}
+    # Not one by one, which takes five times as long, nor all at once, for then Python searches them for garbage.
+    for first in range(0, len(texts), READ_ROWS):
+        records = json.loads(f"[{','.join(texts[first : first + READ_ROWS])}]")
+        for name in dict.fromkeys(chain.from_iterable(records)):
+            if name not in found and len(found) < MAX_PROPERTIES:
+                found[name] = [None] * first
+        for name, values in found.items():
+            values += [record.get(name) for record in records]
+    return found
 
 
 def free_name(name: str, number: int, taken: set[str]) -> str:
