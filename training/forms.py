@@ -1,5 +1,5 @@
 """Learns the forms of questions, and what numbers they ask for, from forms.json, measures.json, followups.json and shown.json,
-and which questions ask for whole videos, and whether they say which, from topics.yaml and evidence_questions too.
+and which questions ask for whole videos, and whether they say which, from topics/ and evidence_questions/ too.
 
     python -m training.forms          # writes ray_jobs/engines/embedded/extractive/forms.npz
 
@@ -167,7 +167,9 @@ def main() -> None:
 
 
 def of_passages() -> Iterator[tuple[int, str]]:
-    """(number of the collection, question) of evidence_questions: none of them asks for a whole video."""
+    """(number of the collection, question) of topics/ and evidence_questions/: none of them asks for a whole video."""
+    for number, topic in enumerate(topics()):
+        yield from ((number, text) for text in topic.facts)
     for number, collection in enumerate(collections().values()):
         for asked in collection["ask"].values():
             for texts in asked.values():

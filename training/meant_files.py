@@ -1,4 +1,4 @@
-"""Learns which videos a request about whole videos means, from the requests of topics.yaml.
+"""Learns which videos a request about whole videos means, from the requests in topics/.
 
     python -m training.meant_files    # writes ray_jobs/engines/embedded/extractive/meant_files.json
 

@@ -52,7 +52,7 @@ class Course:
 class Judge(nn.Module):
     """As `Reading.judged`."""
 
-    def __init__(self) -> None:
+    def __init__(self, outputs: int = 1) -> None:
         super().__init__()
         keys, values = (torch.randn(DIMENSIONS, PROJECTED) / DIMENSIONS**0.5 for _ in range(2))
         self.asked_keys, self.told_keys = nn.Parameter(keys.clone()), nn.Parameter(keys.clone())
@@ -62,32 +62,32 @@ class Judge(nn.Module):
         self.pooling = nn.Parameter(torch.randn(DIMENSIONS) * 0.02)
         self.pooling_rarity = nn.Parameter(torch.tensor(0.2))
         self.inner = nn.Linear(3 * PROJECTED + 3, HIDDEN)
-        self.outer = nn.Linear(2 * HIDDEN, 1)
+        self.outer = nn.Linear(2 * HIDDEN, outputs)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
-    def forward(self, asked: Padded, told: Padded) -> torch.Tensor:
-        """float32 [questions, passages]."""
+    def forward(self, asked: Padded, told: Padded, question: torch.Tensor, passage: torch.Tensor) -> torch.Tensor:
+        """float32 [pairs], or [pairs, outputs] of several: of the questions and passages at these places, int64 [pairs]."""
         questions, passages = asked.tokens, told.tokens
         if self.training:
             questions, passages = (functional.dropout(each, DROPPED / 2) for each in (questions, passages))
-        likeness = torch.einsum("ntd,mud->nmtu", questions, passages)
-        keys = torch.einsum("nta,mua->nmtu", questions @ self.asked_keys, passages @ self.told_keys)
-        beyond = ~told.there[None, :, None, :]
+        rarity, there = asked.rarity[question], asked.there[question]
+        likeness = questions[question] @ passages[passage].transpose(1, 2)
+        keys = (questions @ self.asked_keys)[question] @ (passages @ self.told_keys)[passage].transpose(1, 2)
+        beyond = ~told.there[passage][:, None, :]
         attention = (self.likeness * likeness + self.key_scale * keys).masked_fill(beyond, MASKED).softmax(-1)
         likest = likeness.masked_fill(beyond, -1).max(-1).values
-        found = torch.einsum("nmtu,muv->nmtv", attention, SCALE * (passages @ self.told_values))
-        values = (SCALE * (questions @ self.asked_values))[:, None].expand_as(found)
-        rarity = (asked.rarity / RARITY)[:, None].expand_as(likest)
-        measures = torch.stack([likest, (attention * likeness).sum(-1), rarity], -1)
+        found = attention @ (SCALE * (passages @ self.told_values))[passage]
+        values = (SCALE * (questions @ self.asked_values))[question]
+        measures = torch.stack([likest, (attention * likeness).sum(-1), rarity / RARITY], -1)
         hidden = functional.relu(self.inner(torch.cat([values, found, values * found, measures], -1)))
         if self.training:
             hidden = functional.dropout(hidden, DROPPED)
-        pooling = questions @ self.pooling * 8 + self.pooling_rarity * asked.rarity
-        pooling = pooling.masked_fill(~asked.there, MASKED).softmax(-1)
-        most = hidden.masked_fill(~asked.there[:, None, :, None], 0).max(2).values
-        pooled = torch.cat([(hidden * pooling[:, None, :, None]).sum(2), most], -1)
-        return self.outer(pooled)[..., 0]
+        pooling = (questions @ self.pooling)[question] * 8 + self.pooling_rarity * rarity
+        pooling = pooling.masked_fill(~there, MASKED).softmax(-1)
+        most = hidden.masked_fill(~there[..., None], 0).max(1).values
+        pooled = torch.cat([(hidden * pooling[..., None]).sum(1), most], -1)
+        return self.outer(pooled).squeeze(-1)
 
     def weights(self) -> dict[str, np.ndarray]:
         """As `Reading` takes them, in half precision."""
@@ -101,8 +101,8 @@ class Judge(nn.Module):
             "pooling_rarity": self.pooling_rarity,
             "inner": self.inner.weight.T,
             "inner_bias": self.inner.bias,
-            "outer": self.outer.weight[0],
-            "outer_bias": self.outer.bias[0],
+            "outer": self.outer.weight.T.squeeze(-1),
+            "outer_bias": self.outer.bias.squeeze(-1),
         }
         return {name: np.asarray(values.detach().numpy(), np.float16) for name, values in told.items()}
 
@@ -115,8 +115,10 @@ class Padded:
     there: torch.Tensor
     rarity: torch.Tensor
 
-    def some(self, places: Sequence[int]) -> Padded:
-        return Padded(self.tokens[places], self.there[places], self.rarity[places])
+    def some(self, places: Sequence[int] | np.ndarray) -> Padded:
+        at = torch.as_tensor(places)
+        longest = max(1, int(self.there[at].sum(1).max()))
+        return Padded(self.tokens[at, :longest], self.there[at, :longest], self.rarity[at, :longest])
 
 
 def padded(texts: Sequence[np.ndarray], rarities: Sequence[np.ndarray]) -> Padded:
@@ -187,12 +189,12 @@ def _batches(lessons: Sequence[Lesson], chance: np.random.Generator) -> Iterator
 
 def _loss(judge: Judge, asked: Padded, told: Padded, lessons: Sequence[Lesson]) -> torch.Tensor:
     """Minus the log likelihood of one of the passages that answer, or of none, whose odds are one."""
-    questions = sorted({lesson.question for lesson in lessons})
-    judged = judge(asked.some(questions), told)
     lengths = [len(lesson.passages) for lesson in lessons]
-    rows = np.repeat([questions.index(lesson.question) for lesson in lessons], lengths)
+    questions, question = np.unique(np.repeat([lesson.question for lesson in lessons], lengths), return_inverse=True)
+    passages, passage = np.unique(np.concatenate([lesson.passages for lesson in lessons]), return_inverse=True)
     odds = torch.from_numpy(np.concatenate([lesson.odds for lesson in lessons])).float()
-    odds = odds + judged[rows, np.concatenate([lesson.passages for lesson in lessons])]
+    pairs = torch.from_numpy(question), torch.from_numpy(passage)
+    odds = odds + judge(asked.some(questions), told.some(passages), *pairs)
     answers = torch.from_numpy(np.concatenate([lesson.answers for lesson in lessons])).float()
     of = torch.from_numpy(np.repeat(np.arange(len(lessons)), lengths))
     weights = torch.tensor([lesson.weight for lesson in lessons])
@@ -206,11 +208,13 @@ def _loss(judge: Judge, asked: Padded, told: Padded, lessons: Sequence[Lesson]) 
 @torch.no_grad()
 def judged(judge: Judge, asked: Padded, told: Padded) -> np.ndarray:
     """float32 [questions, passages]."""
+    every = len(told.tokens)
+    passage = torch.arange(every)
     parts = [
-        judge(asked.some(range(first, min(first + BATCH, len(asked.tokens)))), told)
-        for first in range(0, len(asked.tokens), BATCH)
+        judge(asked.some([place]), told, torch.zeros(every, dtype=torch.int64), passage)
+        for place in range(len(asked.tokens))
     ]
-    return bounded(torch.cat(parts).numpy())
+    return bounded(torch.stack(parts).numpy())
 
 
 def exported(judge: Judge, centres: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,14 +1,15 @@
-"""The requests about whole videos of topics.yaml, with the files that each means."""
+"""The requests about whole videos in topics/, with the files that each means, and questions for one thing beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-EXAMPLES = Path(__file__).with_name("topics.yaml")
+EXAMPLES = Path(__file__).with_name("topics")
 ALL = "all"
 
 
@@ -21,15 +22,19 @@ class Asked:
 
 @dataclass(frozen=True)
 class Topics:
-    """One collection. `files`: what is said and shown in each."""
+    """One collection. `files`: what is said and shown in each; `facts`: questions that ask for one thing of it."""
 
     files: Mapping[str, Sequence[str]]
     asked: Sequence[Asked]
+    facts: Sequence[str] = ()
 
 
 def topics() -> Iterator[Topics]:
     """Raises ValueError where a request means a file that its collection does not have."""
-    for name, told in yaml.safe_load(EXAMPLES.read_text(encoding="utf-8")).items():
+    found: dict[str, Any] = {}
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, told in found.items():
         asked = [
             Asked(language, text, frozenset() if files == ALL else frozenset(files.split(", ")))
             for language, every in told["ask"].items()
@@ -38,4 +43,4 @@ def topics() -> Iterator[Topics]:
         ]
         if unknown := frozenset().union(*(item.means for item in asked)) - told["files"].keys():
             raise ValueError(f"{name} has no {', '.join(sorted(unknown))}")
-        yield Topics(told["files"], asked)
+        yield Topics(told["files"], asked, [text for texts in told.get("facts", {}).values() for text in texts])

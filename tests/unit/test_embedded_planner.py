@@ -34,6 +34,12 @@ def planned(*turns: str, decompose: bool = True) -> pb.PlanResponse:
         ("Que raconte la vidéo sur les abeilles ?", "whole", "fr"),
         ("¿Qué cuenta el vídeo sobre las abejas?", "whole", "es"),
         ("ミツバチの動画をまとめてください。", "whole", "ja"),
+        ("How did the dress rehearsal go?", "whole", "en"),
+        ("Catch me up on the call with the builders.", "whole", "en"),
+        ("Wie lief das Training?", "whole", "de"),
+        ("¿Cómo fue la excursión?", "whole", "es"),
+        ("Como correu o ensaio?", "whole", "pt"),
+        ("What happened to the blue kettle?", "what", "en"),
         ("Could I get all of this in brief?", "whole", "en"),
         ("Sag mir das Wesentliche in Kürze.", "whole", "de"),
         ("Fais une table des matières.", "whole", "fr"),
@@ -80,7 +86,8 @@ def test_a_form_that_is_hardly_likely_is_none_of_a_kind(likely: dict[str, float]
         ({"whole": 0.8, "who": 0.2}, 0.2, "what"),
         ({"whole": 0.2, "who": 0.6}, 0.95, "whole"),
         ({"whole": 0.2, "who": 0.8}, 0.95, "who"),
-        ({"whole": 0.2, "who": 0.6}, 0.85, "who"),
+        ({"whole": 0.2, "who": 0.6}, 0.75, "who"),
+        ({"whole": 0.2, "catalog": 0.6}, 0.95, "catalog"),
     ],
 )
 def test_a_second_opinion_says_whether_whole_videos_are_asked_for(likely: dict[str, float], entire: float, form: str):

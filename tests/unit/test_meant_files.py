@@ -6,7 +6,7 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded import multilingual
-from ray_jobs.engines.embedded.extractive.meant_files import MAX_FILES, called, of_meant_files
+from ray_jobs.engines.embedded.extractive.meant_files import MAX_FILES, called, of_meant_files, spelt
 from ray_jobs.engines.embedded.extractive.question import Question
 
 FILES = {
@@ -76,6 +76,17 @@ def test_a_request_that_names_no_topic_means_all(language: str, question: str) -
 def test_what_a_file_is_called_says_that_it_is_meant() -> None:
     files = {"weekly_meeting.mp4": ["The budget was raised."], "clip_1.mp4": ["We talked of the meeting."]}
     assert told("Please summarise the meeting.", "en", files) == {"weekly_meeting.mp4"}
+
+
+def test_an_umlaut_may_be_written_without_in_a_name() -> None:
+    files = {
+        "gefluegelhof_kuehn.mp4": ["Um sechs wird gefüttert, danach werden die Eier geholt."],
+        "wochenmarkt.mp4": ["Am Samstag steht der Wagen um sieben neben der Kirche."],
+        "neuer_stall.mp4": ["Das Dach ist dicht, jetzt fehlen noch die Türen."],
+    }
+    assert told("Fass das Video vom Geflügelhof Kühn zusammen.", "de", files) == {"gefluegelhof_kuehn.mp4"}
+    assert spelt("gefluegelhof_kuehn.mp4") == "gefluegelhof kuehn geflugelhof kuhn"
+    assert spelt("wochenmarkt.mp4") == "wochenmarkt"
 
 
 def test_a_request_for_several_means_all_that_are_of_its_topic() -> None:

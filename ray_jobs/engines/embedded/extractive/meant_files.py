@@ -26,6 +26,7 @@ from services.core.words import Held, content_words
 WEIGHTS = Path(__file__).with_name("meant_files.json")
 MAX_FILES = 12  # that are likened to the topic of a request, some 80 ms each where they were not asked for before
 MAX_PROBED = 3  # passages of a file that are likened to it
+_UMLAUT = re.compile(r"([aou])e", re.I)  # of which only the vowel is compared, with or without its marks
 FEATURES = (
     "likest",  # of the passages to the topic
     "like",  # of the likeliest few together
@@ -66,7 +67,7 @@ def _of_topic(question: Question, files: Mapping[str, Sequence[pb.Source]]) -> C
 def _called_so(question: Question, files: Mapping[str, Sequence[pb.Source]]) -> Collection[str]:
     """Those whose names hold the most words of the request, as "the interview" may be; all where none does."""
     words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
-    held = {id: Held(called(found[0].filename)).share(words) if words else 0.0 for id, found in files.items()}
+    held = {id: Held(spelt(found[0].filename)).share(words) if words else 0.0 for id, found in files.items()}
     most = max(held.values())
     return [id for id, share in held.items() if share == most] if most else files
 
@@ -82,10 +83,11 @@ def measured(question: Question, files: Sequence[Sequence[pb.Source]]) -> np.nda
     topic = topic_vector(question)
     words = set(content_words(question.text[:MAX_CHARACTERS], question.language))
     names = [called(found[0].filename) for found in files]
-    named = [Held(name) for name in names]
+    spellings = [spelt(found[0].filename) for found in files]
+    named = [Held(spelling) for spelling in spellings]
     held = [
-        Held(" ".join([name, *(passage.text for source in found for passage in source.passages)]))
-        for name, found in zip(names, files, strict=True)
+        Held(" ".join([spelling, *(passage.text for source in found for passage in source.passages)]))
+        for spelling, found in zip(spellings, files, strict=True)
     ]
     rare = {word for word in words if sum(word in text for text in held) <= max(1, len(files) // 3)}
     rows = np.zeros((len(files), len(FEATURES)))
@@ -108,6 +110,13 @@ def measured(question: Question, files: Sequence[Sequence[pb.Source]]) -> np.nda
 def called(filename: str) -> str:
     """A file's name as words, without its ending."""
     return re.sub(r"[\W_]+", " ", filename.rpartition(".")[0] or filename).strip()
+
+
+def spelt(filename: str) -> str:
+    """What `called` gives, and its words with umlauts where they may be written without: "pruefung" is "Prüfung" too."""
+    words = called(filename)
+    others = [word for word in words.split() if _UMLAUT.search(word)]
+    return " ".join([words, *(_UMLAUT.sub(r"\1", word) for word in others)])
 
 
 def likelihoods(rows: np.ndarray) -> np.ndarray:
