@@ -98,6 +98,27 @@ DOMAINS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
             {"plant": "pepper", "gardener": "Yuki", "height_cm": 60.0, "watered": True, "pests": ["aphids", "mites"]},
         ],
     ),
+    "crossings": (
+        _schema(
+            ferry=TEXT,
+            captain={**TEXT, "description": "Who steers the ship"},
+            inspector={**TEXT, "description": "Official who checks the boats"},
+            distance_km=NUMBER,
+            passengers={**INTEGER, "description": "People on board"},
+            at_night={**FLAG, "description": "Under way in the dark, after sunset"},
+            repeat_trip=FLAG,
+            ports={**TEXTS, "description": "Where the ship calls"},
+            sailed_on=DATE,
+        ),
+        [
+            {"ferry": "Astrid", "captain": "Mona Lind", "inspector": "Per Holm", "distance_km": 42.0, "passengers": 310,
+             "at_night": True, "repeat_trip": False, "ports": ["Visby"], "sailed_on": "2023-02-03"},
+            {"ferry": "Bente", "captain": "Mona Lind", "inspector": "Ida Kvist", "distance_km": 96.5, "passengers": 120,
+             "at_night": False, "repeat_trip": True, "ports": ["Visby", "Nynas"], "sailed_on": "2023-07-19"},
+            {"ferry": "Clara", "captain": "Ove Dahl", "inspector": "Per Holm", "distance_km": 12.0, "passengers": 75,
+             "at_night": True, "repeat_trip": False, "ports": ["Nynas"], "sailed_on": "2024-03-08"},
+        ],
+    ),
 }  # fmt: skip
 
 

@@ -275,6 +275,49 @@ async def test_records_of_any_domain(sql: EntitySql, domain: str, language: str,
 
 
 @pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [
+        ("en", "How many of the crossings took place at night?", 2),
+        ("en", "How many crossings were made in the dark?", 2),
+        ("en", "Which crossing had the greatest distance?", {"crossings_1.mp4"}),
+        ("en", "Which ferry had the most passengers?", {"Astrid"}),
+        ("en", "Who inspected the Bente?", {"Ida Kvist"}),
+        ("en", "Which ferries has Per Holm inspected?", {"Astrid", "Clara"}),
+        ("en", "Which ferries did Mona Lind steer?", {"Astrid", "Bente"}),
+        ("en", "How many kilometres did Ove Dahl go?", 12.0),
+        ("de", "Wie viele Crossings fanden 2023 statt?", 2),
+        ("fr", "Combien de crossings ont eu lieu en mars 2024 ?", 1),
+        ("es", "¿Cuántos crossings hizo Mona Lind?", 2),
+    ],
+)
+async def test_words_of_descriptions_and_other_forms_of_names_say_what_is_meant(
+    sql: EntitySql, language: str, question: str, expected: Any
+) -> None:
+    assert told(await rows(sql, tables_of("crossings"), question, language), expected) == expected
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How old is Mona Lind?",
+        "Who built the Bente?",
+        "Who sold the Bente to Mona Lind?",
+        "What did Mona Lind see?",
+        "How many trips did Mona Lind make?",  # not those that were repeated
+        "How many boats did Per Holm check?",
+        "Which boats did Per Holm check?",
+        "How many euros did Mona Lind earn?",
+        "Which ferry is the oldest?",
+        "Which ferry is the highest?",
+        "How many notes did Mona Lind make?",  # no form of "not"
+        "How many crossings were after lunch?",
+    ],
+)
+def test_what_descriptions_only_seem_to_tell_is_not_answered(question: str) -> None:
+    assert queries(question, "en", tables_of("crossings").described, today=TODAY) == ([], False)
+
+
+@pytest.mark.parametrize(
     ("language", "question"),
     [
         ("en", "How many videos mention glaciers?"),

@@ -33,6 +33,11 @@ class SlotColumn:
         return _words(self.name)
 
     @property
+    def told(self) -> list[str]:
+        """The words of its description."""
+        return _words(_COUNTED.sub("", self.description), keep_grammar=True)
+
+    @property
     def label(self) -> str:
         return " ".join(_words(self.name, keep_grammar=True)) or self.name
 
@@ -100,7 +105,7 @@ class SlotColumn:
 
     def describes(self, word: str) -> bool:
         """Whether the word is one of its name or its description, in whatever form."""
-        told = {stem(item) for item in (*self.words, *_words(_COUNTED.sub("", self.description)))}
+        told = {stem(item) for item in (*self.words, *self.told) if item not in _GRAMMAR}
         return stem(word) in told
 
 

@@ -69,16 +69,23 @@ class Conditions:
                 return dates[0]
             return None if dates and not self._says_added() else self._of_files("created_at")
         numbers = [column for column in own if column.is_number]
+        place = self.marks.index(mark)
+        beside = [other.columns for other in self.marks[place + 1 : place + 2] if other.columns]
+        if beside and len(beside[0]) == 1 and beside[0][0] in numbers:
+            return beside[0][0]  # "the longest sentence", of sentence_months
         described = [column for column in numbers if column.describes(mark.text)]
         if len(described) == 1:
             return described[0]
         name = _DIMENSIONS.get(dimension, dimension)
         of_video = any("video" in other.roles for other in self.marks)
+        told = [column for column in numbers if column.describes(dimension)]
+        if len(told) == 1 and not of_video:
+            return told[0]
         if dimension == "length" and not of_video and any((column.unit or ("",))[0] == "time" for column in numbers):
             return None  # the length of the video, or what the record says of a time?
-        place = nearest(name, tuple(" ".join(column.words) for column in numbers)) if numbers else None
-        if place is not None:
-            return numbers[place]
+        likely = nearest(name, tuple(" ".join(column.words) for column in numbers)) if numbers else None
+        if likely is not None:
+            return numbers[likely]
         return self._of_files("duration_seconds") if dimension == "length" and not described else None
 
     def _measured(self, mark: Mark) -> SlotColumn | None:
@@ -137,8 +144,10 @@ class Conditions:
             return None
         if not comparing and not (graded and (mark.unit or mark.currency)):
             return self._equal(place, mark)
+        if column is not None and mark.unit is not None and self._factor(mark, column) is None:
+            column = None  # "longer than 100 km"
         column = column or self._measured_by(mark) or self._number_near(place, mark)
-        if column is None or not column.is_number:
+        if column is None or not column.is_number or self._may_be_of_video(column):
             return None
         factor = self._factor(mark, column)
         if factor is None:
@@ -160,6 +169,14 @@ class Conditions:
         (sign,) = signs
         value = (mark.number or 0) * factor
         return Condition(column, f"{column.sql} {sign} {value:.15g}", f"{self._label(column)} {sign} {mark.text}")
+
+    def _may_be_of_video(self, column: SlotColumn) -> bool:
+        """Whether "it lasted five days" may tell of the video or of what it shows."""
+        if column.table != "files" or any("video" in mark.roles for mark in self.marks):
+            return False
+        return any(
+            own.is_number and own.table != "files" and own.unit and own.unit[0] == "time" for own in self.columns
+        )
 
     def _is_denied(self, place: int) -> bool:
         return place >= 0 and "not" in self.marks[place].roles

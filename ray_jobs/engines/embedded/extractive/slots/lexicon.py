@@ -34,7 +34,8 @@ UNITS = {  # name in the locale data -> (what it measures, in seconds, grams, me
 _CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CNY", "CHF", "BRL", "MXN")
 _PERIODS = ("today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_year", "last_year")
 _ROLES = (
-    *"when who where video not neither or per often gt lt ge le eq between before after since until most least degree".split(),
+    *"when who where video not neither or per often size gt lt ge le eq between before after since until most least".split(),
+    "degree",
     *_PERIODS,
 )
 
@@ -45,6 +46,8 @@ class Lexicon:
 
     language: str
     function: frozenset[str]  # words that a question has for its grammar alone
+    light: frozenset[str]  # phrases that only say that something is there or took place
+    many: tuple[str, ...]  # what asks for a number of things
     carriers: dict[str, frozenset[str]]  # word of the examples -> intents
     roles: dict[str, frozenset[str]]  # phrase -> roles
     numbers: dict[str, float]
@@ -54,6 +57,12 @@ class Lexicon:
     statuses: dict[str, str]  # phrase -> status
     labels: dict[str, str]
     frames: dict[str, str]
+
+    def asks_how_many(self, question: str) -> bool:
+        text = folded(question)
+        if self.language in ("zh", "ja"):
+            return any(phrase in text for phrase in self.many)
+        return re.search(rf"\b(?:{'|'.join(map(re.escape, self.many))})\b", text) is not None
 
 
 @cache
@@ -77,6 +86,8 @@ def lexicon(language: str) -> Lexicon:
     return Lexicon(
         language,
         frozenset(map(folded, data["function"].split())),
+        frozenset(map(folded, data["light"].split("|"))),
+        tuple(map(folded, data["many"].split("|"))),
         {word: frozenset(intents) for word, intents in _carriers(language).items()},
         {phrase: frozenset(found) for phrase, found in roles.items()},
         numbers,

@@ -16,6 +16,7 @@ from services.core.search.tokens import folded
 from services.core.stemming import stem
 
 MAX_PHRASE = 12  # words, or characters of a script without spaces
+MIN_INFLECTED = 4  # characters of a word of grammar that has other forms
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*|[$€£¥%<>]=?")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _QUOTED = re.compile(r"[\"“”„«»「『]([^\"“”„«»「」『』]{1,200})[\"“”«»」』]")
@@ -38,7 +39,10 @@ class Mark:
     unit: tuple[str, float] | None = None
     currency: str | None = None
     period: tuple[date, date] | None = None  # first and last day
+    written: str = ""  # with its accents, by which other languages' words are known
     is_grammar: bool = False
+    is_guessed: bool = False  # its column only by meaning
+    related: list[SlotColumn] = field(default_factory=list)  # whose descriptions speak of it
     is_used: bool = False
 
     @property
@@ -46,6 +50,11 @@ class Mark:
         """A word that is neither of the data nor of grammar."""
         known = self.columns or self.values or self.roles or self.absent or self.is_grammar
         return not (known or self.period or self.unit or self.currency or self.ordinal) and self.number is None
+
+    @property
+    def is_name(self) -> bool:
+        """Written as the name of somebody or something."""
+        return self.start > 0 and self.written[:1].isupper()
 
     @property
     def is_base(self) -> bool:
@@ -89,7 +98,11 @@ def read_marks(question: str, language: Lexicon, columns: Sequence[SlotColumn], 
     for match in _WORD.finditer("".join(" " if done else letter for letter, done in zip(text, taken, strict=True))):
         add(_word(match, columns, language))
     marks.sort(key=lambda mark: mark.start)
-    return _with_names(_with_dates(_without_articles(_with_units(marks), language), language), columns)
+    places = [place for place, letter in enumerate(question) for _ in folded(letter)]
+    for mark in marks:
+        is_even = len(places) == len(text) and mark.end > mark.start
+        mark.written = question[places[mark.start] : places[mark.end - 1] + 1] if is_even else mark.text
+    return _with_names(_with_dates(_without_articles(_with_units(marks), language), language), columns, language)
 
 
 def _phrases(language: Lexicon, columns: Sequence[SlotColumn], today: date) -> dict[str, Mark]:
@@ -130,7 +143,7 @@ def _phrases(language: Lexicon, columns: Sequence[SlotColumn], today: date) -> d
         for word in language.roles if language.language == "de" else ():  # "zweitlängste"
             if any(role.startswith("gradable") for role in language.roles[word]):
                 at(phrase + word).ordinal, at(phrase + word).roles = ordinal, language.roles[word]
-    for word in (*language.function, *language.carriers):
+    for word in (*language.function, *language.light, *language.carriers):
         at(word).is_grammar = True
     for phrase, unit in unit_names().items():
         at(phrase).unit = unit
@@ -157,7 +170,7 @@ def _longest(text: str, taken: list[bool], phrases: dict[str, Mark]) -> list[tup
             if any(taken[place:end]) or not (text[end - 1].isalnum() or text[end - 1] in "$€£¥%"):
                 continue
             written = text[place:end]
-            meant = phrases.get(written) or (phrases.get(_stems(written)) if text[end - 1].isalnum() else None)
+            meant = phrases.get(written) or (_inflected(written, phrases) if text[end - 1].isalnum() else None)
             if meant is not None:
                 best = (place, end, meant)
                 break
@@ -176,6 +189,13 @@ def _longest(text: str, taken: list[bool], phrases: dict[str, Mark]) -> list[tup
     return found
 
 
+def _inflected(written: str, phrases: dict[str, Mark]) -> Mark | None:
+    """ "Notes" are no form of "not"."""
+    found = phrases.get(_stems(written))
+    is_named = found is not None and (found.columns or found.values or len(_stems(written)) >= MIN_INFLECTED)
+    return found if is_named else None
+
+
 def _word(match: re.Match[str], columns: Sequence[SlotColumn], language: Lexicon) -> Mark:
     """What no phrase explains: a number, or a word, which may mean a column in another language."""
     text = match[0]
@@ -191,14 +211,16 @@ def _word(match: re.Match[str], columns: Sequence[SlotColumn], language: Lexicon
     return mark
 
 
-def _with_names(marks: list[Mark], columns: Sequence[SlotColumn]) -> list[Mark]:
-    """Words that nothing else explains may mean a column by another name."""
+def _with_names(marks: list[Mark], columns: Sequence[SlotColumn], language: Lexicon) -> list[Mark]:
+    """Words that nothing else explains may mean a column by another name; a flag only in another language: vegan, vegetarian."""
     own = [column for column in columns if column.table != "files" or column.is_noted]
+    own = [column for column in own if not column.is_flag or language.language != "en"]
     names = tuple(" ".join(column.words) for column in own)
     for mark in marks:
         if mark.is_bare:
-            place = nearest(mark.text, names)
+            place = nearest(mark.written.lower(), names)
             mark.columns = [own[place]] if place is not None else []
+            mark.is_guessed = bool(mark.columns)
     return marks
 
 
@@ -311,6 +333,8 @@ def _part_values(text: str, columns: Sequence[SlotColumn]) -> list[tuple[SlotCol
         if column.is_text and column.name != "filename":
             held = [value for value in column.examples if text in re.split(r"[\W_]+", folded(value))]
             held = held or [value for value in column.examples if stem(text) in _stems(folded(value)).split()]
+            if column.name == "collection_name":  # of "bird recordings" it is not the birds
+                held = [value for value in held if stem(text) in _stems(folded(value)).split()[-1:]]
             if held and column.lists_every_value:
                 found += [(column, value) for value in held]
     return found if len(found) == 1 else []

@@ -14,9 +14,11 @@ from typing import cast
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.slots.ask import Ask, Intent, write_query
+from ray_jobs.engines.embedded.extractive.slots.asked import Asked
 from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn, columns_of
-from ray_jobs.engines.embedded.extractive.slots.conditions import Conditions, spoken_of
-from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, lexicon
+from ray_jobs.engines.embedded.extractive.slots.conditions import Conditions
+from ray_jobs.engines.embedded.extractive.slots.descriptions import Descriptions
+from ray_jobs.engines.embedded.extractive.slots.lexicon import lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark, read_marks
 from ray_jobs.engines.embedded.extractive.slots.vectors import intents
 
@@ -48,12 +50,19 @@ def queries(
     for table in own:
         columns = columns_of(tables, table)
         marks = read_marks(question, words, columns, today)
+        told = Descriptions(columns, words)
+        told.read(marks)
+        is_counted = words.asks_how_many(question)
         if table == "files" and any(mark.is_bare for mark in marks):
             continue
         # What is commonest is the most of a number that is counted: which of both is meant, the words that are left say.
         likely = ["extreme" if intent == "common" else intent for intent in intents(question)]
+        if is_counted:
+            likely = [intent for intent in likely if intent not in ("list", "order")]
         for intent in dict.fromkeys(likely):
-            ask = _Reader(words, columns, table, [replace(mark) for mark in marks]).read(cast(Intent, intent))
+            ask = _Reader(words, columns, table, [replace(mark) for mark in marks], told, is_counted).read(
+                cast(Intent, intent)
+            )
             if ask is not None:
                 query = write_query(ask, words)
                 found += [query] if query not in found else []
@@ -62,13 +71,8 @@ def queries(
     return (found, True) if len(found) == 1 else ([], False)
 
 
-class _Reader:
-    def __init__(self, words: Lexicon, columns: list[SlotColumn], table: str, marks: list[Mark]) -> None:
-        self.words = words
-        self.columns = columns
-        self.table = table
-        self.marks = marks
-        self.asks_for_units = False
+class _Reader(Asked):
+    asks_for_units = False
 
     def read(self, intent: Intent) -> Ask | None:
         self.intent = intent
@@ -78,9 +82,6 @@ class _Reader:
         if conditions is None:
             return None
         ask.conditions = conditions
-        self.names_video = any("video" in mark.roles for mark in self.marks) or any(
-            column.name in ("collection_name", "filename") for mark in self.marks for column, _ in mark.values
-        )
         ask.of_videos = self.table != "segment_entities" or self.names_video
         fits = {
             "count": self._count,
@@ -131,17 +132,6 @@ class _Reader:
                         return columns[0]
         return None
 
-    def _left(self, ask: Ask) -> list[SlotColumn]:
-        """Columns that are spoken of and not used yet, in order."""
-        used = ask.used()
-        found: list[SlotColumn] = []
-        for mark in self.marks:
-            if mark.columns and not mark.is_used and not any(column in used for column in mark.columns):
-                column = spoken_of(mark, self.table)
-                if column is not None and column not in found:
-                    found.append(column)
-        return found
-
     def _dimension(self) -> tuple[SlotColumn, bool] | None:
         """(column, whether much of it is meant) of the one adjective that is left, and of what makes it a superlative."""
         marks = [mark for mark in self.marks if mark.gradable() and not mark.is_used]
@@ -173,26 +163,26 @@ class _Reader:
         return any(other in self.marks[max(0, place - 2) : place + 3] for other in others)
 
     def _count(self, ask: Ask) -> bool:
-        left = self._left(ask)
-        if left and not self.names_video and left[0].is_text:
+        left = self.left(ask)
+        if left and not self.names_video and left[0].is_text and self.is_asked_for(left[0]):
             ask.target = left[0]
             return ask.group is None or not left[0].is_list
-        if left and not self.names_video and left[0].is_number and ask.conditions:
-            ask.intent, ask.target = "lookup", left[0]
+        numbers = [column for column in left if column.is_number] or self.counted()
+        is_asked = self.asks_how_many and not self.names_video
+        if numbers and is_asked and ask.conditions and self.is_counted(numbers[0]):
+            ask.intent, ask.target = "lookup", numbers[0]
             return all(item.column.is_text for item in ask.conditions)
-        return self._asks_for_rows(ask)
-
-    def _asks_for_rows(self, ask: Ask) -> bool:
-        """ "How many laptops": what a row is stands for the row, one of several things noted in it does not."""
-        return self.names_video or any(not item.column.is_list for item in ask.conditions)
+        return self.asks_for_rows(ask)
 
     def _list(self, ask: Ask) -> bool:
-        left = self._left(ask)
+        left = self.asked(ask)
         if left and (not left[0].is_text or self._is_of_each_video(left[0])):
             ask.intent = "lookup"
             return self._lookup(ask)
+        if left and not self.is_asked_for(left[0]):
+            return False
         ask.target = left[0] if left else None
-        return ask.group is None and (ask.target is not None or self._asks_for_rows(ask))
+        return ask.group is None and (ask.target is not None or (self.asks_for_rows(ask) and self.names_rows()))
 
     def _is_of_each_video(self, column: SlotColumn) -> bool:
         """ "Which videos were filmed by …": videos are asked for, and what is noted of them is told beside each."""
@@ -202,14 +192,17 @@ class _Reader:
 
     def _lookup(self, ask: Ask) -> bool:
         flags = [item for item in ask.conditions if item.column.is_flag]
-        rest = [item for item in ask.conditions if not item.column.is_flag]
+        rest = [item for item in ask.conditions if not item.column.is_flag and item.column.name != "collection_name"]
         if len(flags) == 1 and rest:
             ask.conditions, ask.target = rest, flags[0].column
             return ask.group is None
-        left = self._left(ask)
+        left = self.asked(ask)
+        meant = None
         if not left and all(mark.is_base for mark in self.marks if mark.gradable()):
             left = [meant[0]] if (meant := self._dimension()) is not None else []
         ask.target = left[0] if left else None
+        if ask.target is not None and meant is not None and ask.target.is_date and not self.names_video:
+            return False  # how old somebody is, no date tells
         for mark in self.marks:
             if mark.is_base and ask.target is not None and self._graded(mark) == ask.target:
                 mark.is_used = True  # "how long does it last"
@@ -221,9 +214,11 @@ class _Reader:
         ):
             return False  # the average of the longest
         meant = self._dimension()
-        left = [column for column in self._left(ask) if column.is_number]
+        left = [column for column in self.left(ask) if column.is_number]
         left += [] if meant is not None or left else self._measured_in_units()
         ask.target = meant[0] if meant is not None else left[0] if left else None
+        if ask.intent == "sum" and not self.asks_for_units and ask.target and not self.is_counted(ask.target):
+            return False
         return ask.target is not None and ask.target.is_number
 
     def _measured_in_units(self) -> list[SlotColumn]:
@@ -231,7 +226,7 @@ class _Reader:
         said = [mark for mark in self.marks if mark.unit and mark.unit[0] == "time" and mark.number is None]
         units = [mark for mark in said if mark.text not in self.words.function]
         own = [column for column in self.columns if column.table != "files" and column.is_number]
-        if len(units) != 1 or not self.names_video or any((column.unit or ("",))[0] == "time" for column in own):
+        if len(units) != 1 or not self.says_video() or any((column.unit or ("",))[0] == "time" for column in own):
             return []
         units[0].is_used = self.asks_for_units = True
         return [column for column in self.columns if column.table == "files" and column.name == "duration_seconds"]
@@ -243,7 +238,7 @@ class _Reader:
         leading = [mark for place, mark in enumerate(graded) if not (place and self._says_first(mark, graded[0]))]
         # "Nach Länge": a column's name that is spelt as an adjective says no end.
         leading = [mark for mark in leading if not (mark.columns and self._is_behind_per(mark))]
-        left = [column for column in self._left(ask) if column.is_number or column.is_date or column.name == "filename"]
+        left = [column for column in self.left(ask) if column.is_number or column.is_date or column.name == "filename"]
         if ask.group is not None:  # "by name"
             if ask.group.is_list:
                 return False
@@ -253,6 +248,8 @@ class _Reader:
             return False
         if len(named) > 1 or (not named and len(left) != 1):
             return False
+        if ask.conditions and len(leading) == 1 and leading[0].is_base and not self.names_video:
+            return False  # "how old is Ada"
         ask.order = next(iter(named.values())) if named else left[0]
         if any(column is not ask.order for column in left):
             return False
@@ -302,7 +299,7 @@ class _Reader:
         if graded and not ask.rank and not any(map(self._is_compared, graded)):
             return False
         meant = self._dimension()
-        left = self._left(ask)
+        left = self.left(ask)
         limit = next(
             (
                 mark
@@ -326,14 +323,20 @@ class _Reader:
             for mark in self.marks:
                 mark.is_used |= mark.number is None and mark.unit is not None and mark.unit[0] == ask.order.unit[0]
         others = [column for column in left if column is not ask.order]
+        if not others and self.asks_who:
+            others = self.told_of(ask)
         if others and others[0].is_text and not others[0].is_list:
+            if ask.order.is_date and meant is not None:
+                return False  # the oldest judge is not who came first
             ask.target = others[0]
         return ask.group is None
 
     def _common(self, ask: Ask) -> bool:
-        left = [column for column in self._left(ask) if column.is_text]
+        left = [column for column in self.left(ask) if column.is_text]
+        if self.asks_who:
+            left = [column for column in left if self.told.is_person(column, self.marks)]
         signs = [mark for mark in self.marks if mark.roles & {"most", "least", "often"} and not mark.is_used]
-        if not left or not signs or ask.group is not None:
+        if not left or not signs or ask.group is not None or any("size" in mark.roles for mark in signs):
             return False
         for mark in signs:
             mark.is_used = True
@@ -343,9 +346,9 @@ class _Reader:
 
     def _is_explained(self, mark: Mark, ask: Ask) -> bool:
         used = ask.used()
-        if mark.is_used or any(column in used for column in mark.columns):
+        if mark.is_used or any(column in used for column in (*mark.columns, *mark.related)):
             return True
-        is_function = mark.text in self.words.function
+        is_function = mark.text in self.words.function or mark.text in self.words.light
         if mark.roles & _EXPLICIT or mark.gradable() or mark.period or mark.number is not None:
             # "by" and "over" compare nothing where there is nothing to compare.
             is_idle = not any(other.number is not None or other.period for other in self.marks)
@@ -355,6 +358,8 @@ class _Reader:
         if any(column.name == "collection_names" for column in mark.columns):
             return self.names_video  # "in the collection": in what is asked of
         is_unit = mark.unit is not None and not is_function  # "d'heures"
+        if is_unit and any(column.is_number and column.unit == mark.unit for column in used):
+            return True
         if mark.columns or mark.values or mark.absent or is_unit or mark.ordinal or mark.text in self.words.months:
             return False
         carried = self.words.carriers.get(mark.text)

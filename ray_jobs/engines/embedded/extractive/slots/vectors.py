@@ -44,6 +44,13 @@ def nearest(word: str, names: tuple[str, ...]) -> int | None:
     return best if is_sure else None
 
 
+def is_surely(word: str, names: tuple[str, ...], rivals: tuple[str, ...]) -> bool:
+    """Whether a word means one of the names, in whatever language, and none of the rivals more."""
+    meant = _meaning(word)
+    own, others = (max((float(_meaning(name) @ meant) for name in group), default=0.0) for group in (names, rivals))
+    return own >= ALIKE and own > others
+
+
 def intents(question: str) -> tuple[str, ...]:
     """The intents that a question may have, likeliest first."""
     weights = _weights()
