@@ -31,6 +31,8 @@ def told(purpose: str, columns: list[str], rows: list[list[Any]], language: str 
         ("videos (speech: no)", ["number", "unknown"], [[2, 0]], "en", "2 videos (speech: no)."),
         ("videos (speech: no)", ["number", "unknown"], [[2, 4]], "en",
          "2 videos (speech: no). Of 4 more it is not known yet."),
+        ("segments", ["number", "videos"], [[6, 1]], "en", "6 segments (1 video)."),
+        ("segments (zone: dock)", ["number", "videos"], [[3, 2]], "en", "3 segments (2 videos, zone: dock)."),
         ("total length", ["duration_seconds"], [[3725.0]], "en", "1 h 2 min 5 s (total length)."),
         ("average price", ["price"], [[None]], "en", "unknown (average price)."),
         ("longest", ["video", "duration_seconds"], [["a.mp4", 95.0]], "en", "a.mp4: 1 min 35 s (longest)."),

@@ -36,6 +36,7 @@ class Ask:
     group: SlotColumn | None = None
     conditions: list[Condition] = field(default_factory=list)
     of_videos: bool = True  # else of segments
+    tells_videos: bool = False  # in how many videos the segments are, where either may be meant
 
     def used(self) -> list[SlotColumn]:
         named = [column for column in (self.target, self.order, self.group) if column is not None]
@@ -73,7 +74,8 @@ class _Writer:
         count = self.count if target is None else f"count(DISTINCT {_value(target, 't')})"
         purpose = self._frame("values", target) if target is not None else self._rows_told()
         if group is None:
-            unknown = self._unknown()
+            videos = f', count(DISTINCT {self.row}.file_id) AS "videos"' if self.ask.tells_videos else ""
+            unknown = videos or self._unknown()
             sql = f'SELECT {count} AS "number"{unknown} FROM {self._from(t=target)}{self._where()}'
             return pb.Query(purpose=purpose + self._told(), sql=sql)
         return self._grouped(purpose, count, "number")

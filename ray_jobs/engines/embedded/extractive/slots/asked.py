@@ -8,6 +8,10 @@ from ray_jobs.engines.embedded.extractive.slots.conditions import spoken_of
 from ray_jobs.engines.embedded.extractive.slots.descriptions import Descriptions
 from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark
+from services.core.search.tokens import folded
+from services.core.stemming import stem
+
+NAME = "collection_name"
 
 
 class Asked:
@@ -67,10 +71,18 @@ class Asked:
     def asks_for_rows(self, ask: Ask) -> bool:
         """ "How many laptops": what a row is stands for the row, one of several things noted in it does not."""
         if self.table == "segment_entities" and self.names_video and not self.says_video():
-            return False  # the collection's name may be what its segments are called, or its videos
+            # The collection's name may be what its segments are called, or its videos.
+            ask.of_videos, ask.tells_videos = False, True
+            if ask.intent != "count" or ask.group is not None or not self._says_collection():
+                return False
         if self._is_other_thing() or (self.asks_how_many and self.counts_flag(ask)):
             return False
         return self.names_video or any(not item.column.is_list for item in ask.conditions)
+
+    def _says_collection(self) -> bool:
+        """Whether it is the collection's name that stands for the rows, and not a word of its description."""
+        said = [(mark.text, value) for mark in self.marks for column, value in mark.values if column.name == NAME]
+        return all(stem(text.split()[-1]) == stem(folded(value).split()[-1]) for text, value in said)
 
     def counts_flag(self, ask: Ask) -> bool:
         """ "How many visits" is not how often it was a repeat visit."""
@@ -115,8 +127,25 @@ class Asked:
         used = ask.used()
         related = {column for mark in self.marks for column in mark.related if column.is_text and column not in used}
         if self.asks_who:
-            related = {column for column in related if self.told.is_person(column, self.marks)}
+            doers = {column for column in related if self.told.is_doer(column, self.marks)}
+            related = doers or {column for column in related if self.told.is_person(column)}
         return list(related) if len(related) == 1 else []
+
+    def is_said_of(self, ask: Ask) -> bool:
+        """ "How many months has Cho been a judge" asks for nothing that is noted of a judge's rows."""
+        spoken = [item.column for item in ask.conditions if item.column.is_text]
+        for place, mark in enumerate(self.marks):
+            near = self.marks[max(0, place - 1) : place + 2]
+            if not mark.values and any(column in spoken for column in mark.columns):
+                if not any(column in spoken for other in near for column, _ in other.values):
+                    return False
+        return True
+
+    def is_guessed(self, column: SlotColumn) -> bool:
+        """Whether a date is meant by a word that may tell of another column, without one that asks when."""
+        named = [mark for mark in self.marks if column in mark.columns]
+        unsure = [mark.is_guessed or any(other.is_text for other in mark.related) for mark in named]
+        return all(unsure) and not any("when" in mark.roles for mark in self.marks)
 
     def is_counted(self, column: SlotColumn) -> bool:
         """ "How many fines" asks for no sum of money, "how many euros" does."""

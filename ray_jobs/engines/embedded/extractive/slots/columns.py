@@ -73,6 +73,8 @@ class SlotColumn:
     @property
     def unit(self) -> tuple[str, float] | None:
         """What it is measured in, as its name or else its description says."""
+        if len(self.words) > 1 and len(self.words[-1]) == 1 and self.words[-1] in unit_names():
+            return unit_names()[self.words[-1]]  # depth_m
         for words in (self.words, _words(self.description)):
             for word in reversed(words):
                 if word in unit_names() and len(word) > 1:

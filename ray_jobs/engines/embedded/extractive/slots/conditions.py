@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 from ray_jobs.engines.embedded.extractive.slots.ask import Condition, label_of
@@ -9,6 +10,7 @@ from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn, liter
 from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark
 from ray_jobs.engines.embedded.extractive.slots.vectors import nearest
+from services.core.stemming import stem
 
 _SIGNS = {
     "gt": ">",
@@ -23,6 +25,19 @@ _SIGNS = {
 }
 # What an adjective measures, as a column may be called; "+" of a date is late.
 _DIMENSIONS = {"length": "duration", "rating": "rating"}
+_OF = re.compile(r"\w+ (?:of|above|below|under) (?:the |an? )?(\w+)", re.IGNORECASE)
+# The kinds of units in which it may be told.
+_KINDS: dict[str, frozenset[str]] = {
+    "length": frozenset({"time", "distance"}),
+    "weight": frozenset({"mass"}),
+    "price": frozenset(),
+    "rating": frozenset(),
+    "speed": frozenset(),
+    "temperature": frozenset(),
+    "height": frozenset({"distance"}),
+    "distance": frozenset({"distance"}),
+    "depth": frozenset({"distance"}),
+}
 
 
 class Conditions:
@@ -68,7 +83,8 @@ class Conditions:
             if len(dates) == 1 and not self._says_added():
                 return dates[0]
             return None if dates and not self._says_added() else self._of_files("created_at")
-        numbers = [column for column in own if column.is_number]
+        asked = {stem(word) for other in self.marks for word in other.text.split()}
+        numbers = [column for column in own if column.is_number and _may_measure(column, dimension, asked)]
         place = self.marks.index(mark)
         beside = [other.columns for other in self.marks[place + 1 : place + 2] if other.columns]
         if beside and len(beside[0]) == 1 and beside[0][0] in numbers:
@@ -344,6 +360,17 @@ class Conditions:
 
     def _label(self, column: SlotColumn) -> str:
         return label_of(column, self.words)
+
+
+def _may_measure(column: SlotColumn, dimension: str, asked: set[str]) -> bool:
+    """A height in metres is no weight, and the "Weight of the load" none of a driver."""
+    of = _OF.match(column.description)
+    if of is not None and not asked & {stem(of[1].lower()), *map(stem, column.words)}:
+        return False
+    kinds = _KINDS.get(dimension)
+    if column.currency is not None:
+        return dimension == "price" or kinds is None
+    return kinds is None or column.unit is None or column.unit[0] in kinds
 
 
 def spoken_of(mark: Mark, table: str) -> SlotColumn | None:

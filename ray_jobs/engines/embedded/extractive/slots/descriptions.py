@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn
 from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark
-from ray_jobs.engines.embedded.extractive.slots.vectors import is_surely
+from ray_jobs.engines.embedded.extractive.slots.vectors import alike, is_surely
 from services.core.search.tokens import folded
 from services.core.stemming import stem
 
@@ -59,9 +59,19 @@ class Descriptions:
                 mark.columns += self._rivals(mark)
                 if mark.is_guessed and mark.related and not self._is_told(mark):
                     mark.columns = []
+        for mark in marks:
+            if self.is_foreign and mark.is_bare and not mark.related:
+                mark.related = self._of_one_root(mark)
         for column in self.columns:
             if column.is_flag and not any(column in mark.columns for mark in marks):
                 self._read_flag(column, marks)
+
+    def _of_one_root(self, mark: Mark) -> list[SlotColumn]:
+        """Columns that a word of another language may mean, where forms of one word name them: inspector, inspected_on."""
+        places = alike(mark.written.lower(), tuple(" ".join(column.words) for column in self.columns))
+        found = [self.columns[place] for place in places]
+        shared = set.intersection(*({root(word) for word in column.words} for column in found)) if found else set()
+        return found if shared else []
 
     def _read_rows(self, marks: list[Mark]) -> None:
         """What the videos of the one collection are called in its name or description, in any language, stands for them."""
@@ -135,14 +145,17 @@ class Descriptions:
     def _is_of_data(mark: Mark) -> bool:
         return bool(mark.columns or mark.values or "video" in mark.roles or mark.related)
 
-    def is_person(self, column: SlotColumn, marks: list[Mark]) -> bool:
-        """Whether a text may tell who did something: as it is called, described, or by its values."""
-        if column.is_list and not column.examples:
-            return False
-        if _WHO.match(column.description) or all(map(_FULL_NAME.fullmatch, column.examples)):
-            return True
+    @staticmethod
+    def is_doer(column: SlotColumn, marks: list[Mark]) -> bool:
+        """Whether its name is made of a verb of the question: the inspector, of "who inspected it"."""
         names = {root(word) for word in column.words if root(word) != stem(word)}
         return any(root(mark.text) in names for mark in marks)
+
+    @staticmethod
+    def is_person(column: SlotColumn) -> bool:
+        """Whether it is described as somebody, or its values are full names."""
+        told = _WHO.match(column.description) is not None
+        return told or (bool(column.examples) and all(map(_FULL_NAME.fullmatch, column.examples)))
 
     def measured(self, mark: Mark) -> SlotColumn | None:
         """The number whose description begins with the word: "points" of "Points out of 100"."""

@@ -47,6 +47,7 @@ class Lexicon:
     language: str
     function: frozenset[str]  # words that a question has for its grammar alone
     light: frozenset[str]  # phrases that only say that something is there or took place
+    measuring: frozenset[str]  # verbs of what things cost and weigh
     many: tuple[str, ...]  # what asks for a number of things
     carriers: dict[str, frozenset[str]]  # word of the examples -> intents
     roles: dict[str, frozenset[str]]  # phrase -> roles
@@ -77,6 +78,9 @@ def lexicon(language: str) -> Lexicon:
             for place, phrase in enumerate(phrases.split("|")):
                 form = "degree" if place else "base"
                 roles.setdefault(folded(phrase), set()).add(f"gradable {dimension} {sign} {form}")
+    for dimension, phrases in data["measuring"].items():
+        for phrase in phrases.split("|"):
+            roles.setdefault(folded(phrase), set()).add(f"gradable {dimension} + base")
     numbers = {}
     for place, item in enumerate(data["numbers"].split(), 1):
         word, _, value = item.partition(":")
@@ -87,6 +91,7 @@ def lexicon(language: str) -> Lexicon:
         language,
         frozenset(map(folded, data["function"].split())),
         frozenset(map(folded, data["light"].split("|"))),
+        frozenset(folded(phrase) for phrases in data["measuring"].values() for phrase in phrases.split("|")),
         tuple(map(folded, data["many"].split("|"))),
         {word: frozenset(intents) for word, intents in _carriers(language).items()},
         {phrase: frozenset(found) for phrase, found in roles.items()},

@@ -113,7 +113,7 @@ class _Reader(Asked):
     def _settled(self, ask: Ask) -> Ask | None:
         """Asked of the files where they alone can tell; of records only where one of their columns is used."""
         used = ask.used()
-        if self.table == "files" or any(column.table != "files" for column in used):
+        if self.table == "files" or ask.tells_videos or any(column.table != "files" for column in used):
             return ask
         return replace(ask, table="files", of_videos=True) if self.names_video or used else None
 
@@ -171,7 +171,8 @@ class _Reader(Asked):
         is_asked = self.asks_how_many and not self.names_video
         if numbers and is_asked and ask.conditions and self.is_counted(numbers[0]):
             ask.intent, ask.target = "lookup", numbers[0]
-            return all(item.column.is_text for item in ask.conditions)
+            self._use_dimension(ask)
+            return self.is_said_of(ask) and all(item.column.is_text for item in ask.conditions)
         return self.asks_for_rows(ask)
 
     def _list(self, ask: Ask) -> bool:
@@ -201,12 +202,27 @@ class _Reader(Asked):
         if not left and all(mark.is_base for mark in self.marks if mark.gradable()):
             left = [meant[0]] if (meant := self._dimension()) is not None else []
         ask.target = left[0] if left else None
+        if ask.target is not None and ask.target.is_text and self.asks_how_many:
+            return False
+        if ask.target is not None and ask.target.is_date and self.is_guessed(ask.target):
+            return False  # "qui a inspecté" asks for no day
         if ask.target is not None and meant is not None and ask.target.is_date and not self.names_video:
             return False  # how old somebody is, no date tells
-        for mark in self.marks:
-            if mark.is_base and ask.target is not None and self._graded(mark) == ask.target:
-                mark.is_used = True  # "how long does it last"
+        self._use_dimension(ask)
+        if ask.target is not None and ask.target.name == "duration_seconds" and not self.names_video:
+            if any(mark.related or mark.columns for mark in self.marks if not (mark.values or mark.is_used)):
+                return False  # how long somebody taught, no file tells
         return ask.group is None and ask.target is not None and bool(ask.conditions or self.names_video)
+
+    def _use_dimension(self, ask: Ask) -> None:
+        """ "How long does it last", "how many metres deep"."""
+        for mark in self.marks:
+            mark.is_used |= mark.is_base and ask.target is not None and self._graded(mark) == ask.target
+
+    @staticmethod
+    def _is_measured_so(mark: Mark, column: SlotColumn) -> bool:
+        is_price = mark.gradable() == ("price", "+")
+        return column.is_number and bool(column.currency if is_price else column.unit and column.unit[0] == "mass")
 
     def _measure(self, ask: Ask) -> bool:
         if any(
@@ -219,7 +235,7 @@ class _Reader(Asked):
         ask.target = meant[0] if meant is not None else left[0] if left else None
         if ask.intent == "sum" and not self.asks_for_units and ask.target and not self.is_counted(ask.target):
             return False
-        return ask.target is not None and ask.target.is_number
+        return ask.target is not None and ask.target.is_number and (self.names_video or self.is_said_of(ask))
 
     def _measured_in_units(self) -> list[SlotColumn]:
         """ "How many hours of video": a unit of time without a number asks for the videos' length."""
@@ -334,7 +350,7 @@ class _Reader(Asked):
     def _common(self, ask: Ask) -> bool:
         left = [column for column in self.left(ask) if column.is_text]
         if self.asks_who:
-            left = [column for column in left if self.told.is_person(column, self.marks)]
+            left = [column for column in left if self.told.is_person(column)]
         signs = [mark for mark in self.marks if mark.roles & {"most", "least", "often"} and not mark.is_used]
         if not left or not signs or ask.group is not None or any("size" in mark.roles for mark in signs):
             return False
@@ -348,6 +364,8 @@ class _Reader(Asked):
         used = ask.used()
         if mark.is_used or any(column in used for column in (*mark.columns, *mark.related)):
             return True
+        if mark.text in self.words.measuring and any(self._is_measured_so(mark, column) for column in used):
+            return True  # who had to pay the highest fine
         is_function = mark.text in self.words.function or mark.text in self.words.light
         if mark.roles & _EXPLICIT or mark.gradable() or mark.period or mark.number is not None:
             # "by" and "over" compare nothing where there is nothing to compare.

@@ -47,6 +47,12 @@ def _told(result: pb.QueryResult, words: Lexicon) -> str:
             what = re.sub(rf"^{words.labels['videos']}\b", words.labels["video"], what)
         counted = frames["count"].format(n=number, what=what, where="")
         return f"{counted} {frames['unknown_too'].format(n=unknown[0])}" if any(unknown) else counted
+    if columns == ["number", "videos"] and len(rows) == 1:
+        number, videos = rows[0]
+        label = words.labels["video" if videos == 1 and words.language not in ("zh", "ja") else "videos"]
+        told, _, rest = what.removesuffix(")").partition(" (")
+        inside = ", ".join(filter(None, (f"{videos} {label}", rest)))
+        return frames["count"].format(n=number, what=f"{told} ({inside})", where="")
     what = re.sub(r" \((.*)\)$", r", \1", what)  # other brackets follow
     if len(rows) == 1 and len(columns) > 0 and columns != ["video"]:
         value = _shown(columns[-1], rows[0][-1], words)

@@ -44,11 +44,19 @@ def nearest(word: str, names: tuple[str, ...]) -> int | None:
     return best if is_sure else None
 
 
+def alike(word: str, names: tuple[str, ...]) -> list[int]:
+    """All of the names that a word may mean, in whatever language: those that are as likely as the likeliest."""
+    meant = _meaning(word)
+    likeness = [float(_meaning(name) @ meant) for name in names]
+    best = max(likeness, default=0.0)
+    return [place for place, found in enumerate(likeness) if best >= ALIKE and best - found < MARGIN]
+
+
 def is_surely(word: str, names: tuple[str, ...], rivals: tuple[str, ...]) -> bool:
-    """Whether a word means one of the names, in whatever language, and none of the rivals more."""
+    """Whether a word means one of the names, in whatever language, and surely none of the rivals: inspections, no inspector."""
     meant = _meaning(word)
     own, others = (max((float(_meaning(name) @ meant) for name in group), default=0.0) for group in (names, rivals))
-    return own >= ALIKE and own > others
+    return own >= ALIKE and own - others >= MARGIN
 
 
 def intents(question: str) -> tuple[str, ...]:
