@@ -285,6 +285,7 @@ async def test_records_of_any_domain(sql: EntitySql, domain: str, language: str,
         ("en", "Which ferries has Per Holm inspected?", {"Astrid", "Clara"}),
         ("en", "Which ferries did Mona Lind steer?", {"Astrid", "Bente"}),
         ("en", "How many kilometres did Ove Dahl go?", 12.0),
+        ("en", "Who led the crew of the Clara?", {"Sven Gran"}),
         ("en", "Which ferry had to pay the highest toll?", {"Bente"}),
         ("en", "How many metres deep is the channel of the Clara?", 31.0),
         ("fr", "Qui a inspecté la Bente ?", {"Ida Kvist"}),
@@ -327,6 +328,7 @@ async def test_a_word_of_another_language_is_no_other_property(sql: EntitySql, l
         "How much does Mona Lind weigh?",  # not what the cargo does
         "Which captain weighs the most?",
         "How tall is the Clara?",
+        "Which crossing was the longest?",  # the video, or the time at sea
         "How long did Per Holm inspect?",
         "How many kilometres has Mona Lind been a captain?",
         "Which ferry is the oldest?",

@@ -97,7 +97,11 @@ class Conditions:
         told = [column for column in numbers if column.describes(dimension)]
         if len(told) == 1 and not of_video:
             return told[0]
-        if dimension == "length" and not of_video and any((column.unit or ("",))[0] == "time" for column in numbers):
+        if (
+            dimension == "length"
+            and not of_video
+            and any(column.is_number and (column.unit or ("",))[0] == "time" for column in own)
+        ):
             return None  # the length of the video, or what the record says of a time?
         likely = nearest(name, tuple(" ".join(column.words) for column in numbers)) if numbers else None
         if likely is not None:

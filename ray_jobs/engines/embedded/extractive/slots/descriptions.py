@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn
-from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, lexicon
+from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, irregular, lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark
 from ray_jobs.engines.embedded.extractive.slots.vectors import alike, is_surely
 from services.core.search.tokens import folded
@@ -24,7 +24,7 @@ _COUNTING = frozenset(map(stem, ("number", "amount", "count", "total")))
 
 def root(word: str) -> str:
     """What the names of a deed and of who does it share: inspect, inspector and inspection, dive and diver."""
-    found = stem(word)
+    found = stem(irregular().get(word, word))
     cut = _MADE_OF.sub("", found)
     cut = cut[:-1] if len(cut) > MIN_ROOT and cut[-1:] == cut[-2:-1] and cut[-1] not in "lsz" else cut  # runner
     cut = cut.removesuffix("e")

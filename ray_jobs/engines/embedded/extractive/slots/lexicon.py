@@ -123,6 +123,13 @@ def _carriers(language: str) -> dict[str, set[str]]:
 
 
 @cache
+def irregular() -> dict[str, str]:
+    """Past form of an English verb -> the verb."""
+    data = json.loads((HERE / "lexicon.json").read_text(encoding="utf-8"))["en"]["irregular"]
+    return dict(item.split(":") for item in data.split())
+
+
+@cache
 def unit_names() -> dict[str, tuple[str, float]]:
     """Name of a unit in any of the languages, folded -> (what it measures, how many seconds, grams or metres it is)."""
     names: dict[str, tuple[str, float]] = {}
