@@ -1,4 +1,5 @@
-"""The examples that `training/evidence.py` and `training/reading.py` learn from, in evidence_questions/, as if retrieved.
+"""The examples that `training/evidence.py` and `training/reading.py` learn from, in evidence_questions/ and yes_no/, as if
+retrieved.
 
 Every question is asked of the passages of its collection; one that has an answer, once more without the segment that answers
 it, and of another collection, as one that nothing answers. Of two questions that one passage answers, or that nothing answers,
@@ -11,7 +12,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from ray_jobs.engines.embedded.extractive.question import Question
 from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder, query_vector
 
 EXAMPLES = Path(__file__).with_name("evidence_questions")
+YES_OR_NO = Path(__file__).with_name("yes_no")
+UNCLEAR = "unclear"
 KINDS = {"screen": "scene_text", "seen": "visual_scene_description", "heard": "audio_description"}
 UTTERANCES = 2  # of a segment
 SEGMENTS = (12, 2)  # that are retrieved for one question: of a large collection and of a small one
@@ -100,6 +103,15 @@ def collections() -> dict[str, dict[str, Any]]:
     return found
 
 
+@cache
+def yes_or_no() -> dict[str, dict[str, dict[str, dict[str, list[str]]]]]:
+    """Questions for yes or no, by collection, passage, language, and what the passage says to them: yes, no or UNCLEAR."""
+    found: dict[str, Any] = {}
+    for path in sorted(YES_OR_NO.glob("*.yaml")):
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
 def passages(told: Mapping[str, Any]) -> list[str]:
     """Those of a collection, each once, in the order of `Example.places`."""
     return list(dict.fromkeys(text for texts in told["files"].values() for text in texts.values()))
@@ -117,6 +129,11 @@ def questions(collection: str, told: Mapping[str, Any]) -> Iterator[Asked]:
             most = JOINED if answer != NONE else len(texts) // 8
             for first, second in chance.sample(pairs, min(most, len(pairs))):
                 yield Asked(collection, _read(_together(first, second, language), language), answer, is_joined=True)
+    for answer, by_language in yes_or_no().get(collection, {}).items():
+        for language, by_verdict in by_language.items():
+            for verdict, texts in by_verdict.items():
+                for text in texts:
+                    yield Asked(collection, _read(text, language), NONE if verdict == UNCLEAR else answer)
 
 
 def _read(text: str, language: str) -> Question:

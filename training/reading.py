@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ray_jobs.engines.embedded.extractive.reading import MAX_TOKENS, RARITY, SCALE, Reading, bounded
+from ray_jobs.engines.embedded.extractive.reading import MAX_TOKENS, RARITY, SCALE, Reading
 from ray_jobs.engines.embedded.token_states import DIMENSIONS, States
 
 PROJECTED = 48  # dimensions that tokens are compared in
@@ -214,7 +214,7 @@ def judged(judge: Judge, asked: Padded, told: Padded) -> np.ndarray:
         judge(asked.some([place]), told, torch.zeros(every, dtype=torch.int64), passage)
         for place in range(len(asked.tokens))
     ]
-    return bounded(torch.stack(parts).numpy())
+    return np.asarray(torch.stack(parts).numpy())
 
 
 def exported(judge: Judge, centres: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

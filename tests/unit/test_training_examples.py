@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
-from training.evidence_examples import collections
+from training.evidence_examples import UNCLEAR, collections, yes_or_no
+from training.topics import topics
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_question_of_the_evaluation_is_among_the_examples_of_evidence(part: str) -> None:
-    learned = set(_strings(collections()))
+    learned = {*_strings(collections()), *_strings(yes_or_no())}
+    learned |= {text for each in topics() for text in _strings([*(asked.text for asked in each.asked), *each.facts])}
     judged = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
     asked = set(_strings([question["ask"] for told in judged for question in told["questions"]]))
     assert len(asked) > 100
@@ -31,10 +33,24 @@ def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
         assert len(texts) == len(set(map(_plain, texts)))
 
 
+def test_what_is_asked_for_yes_or_no_is_asked_of_a_passage_that_there_is() -> None:
+    told = collections()
+    for collection, asked in yes_or_no().items():
+        assert asked.keys() <= {name for texts in told[collection]["files"].values() for name in texts}
+        for by_language in asked.values():
+            for by_verdict in by_language.values():
+                assert by_verdict.keys() <= {"yes", "no", UNCLEAR}
+
+
 def test_no_question_of_the_examples_is_asked_twice() -> None:
     every = collections().values()
     texts = [text for told in every for asked in told["ask"].values() for each in asked.values() for text in each]
+    texts += [text for asked in yes_or_no().values() for each in asked.values() for text in _texts(each)]
     assert len(texts) == len(set(map(_plain, texts)))
+
+
+def _texts(by_language: dict[str, dict[str, list[str]]]) -> list[str]:
+    return [text for verdicts in by_language.values() for texts in verdicts.values() for text in texts]
 
 
 def _strings(told: Any) -> Iterator[str]:

@@ -25,7 +25,6 @@ FEATURES = (
 LEAST_ALIKE = 1 / 3
 MAX_TOKENS = 96  # of a passage that are attended over
 SCALE = 4.0  # of what is projected: states are of unit length
-BOUND = 4.0  # of what is judged, so that what is surely alike in all else is not thrown out by it alone
 RARITY = 10.0  # about that of a common word
 
 
@@ -76,12 +75,7 @@ class Reading:
             hidden = np.maximum(inner @ weights["inner"] + weights["inner_bias"], 0)
             pooled = np.concatenate([pooling @ hidden, hidden.max(axis=0)])
             made[place] = pooled @ weights["outer"] + weights["outer_bias"]
-        return bounded(made)
-
-
-def bounded(judged: np.ndarray) -> np.ndarray:
-    """Between -BOUND and BOUND, about the same near 0."""
-    return np.asarray(BOUND * np.tanh(judged / BOUND))
+        return made
 
 
 def alike(likeness: np.ndarray) -> np.ndarray:
