@@ -95,13 +95,17 @@ def test_a_tenant_is_exported_and_deleted_and_nothing_is_left_of_it(arcus: Arcus
 
 
 def test_more_tenants_and_changes_than_a_page_are_all_told(arcus: Arcus, folder: Path) -> None:
-    async def make(tenants: Tenants) -> list[str]:
-        return [(await tenants.create(f"tenant-{number}")).id for number in range(MAX_LIMIT + 1)]
+    async def make(tenants: Tenants) -> dict[str, int]:
+        made = [await tenants.create(f"tenant-{number}") for number in range(MAX_LIMIT + 1)]
+        return {tenant.id: tenant.created_at for tenant in made}
 
-    ids = with_tenants(folder, make)
-    assert [line.split()[0] for line in arcus("tenants", "list").splitlines()] == ids
-    told = arcus("audit", "--limit", 1000).splitlines()
-    assert [line.split("  ")[2] for line in told] == ids[::-1]
+    made = with_tenants(folder, make)
+    listed = [line.split()[0] for line in arcus("tenants", "list").splitlines()]
+    assert set(listed) == made.keys() and len(listed) == len(made)
+    assert [made[id] for id in listed] == sorted(made.values())
+    told = [line.split("  ") for line in arcus("audit", "--limit", 1000).splitlines()]
+    assert len(told) == len(made) and {target for _, _, target, *_ in told} == made.keys()
+    assert [at for at, *_ in told] == sorted((at for at, *_ in told), reverse=True)
 
 
 def test_a_key_has_limits_of_its_own(arcus: Arcus) -> None:
