@@ -19,13 +19,13 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import yaml
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive import evidence, forms, short_answer
 from ray_jobs.engines.embedded.extractive.evidence import measured, possible, quotable
 from ray_jobs.engines.embedded.extractive.question import Question
 from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder, query_vector
+from training.example_files import read_examples
 
 EXAMPLES = Path(__file__).with_name("evidence_questions")
 YES_OR_NO = Path(__file__).with_name("yes_no")
@@ -97,19 +97,13 @@ class Example:
 
 def collections() -> dict[str, dict[str, Any]]:
     """By name: `files` and what is asked of them."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(EXAMPLES.glob("*.yaml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    return read_examples(EXAMPLES)
 
 
 @cache
 def yes_or_no() -> dict[str, dict[str, dict[str, dict[str, list[str]]]]]:
     """Questions for yes or no, by collection, passage, language, and what the passage says to them: yes, no or UNCLEAR."""
-    found: dict[str, Any] = {}
-    for path in sorted(YES_OR_NO.glob("*.yaml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    return read_examples(YES_OR_NO)
 
 
 def passages(told: Mapping[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ class Course:
 class Judge(nn.Module):
     """As `Reading.judged`."""
 
-    def __init__(self, outputs: int = 1) -> None:
+    def __init__(self) -> None:
         super().__init__()
         keys, values = (torch.randn(DIMENSIONS, PROJECTED) / DIMENSIONS**0.5 for _ in range(2))
         self.asked_keys, self.told_keys = nn.Parameter(keys.clone()), nn.Parameter(keys.clone())
@@ -62,12 +62,12 @@ class Judge(nn.Module):
         self.pooling = nn.Parameter(torch.randn(DIMENSIONS) * 0.02)
         self.pooling_rarity = nn.Parameter(torch.tensor(0.2))
         self.inner = nn.Linear(3 * PROJECTED + 3, HIDDEN)
-        self.outer = nn.Linear(2 * HIDDEN, outputs)
+        self.outer = nn.Linear(2 * HIDDEN, 1)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, asked: Padded, told: Padded, question: torch.Tensor, passage: torch.Tensor) -> torch.Tensor:
-        """float32 [pairs], or [pairs, outputs] of several: of the questions and passages at these places, int64 [pairs]."""
+        """float32 [pairs]: of the questions and passages at these places, int64 [pairs]."""
         questions, passages = asked.tokens, told.tokens
         if self.training:
             questions, passages = (functional.dropout(each, DROPPED / 2) for each in (questions, passages))
@@ -87,7 +87,7 @@ class Judge(nn.Module):
         pooling = pooling.masked_fill(~there, MASKED).softmax(-1)
         most = hidden.masked_fill(~there[..., None], 0).max(1).values
         pooled = torch.cat([(hidden * pooling[..., None]).sum(1), most], -1)
-        return self.outer(pooled).squeeze(-1)
+        return self.outer(pooled)[..., 0]
 
     def weights(self) -> dict[str, np.ndarray]:
         """As `Reading` takes them, in half precision."""
@@ -101,8 +101,8 @@ class Judge(nn.Module):
             "pooling_rarity": self.pooling_rarity,
             "inner": self.inner.weight.T,
             "inner_bias": self.inner.bias,
-            "outer": self.outer.weight.T.squeeze(-1),
-            "outer_bias": self.outer.bias.squeeze(-1),
+            "outer": self.outer.weight[0],
+            "outer_bias": self.outer.bias[0],
         }
         return {name: np.asarray(values.detach().numpy(), np.float16) for name, values in told.items()}
 

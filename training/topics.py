@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
+from training.example_files import read_examples
 
 EXAMPLES = Path(__file__).with_name("topics")
 ALL = "all"
@@ -31,10 +30,7 @@ class Topics:
 
 def topics() -> Iterator[Topics]:
     """Raises ValueError where a request means a file that its collection does not have."""
-    found: dict[str, Any] = {}
-    for path in sorted(EXAMPLES.glob("*.yaml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, told in found.items():
+    for name, told in read_examples(EXAMPLES).items():
         asked = [
             Asked(language, text, frozenset() if files == ALL else frozenset(files.split(", ")))
             for language, every in told["ask"].items()

@@ -75,12 +75,11 @@ def only(columns: Columns, places: Sequence[int]) -> Columns:
 class Holdings:
     """What was read. `digest`, `files` and `records` take a while where there is much: read them in a thread.
 
-    Where `is_too_much`, there is more than the bounds allow, and nothing is told of it.
+    Where `is_too_much`, there is more than the bounds allow, and nothing is told of it. Each of the `columns` has a value of
+    every row: by row, Python would search 10,000 of them for garbage.
     """
 
-    columns: Mapping[
-        str, Sequence[Any]
-    ]  # each with a value of every row; by row, Python would search 10,000 for garbage
+    columns: Mapping[str, Sequence[Any]]
     is_too_much: bool = False
 
     @cached_property

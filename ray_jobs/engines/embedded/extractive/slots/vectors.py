@@ -33,11 +33,17 @@ def _meaning(text: str) -> np.ndarray:
     return np.asarray(centred / np.linalg.norm(centred))
 
 
+def _likeness(word: str, names: tuple[str, ...]) -> np.ndarray:
+    """float [len(names)]: of what each means to what the word does, in whatever language."""
+    meant = _meaning(word)
+    return np.array([float(_meaning(name) @ meant) for name in names])
+
+
 def nearest(word: str, names: tuple[str, ...]) -> int | None:
     """Which of the names a word means, in whatever language; None where none is surely meant."""
     if not names:
         return None
-    likeness = np.stack([_meaning(name) for name in names]) @ _meaning(word)
+    likeness = _likeness(word, names)
     best = int(likeness.argmax())
     rivals = np.delete(likeness, best)
     is_sure = likeness[best] >= ALIKE and (not len(rivals) or likeness[best] - rivals.max() >= MARGIN)
@@ -46,16 +52,14 @@ def nearest(word: str, names: tuple[str, ...]) -> int | None:
 
 def alike(word: str, names: tuple[str, ...]) -> list[int]:
     """All of the names that a word may mean, in whatever language: those that are as likely as the likeliest."""
-    meant = _meaning(word)
-    likeness = [float(_meaning(name) @ meant) for name in names]
-    best = max(likeness, default=0.0)
+    likeness = _likeness(word, names)
+    best = likeness.max(initial=0.0)
     return [place for place, found in enumerate(likeness) if best >= ALIKE and best - found < MARGIN]
 
 
 def is_surely(word: str, names: tuple[str, ...], rivals: tuple[str, ...]) -> bool:
     """Whether a word means one of the names, in whatever language, and surely none of the rivals: inspections, no inspector."""
-    meant = _meaning(word)
-    own, others = (max((float(_meaning(name) @ meant) for name in group), default=0.0) for group in (names, rivals))
+    own, others = (float(_likeness(word, group).max(initial=0.0)) for group in (names, rivals))
     return own >= ALIKE and own - others >= MARGIN
 
 
