@@ -20,18 +20,19 @@ from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, S
 from services.core.settings import Settings
 from services.core.store.database import Database
 from services.core.tenants.keys import Keys
+from tests.contract.embedding_pipeline import EmbeddingPipeline
 from tests.contract.image_text_models import COLOURS, ONLY_SEEN, make_model, picture
 from tests.waiting import PAUSE_SECONDS
 
 SHOWN = ("red", "green", "blue", "yellow", "red")  # in the five segments of a file
 
 
-class SeeingPipeline:
+class SeeingPipeline(EmbeddingPipeline):
     """Stages of ingest of which the model alone is real: each segment shows one colour, and nothing is said."""
 
     def __init__(self, players: dict[str, Engine]) -> None:
+        super().__init__(players)
         self._seer: Any = players["engine-eyes"].seer
-        self._embedder: Any = players["embed"].embedder
 
     async def describe(
         self, _tenant: str, _key: str, _info: MediaInfo, span: Span, _config: DescribeConfig, *, thumbnail: bool
@@ -40,15 +41,6 @@ class SeeingPipeline:
         times = np.linspace(span.start_time, span.end_time, 5)[1:-1]
         described = Described(SegmentDescription(title=f"Part {span.start_time:.0f}"))
         return described.with_seen(await self._seer.see(frames, times, span))
-
-    async def summarise(self, *_arguments: Any) -> tuple[str, str]:
-        return "Colours", "Colours"
-
-    async def embed(self, texts: list[str]) -> list[bytes]:
-        return [row.astype("<f4").tobytes() for row in (await self._embedder.embed(texts)).vectors]
-
-    async def extract(self, _request: Any) -> Any:
-        raise NotImplementedError
 
 
 @pytest.fixture
