@@ -90,6 +90,18 @@ def test_of_a_chart_the_line_that_is_asked_for_comes_first() -> None:
     assert answer.startswith("**Porter: 85**")
 
 
+@pytest.mark.parametrize("form", ["what", "whole", "list", "each", "which_file"])
+@pytest.mark.parametrize(
+    "question", ["¿?", "~~~", "…。", "۔", "\u200b", "\u00ad", "3\ufe0f\u20e3", "🇫🇷", "👨\u200d👩\u200d👧", "❤\ufe0f"]
+)
+def test_a_question_without_words_is_answered_by_its_signs_alone(question: str, form: str) -> None:
+    assert ask(question, TIDE, *OTHERS, form=form, broad=form == "whole") == REFUSAL
+    held = any(sign in question for sign in "🇫👨❤\u20e3")
+    shown = source(9, passage(f"We ship it {question} tonight.", 0.7), filename="ship.mp4")
+    answer = ask(question, TIDE, shown, *OTHERS, form=form, broad=form == "whole")
+    assert ("[9]" in answer and "[4]" not in answer) if held else answer == REFUSAL
+
+
 def test_without_sources_it_says_so_and_cites_nothing() -> None:
     assert ask("What is a tide?") == frames("en").say("nothing")
     assert ask("潮汐是什么？", language="zh") == frames("zh").say("nothing")

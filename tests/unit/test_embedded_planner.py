@@ -129,6 +129,12 @@ def test_questions_in_one_message_are_searched_one_by_one_and_bounded() -> None:
     assert list(planned("").parts) == [""]
 
 
+@pytest.mark.parametrize("question", ["🇫🇷", "¿?", "~~~", "\u00ad"])
+def test_a_question_without_words_asks_for_nothing_as_a_whole(question: str) -> None:
+    plan = planned(question)
+    assert (plan.form, plan.language, plan.broad) == ("what", "en", False)
+
+
 def test_every_video_is_searched_by_itself_where_each_is_asked_for() -> None:
     each = planned("What does each video say about the moon?")
     assert each.form == "each" and each.per_file and not each.broad

@@ -11,7 +11,7 @@ from typing import cast, get_args
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.claims import phrase
-from ray_jobs.engines.embedded.extractive.evidence import Point, in_order, points, threshold, told
+from ray_jobs.engines.embedded.extractive.evidence import Point, in_order, point_of, points, quotable, threshold, told
 from ray_jobs.engines.embedded.extractive.forms import (
     MAY_SAY_WHICH,
     asked_to_read,
@@ -22,7 +22,7 @@ from ray_jobs.engines.embedded.extractive.frames import frames
 from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.meant_files import of_meant_files
 from ray_jobs.engines.embedded.extractive.outline import outline
-from ray_jobs.engines.embedded.extractive.question import Form, Question
+from ray_jobs.engines.embedded.extractive.question import Form, Question, is_wordless, signs
 from ray_jobs.engines.embedded.extractive.sentences import content_terms
 from ray_jobs.engines.embedded.extractive.short_answer import affirmed, is_named, short_answer
 from ray_jobs.engines.embedded.extractive.style import Style
@@ -51,6 +51,9 @@ def from_sources(request: pb.GenerateRequest) -> str:
     sources = _of_named_files(question.text, request.sources)
     if not sources:
         return words.say("nothing")
+    if is_wordless(question.text):
+        lines = _with_signs(question, sources, style)
+        return style.write(lines, "") if lines else words.say("refusal")
     if request.broad:
         return outline(of_meant_files(question, sources), question, style) or words.say("nothing")
     if question.form == "compare" and len(request.parts) > 1:
@@ -62,6 +65,15 @@ def from_sources(request: pb.GenerateRequest) -> str:
     else:
         lead, lines = _found(question, request, sources, style)
     return style.write(lines, lead) if lines else _nothing_found(question, style)
+
+
+def _with_signs(question: Question, sources: Sequence[pb.Source], style: Style) -> list[str]:
+    """What is said or shown with the pictographs that a question without words is made of."""
+    wanted, several_files = signs(question.text), len({source.file_id for source in sources}) > 1
+    found = [point_of(*place, 1.0) for place in quotable(sources) if wanted and wanted <= signs(place[1].text)]
+    return [
+        phrase(point, question, style, several_files=several_files) for point in found[: style.max_points or MAX_POINTS]
+    ]
 
 
 def _nothing_found(question: Question, style: Style) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.conversation import standalone
+from ray_jobs.engines.embedded.extractive.question import is_wordless
 from ray_jobs.engines.embedded.extractive.sides import sides
 from ray_jobs.engines.embedded.extractive.slots.planner import queries as plan_queries
 
@@ -18,6 +20,8 @@ _SENTENCE = re.compile(r"[^?？!！。\n]*[?？!！。\n]?")
 def plan(request: pb.PlanRequest) -> pb.PlanResponse:
     """Deterministic. At most MAX_PARTS parts. With `decompose`, every video is also searched by itself where that helps."""
     question = standalone(request.messages, request.tables)
+    if is_wordless(question.text):
+        question = replace(question, form="what", language="en")
     made = pb.PlanResponse(
         question=question.text, form=question.form, language=question.language, broad=question.form == "whole"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +24,9 @@ Form = Literal[
 ]
 
 
+_KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")  # a sign that is written with a digit
+
+
 @dataclass(frozen=True)
 class Question:
     """`text` reads without the conversation before it. `probability`: of the form, in [0, 1]."""
@@ -31,3 +36,13 @@ class Question:
     language: str = "en"
     probability: float = 1.0
     leans: bool = False  # on what was said before it
+
+
+def is_wordless(text: str) -> bool:
+    """Whether a question has neither letter nor digit: it is signs alone, and asks for nothing."""
+    return not any(map(str.isalnum, _KEYCAP.sub("", text)))
+
+
+def signs(text: str) -> frozenset[str]:
+    """The emoji and other pictographs of a text, without what only joins or colours them."""
+    return frozenset(_KEYCAP.findall(text)) | {sign for sign in text if unicodedata.category(sign) == "So"}
