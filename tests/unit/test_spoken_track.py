@@ -22,6 +22,7 @@ SAID = [
     (round(a * 1000), round(b * 1000), sounds.SAID[n]) for (a, b), n in zip(SPANS, ("bridge", "garden"), strict=True)
 ]
 EACH = range(0, int(SECONDS * 1000), 100)
+TITLES = ("Chapter one", "The old bridge", "By the river", "In the garden", "Water", "Going home")
 DRONE = "FrameCnt: {n}, DiffTime: 33ms [iso: 100] [shutter: 1/{n}.0] [latitude: 10.000{n}] [longitude: 20.000{n}]"
 
 
@@ -48,13 +49,14 @@ def test_a_track_that_writes_down_what_is_said_stands_for_it(tmp_path: Path, nam
         (SAID, Disposition.forced),
         ([(0, round(SECONDS * 1000), "Music")], 0),
         (SAID[:1], 0),
+        ([(3000 * n, 3000 * n + 3000, title) for n, title in enumerate(TITLES)], 0),
         ([(round(SECONDS * 1000) - 900, round(SECONDS * 1000) - 100, "Subtitles by nobody in particular, all rights kept")], 0),
         ([(t, t + 100, DRONE.format(n=t // 100)) for t in EACH], 0),
         ([(t, t + 100, f"2026-01-02 10:00:{t // 1000:02}.{t % 1000:03}") for t in EACH], 0),
         ([(t, t + 100, f"Speed {t // 37 % 90} kilometres an hour, heading north, engine warm") for t in EACH], 0),
         ([], 0),
     ],
-    ids=["sign", "forced sign", "forced", "music", "half", "credit", "drone", "clock", "speed", "none"],
+    ids=["sign", "forced sign", "forced", "music", "half", "chapters", "credit", "drone", "clock", "speed", "none"],
 )  # fmt: skip
 def test_a_track_that_holds_something_else_does_not(tmp_path: Path, cues, disposition):
     # The muxer wants one cue at least: where there is none, an empty one.
