@@ -1,7 +1,8 @@
-"""Files that are several streams one after another, as joined files and recorded web radio are: chained Ogg, and ADTS.
+"""Files that are several streams one after another, as joined files and recorded web radio are: chained Ogg, ADTS, MPEG.
 
 FFmpeg goes on over some links of Ogg, begins the time anew at each, and stops at others; of ADTS it counts the time by
-the rate of the first frames. So each stream is opened by itself.
+the rate of the first frames. So each stream is opened by itself. Of transport and program streams whose times begin anew it
+tells one alone; they are counted, to be refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _HEADER_BYTES = 27  # of a page, RFC 3533 section 6, before its table of segment
 _BLOCK = 1 << 16
 _ADTS_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 _ADTS_SAMPLES = 1024
+_STAMPED = ("mpegts", "mpeg")  # transport and program streams
+_BACK_SECONDS = 1.0  # by which times go back where a stream begins anew; less is damage, or an encoder's slip
+_SETTLED = 5  # packets that go on from there; of a few wrong stamps the next right one steps forward by as much
+_MAX_PACKETS = 3_000_000
 _FIRST = 0x02  # header type: the first page of a logical stream
 
 
@@ -41,6 +46,37 @@ def joined_parts(path: Path, format: str) -> tuple[Part, ...]:
         parts.append(Part(link.start, link.stop, start, end))
         start = end
     return tuple(parts)
+
+
+def streams_joined(path: Path, format: str) -> int:
+    """How many recordings a transport or program stream is made of, each with times of its own; 1 for any other format.
+
+    Reads every packet of its picture, or of its sound where it has none.
+    """
+    import av
+
+    if format not in _STAMPED:
+        return 1
+    stamps: list[float] = []
+    with open_media(path, for_packets=True) as container:
+        stream = next(iter(container.streams.video), None) or next(iter(container.streams.audio), None)
+        if stream is None:
+            return 1
+        try:
+            for packet in islice(container.demux(stream), _MAX_PACKETS):
+                stamp = packet.dts if packet.dts is not None else packet.pts
+                if stamp is not None and packet.size:
+                    stamps.append(float(stamp * packet.time_base))
+        except av.FFmpegError:
+            pass
+    return 1 + sum(
+        before - later > _BACK_SECONDS and _goes_on(stamps[place : place + _SETTLED], before - later)
+        for place, (before, later) in enumerate(pairwise(stamps), start=1)
+    )
+
+
+def _goes_on(stamps: list[float], back: float) -> bool:
+    return len(stamps) == _SETTLED and all(later - before < back / 2 for before, later in pairwise(stamps))
 
 
 def _adts_parts(path: Path) -> tuple[Part, ...]:

@@ -22,7 +22,7 @@ from ray_jobs.stages.container import (
 )
 from ray_jobs.stages.frame_memory import check_pictures, decoding
 from ray_jobs.stages.group_clips import starts_afresh
-from ray_jobs.stages.joined import joined_parts
+from ray_jobs.stages.joined import joined_parts, streams_joined
 from ray_jobs.stages.orientation import display_size, orientation, turned
 from ray_jobs.stages.unstamped import picture_seconds
 from services.core.errors import MediaError, Reason
@@ -67,6 +67,11 @@ def probe(path: Path, limits: ProbeLimits | None = None) -> MediaInfo:
     with open_media(path, max_pixels=limits.max_pixels) as container:
         format = container.format.name
     parts = joined_parts(path, format)
+    if (joined := streams_joined(path, format)) > 1:
+        raise MediaError(
+            f"The file is {joined} recordings joined to one, and the times of each begin anew. Make one stream of them, "
+            "for example with 'ffmpeg -f concat', or upload them one by one."
+        )
 
     def opened():
         return open_media(path, parts[0] if parts else None, limits.max_pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 from ray_jobs.stages.audio import audio_samples
+from ray_jobs.stages.joined import streams_joined
 from ray_jobs.stages.probe import probe
 from services.core.errors import MediaError
 from tests.media import clip, sounds
-from tests.media.muxing import Sound, write
+from tests.media.muxing import Pictures, Sound, write
 
 RATE = 16_000
 FORMATS = [(44_100, 2), (48_000, 1), (22_050, 1), (32_000, 2), (48_000, 6)]
@@ -78,6 +80,41 @@ def test_joined_ogg_videos_are_refused_with_what_to_do(tmp_path: Path):
     path.write_bytes(clip("theora.ogv").read_bytes() * 2)
     with pytest.raises(MediaError, match="2 Ogg videos joined"):
         probe(path)
+
+
+def recording(path: Path, format: str, seconds: float = 3) -> bytes:
+    """Pictures with sound, whose times begin where the format has them begin."""
+    frames = ((40 * n, np.full((64, 96, 3), 10 * n % 250, np.uint8)) for n in range(round(seconds * 25)))
+    pictures = Pictures("mpeg2video", frames, {"bf": "2"}, clock=Fraction(1, 25))
+    tone = np.tile(sounds.tone(400, seconds, 48_000), (2, 1))
+    return write(path, pictures, Sound("mp2", tone, 48_000), format=format).read_bytes()
+
+
+@pytest.mark.parametrize("format", ["mpegts", "mpeg", "vob"])
+def test_joined_recordings_whose_times_begin_anew_are_refused_with_what_to_do(tmp_path: Path, format: str):
+    path = tmp_path / "joined"
+    path.write_bytes(recording(tmp_path / "1", format) + recording(tmp_path / "2", format, 5))
+    with pytest.raises(MediaError, match=r"2 recordings joined to one.*ffmpeg -f concat"):
+        probe(path)
+
+
+@pytest.mark.parametrize("format", ["mpegts", "mpeg"])
+def test_a_recording_without_its_beginning_or_a_part_is_one(tmp_path: Path, format: str):
+    whole, path = recording(tmp_path / "1", format, 6), tmp_path / "cut"
+    for kept in (whole[37 + 188 * 40 :], whole[: len(whole) // 3] + whole[len(whole) // 2 :]):
+        path.write_bytes(kept)
+        assert probe(path).duration_seconds > 2
+
+
+def test_a_few_wrong_stamps_make_no_new_recording(tmp_path: Path):
+    path = tmp_path / "stamps.ts"
+
+    def heard(seconds: float, start: int) -> bytes:
+        tone = sounds.tone(400, seconds, 48_000)[None]
+        return write(path, Sound("mp2", tone, 48_000, start_milliseconds=start), format="mpegts").read_bytes()
+
+    path.write_bytes(heard(2, 4000) + heard(0.07, 0) + heard(2, 6070))
+    assert streams_joined(path, "mpegts") == 1 and probe(path).duration_seconds > 2
 
 
 @pytest.mark.parametrize("channels", [3, 7, 12, 64, 255])
