@@ -46,6 +46,12 @@ def test_marks_that_make_another_letter_stay(one: str, other: str):
         ("ဈေး", "ဒီနေ့ဈေးဖွင့်တယ်"),
         ("ປາ", "ຂ້ອຍມັກກິນປາແດກ"),
         ("병원", "병원에서 만났다"),
+        # Persian, with a zero-width non-joiner, with a space, and without either
+        ("درخت", "درخت\u200cها سبزند"),
+        ("می روم", "من می\u200cروم"),
+        ("می\u200cروم", "من می روم"),
+        ("می\u200cروم", "من میروم"),
+        ("میروم", "من می\u200cروم"),
     ],
 )
 def test_a_word_is_found_in_a_text(word: str, text: str):

@@ -2,7 +2,8 @@
 
 Forms of one text are one (NFKC, case, accents of the scripts that write them as an extra, vowel points, tatweel). Scripts without
 spaces are indexed by every two neighbours, so that any part of them is found; numbers and letters are told apart ("5GHz" is
-"5 GHz"), digits that are grouped are one number ("2,500"), and a hyphenated word counts as one word too ("e-mail", "email").
+"5 GHz"), digits that are grouped are one number ("2,500"), and a hyphenated word counts as one word too ("e-mail", "email"), as
+does one of Persian whose parts a zero-width non-joiner keeps apart: it is also written without, and with a space.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ WINDOW = 4  # letters of Thai, Lao, Khmer, Myanmar that are looked for together 
 WHOLE = 6
 
 _HYPHENS = frozenset("-\u2010\u2011\u2013\u00ad")
+_NON_JOINER = re.compile(r"(?<=[\u0620-\u06ff])\u200c+(?=[\u0620-\u06ff])")
 _GROUPS = re.compile(r"(?<=\d)[,'’\u00a0\u202f\u2009](?=\d{3}(?!\d))")
 _PLAIN_RUN = re.compile(r"[a-z]+|[0-9]+")
 _EXTRA_MARKS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW")
@@ -75,7 +77,7 @@ def folded(text: str) -> str:
 
 def pieces(text: str) -> Iterator[Piece]:
     """The runs of letters, digits and scripts without spaces, in order, folded."""
-    for part in _grouped(text.replace("\u00ad", "")).split(" "):
+    for part in _grouped(_NON_JOINER.sub("\u2010", text.replace("\u00ad", ""))).split(" "):
         # Most words of most texts are plain: they need not be looked at letter by letter.
         yield from _plain_pieces(part.lower()) if part.isascii() else _folded_pieces(folded(part))
 
