@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from services.core.errors import invalid
-from services.core.store.comparisons import Value, holds, read
+from services.core.store.comparisons import Value, forms, holds, read
 from services.core.store.schema import files, segments
 
 OPERATORS = ("NotEqual", "Equal", "LessThan", "GreaterThan", "ContainsAny", "ContainsAll", "In", "Like")
@@ -269,7 +269,8 @@ def _json_condition(column: Any, criterion: Criterion, is_sqlite: bool) -> Colum
         select(
             func.jsonb_path_query(cast(column, JSONB), cast(f"lax $.{path}[*]", JSONPATH), type_=JSONB).label("item")
         )
-        for path in _readings(criterion.path)
+        for names in forms(criterion.path)
+        for path in _readings(names)
     ]
     item: Any = union_all(*(each.correlate(files, segments) for each in found)).lateral().c.item
     text = _form(item.op("#>>")(literal_column("'{}'::text[]")), is_sqlite)

@@ -66,6 +66,14 @@ def same_form(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
+def forms(path: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The names of a path as they are, and as systems write them whose letters and accents are one sign, or two."""
+    if all(map(str.isascii, path)):
+        return (tuple(path),)
+    other = (tuple(unicodedata.normalize(form, name) for name in path) for form in ("NFC", "NFD"))
+    return tuple(dict.fromkeys((tuple(path), *other)))
+
+
 @lru_cache(4096)
 def read(text: str) -> Value:
     text = same_form(text)
@@ -96,20 +104,21 @@ def values_at(document: Any, path: Sequence[str]) -> list[Value]:
     """What a path leads to in JSON read by `load`: a scalar, or those of an array; objects and null are no values.
 
     Arrays on the way are looked into, so that participants.name reads every participant's name; a key may itself hold
-    dots, so that camera.model reads what {"camera.model": …} holds, and what {"camera": {"model": …}} does.
+    dots, so that camera.model reads what {"camera.model": …} holds, and what {"camera": {"model": …}} does. Names are found
+    in each of `forms`.
     """
-    places = [(document, 0)]  # and how many of the names lead to it
+    places = [(document, 0, names) for names in forms(path)]  # and how many of the names lead to it
     ends: list[Any] = []
     while places:
-        place, done = places.pop(0)
-        if done == len(path):
+        place, done, names = places.pop(0)
+        if done == len(names):
             ends.append(place)
             continue
         for inner in _unwrapped([place]):
             if isinstance(inner, dict):
-                for end in range(done + 1, len(path) + 1):
-                    if (name := ".".join(path[done:end])) in inner:
-                        places.append((inner[name], end))
+                for end in range(done + 1, len(names) + 1):
+                    if (name := ".".join(names[done:end])) in inner:
+                        places.append((inner[name], end, names))
     return [value for item in _unwrapped(ends) if (value := _scalar(item)) is not None]
 
 
