@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ class BatchQueue(Generic[Item, Result]):
         self._waiting_items = 0
         self._is_asked = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._turn = threading.Lock()  # of who runs: the thread, or the event loop by `now`
         self._loop: asyncio.Task[None] | None = None
         self.passes = self.items = 0  # batches that ended, and what was in them
         self.busy_seconds = 0.0
@@ -72,9 +74,24 @@ class BatchQueue(Generic[Item, Result]):
         self._is_asked.set()
         return await answer
 
+    def now(self, items: list[Item]) -> Sequence[Result] | None:
+        """The results at once, in the event loop's thread, for what takes no longer than a turn of the other; 1 to max_batch
+        items. None where anything waits or runs.
+        """
+        if self._waiting or not self._turn.acquire(blocking=False):
+            return None
+        try:
+            return self._pass(items)
+        finally:
+            self._turn.release()
+
     async def in_thread(self, call: Callable[[], Value]) -> Value:
         """Runs another call in the same thread, between batches."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_turn, call)
+
+    def _in_turn(self, call: Callable[[], Value]) -> Value:
+        with self._turn:
+            return call()
 
     async def _serve(self) -> None:
         while True:

@@ -17,6 +17,7 @@ class Device(Protocol):
 
     dimensions: int
     has_lists: bool  # that are quicker, where vectors are many, than reading all
+    is_quick: bool  # any thread may ask for a few vectors, one at a time, with no turn of a GPU to wait for
 
     def vectors(self) -> Vectors: ...
 
@@ -25,6 +26,7 @@ class Device(Protocol):
 
 class CpuDevice:
     has_lists = True
+    is_quick = True
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
@@ -38,6 +40,8 @@ class CpuDevice:
 
 class TorchDevice:
     """Vectors where PyTorch computes. Without `lists`, those of faiss-gpu, every vector is read in every search."""
+
+    is_quick = False
 
     def __init__(self, dimensions: int, name: str = "cuda", lists: FaissGpuDevice | None = None) -> None:
         import torch
@@ -62,6 +66,7 @@ class FaissGpuDevice:
     """One GPU. Its resources are not thread-safe, which is why one thread owns a shard."""
 
     has_lists = True
+    is_quick = False
 
     def __init__(self, dimensions: int) -> None:
         import faiss

@@ -76,6 +76,11 @@ class Lists:
     def count(self) -> int:
         return self._index.ntotal
 
+    @property
+    def to_look_at(self) -> float:
+        """Centroids and vectors that a search scores, about."""
+        return len(self._sizes) + self.probes * self.count / len(self._sizes)
+
     def add(self, vectors: np.ndarray, assigned: np.ndarray | None = None) -> None:
         import faiss
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,10 @@ def group_hits(asked: Sequence[Query], answers: Sequence[Answer]) -> pb.GroupHit
             place = {id: number for number, id in enumerate(query.collection_ids)}
             places += [place[hit.collection_id] for hit in answer.hits]
     return pb.GroupHits(
-        counts=np.array(counts, "<u4").tobytes(),
-        embedding_ids=np.array([hit.embedding_id for answer in answers for hit in answer.hits], "<u8").tobytes(),
-        collections=np.array(places, "<u4").tobytes(),
-        scores=np.array([hit.score for answer in answers for hit in answer.hits], "<f4").tobytes(),
+        counts=pack(f"<{len(counts)}I", *counts),
+        embedding_ids=pack(f"<{len(places)}Q", *[hit.embedding_id for answer in answers for hit in answer.hits]),
+        collections=pack(f"<{len(places)}I", *places),
+        scores=pack(f"<{len(places)}f", *[hit.score for answer in answers for hit in answer.hits]),
         sequence=answers[0].sequence,
         moved_sequence=answers[0].moved_sequence,
     )

@@ -19,6 +19,7 @@ from services.core.index.snapshots import Snapshots
 
 BATCH_QUERIES = 64
 BATCH_ROWS = 2000
+QUICK_VECTORS = 2_000  # that are scored in the event loop: it takes 0.1 ms, and a thread's turn as long
 FOLLOW_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 
@@ -122,7 +123,14 @@ class ShardReplica:
         """The same of several queries, 1 to BATCH_QUERIES, by one pass."""
         if self._shard.sequence < min_sequence:
             await self._catch_up(min_sequence)
-        return await self.queue.put_many(queries)
+        answers = self.search_now(queries, min_sequence)
+        return await self.queue.put_many(queries) if answers is None else answers
+
+    def search_now(self, queries: Sequence[Query], min_sequence: int) -> Sequence[Answer] | None:
+        """The same at once, in the event loop. None where it has to wait, or would take long enough to make others wait."""
+        if self._shard.sequence < min_sequence or self._shard.vectors_to_look_at(queries) > QUICK_VECTORS:
+            return None
+        return self.queue.now(list(queries))
 
     async def upkeep(self) -> None:
         """Compacts and makes lists where that is due. Searches go on between short steps."""

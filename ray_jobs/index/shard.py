@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -100,6 +101,19 @@ class Shard:
                 if queries[number].is_narrowed:
                     found[number] += sub_index.nearest_of_some(queries[number])
         return [_best(hits, query.limit) for query, hits in zip(queries, found, strict=True)]
+
+    def vectors_to_look_at(self, queries: Sequence[Query]) -> float:
+        """About how many vectors and centroids these searches will score; infinity where that is not to be known.
+
+        May be asked from any thread.
+        """
+        looked = 0.0
+        for query in queries:
+            for collection_id in query.collection_ids:
+                sub_index = self.sub_indexes.get((query.tenant_id, collection_id, query.space))
+                if sub_index is not None:
+                    looked += math.inf if query.is_narrowed else sub_index.to_look_at
+        return looked
 
     def upkeep(self) -> Steps[None]:
         """What should be done between searches, in steps that are short each: see `upkeep.py`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, Literal, NamedTuple
@@ -69,6 +70,13 @@ class SubIndex:
     def looked_at(self) -> int:
         return self.vectors.looked_at
 
+    @property
+    def to_look_at(self) -> float:
+        """Vectors and centroids that a search scores, about; infinity where the CPU doesn't score them."""
+        if not self.device.is_quick:
+            return math.inf
+        return self.lists.to_look_at if self.lists else self.vectors.count
+
     def add(self, rows: Sequence[LogRow]) -> None:
         new = self.rows.add(rows)
         if new:
@@ -97,7 +105,7 @@ class SubIndex:
             return []
         answers = []
         looked = self._look(queries)
-        ids = self.rows.ids[np.concatenate([rows for _, rows in looked])].tolist()
+        ids = self.rows.ids[np.concatenate([rows for _, rows in looked]) if len(looked) > 1 else looked[0][1]].tolist()
         end = 0
         for query, (scores, rows) in zip(queries, looked, strict=True):
             start, end = end, end + len(rows)
@@ -111,7 +119,7 @@ class SubIndex:
         return self._exact(query, self.rows.kept(query.file_ids, query.segment_ids))
 
     def _look(self, queries: Sequence[Query]) -> list[tuple[np.ndarray, np.ndarray]]:
-        vectors = np.stack([query.vector for query in queries])
+        vectors = np.stack([query.vector for query in queries]) if len(queries) > 1 else queries[0].vector[None]
         depth = max(query.depth for query in queries) + min(self.rows.dead_count, MOST_DEAD)
         return self._look_in_lists(vectors, depth) if self.lists else self.vectors.search(vectors, depth)
 

@@ -10,7 +10,7 @@ from ray_jobs.index.rounded import BLOCK_ROWS, WIDER, Look, RoundedVectors
 
 COARSE_FROM = 2_000  # vectors; fewer are read as they are
 BLOCK_CANDIDATES = 64  # of each block, scored exactly at first, at least
-PRODUCT_QUERIES = 16
+PRODUCT_QUERIES, FEW_PRODUCT_QUERIES = 16, 8  # from which a matrix product is quicker: of many vectors, of a block or less
 LOOP_THRESHOLD = 1 << 30
 
 
@@ -68,7 +68,8 @@ class Vectors:
 
         depth = min(depth, self.count)
         self.looked_at += self.count * len(queries)
-        is_product = len(queries) >= PRODUCT_QUERIES
+        few = self.count <= BLOCK_ROWS
+        is_product = len(queries) >= (FEW_PRODUCT_QUERIES if few else PRODUCT_QUERIES)
         if self.count >= COARSE_FROM and self._rounded.count == self.count and not is_product:
             return self._coarse(queries, depth)
         faiss.cvar.distance_compute_blas_threshold = 1 if is_product else LOOP_THRESHOLD

@@ -67,6 +67,9 @@ class Places(EmbeddingLog):
     async def placements(self, collection_ids: Any) -> Any:
         return self.looks.pop(0)
 
+    def placements_now(self, collection_ids: Any) -> Any:
+        return None
+
 
 @pytest.fixture
 async def shards() -> AsyncIterator[Shards]:

@@ -76,6 +76,23 @@ async def test_it_counts_what_waits_and_what_its_thread_did(queue: BatchQueue[in
     assert queue.busy_seconds > 0
 
 
+async def test_what_is_asked_now_is_answered_only_where_nothing_waits_or_runs(
+    queue: BatchQueue[int, int], doubler: Doubler
+) -> None:
+    assert queue.now([1, 2]) == [2, 4]
+    assert (queue.passes, queue.items) == (1, 2)
+    with pytest.raises(ArcusError, match="Zero"):
+        queue.now([0])
+    doubler.batches.clear()
+    first = await busy(queue, doubler)
+    assert queue.now([3]) is None
+    second = asyncio.create_task(queue.put(4))
+    await asyncio.sleep(0)
+    doubler.let.set()
+    assert await asyncio.gather(first, second) == [200, 8]
+    assert queue.now([3]) == [6]
+
+
 async def test_a_full_queue_refuses_at_once(queue: BatchQueue[int, int], doubler: Doubler) -> None:
     first = await busy(queue, doubler)
     rest = [asyncio.create_task(queue.put(number)) for number in (1, 2, 3, 4)]

@@ -112,3 +112,18 @@ def test_what_lists_found_too_little_of_is_looked_for_among_all_their_candidates
     (hits,) = shard.search_many([Query("t", ("c",), ordered[0], 5, distinct="file")])
     assert [hit.embedding_id // 50 for hit in hits] == [1, 3, 4, 5, 6]
     assert shard.looked_at - before < COUNT
+
+
+def test_how_much_a_search_will_look_at_is_told_before_it() -> None:
+    held = clustered(COUNT, DIMENSIONS, clusters=20)
+    shard = Shard(DIMENSIONS, lists_from=COUNT)
+    shard.apply(adds(held))
+    asked = [Query("t", ("c",), query, 10) for query in near(held, 50)]
+    assert shard.vectors_to_look_at(asked) == COUNT * len(asked)
+    keep_up(shard)
+    told, before = shard.vectors_to_look_at(asked), shard.looked_at
+    shard.search_many(asked)
+    looked = shard.looked_at - before
+    assert looked < COUNT * len(asked) / 2 and looked / 3 < told < looked * 3
+    assert shard.vectors_to_look_at([asked[0]._replace(file_ids=("f",))]) == float("inf")
+    assert shard.vectors_to_look_at([asked[0]._replace(tenant_id="other", file_ids=("f",))]) == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
-from ray_jobs.index.replica import ShardReplica
+from ray_jobs.index.replica import QUICK_VECTORS, ShardReplica
 from ray_jobs.index.shard import Query, Shard
 from services.core.errors import ArcusError, Reason
 from services.core.index.embedding_log import LogRow, TrimmedError
@@ -57,6 +58,9 @@ class HeldShard(Shard):
 
     def emptied(self) -> Shard:
         return self
+
+    def vectors_to_look_at(self, queries):  # type: ignore[no-untyped-def]
+        return math.inf  # else its searches would hold the event loop
 
     def search_many(self, queries):  # type: ignore[no-untyped-def]
         self.is_searched.set()
@@ -172,6 +176,59 @@ async def test_searches_of_one_call_are_one_pass_and_see_the_row_it_names(log: L
         assert shard.batches == [3]
     finally:
         await replica.close()
+
+
+class NotedShard(Shard):
+    """Keeps which thread searched."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.threads: list[str] = []
+
+    def emptied(self) -> Shard:
+        return self
+
+    def search_many(self, queries):  # type: ignore[no-untyped-def]
+        self.threads.append(threading.current_thread().name)
+        return super().search_many(queries)
+
+
+async def test_a_search_of_few_vectors_has_no_turn_of_the_thread_and_one_of_many_has(log: ListLog) -> None:
+    shard = NotedShard()
+    replica = ShardReplica(0, log, shard)
+    await replica.start()
+    try:
+        here = threading.current_thread().name
+        assert len((await replica.search(QUERY, 10)).hits) == 10
+        assert shard.threads == [here]
+        log.add(QUICK_VECTORS)
+        assert len((await replica.search(QUERY, 10 + QUICK_VECTORS)).hits) == 1000
+        narrowed = QUERY._replace(collection_ids=("other",), file_ids=("f",))
+        await replica.search(QUERY._replace(collection_ids=("none",)), 0)
+        assert shard.threads[1:] == ["index-0_0", here]
+        assert replica.search_now([narrowed], 0) is not None, "it looks at nothing"
+        assert replica.search_now([QUERY._replace(file_ids=("f",))], 0) is None
+        assert replica.search_now([QUERY._replace(collection_ids=("none",))], 1_000_000) is None
+    finally:
+        await replica.close()
+
+
+async def test_a_search_of_few_vectors_waits_for_whoever_changes_them(replica: ShardReplica) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def change() -> None:
+        begun.set()
+        go.wait(20)
+
+    changing = asyncio.create_task(replica.queue.in_thread(change))
+    await async_until(begun.is_set, "the thread is at work")
+    assert replica.search_now([QUERY], 0) is None
+    search = asyncio.create_task(replica.search(QUERY, 0))
+    await asyncio.sleep(0)
+    assert not search.done()
+    go.set()
+    await changing
+    assert len((await search).hits) == 10
 
 
 async def test_a_search_that_was_given_up_is_not_run(log: ListLog) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, String, and_, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.core.errors import invalid
@@ -90,6 +91,7 @@ class EmbeddingLog:
         self._placed = _placements.where(
             database.among(collection_shards.c.collection_id, bindparam("collections", type_=String))
         )
+        self._placed_text = str(self._placed.compile(dialect=sqlite.dialect()))
 
     async def read(self, shard: int, after_sequence: int, limit: int, *, trimmed_at_start: int = 0) -> list[LogRow]:
         """The next rows of a shard, in order, at most `limit`.
@@ -143,6 +145,17 @@ class EmbeddingLog:
         """Where these collections are now: a search that sees these shards up to these rows sees all that was written."""
         values = {"collections": json.dumps(list(collection_ids))}
         return [Placement(*row) for row in await self._database.fetch(self._placed, values)]
+
+    def placements_now(self, collection_ids: Iterable[str]) -> list[Placement] | None:
+        """The same without waiting, in the order of the ids; None where they must be waited for."""
+        wanted = list(dict.fromkeys(collection_ids))
+        rows = self._database.glance(self._placed_text, [json.dumps(wanted)])
+        if rows is None:
+            return None
+        if len(wanted) > 1:
+            order = {id: place for place, id in enumerate(wanted)}
+            rows.sort(key=lambda row: order[row[0]])
+        return [Placement(*row) for row in rows]
 
     async def check_dimensions(self, dimensions: int, engine: str) -> None:
         """Raises INVALID_ARGUMENT where texts have vectors of another length."""

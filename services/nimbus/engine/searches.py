@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import accumulate
+from struct import unpack
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
 from services.telemetry.tracing import Metadata
@@ -87,16 +88,17 @@ class Groups:
 
     def found(self, answer: pb.GroupHits) -> list[Found]:
         """Of each search, in their order."""
-        ids = np.frombuffer(answer.embedding_ids, "<u8").tolist()
-        places = np.frombuffer(answer.collections, "<u4").tolist()
-        scores = np.frombuffer(answer.scores, "<f4").tolist()
-        ends = np.cumsum(np.frombuffer(answer.counts, "<u4")).tolist()
+        hits = len(answer.embedding_ids) // 8
+        ids = unpack(f"<{hits}Q", answer.embedding_ids)
+        places = unpack(f"<{hits}I", answer.collections)
+        scores = unpack(f"<{hits}f", answer.scores)
+        ends = accumulate(unpack(f"<{len(answer.counts) // 4}I", answer.counts))
         asked = [number for numbers in self._numbers for number in numbers]
         moved_sequence, start = answer.moved_sequence, 0
         each: dict[int, Found] = {}
         for number, end in zip(asked, ends, strict=True):
             names = self._searches[number].collection_ids
             of_hits = [names[place] for place in places[start:end]]
-            hits = list(map(VectorHit, ids[start:end], of_hits, scores[start:end]))
-            each[number], start = Found(hits, moved_sequence), end
+            nearest = list(map(VectorHit, ids[start:end], of_hits, scores[start:end]))
+            each[number], start = Found(nearest, moved_sequence), end
         return [each[number] for number in range(len(self._searches))]

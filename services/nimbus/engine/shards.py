@@ -42,6 +42,8 @@ class ShardSearch:
         """
         for _ in range(MAX_LOOKS):
             if placements is None:
+                placements = self._log.placements_now(collection_ids)
+            if placements is None:
                 placements = await self._placing.put(collection_ids)
             by_shard: dict[int, list[str]] = defaultdict(list)
             for placement in placements:
