@@ -1,9 +1,12 @@
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from services.core.errors import ArcusError
 from services.core.media import Span
+from services.core.store.glances import Glances
 
 
 async def _rows(store, shard: int) -> list:
@@ -47,6 +50,36 @@ async def test_rows_of_a_shard_are_numbered_without_gaps_and_seen_in_order(store
     for shard, sequences in seen.items():
         assert sequences == list(range(1, last.get(shard, 0) + 1))
     assert sum(last.values()) == 6 * 5 * 3
+
+
+async def test_placements_that_are_at_hand_are_those_of_the_newest_commit(store):
+    collections = [await store.collection(f"{number}") for number in range(3)]
+    wanted = [collection.id for collection in reversed(collections)]
+    for id in wanted:
+        member = await store.members.add(store.tenant, id, (await store.ready(f"{id}.mp4")).id)
+        job, segments = await store.begin(member.description_id)
+        await store.write(job, segments[0], vectors=3)
+        waited = await store.log.placements([*wanted, "nowhere"])
+        at_hand = store.log.placements_now([*wanted, "nowhere", wanted[0]])
+        if not store.database.is_sqlite:
+            assert at_hand is None
+            continue
+        assert sorted(at_hand, key=str) == sorted(waited, key=str)
+        assert [placement.collection_id for placement in at_hand] == wanted[: wanted.index(id) + 1]
+
+
+async def test_nothing_is_at_hand_of_a_database_that_is_locked_or_away(tmp_path):
+    path = tmp_path / "arcus.db"
+    glances = Glances(f"sqlite+aiosqlite:///{path}")
+    assert glances.rows("SELECT 1", ()) is None and not path.exists()
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("CREATE TABLE t (n INT)")
+        writer.execute("INSERT INTO t VALUES (7)")
+        assert glances.rows("SELECT n FROM t WHERE n = ?", (7,)) == [(7,)]
+        writer.execute("BEGIN EXCLUSIVE")
+        assert glances.rows("SELECT n FROM t", ()) is None
+        writer.execute("ROLLBACK")
+        assert glances.rows("SELECT n FROM t", ()) == [(7,)]
 
 
 async def test_a_row_carries_its_vector_and_place(store):

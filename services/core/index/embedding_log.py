@@ -149,7 +149,7 @@ class EmbeddingLog:
     def placements_now(self, collection_ids: Iterable[str]) -> list[Placement] | None:
         """The same without waiting, in the order of the ids; None where they must be waited for."""
         wanted = list(dict.fromkeys(collection_ids))
-        rows = self._database.glance(self._placed_text, [json.dumps(wanted)])
+        rows = self._database.glances.rows(self._placed_text, [json.dumps(wanted)])
         if rows is None:
             return None
         if len(wanted) > 1:

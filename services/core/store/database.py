@@ -38,6 +38,7 @@ from services.core.errors import ArcusError, Reason, invalid
 from services.core.store import migration
 from services.core.store.comparisons import json_holds, text_form, text_is_like
 from services.core.store.free_space import FreeSpace
+from services.core.store.glances import Glances
 from services.core.store.notices import Notices
 from services.core.store.pool_pings import ping_after_pause
 from services.core.store.postgres_sessions import session_settings
@@ -109,6 +110,7 @@ class Database:
             options["pool_use_lifo"] = True  # what was used last is the least likely to have died meanwhile
             options["connect_args"] = {"server_settings": session_settings(statement_seconds)}
         self.url = url
+        self.glances = Glances(url)
         self._engine = create_async_engine(url, **options)
         # Behind many requests some would not come in time, and have a connection of their own: SQLite's writer, which
         # holds its turn while it waits for one and for a thread, and on PostgreSQL leases.
