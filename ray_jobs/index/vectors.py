@@ -10,7 +10,7 @@ from ray_jobs.index.rounded import BLOCK_ROWS, WIDER, Look, RoundedVectors
 
 COARSE_FROM = 2_000  # vectors; fewer are read as they are
 BLOCK_CANDIDATES = 64  # of each block, scored exactly at first, at least
-PRODUCT_QUERIES, FEW_PRODUCT_QUERIES = 16, 8  # from which a matrix product is quicker: of many vectors, of a block or less
+PRODUCT_QUERIES, FEW_PRODUCT_QUERIES = 16, 8  # from which a matrix product is quicker; the second of one block
 LOOP_THRESHOLD = 1 << 30
 
 
@@ -68,8 +68,7 @@ class Vectors:
 
         depth = min(depth, self.count)
         self.looked_at += self.count * len(queries)
-        few = self.count <= BLOCK_ROWS
-        is_product = len(queries) >= (FEW_PRODUCT_QUERIES if few else PRODUCT_QUERIES)
+        is_product = len(queries) >= (PRODUCT_QUERIES if self.count > BLOCK_ROWS else FEW_PRODUCT_QUERIES)
         if self.count >= COARSE_FROM and self._rounded.count == self.count and not is_product:
             return self._coarse(queries, depth)
         faiss.cvar.distance_compute_blas_threshold = 1 if is_product else LOOP_THRESHOLD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ray_jobs.index.vectors import COARSE_FROM, PRODUCT_QUERIES, Vectors
+from ray_jobs.index.vectors import COARSE_FROM, FEW_PRODUCT_QUERIES, PRODUCT_QUERIES, Vectors
 from tests.unit.index_rows import library, unit
 
 DIMENSIONS = 32
@@ -13,7 +13,7 @@ COUNT = COARSE_FROM * 12
 
 
 @pytest.mark.parametrize("kind", ["spread", "alike", "clusters", "spikes"])
-@pytest.mark.parametrize("queries", [1, 3, PRODUCT_QUERIES])
+@pytest.mark.parametrize("queries", [1, 3, FEW_PRODUCT_QUERIES, PRODUCT_QUERIES])
 @pytest.mark.parametrize("block_rows", [1_000, COUNT])
 def test_nothing_nearer_is_missed(kind: str, queries: int, block_rows: int) -> None:
     held = library(kind, COUNT, DIMENSIONS)
