@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncpg
 import numpy as np
+import uvloop
 
 from loadtests.index_data import DIMENSIONS, TENANT, clustered, near, write_shards
 from loadtests.search import runtime
@@ -270,7 +271,7 @@ def run(sizes: Sizes) -> dict[str, Any]:
     world = World.of(sizes)
     result: dict[str, Any] = {"rows": sizes.rows, "dimensions": DIMENSIONS, "limit": LIMIT, "queries": sizes.queries}
     with tempfile.TemporaryDirectory(prefix="arcus-peers-") as name:
-        result["pgvector"] = asyncio.run(through_pgvector(world))
+        result["pgvector"] = uvloop.run(through_pgvector(world))  # the loop of a front
         result["lancedb"] = through_lancedb(world, Path(name))
-        result["arcus"] = asyncio.run(through_arcus(world, Path(name)))
+        result["arcus"] = uvloop.run(through_arcus(world, Path(name)))
     return result | {"ratios": ratios(result)}
