@@ -70,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed_bytes = 0  # that came since the parser last made something of them
         self._header_bytes = 0
         self._is_refused = self._is_message_open = False
+        self._open_cycles: list[Any] = []  # the request that is answered, and those that came behind it
         self._deadline: asyncio.TimerHandle | None = None
         self._reading_check: asyncio.TimerHandle | None = None
 
@@ -83,8 +84,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._silent.discard(self)
         self._unset_deadline()
-        if self._reading_check is not None:
-            self._reading_check.cancel()
+        self._unset_reading_check()
+        self._give_up()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -100,6 +101,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self.flow is not None and not self.flow.write_paused:
+            self._unset_reading_check()  # more is written from here on
         self._is_message_open = False
         self._header_bytes = 0
 
@@ -125,6 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._silent.discard(self)
         self._unset_deadline()
         super().on_headers_complete()
+        self._open_cycles = [*(cycle for cycle in self._open_cycles if not cycle.response_complete), self.cycle]
 
     def on_body(self, body: bytes) -> None:
         self._unparsed_bytes = 0
@@ -142,6 +146,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._reading_check is None and self.transport.get_write_buffer_size():  # an end that may never be read
+            self._expect_reading()
         if self.transport.is_closing() or self.pipeline:
             return
         self._silent.add(self)
@@ -158,21 +164,41 @@ class BoundedProtocol(HttpToolsProtocol):
             self._expect_reading()
 
     def resume_writing(self) -> None:
+        if self.transport.is_closing():  # what is waked here would write before it is told that nobody is there
+            self._give_up()
         super().resume_writing()
-        if self._reading_check is not None:
-            self._reading_check.cancel()
-            self._reading_check = None
+        if self.cycle is None or not self.cycle.response_complete:
+            self._unset_reading_check()
 
     def _expect_reading(self) -> None:
         waiting = self.transport.get_write_buffer_size()
         self._reading_check = self.loop.call_later(self._patience.read_seconds, self._check_reading, waiting)
 
     def _check_reading(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() > before - MIN_READ_BYTES:
+        self._reading_check = None
+        waiting = self.transport.get_write_buffer_size()
+        if not waiting:
+            return
+        if waiting > before - MIN_READ_BYTES:
             log.info("client does not read; its connection is closed")
+            self._give_up()
             self.transport.abort()
         else:
             self._expect_reading()
+
+    def _unset_reading_check(self) -> None:
+        if self._reading_check is not None:
+            self._reading_check.cancel()
+            self._reading_check = None
+
+    def _give_up(self) -> None:
+        """Lets what still answers, or waits to, write into the void: on a connection that is closed it would fail.
+
+        Uvicorn tells the latest of several requests alone that its client went away.
+        """
+        for cycle in self._open_cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _close_after(self, seconds: float) -> None:
         self._unset_deadline()
@@ -189,6 +215,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         self._is_refused = True
         if self.cycle is not None and not self.cycle.response_complete:  # it has the connection
+            self._give_up()
             self.transport.abort()
             return
         self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")

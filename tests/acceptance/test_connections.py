@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from services.cli.instance import ROOT
+from services.core.logs import configure_logs
 from services.rest.connections import Patience
 from tests.acceptance.live_front import Account, Front, front_settings
 from tests.acceptance.scripted_server import ScriptedServer
@@ -28,6 +29,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    configure_logs()  # as the front does: with the values of variables, one stack trace takes a minute
     settings = front_settings(tmp_path_factory.mktemp("arcus"), max_requests_per_tenant=REQUESTS)
     patience = Patience(idle_seconds=1, head_seconds=3, refused_seconds=1, read_seconds=1)
     running = Front(settings, ScriptedServer(), max_connections=MOST, patience=patience).start()
@@ -183,6 +185,33 @@ def test_clients_that_never_read_are_closed_and_their_answers_given_up(account: 
         until(lambda: engine.running == 0, "every answer is given up")
         # Of what the system holds of their connections they may still be told; of the front's, nothing is left.
         until(lambda: account.front.connections == 0, "no connection is left")
+
+
+@contextmanager
+def never_reading(front: Front, count: int, sent: bytes) -> Iterator[None]:
+    """The clients' buffers are small, so that little of an answer leaves the front."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", front.port))
+            connection.sendall(sent)
+        until(lambda: front.connections == count, "each is connected")
+        yield
+
+
+@pytest.mark.parametrize(("words", "count"), [(100, 20), (10, 4)], ids=["more than fits", "an end that waits"])
+def test_answers_that_are_never_read_are_no_faults(
+    account: Account, caplog: pytest.LogCaptureFixture, words: int, count: int
+):
+    script = json.dumps({"messages": words, "tokens_per_message": 1, "word": "w" * 4000})
+    asked = {"model": "nimbus-001", "input": "?", "max_output_tokens": words, "instructions": script}
+    with account.http as http:
+        made = http.post("/v1/responses", json=asked)
+        assert len(made.content) > 4000 * words
+    with never_reading(account.front, 4, head(account, f"GET /v1/responses/{made.json()['id']} HTTP/1.1") * count):
+        until(lambda: account.front.connections == 0, "each is closed")
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_idle_connections_go_before_those_that_are_answered(account: Account):
