@@ -85,10 +85,9 @@ async def _see(log: ResponseLog, feeds: Feeds, tenant_id: str, id: str, seconds:
     stored = await log.read(tenant_id, id)
     assert stored is not None
     numbers = []
-    async for event in follow(log, feeds, id, stored, -1):
-        numbers.append(event["sequence_number"])
-        if "delta" in event:
-            sights.delays.append(time.time() - float(event["delta"]))
+    async for together in follow(log, feeds, id, stored, -1):
+        numbers += [event["sequence_number"] for event in together]
+        sights.delays += [time.time() - float(event["delta"]) for event in together if "delta" in event]
     assert numbers == list(range(seconds + 1)), f"{id}: events were lost or repeated: {numbers}"
     sights.events += len(numbers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ import psutil
 
 FRONT = "front"
 SAMPLE_SECONDS = 0.25
+REST_SECONDS, REST_CORES = (
+    2.0,
+    0.6,
+)  # a start takes all there is; at rest the processes of Ray and Arcus take 0.2 to 0.4
 
 
 @dataclass
@@ -77,6 +82,29 @@ def watched(pid: int) -> Iterator[Usage]:
         look()
         for name, seconds in spent.values():
             usage.cpu_seconds[name] = usage.cpu_seconds.get(name, 0.0) + seconds
+
+
+def all_cpu_seconds(pid: int) -> float:
+    """Of the process and its descendants that are there."""
+    spent = 0.0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            spent += cpu_seconds(process)
+    return spent
+
+
+def wait_for_rest(pid: int, timeout_seconds: float) -> None:
+    """Until the processes of a system have ended their start: it answers before all of them have. Raises TimeoutError."""
+    until = time.monotonic() + timeout_seconds
+    before, calm = all_cpu_seconds(pid), 0
+    while time.monotonic() < until:
+        time.sleep(REST_SECONDS)
+        now = all_cpu_seconds(pid)
+        calm = calm + 1 if now - before < REST_CORES * REST_SECONDS else 0
+        if calm == 2:
+            return
+        before = now
+    raise TimeoutError(f"the system still works {timeout_seconds:g} s after it was ready")
 
 
 def cpu_seconds(process: psutil.Process) -> float:

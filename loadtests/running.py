@@ -1,4 +1,4 @@
-"""A system of its own for a measurement: `arcus up` on free ports and a scratch folder."""
+"""A system of its own for a measurement: `arcus up` on free ports and a scratch folder, measured once its start has ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.processes import wait_for_rest
 from ray_jobs.runtime import free_ports
 from services.cli.demo import EXAMPLE
 from services.cli.instance import LOG_CHARACTERS, START_SECONDS, start_instance
@@ -44,6 +45,7 @@ def running_system(environment: Mapping[str, str] = {}, *, start_seconds: float 
         try:
             values = {name.removeprefix("ARCUS_").lower(): value for name, value in own.items()}
             settings = Settings(**values)  # type: ignore[arg-type]
+            wait_for_rest(instance.process.pid, start_seconds)
             yield System(instance.http, instance.grpc, instance.key, instance.process.pid, settings)
         except BaseException:
             sys.stderr.write(log.read_text(errors="replace")[-LOG_CHARACTERS:])

@@ -28,7 +28,7 @@ from ray_jobs.engines.embedded.adapters import ThreadedDescriber, ThreadedTransc
 from ray_jobs.engines.embedded.extraction.extractor import EmbeddedExtractor
 from ray_jobs.engines.embedded.scene_text import SceneTextReader, Source
 from ray_jobs.engines.engine import Engine, open_engine
-from ray_jobs.engines.pulse import with_pulse
+from ray_jobs.engines.pulse import answer_with_pulse
 from ray_jobs.engines.roles import Embedder
 from ray_jobs.index.messages import queries, response
 from ray_jobs.index.replica import ShardReplica
@@ -157,7 +157,7 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateChunk]:
         def generate(request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-            return with_pulse(self._player(context).generator.generate(request), pb.GenerateChunk())
+            return answer_with_pulse(request, self._player(context).generator.generate(request))
 
         async for chunk in self._gate.stream(context, generate, request):
             yield chunk

@@ -12,16 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from loadtests.peers.upstream import MODEL, question, word
 from loadtests.plain_http import posted
-from loadtests.processes import cpu_seconds
+from loadtests.processes import all_cpu_seconds
 from loadtests.running import running_system
 from ray_jobs.runtime import free_ports
 from services.cli.instance import ROOT, first_line
@@ -67,11 +66,7 @@ class Server:
     pid: int
 
     def cpu_seconds(self) -> float:
-        spent = 0.0
-        for process in [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                spent += cpu_seconds(process)
-        return spent
+        return all_cpu_seconds(self.pid)
 
 
 def words_of(received: bytes) -> list[str]:
@@ -104,6 +99,18 @@ def check(texts: list[str], words: int) -> None:
     if texts != expected:
         at = next((n for n, pair in enumerate(zip(texts, expected, strict=False)) if pair[0] != pair[1]), len(texts))
         raise ValueError(f"{len(texts)} events of {words} words; they differ from word {at} on: {texts[at : at + 3]}")
+
+
+def asked(direct: Server) -> int:
+    """How many questions the server behind both was asked so far."""
+    with urllib.request.urlopen(f"{direct.url}/asked", timeout=10) as reply:
+        return int(reply.read())
+
+
+def check_asked(times: int, questions: int, name: str) -> None:
+    """Raises ValueError unless the model was asked once for each question: more would be other work than the peer's."""
+    if times != questions:
+        raise ValueError(f"{name}: the server behind it was asked {times} times for {questions} questions")
 
 
 def _unframed(body: bytes) -> bytes:
@@ -158,8 +165,10 @@ async def firsts(server: Server, streams: int, sizes: Sizes) -> list[float]:
 async def measure(servers: Mapping[str, Server], sizes: Sizes) -> dict[str, Any]:
     """Of each number of streams: the servers take turns; the best round of each, and the medians of the first words."""
     result: dict[str, Any] = {"words": sizes.words, "rounds": sizes.rounds, "at_once": {}, "paced": {}}
-    for server in servers.values():
+    for name, server in servers.items():
+        before = asked(servers["direct"])
         await flood(server, max(sizes.streams), 4)
+        check_asked(asked(servers["direct"]) - before, max(sizes.streams), name)
     for streams in sizes.streams:
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
         for _ in range(sizes.rounds):

@@ -3,6 +3,7 @@
     python -m loadtests.peers.upstream
 
 Prints its port, then serves until its standard input ends. Each word is an event of its own, and all of them are numbered.
+`GET /asked` tells how many questions it was asked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ MODELS = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}
 
 
 def question(words: int, interval_seconds: float = 0.0) -> str:
-    return f"Say {words} words, one each {interval_seconds} seconds"
+    """It asks for something that is said: for one about files, Arcus would have the model plan a query first."""
+    return f"What does the speaker tell of the tide? Say {words} words, one each {interval_seconds} seconds"
 
 
 def word(number: int) -> str:
@@ -37,20 +39,26 @@ def _framed(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
-            body = await reader.readexactly(int(length or 0))
-            if asked := ASKED.search(body):
-                await _say(writer, int(asked[1]), float(asked[2]))
-            else:
-                writer.write(HEAD % b"application/json" + _framed(MODELS) + b"0\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
+class WordServer:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+                body = await reader.readexactly(int(length or 0))
+                if asked := ASKED.search(body):
+                    self.asked += 1
+                    await _say(writer, int(asked[1]), float(asked[2]))
+                else:
+                    told = b"%d" % self.asked if head.startswith(b"get /asked ") else MODELS
+                    writer.write(HEAD % b"application/json" + _framed(told) + b"0\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
 
 
 async def _say(writer: asyncio.StreamWriter, words: int, interval_seconds: float) -> None:
@@ -65,7 +73,7 @@ async def _say(writer: asyncio.StreamWriter, words: int, interval_seconds: float
 
 
 async def main() -> None:
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=512)
+    server = await asyncio.start_server(WordServer().serve, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
 

@@ -55,13 +55,20 @@ def test_a_reply_that_is_no_whole_stream_is_found(received: bytes):
 
 
 async def test_the_server_behind_both_says_each_word_that_is_asked_for():
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(upstream.WordServer().serve, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         direct = streams.Server("direct", url, upstream.MODEL, "none", 1)
         first, received = await streams.ask(direct, 20)
+        asked = await asyncio.to_thread(streams.asked, direct)
     assert first > 0
     streams.check(streams.words_of(received), 20)
+    assert asked == 1
+
+
+async def test_a_server_that_asks_behind_itself_more_often_than_once_is_found():
+    with pytest.raises(ValueError, match="asked 3 times for 2 questions"):
+        streams.check_asked(3, 2, "arcus")
 
 
 @pytest.mark.parametrize(
