@@ -16,7 +16,7 @@ from ray.serve import Application
 from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.left_answers import Counted, LeftAnswers
-from ray_jobs.engines.pulse import with_pulse
+from ray_jobs.engines.pulse import answer_with_pulse
 from ray_jobs.engines.roles import Embedded, Seen
 from ray_jobs.engines.vllm import placement
 from ray_jobs.ingress import Gate
@@ -150,7 +150,7 @@ class EngineReplica:
         return await _played(self._engine.generator).plan(request)
 
     def _generate(self, counted: Counted, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
-        return with_pulse(self._written(counted, request), pb.GenerateChunk())
+        return answer_with_pulse(request, self._written(counted, request))
 
     async def _written(self, counted: Counted, request: pb.GenerateRequest) -> AsyncIterator[pb.GenerateChunk]:
         answer = self._answers.begin()

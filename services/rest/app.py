@@ -106,7 +106,9 @@ def create_app(backend: Backend) -> FastAPI:
             expose_headers=["X-Request-Id", "Retry-After", *RATE_HEADERS],
         )
     routers = (
-        search_routes(backend),  # first, as they are looked for in this order
+        search_routes(backend),  # first what is asked most, as they are looked for in this order
+        response_routes(backend),
+        chat_routes(backend),
         file_routes(backend),
         segment_routes(backend),
         collection_routes(backend),
@@ -114,8 +116,6 @@ def create_app(backend: Backend) -> FastAPI:
         member_routes(backend, "media"),
         description_routes(backend),
         entity_routes(backend),
-        response_routes(backend),
-        chat_routes(backend),
         model_routes(),
         usage_routes(backend),
     )

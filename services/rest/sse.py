@@ -1,10 +1,10 @@
-"""Server-sent events: each event is one write to the socket, as it is made."""
+"""Server-sent events: those that are made together are one write to the socket, as they are made."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ class Events(Protocol):
 
     def __aiter__(self) -> Events: ...
 
-    async def __anext__(self) -> dict[str, Any]: ...
+    async def __anext__(self) -> Sequence[dict[str, Any]]: ...
 
     async def aclose(self) -> None: ...
 
@@ -92,10 +92,11 @@ class EventStream(Response):
         number = -1
         async with aclosing(self._events) as events:
             try:
-                async for event in events:
-                    number = event.get("sequence_number", number)
+                async for together in events:
+                    number = together[-1].get("sequence_number", number)
                     self._writes += 1
-                    await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
+                    body = b"".join(map(self._encode, together))
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
                     self._writes += 1
             except Exception:
                 log.exception("events failed")

@@ -21,6 +21,7 @@ async def write_all(
 ) -> None:
     """Written rather than yielded: a cancelled call ends here, and with it the iterator and the engine's work.
 
+    events: lists of those that come together.
     Raises CANCELLED when one message is not taken for `stalled_seconds`, or up to twice as long.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -38,10 +39,11 @@ async def write_all(
 
     try:
         async with aclosing(events):
-            async for event in events:
-                writes += 1
-                await context.write(message_of(event))
-                writes += 1
+            async for together in events:
+                for event in together:
+                    writes += 1
+                    await context.write(message_of(event))
+                    writes += 1
     except asyncio.CancelledError:
         if not is_stalled:
             raise

@@ -14,7 +14,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
 from ray_jobs.engines.left_answers import Counted, LeftAnswers
-from ray_jobs.engines.pulse import with_pulse
+from ray_jobs.engines.pulse import answer_with_pulse
 from ray_jobs.engines.scripted import Script, ScriptedEngine
 from services.core.errors import REASON_HEADER, REQUEST_HEADER, ArcusError
 
@@ -127,7 +127,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.traceparents.append(metadata.get("traceparent", ""))
         counted = self.left.begin(request, metadata) if self.left is not None else None
         try:
-            async with aclosing(with_pulse(self._written(counted, request), pb.GenerateChunk())) as chunks:
+            async with aclosing(answer_with_pulse(request, self._written(counted, request))) as chunks:
                 async for chunk in chunks:
                     if counted is not None:
                         counted.sent()

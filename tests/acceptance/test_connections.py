@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
 
 import httpx
 import pytest
@@ -67,7 +68,11 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def status_of(connection: socket.socket) -> int:
-    return int(connection.recv(65536).split()[1])
+    """Of a reply, read whole, in however many parts it comes."""
+    reply = HTTPResponse(connection)
+    reply.begin()
+    reply.read()
+    return reply.status
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: "], ids=["silent", "half a head"])

@@ -47,7 +47,8 @@ async def test_a_completion_that_can_not_be_kept_is_no_success(front: RpcFront):
     completions = ChatCompletions(answers=front.backend.answers, chats=Chats(away))
     messages = [{"role": "user", "content": QUESTION}]
     asked = parse_chat({"model": "nimbus-001", "messages": messages, "collections": [at.collection_id]})
-    chunks = [chunk async for chunk in await completions.stream(front.client.tenant_id, asked)]
+    streamed = [together async for together in await completions.stream(front.client.tenant_id, asked)]
+    chunks = [chunk for together in streamed for chunk in together]
     assert chunks[-1]["error"]["code"] == "storage_unavailable"
     assert all(choice["finish_reason"] is None for chunk in chunks[:-1] for choice in chunk["choices"])
     with pytest.raises(ArcusError) as caught:

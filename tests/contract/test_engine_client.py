@@ -80,7 +80,7 @@ async def test_a_call_goes_to_the_application_that_plays_its_role() -> None:
         for model in ("nimbus-001", "nimbus-002-preview"):
             await engine.plan(pb.PlanRequest(model=model))
             async with engine.generate(pb.GenerateRequest(model=model)) as chunks:
-                assert [chunk.text async for chunk in chunks] == ["a"]
+                assert [[chunk.text for chunk in together] async for together in chunks] == [["a"]]
         assert await engine.embed(["x"]) == [b"1234"]
     assert replica.applications == ["engine-scripted"] * 2 + ["engine-there"] * 2 + ["embed"]
 
@@ -276,8 +276,8 @@ async def test_a_replica_that_says_nothing_at_all_is_told_from_one_that_is_slow(
             with pytest.raises(ArcusError) as caught:
                 request = pb.GenerateRequest(model="nimbus-001")
                 async with engine.generate(request, is_last_try=is_last_try) as chunks:
-                    async for chunk in chunks:
-                        heard.append(chunk.text)
+                    async for together in chunks:
+                        heard += [chunk.text for chunk in together]
         finally:
             await engine.close()
     assert heard == ["a"]

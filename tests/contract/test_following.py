@@ -32,8 +32,9 @@ class ReadingFront:
         stored = await self.response_log.read(tenant_id, id)
         assert stored is not None
         async with contextlib.aclosing(follow(self.response_log, self.feeds, id, stored, starting_after)) as events:
-            async for event in events:
-                yield event
+            async for together in events:
+                for event in together:
+                    yield event
 
     async def numbers(self, tenant_id: str, id: str, starting_after: int = -1) -> list[int]:
         return [event["sequence_number"] async for event in self.follow(tenant_id, id, starting_after)]

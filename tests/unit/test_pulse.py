@@ -55,6 +55,37 @@ async def test_what_is_said_without_a_break_has_one_pulse_only() -> None:
     assert "".join([word async for word in with_pulse(source.words(), PULSE, NEVER_SECONDS)]) == PULSE + "abc" * AHEAD
 
 
+async def test_what_is_ready_together_is_joined_and_the_end_is_not_among_it() -> None:
+    source = Source("abc" * AHEAD, ValueError("no more"))
+    source.let(3 * AHEAD)
+    joined: list[list[str]] = []
+
+    def join(words: list[str]) -> str:
+        joined.append(words)
+        return "".join(words)
+
+    heard: list[str] = []
+    with pytest.raises(ValueError, match="no more"):
+        async for words in with_pulse(source.words(), PULSE, NEVER_SECONDS, join=join):
+            heard.append(words)
+            await asyncio.sleep(0)  # a reader that is slower than the source
+    assert "".join(heard) == PULSE + "abc" * AHEAD
+    assert joined and all(1 < len(words) <= AHEAD + 1 for words in joined)
+
+
+async def test_what_comes_alone_is_not_joined() -> None:
+    source = Source("abc")
+
+    def join(words: list[str]) -> str:
+        raise AssertionError(words)
+
+    async with aclosing(with_pulse(source.words(), PULSE, NEVER_SECONDS, join=join)) as stream:
+        assert await anext(stream) == PULSE
+        for word in "abc":
+            source.let(1)
+            assert await anext(stream) == word
+
+
 async def test_what_fails_does_so_after_what_it_said() -> None:
     source = Source("ab", ValueError("no more"))
     source.let(2)

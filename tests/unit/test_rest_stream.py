@@ -51,24 +51,25 @@ def test_an_event_is_two_lines_of_ascii():
     assert event_bytes(delta(4)) == expected
 
 
-async def test_every_event_is_one_message_and_done_ends_the_stream():
-    async def events() -> AsyncGenerator[dict[str, Any], None]:
-        yield delta(0)
-        yield delta(1)
+async def test_events_that_come_together_are_one_message_and_done_ends_the_stream():
+    async def events() -> AsyncGenerator[list[dict[str, Any]], None]:
+        yield [delta(0)]
+        yield [delta(1), delta(2)]
 
     client = Client()
     await EventStream(events())({}, client.receive, client.send)
     assert client.messages[0]["type"] == "http.response.start" and client.messages[0]["status"] == 200
-    assert client.bodies == [event_bytes(delta(0)), event_bytes(delta(1)), b"data: [DONE]\n\n", b""]
+    together = event_bytes(delta(1)) + event_bytes(delta(2))
+    assert client.bodies == [event_bytes(delta(0)), together, b"data: [DONE]\n\n", b""]
     assert [message["more_body"] for message in client.messages[1:]] == [True, True, True, False]
 
 
 async def test_a_client_that_leaves_closes_the_events_at_once():
     closed = asyncio.Event()
 
-    async def events() -> AsyncGenerator[dict[str, Any], None]:
+    async def events() -> AsyncGenerator[list[dict[str, Any]], None]:
         try:
-            yield delta(0)
+            yield [delta(0)]
             await asyncio.Event().wait()
         finally:
             closed.set()
@@ -84,10 +85,10 @@ async def test_a_client_that_leaves_closes_the_events_at_once():
 async def test_a_silent_stream_is_kept_open_by_pings():
     client = Client()
 
-    async def events() -> AsyncGenerator[dict[str, Any], None]:
-        yield delta(0)
+    async def events() -> AsyncGenerator[list[dict[str, Any]], None]:
+        yield [delta(0)]
         await client.pinged.wait()
-        yield delta(1)
+        yield [delta(1)]
 
     await asyncio.wait_for(EventStream(events(), ping_seconds=0.005)({}, client.receive, client.send), 5)
     assert client.bodies[0] == event_bytes(delta(0)) and event_bytes(delta(1)) in client.bodies
@@ -96,9 +97,9 @@ async def test_a_silent_stream_is_kept_open_by_pings():
 async def test_a_client_that_reads_nothing_is_given_up():
     closed = asyncio.Event()
 
-    async def events() -> AsyncGenerator[dict[str, Any], None]:
+    async def events() -> AsyncGenerator[list[dict[str, Any]], None]:
         try:
-            yield delta(0)
+            yield [delta(0)]
         finally:
             closed.set()
 
@@ -113,8 +114,8 @@ async def test_a_client_that_reads_nothing_is_given_up():
 
 @pytest.mark.parametrize("encode", [event_bytes, data_bytes])
 async def test_events_that_break_end_in_an_error_event(encode: Any):
-    async def events() -> AsyncGenerator[dict[str, Any], None]:
-        yield delta(0)
+    async def events() -> AsyncGenerator[list[dict[str, Any]], None]:
+        yield [delta(0)]
         raise RuntimeError("a secret of the server")
 
     client = Client()

@@ -1,4 +1,7 @@
-"""The connection to one server that speaks OpenAI's API: its key, its bounds, and what its failures mean."""
+"""The connection to one server that speaks OpenAI's API: its key, its bounds, and what its failures mean.
+
+By aiohttp: of a stream of words it takes less than half the processor time of httpx.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import httpx
 
 from services.core.engines.config import OpenaiOptions
 from services.core.errors import ArcusError, Reason, invalid
 
 CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 4.0  # that a connection is kept: servers of uvicorn, as vLLM's, close theirs after 5
 MAX_LINE_BYTES = 1024**2
 MAX_ANSWER_BYTES = 64 * 1024**2
 MAX_ERROR_BYTES = 64 * 1024
@@ -33,13 +38,19 @@ REASONS = {
 }
 
 
+class _RefusedError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
 class OpenaiClient:
     """`running` counts the calls under way; one more than max_running is refused at once."""
 
     def __init__(self, options: OpenaiOptions) -> None:
         self.options = options
         self.running = 0
-        self._http: httpx.AsyncClient | None = None
+        self._http: aiohttp.ClientSession | None = None
 
     async def setup(self) -> None:
         """Reaches the server. Raises INVALID_ARGUMENT where the key or the model is missing, ENGINE_UNAVAILABLE."""
@@ -53,15 +64,26 @@ class OpenaiClient:
                     field="api_key_variable",
                 )
             headers["Authorization"] = f"Bearer {key}"
-        self._http = httpx.AsyncClient(
+        self._http = aiohttp.ClientSession(
             headers=headers,
-            timeout=httpx.Timeout(options.timeout_seconds, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=options.max_running + 4, max_keepalive_connections=options.max_running),
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=options.timeout_seconds),
+            connector=aiohttp.TCPConnector(
+                limit=options.max_running + 4, keepalive_timeout=IDLE_SECONDS, ssl=httpx.create_ssl_context()
+            ),
+            trust_env=True,  # HTTPS_PROXY and its like
         )
+        try:
+            await self._check_model()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _check_model(self) -> None:
+        options = self.options
         try:
             known = await self._models()
         except ArcusError as error:
-            if isinstance(error.__cause__, httpx.TransportError):
+            if isinstance(error.__cause__, aiohttp.ClientError | TimeoutError):
                 raise ArcusError(
                     error.reason, f"{options.base_url} does not answer; start its server, or mend base_url."
                 ) from error
@@ -77,7 +99,8 @@ class OpenaiClient:
 
     async def close(self) -> None:
         if self._http is not None:
-            await self._http.aclose()
+            await self._http.close()
+            self._http = None
 
     async def post(self, path: str, **body: Any) -> Any:
         """The JSON of the answer."""
@@ -104,10 +127,7 @@ class OpenaiClient:
             async with self._sent("GET", "models") as response:
                 listed = await _json(response)
         except ArcusError as error:
-            if isinstance(error.__cause__, httpx.HTTPStatusError) and error.__cause__.response.status_code in (
-                404,
-                405,
-            ):
+            if isinstance(error.__cause__, _RefusedError) and error.__cause__.status in (404, 405):
                 return []
             raise
         items = listed.get("data") if isinstance(listed, dict) else None
@@ -124,27 +144,26 @@ class OpenaiClient:
             self.running -= 1
 
     @contextlib.asynccontextmanager
-    async def _sent(self, method: str, path: str, **body: Any) -> AsyncIterator[httpx.Response]:
+    async def _sent(self, method: str, path: str, **body: Any) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._http is None:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine is not set up: call setup() first.")
         url = f"{self.options.base_url.rstrip('/')}/{path}"
         try:
-            async with self._http.stream(method, url, **body) as response:
-                if response.is_error:
+            async with self._http.request(method, url, allow_redirects=False, **body) as response:
+                if response.status >= 400:
                     text = b""
-                    async for part in response.aiter_bytes():
+                    async for part in response.content.iter_any():
                         text += part
                         if len(text) > MAX_ERROR_BYTES:
                             break
-                    raise self._failure(
-                        response.status_code, text, response.headers.get("retry-after")
-                    ) from httpx.HTTPStatusError("", request=response.request, response=response)
+                    refused = _RefusedError(response.status)
+                    raise self._failure(response.status, text, response.headers.get("retry-after")) from refused
                 yield response
-        except httpx.TimeoutException as error:
+        except TimeoutError as error:
             raise ArcusError(
                 Reason.DEADLINE_EXCEEDED, f"The engine's server was silent for {self.options.timeout_seconds:.0f} s."
             ) from error
-        except httpx.HTTPError as error:
+        except aiohttp.ClientError as error:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine's server can't be reached; try again.") from error
 
     def _failure(self, status: int, text: bytes, retry_after: str | None) -> ArcusError:
@@ -167,9 +186,9 @@ class OpenaiClient:
         return ArcusError(reason, told, retry_after_seconds=seconds)
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     held = b""
-    async for part in response.aiter_bytes():
+    async for part in response.content.iter_any():
         *lines, held = (held + part).split(b"\n")
         for line in lines:
             yield line
@@ -179,9 +198,9 @@ async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
         yield held
 
 
-async def _json(response: httpx.Response) -> Any:
+async def _json(response: aiohttp.ClientResponse) -> Any:
     text = bytearray()
-    async for part in response.aiter_bytes():
+    async for part in response.content.iter_any():
         text += part
         if len(text) > MAX_ANSWER_BYTES:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "The engine's server sent an answer without an end.")

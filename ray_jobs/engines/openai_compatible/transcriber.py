@@ -9,6 +9,7 @@ import wave
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import numpy as np
 
 from ray_jobs.engines.embedded.transcriber import SAMPLE_RATE
@@ -60,16 +61,16 @@ class OpenaiTranscriber:
         return tuple(itertools.chain.from_iterable(task.result() for task in tasks))
 
     async def _window(self, samples: np.ndarray, offset_seconds: float) -> list[Speech]:
-        answer = await self._client.post(
-            "audio/transcriptions",
-            data={
+        form = aiohttp.FormData(
+            {
                 "model": self._options.model,
                 "response_format": "verbose_json",
                 "timestamp_granularities[]": "segment",
                 "temperature": "0",
-            },
-            files={"file": ("speech.wav", _wav(samples), "audio/wav")},
+            }
         )
+        form.add_field("file", _wav(samples), filename="speech.wav", content_type="audio/wav")
+        answer = await self._client.post("audio/transcriptions", data=form)
         length = len(samples) / SAMPLE_RATE
         try:
             return list(_speech(answer, length, offset_seconds))

@@ -1,4 +1,4 @@
-"""One answer: its events as they come, live or read again, whichever made them."""
+"""One answer: its events as they come, live or read again, whichever made them; those that come together, together."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from services.nimbus.answers.events import Event
 
 
 class Answer:
-    """The events of one response, of which the first may be at hand. Closing it stops them, begun upon or not."""
+    """Lists of 1 or more events of one response, of which the first may be at hand. Closing it stops them, begun upon or not."""
 
-    def __init__(self, first: Event | None, rest: AsyncGenerator[Event, None]) -> None:
-        self._first: Event | None = first
+    def __init__(self, first: list[Event] | None, rest: AsyncGenerator[list[Event], None]) -> None:
+        self._first = first
         self._rest = rest
 
     @classmethod
-    async def begun(cls, events: AsyncGenerator[Event, None]) -> Answer:
+    async def begun(cls, events: AsyncGenerator[list[Event], None]) -> Answer:
         """Raises what the events raise before the first of them."""
         try:
             return cls(await anext(events), events)
@@ -26,7 +26,7 @@ class Answer:
     def __aiter__(self) -> Answer:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> list[Event]:
         if self._first is not None:
             first, self._first = self._first, None
             return first
@@ -34,3 +34,10 @@ class Answer:
 
     async def aclose(self) -> None:
         await self._rest.aclose()
+
+
+async def each(answer: Answer) -> AsyncGenerator[Event, None]:
+    """Its events one by one, for whoever writes none of them. The answer is closed by whoever opened it."""
+    async for together in answer:
+        for event in together:
+            yield event

@@ -11,7 +11,7 @@ from services.core.answers.log import Lease, ResponseLog, Stored
 from services.core.answers.responses import Responses
 from services.core.errors import ArcusError, Reason, not_found
 from services.core.tenants.limiter import current
-from services.nimbus.answers.answer import Answer
+from services.nimbus.answers.answer import Answer, each
 from services.nimbus.answers.background import BackgroundResponses, ended_body
 from services.nimbus.answers.conversation import continued
 from services.nimbus.answers.events import opening_body
@@ -56,7 +56,7 @@ class Answers:
         if request.background:
             return await self._start(tenant_id, request)
         async with aclosing(await Answer.begun(self._foreground.events(tenant_id, request))) as events:
-            async for event in events:
+            async for event in each(events):
                 if event["type"] in ("response.completed", "response.cancelled"):
                     return event["response"]
                 if event["type"] == "error":

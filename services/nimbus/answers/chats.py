@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
+from itertools import chain
 from typing import Any
 
 from services.core.answers.chats import Chats
@@ -19,6 +20,7 @@ MAX_LISTED_CHARACTERS = 10_000  # of the messages of each completion in a list
 
 Completion = dict[str, Any]
 Chunk = dict[str, Any]
+Chunks = list[Chunk]  # that are told together
 
 
 class ChatCompletions:
@@ -56,22 +58,22 @@ class ChatCompletions:
     async def delete(self, tenant_id: str, id: str) -> None:
         await self._chats.delete(tenant_id, id)
 
-    async def _chunks(self, tenant_id: str, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, tenant_id: str, request: ChatRequest) -> AsyncGenerator[Chunks, None]:
         created_at = now_ms()
         chunks = _Chunks(request, created_at // 1000)
         async with aclosing(await self._answers.stream(tenant_id, request.asked)) as events:
-            async for event in events:
-                if event["type"] != "response.completed":
-                    for chunk in chunks.of(event):
-                        yield chunk
+            async for together in events:
+                last = together[-1]
+                if told := list(chain.from_iterable(map(chunks.of, together))):
+                    yield told
+                if last["type"] != "response.completed":
                     continue
                 try:
-                    completion = await self._keep(tenant_id, request, event["response"], created_at)
+                    completion = await self._keep(tenant_id, request, last["response"], created_at)
                 except ArcusError as error:
-                    yield _failure(error.message, error.reason.lower())
+                    yield [_failure(error.message, error.reason.lower())]
                     return
-                for chunk in chunks.end(completion):
-                    yield chunk
+                yield list(chunks.end(completion))
 
     def _check_space(self, request: ChatRequest) -> None:
         """Refuses before the engine works for nothing."""

@@ -55,8 +55,9 @@ class ForegroundResponses:
 
     async def events(
         self, tenant_id: str, request: ResponseRequest, *, is_followed: bool = False
-    ) -> AsyncGenerator[Event, None]:
-        """From the first to the last. Raises before the first what keeps it from being answered; closing them stops it.
+    ) -> AsyncGenerator[list[Event], None]:
+        """Those that come together, from the first to the last. Raises before the first what keeps it from being answered;
+        closing them stops it.
 
         is_followed: where this front ends before a response that is kept, another goes on with it.
         """
@@ -85,11 +86,11 @@ class ForegroundResponses:
                     aclosing(generation.steps()) as steps,
                     aclosing(self._tell(tenant_id, foreground, steps, storing, left)) as events,
                 ):
-                    async for event in events:
-                        yield event
+                    async for together in events:
+                        yield together
             except InterruptedWorkError:
                 self._check_stopping()
-                yield foreground.last(await self._lost_entry(tenant_id, foreground))
+                yield [foreground.last(await self._lost_entry(tenant_id, foreground))]
             finally:
                 if not foreground.is_over:
                     await asyncio.shield(self._abandon(tenant_id, foreground, storing))
@@ -117,8 +118,8 @@ class ForegroundResponses:
         steps: AsyncIterator[Step],
         storing: asyncio.Task[None],
         prompt_left: Callable[[], bytes] | None,
-    ) -> AsyncGenerator[Event, None]:
-        """The events of the steps, and of their failure once one was told.
+    ) -> AsyncGenerator[list[Event], None]:
+        """The events of each step, and of their failure once one was told.
 
         prompt_left: what another front goes on with, where it may.
         """
@@ -126,25 +127,25 @@ class ForegroundResponses:
             async for step in steps:
                 if not foreground.begun:
                     await storing
-                for event in await foreground.take(step):
+                if events := await foreground.take(step):
                     foreground.begun = True
-                    yield event
+                    yield events
             if foreground.is_over:
                 return
             if self._running.is_stopping and foreground.begun and prompt_left is not None:
-                yield await foreground.hand_over(prompt_left())
+                yield [await foreground.hand_over(prompt_left())]
             else:  # stopped with this front, or by whoever ended it, who has kept that too
                 self._check_stopping()
-                yield foreground.last(await self._lost_entry(tenant_id, foreground))
+                yield [foreground.last(await self._lost_entry(tenant_id, foreground))]
         except LostError:
-            yield foreground.last(await self._lost_entry(tenant_id, foreground))
+            yield [foreground.last(await self._lost_entry(tenant_id, foreground))]
         except Exception as error:
             if not foreground.begun:
                 raise
             event = foreground.last(failure_entry(foreground.log.id, error))
             with suppress(LostError, ArcusError):  # without it, the response is swept as abandoned
                 await foreground.keep_last()
-            yield event
+            yield [event]
 
     def _check_stopping(self) -> None:
         if self._running.is_stopping:

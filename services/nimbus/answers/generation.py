@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -77,6 +77,7 @@ class Generation:
         self._request.CopyFrom(prepared.prompt)
         self._request.written = written
         self._request.output_tokens_written = output_tokens
+        self._request.takes_joined = True
         self._request.tool_calls_written.extend(self._calls_told())
 
     @property
@@ -125,8 +126,8 @@ class Generation:
                         if not self._is_open:
                             self._is_open = True
                             yield Step(self._opening()[self._log.next_number :])
-                        async for chunk in self._chunks:
-                            step = self._step(chunk)
+                        async for chunks in self._chunks:
+                            step = self._step(chunks)
                             if step.entries or step.engine_text:
                                 self._written.append(step.engine_text)
                                 self._written_tokens += step.output_tokens
@@ -205,15 +206,24 @@ class Generation:
         self._items = max(self._items, len(self._prepared.items) + (self._message_index == 0))
         return entries
 
-    def _step(self, chunk: pb.GenerateChunk) -> Step:
-        if chunk.output_tokens:
-            self._meter.told(chunk.output_tokens)
-            self._output_tokens += chunk.output_tokens
-            self._untold_tokens += chunk.output_tokens
+    def _step(self, chunks: Sequence[pb.GenerateChunk]) -> Step:
+        """Of chunks that came together: what each adds, as entries of its own."""
+        if tokens := sum([chunk.output_tokens for chunk in chunks]):
+            self._meter.told(tokens)
+            self._output_tokens += tokens
+            self._untold_tokens += tokens
+        entries: list[Entry] = []
+        passed = "".join([self._read(chunk, entries) for chunk in chunks])
+        if not entries and not passed:
+            return Step()
+        tokens, self._untold_tokens = self._untold_tokens, 0
+        return Step(entries, passed, tokens)
+
+    def _read(self, chunk: pb.GenerateChunk, entries: list[Entry]) -> str:
+        """Adds to the entries; gives what the engine wrote for them."""
         if chunk.finish_reason:
             self._finish_reason, self._input_tokens = chunk.finish_reason, chunk.input_tokens
             self._meter.read(chunk.input_tokens)
-        entries: list[Entry] = []
         passed = ""
         if chunk.refusal:
             passed = chunk.refusal.replace("\0", "")
@@ -232,10 +242,7 @@ class Generation:
             entries += self._supported(citation)
         if chunk.HasField("tool_call"):
             entries += self._called(chunk.tool_call)
-        if not entries and not passed:
-            return Step()
-        tokens, self._untold_tokens = self._untold_tokens, 0
-        return Step(entries, passed, tokens)
+        return passed
 
     def _told(self, pieces: Iterator[str | Cited]) -> Iterator[Entry]:
         for piece in pieces:

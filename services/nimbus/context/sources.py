@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from arcus.engine.v1 import engine_pb2 as pb
@@ -71,14 +72,15 @@ class ContextBuilder:
 
     async def prepare(self, tenant_id: str, request: ResponseRequest, request_id: str) -> Prepared:
         """Raises NOT_FOUND, INVALID_ARGUMENT (the knowledge base), ENGINE_UNAVAILABLE."""
-        scope = await self.check(tenant_id, request)
         asked = request.knowledge_base.entities
         if asked is not None:
+            scope = await self.check(tenant_id, request)
             knowledge = await self._entities.open(tenant_id, asked)
             plan = await self._plan(tenant_id, request, request_id, knowledge)
             calls = await self._entities.run(knowledge, plan.queries)
         else:
-            plan, calls = await self._of_catalog(tenant_id, request, request_id, scope)
+            scope, plan = await self._checked_and_planned(tenant_id, request, request_id)
+            plan, calls = await self._of_catalog(tenant_id, request, request_id, scope, plan)
         answered = plan.answered_by_queries and not any(call.result.error for call in calls)
         evidence = [] if answered else await self._gather(tenant_id, scope, plan)
         prompt = build_prompt(
@@ -128,16 +130,28 @@ class ContextBuilder:
             await self._entities.check(tenant_id, request.knowledge_base.entities)
         return scope
 
+    async def _checked_and_planned(
+        self, tenant_id: str, request: ResponseRequest, request_id: str
+    ) -> tuple[Scope, Plan]:
+        """At once, as the first plan is the same whatever is searched. Raises what `check` does before what planning does.
+
+        The columns that every catalog has are enough to plan most of what is asked of files.
+        """
+        planning = asyncio.create_task(self._plan(tenant_id, request, request_id, _no_files()), name="plan")
+        try:
+            return await self.check(tenant_id, request), await planning
+        finally:
+            planning.cancel()
+            await asyncio.gather(planning, return_exceptions=True)
+
     async def _of_catalog(
-        self, tenant_id: str, request: ResponseRequest, request_id: str, scope: Scope
+        self, tenant_id: str, request: ResponseRequest, request_id: str, scope: Scope, plan: Plan
     ) -> tuple[Plan, list[QueryCall]]:
         """The plan, and what the database knows of the files for it. They are read only for a plan that asks of them.
 
-        The columns that every catalog has are enough to plan most of what is asked of files; what their uploader noted of
-        them, and their names, are shown to a second plan, where the first one tells that it is the files that are asked of.
+        What their uploader noted of them, and their names, are shown to a second plan, where the first one tells that it is
+        the files that are asked of.
         """
-        known = Knowledge(EntityTables((), (empty_catalog(),)), "")
-        plan = await self._plan(tenant_id, request, request_id, known)
         if not plan.queries and plan.form != "catalog":
             return plan, []
         ids = [collection.id for collection in scope.collections] if scope.cites_collections else None
@@ -197,6 +211,11 @@ class ContextBuilder:
         best = [items[0] for items in more if items]
         rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
         return list({item.key: item for item in [*best, *found, *rest]}.values())
+
+
+@cache
+def _no_files() -> Knowledge:
+    return Knowledge(EntityTables((), (empty_catalog(),)), "")
 
 
 def _annotation(found: FoundSegment, *, with_collection: bool, rich: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -75,7 +75,8 @@ class Hedges:
 
 
 class Chunks:
-    """What an engine writes. Ends a call that is silent for too long, without a timer for each message.
+    """What an engine writes: lists of chunks that came together. Ends a call that is silent for too long, without a timer for
+    each message.
 
     The time that a reader takes over a message is not the engine's.
     """
@@ -91,7 +92,7 @@ class Chunks:
         self._waits_since = asyncio.get_running_loop().time()
         self._look_again()
 
-    async def __aiter__(self) -> AsyncIterator[pb.GenerateChunk]:
+    async def __aiter__(self) -> AsyncIterator[Sequence[pb.GenerateChunk]]:
         with mapped():
             try:
                 async for chunk in self._call:
@@ -99,7 +100,7 @@ class Chunks:
                         self._pulses += 1
                         continue
                     self._steps += 1
-                    yield chunk
+                    yield chunk.joined or (chunk,)
                     self._steps += 1
             except asyncio.CancelledError as error:
                 if self._is_lost and not _is_cancelled():

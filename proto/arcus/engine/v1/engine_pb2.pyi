@@ -178,7 +178,7 @@ class Source(_message.Message):
     def __init__(self, number: _Optional[int] = ..., file_id: _Optional[str] = ..., segment_id: _Optional[str] = ..., filename: _Optional[str] = ..., start_time: _Optional[float] = ..., end_time: _Optional[float] = ..., passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "top_p", "parts", "broad", "results", "tools", "tool_choice", "max_tool_calls", "written", "output_tokens_written", "tool_calls_written", "per_file", "form", "language", "question", "embedder", "json_schema")
+    __slots__ = ("request_id", "tenant_id", "model", "instructions", "messages", "sources", "max_output_tokens", "temperature", "top_p", "parts", "broad", "results", "tools", "tool_choice", "max_tool_calls", "written", "output_tokens_written", "tool_calls_written", "per_file", "form", "language", "question", "embedder", "json_schema", "takes_joined")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +203,7 @@ class GenerateRequest(_message.Message):
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     EMBEDDER_FIELD_NUMBER: _ClassVar[int]
     JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    TAKES_JOINED_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     tenant_id: str
     model: str
@@ -227,10 +228,11 @@ class GenerateRequest(_message.Message):
     question: str
     embedder: str
     json_schema: str
-    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., max_tool_calls: _Optional[int] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ..., form: _Optional[str] = ..., language: _Optional[str] = ..., question: _Optional[str] = ..., embedder: _Optional[str] = ..., json_schema: _Optional[str] = ...) -> None: ...
+    takes_joined: bool
+    def __init__(self, request_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ..., max_output_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., parts: _Optional[_Iterable[str]] = ..., broad: bool = ..., results: _Optional[_Iterable[_Union[QueryResult, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[str] = ..., max_tool_calls: _Optional[int] = ..., written: _Optional[str] = ..., output_tokens_written: _Optional[int] = ..., tool_calls_written: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., per_file: bool = ..., form: _Optional[str] = ..., language: _Optional[str] = ..., question: _Optional[str] = ..., embedder: _Optional[str] = ..., json_schema: _Optional[str] = ..., takes_joined: bool = ...) -> None: ...
 
 class GenerateChunk(_message.Message):
-    __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call", "refusal", "citations")
+    __slots__ = ("text", "output_tokens", "finish_reason", "input_tokens", "tool_call", "refusal", "citations", "joined")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +240,7 @@ class GenerateChunk(_message.Message):
     TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     text: str
     output_tokens: int
     finish_reason: str
@@ -245,7 +248,8 @@ class GenerateChunk(_message.Message):
     tool_call: ToolCall
     refusal: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
-    def __init__(self, text: _Optional[str] = ..., output_tokens: _Optional[int] = ..., finish_reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., refusal: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
+    joined: _containers.RepeatedCompositeFieldContainer[GenerateChunk]
+    def __init__(self, text: _Optional[str] = ..., output_tokens: _Optional[int] = ..., finish_reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., refusal: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., joined: _Optional[_Iterable[_Union[GenerateChunk, _Mapping]]] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("number", "claim")
