@@ -35,6 +35,7 @@ class FailingServer(ScriptedServer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> Any:
         self.written.append(request.written)
+        request.takes_joined = False  # so that messages can be counted
         is_lost = len(self.written) <= self.losses
         said = 0
         async for chunk in super().Generate(request, context):
