@@ -113,15 +113,6 @@ def cpu_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def tree_seconds(pid: int) -> float:
-    """Processor time of all descendants that run now."""
-    spent = 0.0
-    for process in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.Error):
-            spent += cpu_seconds(process)
-    return spent
-
-
 def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
     if "services.front" in line:

@@ -29,7 +29,7 @@ import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc
 
-from loadtests.processes import named, tree_seconds
+from loadtests.processes import wait_for_rest
 from ray_jobs.runtime import free_ports
 from services.cli.instance import START_SECONDS, first_line
 from services.core.engines.config import SCRIPTED_ANSWERS, parse_engine_config
@@ -40,7 +40,6 @@ from services.core.store.database import Database
 DIMENSIONS = 384
 TENANT, COLLECTION, FILE, DESCRIPTION = "tenant", "collection", "file", "description"
 WARM_UP_QUERIES = 64
-QUIET_CORES = 0.3  # of a runtime that is asked nothing
 
 
 def unit_vectors(count: int, seed: int) -> np.ndarray:
@@ -130,20 +129,6 @@ def write_log(data_dir: Path, vectors: np.ndarray) -> None:
         connection.execute("UPDATE shards SET last_sequence = ? WHERE shard = 0", (len(vectors),))
 
 
-def await_ingest(pid: int) -> None:
-    """Waits until the worker stands, which starts behind what answers questions and takes a core meanwhile.
-
-    pid: of the runtime. Ends the program where that takes too long.
-    """
-    seconds, spent = 0.0, 0.0
-    while not named(pid, "ingest:ingest") or spent > QUIET_CORES:
-        if seconds > START_SECONDS:
-            raise SystemExit("The worker of the engine runtime did not come to rest.")
-        before = tree_seconds(pid)
-        time.sleep(1)
-        seconds, spent = seconds + 1, tree_seconds(pid) - before
-
-
 @contextlib.contextmanager
 def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> Iterator[str]:
     """The address of an engine runtime that runs meanwhile, and has all its parts started."""
@@ -165,7 +150,7 @@ def runtime(data_dir: Path, secret: str, settings: Mapping[str, str] = {}) -> It
         try:
             if not first_line(process, START_SECONDS):
                 raise SystemExit("The engine runtime did not start; its last lines above say why.")
-            await_ingest(process.pid)
+            wait_for_rest(process.pid, START_SECONDS)
             yield address
         finally:
             process.terminate()
