@@ -161,7 +161,7 @@ def test_citations_can_be_left_out(asker: tuple[Account, str]):
     assert '"citations"' not in made.text + streamed.text
 
 
-def test_the_stream_is_chunked_one_data_line_to_a_chunk_and_ascii(asker: tuple[Account, str]):
+def test_the_stream_is_chunked_and_each_chunk_holds_whole_events_in_ascii(asker: tuple[Account, str]):
     account, _ = asker
     with _post(account, script(messages=2, text="café [1] ")) as connection:
         received = b""
@@ -177,8 +177,9 @@ def test_the_stream_is_chunked_one_data_line_to_a_chunk_and_ascii(asker: tuple[A
         body = body[int(size, 16) + 2 :]
     assert pieces[-2:] == [b"data: [DONE]\n\n", b""]
     for piece in pieces[:-2]:
-        line, *rest = piece.decode().split("\n")
-        assert rest == ["", ""] and json.loads(line.removeprefix("data: "))["object"] == "chat.completion.chunk"
+        *lines, rest = piece.decode().split("\n\n")
+        assert rest == "" and lines
+        assert all(json.loads(line.removeprefix("data: "))["object"] == "chat.completion.chunk" for line in lines)
 
 
 @pytest.mark.parametrize("stream", [False, True])

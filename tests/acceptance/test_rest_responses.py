@@ -47,7 +47,7 @@ def test_the_openai_client_finds_models_and_reads_the_text(asker: tuple[Account,
             client.models.retrieve("gpt-4")
 
 
-def test_the_stream_is_chunked_one_event_to_a_chunk_and_ascii(asker: tuple[Account, str]):
+def test_the_stream_is_chunked_and_each_chunk_holds_whole_events_in_ascii(asker: tuple[Account, str]):
     account, collection_id = asker
     with _post(account, collection_id, text="café [1] ", messages=2) as connection:
         received = b""
@@ -65,9 +65,12 @@ def test_the_stream_is_chunked_one_event_to_a_chunk_and_ascii(asker: tuple[Accou
         body = body[int(size, 16) + 2 :]
     assert chunks[-2:] == [b"data: [DONE]\n\n", b""]
     for chunk in chunks[:-2]:
-        name, data, *rest = chunk.decode().split("\n")
-        assert name.startswith("event: ") and data.startswith("data: ") and rest == ["", ""]
-        assert json.loads(data[6:])["type"] == name[7:]
+        *events, rest = chunk.decode().split("\n\n")
+        assert rest == "" and events
+        for event in events:
+            name, data = event.split("\n")
+            assert name.startswith("event: ") and data.startswith("data: ")
+            assert json.loads(data[6:])["type"] == name[7:]
 
 
 def test_a_front_with_its_engine_is_ready(answering: Front):
