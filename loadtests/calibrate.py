@@ -1,11 +1,11 @@
-"""Runs loads on real fronts and in the simulator, with the same arrivals, and tells how far they are apart.
+"""Runs loads on real fronts, or workers, and in the simulator, with the same arrivals, and tells how far they are apart.
 
-    python -m loadtests.calibrate [--seconds SECONDS] [--write]
+    python -m loadtests.calibrate [fronts|workers] [--seconds SECONDS] [--write]
 
-Two fronts on one PostgreSQL and one scripted engine with so many places, asked at 0.5, 0.8 and 1.1 of what its places can
-write. What an answer takes alone is measured first; nothing else of the simulator is fitted. Prints the table that
-`arcus plan --simulate` shows, and with --write puts it there. The exit status is 1 where an error is more than a tenth,
-2 where the generator was late.
+Workers: see `loadtests/calibrate_workers.py`. Two fronts on one PostgreSQL and one scripted engine with so many places, asked at
+0.5, 0.8 and 1.1 of what its places can write. What an answer takes alone is measured first; nothing else of the simulator is
+fitted. Prints the table that `arcus plan --simulate` shows, and with --write puts it there. The exit status is 1 where an error
+is more than a tenth, 2 where the generator was late.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
+from loadtests.calibrate_workers import LOADS, SHAPE, Given, calibrate_workers, measured_on
 from loadtests.load.__main__ import run
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
-from loadtests.load.scenario import Order, Scenario, schedule
+from loadtests.load.scenario import Scenario, schedule
 from loadtests.load.systems import Doors, own_system
 from loadtests.load.verdict import of_generator, percentile
-from services.cli.calibration import CALIBRATION, At, Calibration
+from services.cli.calibration import CALIBRATION, WORKERS_CALIBRATION, At, Calibration, WorkersCalibration
 from services.core.errors import ArcusError, Reason
 from services.simulation.cluster import Cluster, Demand, Machines, Result
 from services.simulation.virtual_time import simulate
 
-LOADS = (0.5, 0.8, 1.1)  # of the knee
 ALONE_SECONDS = 30.0
 SETTLED_SECONDS = 60.0  # in virtual time, after the last arrival
 SCENARIO = Scenario.model_validate(
@@ -54,16 +53,6 @@ class Alone:
 
     front: float
     place: float
-
-
-@dataclass(frozen=True)
-class Given:
-    """Arrivals as they were made."""
-
-    orders: Sequence[Order]
-
-    def arrivals(self, begin: float, end: float) -> Iterator[tuple[float, str]]:
-        return ((order.at_seconds, order.tenant) for order in self.orders if begin <= order.at_seconds < end)
 
 
 def asked(scenario: Scenario, per_second: float, seconds: float, law: str = "poisson") -> Scenario:
@@ -149,10 +138,8 @@ def calibrate(scenario: Scenario, system: Doors) -> Calibration:
         each = asked(scenario, of_knee * knee, scenario.duration_seconds)
         loads.append(compared(of_knee, each, made(each), simulated(each, of)))
         print(loads[-1], flush=True)
-    load = f"load {os.getloadavg()[1]:.0f}"
     return Calibration(
-        date=datetime.now(UTC).date().isoformat(),
-        hardware=f"{os.cpu_count()} cores, {load}",
+        **measured_on(),
         engines=1,
         places=places,
         waiting=scenario.system.engine.max_waiting,
@@ -166,21 +153,30 @@ def _made(scenario: Scenario, system: Doors) -> Run:
     return asyncio.run(run(scenario, system))[1]
 
 
+def _of_fronts(seconds: float) -> tuple[Calibration, Path]:
+    scenario = SCENARIO.model_copy(update={"duration_seconds": seconds})
+    with own_system([scenario]) as system:
+        return calibrate(scenario, system), CALIBRATION
+
+
+def _of_workers(seconds: float) -> tuple[WorkersCalibration, Path]:
+    return calibrate_workers(SHAPE, seconds), WORKERS_CALIBRATION
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtests.calibrate", description=__doc__.split("\n")[0])
+    parser.add_argument("of", nargs="?", choices=("fronts", "workers"), default="fronts")
     parser.add_argument("--seconds", type=float, default=SCENARIO.duration_seconds, help="of each load")
     parser.add_argument("--write", action="store_true", help="where `arcus plan --simulate` shows it")
     given = parser.parse_args()
-    scenario = SCENARIO.model_copy(update={"duration_seconds": given.seconds})
     try:
-        with own_system([scenario]) as system:
-            found = calibrate(scenario, system)
+        found, path = (_of_workers if given.of == "workers" else _of_fronts)(given.seconds)
     except (ArcusError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(found.table()))
     if given.write:
-        CALIBRATION.write_text(json.dumps(asdict(found), indent=1) + "\n")
+        path.write_text(json.dumps(asdict(found), indent=1) + "\n")
     if beyond := found.beyond():
         print(f"more than a tenth: {'; '.join(beyond)}")
     return 1 if beyond else 0

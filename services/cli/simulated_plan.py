@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from services.cli.calibration import Calibration, measured_calibration
+from services.cli.calibration import (
+    Calibration,
+    WorkersCalibration,
+    measured_calibration,
+    measured_workers_calibration,
+)
 from services.cli.rates import RATES
 from services.cli.sizing import PROMPT_TOKEN_COST, PROMPT_TOKENS, SECONDS_PER_DAY, SMALLEST_GPU_SHARE, Load, plan
 from services.core.engines.config import VllmOptions
@@ -151,7 +156,8 @@ def print_simulation(setup: Setup) -> bool:
     buys, _ = most_held(setup, machines_of(more)) if more.gpus <= MOST_GPUS else (held, [])
     print(f"one more GPU: {buys:.2f} × the load ({buys / held - 1:+.0%})")
     print("\nhow far to trust it")
-    _print_calibration(measured_calibration(), machines, result)
+    _print_calibration(machines, result)
+    _print_workers_calibration(machines, setup.load.minutes_per_video * 60, result)
     print(f"  promised: p95 of the first token {MOST_FIRST_TOKEN_SECONDS:g} s, of understanding {MOST_UNDERSTOOD_SECONDS:g} s, "
           f"refused {MOST_REFUSED:.1%}")  # fmt: skip
     print("  whose turn it is: the product's own code for claims and engines; not in it: limits of plans, batches, "
@@ -164,16 +170,29 @@ def print_simulation(setup: Setup) -> bool:
     return not problems
 
 
-def _print_calibration(calibration: Calibration, machines: Machines, result: Result) -> None:
-    of = f"{calibration.engines} engine of {calibration.places} places, {calibration.waiting} that wait"
-    print(f"  calibrated {calibration.date} on {calibration.hardware}: {calibration.fronts} fronts, {of}; its knee is "
-          f"{calibration.knee_per_second:g} answers/s")  # fmt: skip
+def _print_calibration(machines: Machines, result: Result) -> None:
+    fronts = measured_calibration()
+    of = f"{fronts.fronts} fronts, {fronts.engines} engine of {fronts.places} places, {fronts.waiting} that wait"
+    _print_compared(fronts, of, f"{fronts.knee_per_second:g} answers/s")
+    _print_outside("questions", fronts.outside(machines, result.engines_busy))
+
+
+def _print_workers_calibration(machines: Machines, video_seconds: float, result: Result) -> None:
+    workers = measured_workers_calibration()
+    of = f"{workers.workers} workers with {workers.places} videos at once, of {workers.video_seconds:g} s in the mean"
+    _print_compared(workers, of, f"{workers.knee_per_second:g} video seconds/s")
+    _print_outside("videos", workers.outside(machines, video_seconds, result.workers_busy))
+
+
+def _print_compared(calibration: Calibration | WorkersCalibration, of: str, knee: str) -> None:
+    print(f"  calibrated {calibration.date} on {calibration.hardware}: {of}; its knee is {knee}")
     print("  the same arrivals: what came, what is simulated, its error")
     for line in calibration.table():
         print(f"    {line}")
     if beyond := calibration.beyond():
         print(f"    more than a tenth: {'; '.join(beyond)}")
-    outside = calibration.outside(machines, result.engines_busy)
+
+
+def _print_outside(what: str, outside: list[str]) -> None:
     told = f"extrapolated: {'; '.join(outside)}" if outside else "as they were calibrated"
-    print(f"  questions: {told}; the rates below are those of other machines")
-    print("  videos: extrapolated: no worker was calibrated")
+    print(f"  {what}: {told}; the rates below are those of other machines")

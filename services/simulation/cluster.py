@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,8 @@ class Machines:
     prompt_tokens_per_second: float  # of a whole GPU, which an engine has to itself while it reads
     front_cores: int
     front_questions_per_second: float  # of one core
+    turn_seconds: float = 0.0  # that a worker spends on each turn beside what it reads
+    claim_seconds: float = 0.0  # from when a video is queued until a worker that was idle begins it
 
 
 class Arrivals(Protocol):
@@ -44,6 +46,19 @@ class Demand:
     answer_tokens: float  # mean of an exponential law
     seed: int
     all_alike: bool = False  # every video and every answer is as long as the mean
+    lengths: Sequence[float] = ()  # seconds of each video in the order of their coming, instead of the law
+    weights: Mapping[str, float] = field(default_factory=dict)  # of tenants' turns; 1 where none is told
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One video that was understood, and the seconds of the day at which it came, was begun and was done."""
+
+    tenant: str
+    video_seconds: float
+    came: float
+    begun: float
+    done: float
 
 
 @dataclass
@@ -57,6 +72,7 @@ class Result:
     refused: int = 0
     left: int = 0  # videos that are not done at the end
     understood: list[float] = field(default_factory=list)
+    read: list[Read] = field(default_factory=list)  # of what is done
     first_token: list[float] = field(default_factory=list)
     answered: list[tuple[float, float]] = field(default_factory=list)
     workers_busy: float = 0.0  # shares of the time
@@ -67,7 +83,9 @@ class Result:
 @dataclass
 class _Video:
     came: float
+    length: float
     seconds: float  # left
+    begun: float = -1.0  # when its first turn did
 
 
 class Cluster:
@@ -106,10 +124,11 @@ class Cluster:
         return result
 
     async def _upload(self, arrivals: Iterator[tuple[float, str]]) -> None:
-        loop = asyncio.get_running_loop()
+        loop, lengths = asyncio.get_running_loop(), iter(self._demand.lengths)
         for at, tenant in arrivals:
             await asyncio.sleep(self._zero + at - loop.time())
-            video = _Video(loop.time(), self._length(self._demand.video_seconds))
+            length = next(lengths, None) or self._length(self._demand.video_seconds)
+            video = _Video(loop.time(), length, length)
             self._came[id(video)] = video.came
             self.result.videos += 1
             self._add(tenant, video)
@@ -118,7 +137,7 @@ class Cluster:
         return mean if self._demand.all_alike else self._lot.expovariate(1 / mean)
 
     def _add(self, tenant: str, video: _Video) -> None:
-        self._queue.add(tenant, video)
+        self._queue.add(tenant, video, weight=self._demand.weights.get(tenant, 1.0))
         if self._idle:
             self._idle.pop().set_result(None)
 
@@ -131,25 +150,31 @@ class Cluster:
             if claimed is None:
                 self._idle.append(loop.create_future())
                 await self._idle[-1]
+                await asyncio.sleep(self._machines.claim_seconds)
                 continue
             tenant, video, start = claimed
+            if video.begun < 0:
+                video.begun = loop.time()
             turn = min(video.seconds, TURN_SECONDS)
             self._queue.begin(tenant, start, turn)
+            beside = self._machines.turn_seconds
             while True:
                 began = loop.time()
                 try:
-                    await asyncio.sleep(turn / speed)
+                    await asyncio.sleep(beside + turn / speed)
                 finally:
                     self._work_seconds += loop.time() - began
                 video.seconds -= turn
                 if not video.seconds:
                     self.result.understood.append(loop.time() - self._came.pop(id(video)))
+                    times = (each - self._zero for each in (video.came, video.begun, loop.time()))
+                    self.result.read.append(Read(tenant, video.length, *times))
                     break
                 if len(self._queue):
                     self._add(tenant, video)
                     break
                 self._queue.charge(tenant, TURN_SECONDS)
-                turn = min(video.seconds, TURN_SECONDS)
+                turn, beside = min(video.seconds, TURN_SECONDS), 0.0
 
     async def _answer(self, tenant: str) -> None:
         """The lesser of two engines by lot takes it, as Ray Serve's router does. A place is held as

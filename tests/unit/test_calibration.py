@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from loadtests import calibrate_workers as workers
 from loadtests.calibrate import SCENARIO, Alone, alone, asked, compared, simulated
+from loadtests.calibrate_workers import SHAPE, AloneVideo, Videos, reads_of, videos_of
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Script, schedule
-from services.cli.calibration import CALIBRATION, At, Calibration, measured_calibration
+from services.cli.calibration import (
+    CALIBRATION,
+    At,
+    Calibration,
+    WorkersAt,
+    WorkersCalibration,
+    measured_calibration,
+    measured_workers_calibration,
+)
 from services.core.errors import ArcusError
 from services.simulation.cluster import Machines
 
@@ -67,4 +77,51 @@ def test_what_is_off_by_more_than_a_tenth_and_what_is_outside_is_told(tmp_path: 
 
 
 def test_what_the_plan_shows_was_run_at_three_loads():
-    assert [at.of_knee for at in measured_calibration(CALIBRATION).loads] == [0.5, 0.8, 1.1]
+    for calibration in (measured_calibration(CALIBRATION), measured_workers_calibration()):
+        assert [at.of_knee for at in calibration.loads] == [0.5, 0.8, 1.1]
+
+
+ALONE_VIDEO = AloneVideo(claim=0.1, turn=0.2, rate=40.0)
+
+
+def test_a_simulated_worker_takes_a_video_alone_as_long_as_a_real_one_and_tenants_by_their_weights():
+    (first, *_) = videos_of(SHAPE, 1.0, 10.0).orders
+    order = replace(first, number=0, at_seconds=1.0)
+    (read,) = workers.simulated(SHAPE, Videos([order], [160.0], 2.0), ALONE_VIDEO).read
+    assert (read.came, read.begun, read.done) == pytest.approx((1.0, 1.1, 5.3))
+    (long,) = workers.simulated(SHAPE, Videos([order], [800.0], 2.0), ALONE_VIDEO).read
+    assert long.done - long.begun == pytest.approx(20.2), "its turns are one where nobody waits"
+    law = videos_of(SHAPE, 5.0, 120.0)
+    assert sum(law.lengths) / len(law.lengths) == pytest.approx(160.0, rel=0.02)
+    much = replace(law, lengths=[100.0] * len(law.orders))  # three times what the places read
+    done = [read for read in workers.simulated(SHAPE, much, ALONE_VIDEO).read if read.done <= 120.0]
+    of = {name: sum(read.video_seconds for read in done if read.tenant == name) for name in SHAPE.weights}
+    assert sum(of.values()) == pytest.approx(4 * 100.0 / 2.7 * 120, rel=0.03)
+    assert of["first"] / of["third"] == pytest.approx(3.0, rel=0.1)
+    at = workers.compared(5.0, SHAPE, much, done, workers.simulated(SHAPE, much, ALONE_VIDEO))
+    assert at.video_seconds_per_second[0] == at.video_seconds_per_second[1] and at.fairness[0] > 0.99
+
+
+def test_a_video_that_was_not_read_or_an_arrival_that_was_late_is_no_calibration():
+    videos = videos_of(SHAPE, 1.0, 10.0)
+    made = [Outcome(order, 0.0, "completed", first_event_seconds=0.1, last_seconds=4.1) for order in videos.orders]
+    reads = reads_of(Run(made, 70.0, 0.1), videos)
+    assert [read.video_seconds for read in reads] == videos.lengths
+    assert reads[0].done - reads[0].begun == pytest.approx(4.0)
+    late, failed = (replace(made[0], delay_seconds=1.0), replace(made[0], result="failed", problem="lost"))
+    for bad in ([late] * len(made), [failed, *made[1:]]):
+        with pytest.raises(ArcusError, match=r"late|lost"):
+            reads_of(Run(bad, 70.0, 0.1), videos)
+
+
+def test_workers_that_are_not_like_those_that_were_run_are_told(tmp_path: Path):
+    near = WorkersAt(0.5, 9, (80, 82), (0.1, 0.2), (3.0, 2.9), (9, 9), (0.9, 0.9))
+    off = WorkersAt(1.1, 9, (80, 82), (0.1, 0.2), (3.0, 4.0), (9, 9), (0.9, 0.9))
+    calibration = WorkersCalibration("2026-11-30", "2 cores", 2, 4, 160.0, 160.0, (near, off))
+    assert calibration.beyond() == ["queue age p95 s at 1.1 of the knee +33%"]
+    path = tmp_path / "workers.json"
+    path.write_text(json.dumps(asdict(calibration)))
+    assert measured_workers_calibration(path) == calibration
+    like = Machines(4, 1.0, 1, 16, 8, 1.0, 1.0, 1, 1.0)
+    assert calibration.outside(like, 160.0, 0.7) == []
+    assert len(calibration.outside(replace(like, workers=3), 600.0, 0.1)) == 3

@@ -72,7 +72,9 @@ def test_the_command_answers_and_its_status_says_whether_it_holds():
         "breaks first, beyond",
         "one more GPU:",
         "calibrated 20",
-        "extrapolated: no worker",
+        "2 workers with 4 videos at once",
+        "queue age p95 s",
+        "extrapolated: 1 videos at once, not 4",
         "extrapolated: engines: 1 of 64 places",
         "NVIDIA VSS",
     ):
