@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
+from training.catalog import EXAMPLES, UNASKED
+from training.catalog_held import HELD
 from training.evidence_examples import UNCLEAR, collections, yes_or_no
+from training.example_files import read_examples
 from training.topics import topics
 
 
@@ -22,6 +26,21 @@ def test_no_question_of_the_evaluation_is_among_the_examples_of_evidence(part: s
     asked = set(_strings([question["ask"] for told in judged for question in told["questions"]]))
     assert len(asked) > 100
     assert sum(question in learned for question in asked) == 0
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_question_of_the_evaluation_is_among_those_about_files(part: str) -> None:
+    judged = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
+    asked = set(_strings([question["ask"] for told in judged for question in told["questions"]]))
+    held = set(_strings(list(_held())))
+    assert sum(question in held for question in asked) == 0
+    assert sum(question in _about_files() for question in asked) == 0
+
+
+def test_what_is_learned_of_files_is_judged_by_other_questions() -> None:
+    held = list(_held())
+    assert len(held) > 450 and len(set(map(_plain, held))) == len(held)
+    assert sum(_plain(text) in _about_files() for text in held) == 0
 
 
 def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
@@ -47,6 +66,27 @@ def test_no_question_of_the_examples_is_asked_twice() -> None:
     texts = [text for told in every for asked in told["ask"].values() for each in asked.values() for text in each]
     texts += [text for asked in yes_or_no().values() for each in asked.values() for text in _texts(each)]
     assert len(texts) == len(set(map(_plain, texts)))
+
+
+def _held() -> Iterator[str]:
+    for writers in yaml.safe_load(HELD.read_text(encoding="utf-8")).values():
+        for calls in writers.values():
+            for texts in calls.values():
+                yield from texts
+
+
+@cache
+def _about_files() -> set[str]:
+    """Each phrasing with each name of a file."""
+    return {
+        _plain(text.replace("{r}", str(rows)).replace("{q}", str(row)))
+        for every in read_examples(EXAMPLES).values()
+        for name, texts in every.items()
+        if name not in UNASKED
+        for text in texts
+        for rows in every["rows"]
+        for row in every["row"]
+    }
 
 
 def _texts(by_language: dict[str, dict[str, list[str]]]) -> list[str]:

@@ -11,7 +11,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,6 +26,7 @@ LAYERS = 8  # of 12 that are run
 DIMENSIONS = 384
 MAX_TOKENS = 254  # of a text that are read, besides the marks of its begin and end
 MAX_REMEMBERED = 48 << 20  # bytes of states that are kept, some 2,500 passages
+MAX_QUESTIONS = 256  # whose states are kept, some 15 KB each
 BATCH_TOKENS = 1_024  # that are read together at most, but for a text by itself
 _FILE, _MAGIC = "e5-small-q4.bin", b"E5S1"
 _BLOCK = 32  # weights that share a scale
@@ -152,6 +153,12 @@ def passage_states(texts: Sequence[str]) -> list[States]:
 
 
 def question_states(text: str) -> States:
+    """Remembered for the tenant that asks: what a question asks for and what answers it are both told by them."""
+    return _question_states(multilingual.asking(), text)
+
+
+@lru_cache(MAX_QUESTIONS)
+def _question_states(_tenant_id: str, text: str) -> States:
     return reader().states([text], queries=True)[0]
 
 

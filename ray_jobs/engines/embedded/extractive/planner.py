@@ -8,12 +8,13 @@ from dataclasses import replace
 from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.conversation import standalone
-from ray_jobs.engines.embedded.extractive.question import is_wordless
+from ray_jobs.engines.embedded.extractive.question import Question, is_wordless
 from ray_jobs.engines.embedded.extractive.sides import sides
+from ray_jobs.engines.embedded.extractive.slots.calls import read_call
 from ray_jobs.engines.embedded.extractive.slots.planner import queries as plan_queries
 
 MAX_PARTS = 6
-_OF_FILES = ("catalog", "number", "which_file", "list")  # forms of questions that the table of files may answer
+_OF_FILES = ("number", "which_file", "list")  # forms of questions that the table of files may answer
 _SENTENCE = re.compile(r"[^?？!！。\n]*[?？!！。\n]?")
 
 
@@ -26,7 +27,10 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
         question=question.text, form=question.form, language=question.language, broad=question.form == "whole"
     )
     # What a video is called is no answer to what somebody in it is called: of files alone, only what asks of files is read.
-    tables = list(request.tables) if question.form in _OF_FILES or _has_records(request) else []
+    asks_of_files = not _has_records(request) and _asks_of_files(question, request)
+    if asks_of_files and not _is_shown(request):  # where only the columns are known, "catalog" asks for what they hold
+        made.form, made.broad = "catalog", False
+    tables = list(request.tables) if asks_of_files or _has_records(request) or question.form in _OF_FILES else []
     queries, answered = plan_queries(question.text, question.language, tables)
     if answered:
         made.queries.extend(queries)
@@ -52,6 +56,16 @@ def plan(request: pb.PlanRequest) -> pb.PlanResponse:
 
 def _has_records(request: pb.PlanRequest) -> bool:
     return any(table.name != "files" for table in request.tables)
+
+
+def _asks_of_files(question: Question, request: pb.PlanRequest) -> bool:
+    if not request.tables or is_wordless(question.text):
+        return False
+    return question.form == "catalog" or read_call(question.text).tool != "none"
+
+
+def _is_shown(request: pb.PlanRequest) -> bool:
+    return any(column.examples for table in request.tables for column in table.columns)
 
 
 def _sentences(text: str) -> list[str]:

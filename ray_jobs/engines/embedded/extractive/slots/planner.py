@@ -15,10 +15,12 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive.slots.ask import Ask, Intent, write_query
 from ray_jobs.engines.embedded.extractive.slots.asked import Asked
+from ray_jobs.engines.embedded.extractive.slots.calls import read_call
+from ray_jobs.engines.embedded.extractive.slots.catalog import ask_of
 from ray_jobs.engines.embedded.extractive.slots.columns import SlotColumn, columns_of
 from ray_jobs.engines.embedded.extractive.slots.conditions import Conditions
 from ray_jobs.engines.embedded.extractive.slots.descriptions import Descriptions
-from ray_jobs.engines.embedded.extractive.slots.lexicon import lexicon
+from ray_jobs.engines.embedded.extractive.slots.lexicon import Lexicon, lexicon
 from ray_jobs.engines.embedded.extractive.slots.marks import Mark, read_marks
 from ray_jobs.engines.embedded.extractive.slots.vectors import intents
 
@@ -67,8 +69,18 @@ def queries(
                 query = write_query(ask, words)
                 found += [query] if query not in found else []
                 break
+    if not found and own == ["files"]:
+        found = _of_files(question, words, tables, today)
     # Two tables that could both answer would say different things.
     return (found, True) if len(found) == 1 else ([], False)
+
+
+def _of_files(question: str, words: Lexicon, tables: Sequence[pb.EntityTable], today: date) -> list[pb.Query]:
+    """By what was learned from examples, where not every word has its place; none where that tells of no call, or the question
+    holds more than the call."""
+    columns = columns_of(tables, "files")
+    ask = ask_of(read_call(question), read_marks(question, words, columns, today), columns, words)
+    return [write_query(ask, words)] if ask is not None else []
 
 
 class _Reader(Asked):
