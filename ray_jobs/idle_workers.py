@@ -42,9 +42,10 @@ class IdleWorkers:
         for woken in self._waiting:
             woken.set()
 
-    def wake_one(self, kinds: Collection[str] = KINDS) -> None:
-        """The one that waits longest of those that take the fewest kinds; who finds a job wakes the next."""
-        fitting = [woken for woken, taken in self._waiting.items() if taken.intersection(kinds)]
+    def wake_one(self, kind: str) -> None:
+        """For a job of this kind: the one that waits longest of those that take the fewest kinds. Who finds a job wakes the
+        next, for one more of its kind; one that does not take it would break the chain."""
+        fitting = [woken for woken, taken in self._waiting.items() if kind in taken]
         if fitting:
             woken = min(fitting, key=lambda each: len(self._waiting[each]))
             del self._waiting[woken]
@@ -53,4 +54,4 @@ class IdleWorkers:
     def _hear(self, kinds: Collection[str]) -> None:
         self.heard += 1
         for kind in kinds or KINDS:
-            self.wake_one([kind])
+            self.wake_one(kind)

@@ -116,7 +116,7 @@ class IngestWorker:
             elif self._places.is_closed:
                 await self._jobs.release(job, self.owner)
             else:
-                self._idle.wake_one()  # where there was one there may be more
+                self._idle.wake_one(job.kind)  # where there was one there may be more
                 with self.progress.job(job.kind), logged(job):
                     await self._run_job(job)
 

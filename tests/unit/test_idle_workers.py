@@ -42,9 +42,10 @@ async def test_one_job_wakes_one_worker_which_wakes_the_next_where_it_finds_one(
     await asyncio.sleep(0)
     waiting.notices.tell(["describe"])
     assert await waiting.woken() == [0]
-    waiting.idle.wake_one()
-    waiting.idle.wake_one()
-    assert len(await waiting.woken()) == 3
+    waiting.idle.wake_one("describe")
+    assert await waiting.woken() == [0, 1]
+    waiting.idle.wake_one("describe")
+    assert await waiting.woken() == [0, 1, 2]
     await waiting.end()
 
 
