@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 
-from ray_jobs.engines.embedded.extractive.forms import taken
+from ray_jobs.engines.embedded.extractive.forms import is_open, taken
 from ray_jobs.engines.embedded.extractive.planner import MAX_PARTS, plan
 from ray_jobs.engines.embedded.extractive.sides import sides
 
@@ -92,6 +93,15 @@ def test_a_form_that_is_hardly_likely_is_none_of_a_kind(likely: dict[str, float]
 )
 def test_further_opinions_say_whether_whole_videos_are_asked_for(likely: dict[str, float], entire: float, form: str):
     assert taken({"which_file": 0.0, **likely}, entire) == form
+
+
+def test_where_whole_videos_make_no_difference_no_further_opinion_is_asked() -> None:
+    shares = np.random.default_rng(5).dirichlet([0.3] * 4, 500)
+    told = [dict(zip(("whole", "which_file", "who", "catalog"), map(float, share), strict=True)) for share in shares]
+    settled = [likely for likely in told if not is_open(likely)]
+    assert 100 < len(settled) < 400
+    assert all(taken(likely, 0.0) == taken(likely, 1.0) for likely in settled)
+    assert any(taken(likely, 0.0) != taken(likely, 1.0) for likely in told)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,10 @@ def read(text: str) -> Question:
         return Question(text)
     vector = multilingual.query_vector(asked) - _weights()["mean"]
     likely = _told(vector, "forms")
-    form = taken(likely, agreed(_told(vector, "entire")["True"], asks_for_whole(asked)))
+    entire = _told(vector, "entire")["True"]
+    if is_open(likely):  # its tokens are read for that
+        entire = agreed(entire, asks_for_whole(asked))
+    form = taken(likely, entire)
     languages, leaning = _told(vector, "languages"), _told(vector, "leaning")
     language = language_by_script(asked) or max(languages, key=languages.__getitem__)
     return Question(text, form, language, likely[form], leaning["True"] > leaning["False"])
@@ -66,13 +69,27 @@ def agreed(one: float, other: float) -> float:
 def taken(likely: Mapping[str, float], entire: float) -> Form:
     """The form that a question is answered by, of the probability of each, and of that it asks for whole videos at all."""
     best = max(likely, key=likely.__getitem__)
-    if entire > SURE_ENTIRE and likely[best] < SURE_FORM and best not in _OF_FILES:
+    if entire > SURE_ENTIRE and _is_unsure(likely, best):
         return "whole"
-    if likely["whole"] >= max(WHOLE, likely["which_file"], NEARLY * likely[best]):
+    if _is_nearly_whole(likely, best):
         if entire > MAY_BE_ENTIRE:
             return "whole"
         best = max((form for form in likely if form != "whole"), key=likely.__getitem__)
     return cast(Form, best) if likely[best] >= LEAST else "what"
+
+
+def is_open(likely: Mapping[str, float]) -> bool:
+    """Whether the form depends on whether whole videos are asked for."""
+    best = max(likely, key=likely.__getitem__)
+    return _is_unsure(likely, best) or _is_nearly_whole(likely, best)
+
+
+def _is_unsure(likely: Mapping[str, float], best: str) -> bool:
+    return likely[best] < SURE_FORM and best not in _OF_FILES
+
+
+def _is_nearly_whole(likely: Mapping[str, float], best: str) -> bool:
+    return likely["whole"] >= max(WHOLE, likely["which_file"], NEARLY * likely[best])
 
 
 def wanted_measure(text: str, least: float = SURE_MEASURE) -> str:
