@@ -90,9 +90,9 @@ def test_what_was_joined_is_kept_and_read_again_as_it_was_told(account: Account)
     assert [json.loads(line) for line in lines] == told[4:]
 
 
-async def test_a_caller_of_the_version_before_gets_each_chunk_by_itself(front: Front) -> None:
-    async with grpc.aio.insecure_channel(front.backend.settings.engine_address) as channel:
+def test_a_caller_of_the_version_before_gets_each_chunk_by_itself(front: Front) -> None:
+    with grpc.insecure_channel(front.backend.settings.engine_address) as channel:
         stub = pb_grpc.GenerateServiceStub(channel)
-        chunks = [chunk async for chunk in stub.Generate(pb.GenerateRequest(model="nimbus-001"))]
+        chunks = list(stub.Generate(pb.GenerateRequest(model="nimbus-001"), timeout=20))
     assert not any(chunk.joined for chunk in chunks)
     assert [chunk.text for chunk in chunks if chunk.text] == WORDS
