@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
+import psutil
 import pytest
 
 from services.core.errors import ArcusError
@@ -68,7 +69,7 @@ async def test_placements_that_are_at_hand_are_those_of_the_newest_commit(store)
         assert [placement.collection_id for placement in at_hand] == wanted[: wanted.index(id) + 1]
 
 
-async def test_nothing_is_at_hand_of_a_database_that_is_locked_or_away(tmp_path):
+def test_nothing_is_at_hand_of_a_database_that_is_locked_or_away(tmp_path):
     path = tmp_path / "arcus.db"
     glances = Glances(f"sqlite+aiosqlite:///{path}")
     assert glances.rows("SELECT 1", ()) is None and not path.exists()
@@ -80,6 +81,9 @@ async def test_nothing_is_at_hand_of_a_database_that_is_locked_or_away(tmp_path)
         assert glances.rows("SELECT n FROM t", ()) is None
         writer.execute("ROLLBACK")
         assert glances.rows("SELECT n FROM t", ()) == [(7,)]
+    assert str(path) in [file.path for file in psutil.Process().open_files()]
+    glances.close()
+    assert str(path) not in [file.path for file in psutil.Process().open_files()]
 
 
 async def test_a_row_carries_its_vector_and_place(store):

@@ -324,12 +324,12 @@ class Database:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
 
     async def close(self) -> None:
-        await self._engine.dispose()
-        await self._own_engine.dispose()
+        await asyncio.gather(self._engine.dispose(), self._own_engine.dispose())
         self._readers.shutdown()
         self._writers.shutdown()
         if self._direct is not None:
             self._direct.dispose()
+        self.glances.close()
 
 
 def _read(engine: Engine, work: Callable[[Connection], Result]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +27,10 @@ class Glances:
             return self._connection.execute(query, parameters).fetchall()
         except sqlite3.Error:  # a read that waits for whoever locks it also tells what is wrong
             return None
+
+    def close(self) -> None:
+        """In the thread that read; a later read opens anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # of another thread: it ends with the last reference, here
+                connection.close()
