@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+from pydantic import TypeAdapter, ValidationError
 
 from loadtests.load.accounts import usage_of_written
 from loadtests.load.generator import Run, generate
@@ -120,14 +120,31 @@ def _words(scenarios: Sequence[Scenario], given: argparse.Namespace) -> Iterator
 
     if given.url and given.keys is None:
         raise invalid("--url goes with --keys, a JSON file of {tenant: key}.")
+    for scenario in scenarios:
+        schedule(scenario)  # what is wrong with one is told before anything starts
     print(HEAD, flush=True)
     if given.url:
-        system = Doors(given.url, given.grpc, json.loads(given.keys.read_text()), given.metrics)
+        for url in (*given.url, *given.metrics):
+            if not url.startswith(("http://", "https://")):
+                raise invalid(
+                    f"{url!r} is no address; give --url as https://HOST/v1, --metrics as http://HOST:PORT/metrics."
+                )
+        system = Doors(given.url, given.grpc, _keys(given.keys), given.metrics)
         yield from (judged(scenario, system) for scenario in scenarios)
         return
     for each in together(scenarios):
         with own_system(each) as system:
             yield from (judged(scenario, system) for scenario in each)
+
+
+def _keys(path: Path) -> dict[str, str]:
+    """By tenant. Raises INVALID_ARGUMENT."""
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise invalid(f"{path}: {error.strerror}.") from error
+    except ValidationError as error:
+        raise invalid(f"{path}: it must be JSON of {{tenant: key}}: {error.errors()[0]['msg']}.") from error
 
 
 if __name__ == "__main__":

@@ -52,10 +52,10 @@ class Heard:
     def check(self, words: list[str]) -> None:
         if self._error in REFUSED_IN_STREAM and not self._texts:  # what has begun has been taken in
             raise RefusedError(self._error)
+        if not self._last and not self._error:  # a stream that was cut is an error of the client's library
+            raise WrongAnswerError(f"the answer ended without a last event, after {self.count} events")
         if self._last != "response.completed":
-            raise RuntimeError(
-                f"the answer ended with {self._last or self._error or 'no last event'} after {self.count} events"
-            )
+            raise RuntimeError(f"the answer ended with {self._last or self._error} after {self.count} events")
         told = [word for word in "".join(self._texts).split() if not word.startswith("[")]
         self._outcome.tokens = len(told)
         if told != words:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from services.core.engines.config import ScriptedOptions
 from services.core.errors import ArcusError, invalid
@@ -27,6 +29,7 @@ Part = Literal["front", "engines", "index", "ingest", "postgres"]
 OF_WHOLE: set[Part] = {"front", "engines", "index", "ingest"}
 OF_FRONTS: set[Part] = {"front", "postgres"}
 MAX_ORDERS = 1_000_000
+Share = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class _Closed(BaseModel):
@@ -71,8 +74,8 @@ class Objective(_Closed):
     journey: JourneyName | None = None  # none: of all
     tenant: str | None = None  # none: of all
     percentile: float | None = Field(None, gt=0, lt=100)
-    at_most: float | None = None
-    at_least: float | None = None
+    at_most: float | None = Field(None, allow_inf_nan=False)  # nothing is more than NaN, or less: it would always hold
+    at_least: float | None = Field(None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _has_one_bound(self) -> Objective:
@@ -130,9 +133,9 @@ class Scenario(_Closed):
     system: OwnSystem = Field(default_factory=lambda: OwnSystem.model_validate({}))
     arrivals: Arrivals = Field(default_factory=lambda: Arrivals.model_validate({}))
     duration_seconds: float = Field(gt=0, le=86_400)
-    warmup_seconds: float = Field(0, ge=0)
-    journeys: dict[JourneyName, Annotated[float, Field(gt=0)]] = Field(min_length=1)  # shares
-    tenants: dict[str, Annotated[float, Field(gt=0)]] = Field({"first": 1.0}, min_length=1)  # shares
+    warmup_seconds: float = Field(0, ge=0, le=86_400)
+    journeys: dict[JourneyName, Share] = Field(min_length=1)
+    tenants: dict[str, Share] = Field({"first": 1.0}, min_length=1)
     script: Script = Field(default_factory=lambda: Script.model_validate({}))
     timeout_seconds: float = Field(60, gt=0)
     faults: tuple[Fault, ...] = ()
@@ -145,10 +148,19 @@ class Scenario(_Closed):
         return min(max(int(part * len(self.arrivals.steps)), 0), len(self.arrivals.steps) - 1)
 
     @model_validator(mode="after")
-    def _judges_its_own_tenants(self) -> Scenario:
+    def _judges_what_it_asks(self) -> Scenario:
         for objective in self.objectives:
             if objective.tenant is not None and objective.tenant not in self.tenants:
-                raise ValueError(f"an objective is of the tenant {objective.tenant!r}, who is not there")
+                there = ", ".join(self.tenants)
+                raise ValueError(
+                    f"an objective is of the tenant {objective.tenant!r}, who is not there; there are {there}"
+                )
+            if objective.journey is not None and objective.journey not in self.journeys:
+                there = ", ".join(self.journeys)
+                raise ValueError(f"an objective is of {objective.journey}, which nobody makes; journeys are {there}")
+        end = self.warmup_seconds + self.duration_seconds
+        if late := [fault.at_seconds for fault in self.faults if fault.at_seconds >= end]:
+            raise ValueError(f"a fault at {late[0]:g} s would come after the end, at {end:g} s")
         return self
 
     @model_validator(mode="after")
@@ -225,8 +237,12 @@ class Order:
 def load_scenario(path: Path, *, long: bool = False) -> Scenario:
     """`long`: with what the file says under `long` in place of its short form. Raises INVALID_ARGUMENT that names the field."""
     try:
-        given = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        given = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise invalid(f"{path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise invalid(f"{path}: it is no text.") from error
+    except yaml.YAMLError as error:
         raise invalid(f"{path}: {error}") from error
     if not isinstance(given, dict):
         raise invalid(f"{path}: a scenario is a mapping of names to values.")
@@ -234,17 +250,47 @@ def load_scenario(path: Path, *, long: bool = False) -> Scenario:
     if long and not isinstance(longer, dict):
         raise invalid(f"{path}: it has no long form.")
     try:
-        return Scenario(**{**given, **(longer if long else {}), "folder": path.parent})
+        return Scenario.model_validate({**given, **(longer if long else {}), "folder": path.parent})
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        raise invalid(f"{path}: {place or 'the scenario'}: {problem['msg']}") from error
+        raise invalid(f"{path}: {_told(error.errors()[0])}") from error
+
+
+def _told(problem: ErrorDetails) -> str:
+    """Where a mistake is, what it is, what stands there, and of a name that there is not, which there are."""
+    place = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "the scenario"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{place}: there is no such field here; there are {', '.join(_fields(problem['loc'][:-1]))}"
+        case "missing":
+            return f"{place}: it is missing"
+        case "value_error":
+            return f"{place}: {problem['ctx']['error']}"
+        case _:
+            return f"{place}: {problem['msg']}, not {str(problem['input'])[:60]!r}"
+
+
+def _fields(place: Sequence[int | str]) -> list[str]:
+    """Of the part of a scenario that stands there."""
+    part: type[BaseModel] = Scenario
+    for step in place:
+        if step in part.model_fields:  # else a number in a list, or a name that the scenario gives
+            part = _part_of(part.model_fields[str(step)].annotation)
+    return [name for name in part.model_fields if name != "folder"]
+
+
+def _part_of(annotation: Any) -> type[BaseModel]:
+    """The model within a field's type: `X`, `X | None` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(_part_of(inner) for inner in get_args(annotation) if inner not in (..., type(None), str))
 
 
 def schedule(scenario: Scenario) -> list[Order]:
     """Warm-up first, at the same rate; times rise. Raises INVALID_ARGUMENT where it would be too much, or a bad trace."""
     lot = random.Random(scenario.seed)
     end = scenario.warmup_seconds + scenario.duration_seconds
+    if scenario.arrivals.law not in ("replay", "steps") and scenario.arrivals.per_second * end > MAX_ORDERS:
+        raise _too_many(scenario)
     journeys, tenants = list(scenario.journeys), list(scenario.tenants)
     journey_shares, tenant_shares = list(scenario.journeys.values()), list(scenario.tenants.values())
     orders: list[Order] = []
@@ -252,11 +298,17 @@ def schedule(scenario: Scenario) -> list[Order]:
         if at >= end:
             break
         if len(orders) == MAX_ORDERS:
-            raise invalid(f"{scenario.name}: more than {MAX_ORDERS} journeys; lower arrivals.per_second.")
+            raise _too_many(scenario)
         (tenant,) = lot.choices(tenants, tenant_shares)
         (journey,) = lot.choices(journeys, journey_shares)
         orders.append(Order(len(orders), at, tenant, journey, at >= scenario.warmup_seconds))
     return orders
+
+
+def _too_many(scenario: Scenario) -> ArcusError:
+    return invalid(
+        f"{scenario.name}: more than {MAX_ORDERS:,} journeys; lower the rate of its arrivals, or its seconds."
+    )
 
 
 def _times(scenario: Scenario, lot: random.Random) -> Iterator[float]:
@@ -278,9 +330,9 @@ def _times(scenario: Scenario, lot: random.Random) -> Iterator[float]:
 
 
 def _trace(path: Path) -> Iterator[float]:
-    before = 0.0
+    before, number = 0.0, 0
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for number, row in enumerate(csv.reader(file), 1):
                 try:
                     at = float(row[0])
@@ -288,9 +340,17 @@ def _trace(path: Path) -> Iterator[float]:
                     if number == 1:  # its head
                         continue
                     raise invalid(f"{path}, line {number}: the first column must be seconds.") from None
+                if not math.isfinite(at):
+                    raise invalid(f"{path}, line {number}: {at} is no time.")
+                if at < 0:
+                    raise invalid(f"{path}, line {number}: {at} is before the start; times are seconds from it.")
                 if at < before:
                     raise invalid(f"{path}, line {number}: {at} comes after {before}; sort the trace.")
                 before = at
                 yield at
+        if not number:
+            raise invalid(f"{path}: the trace is empty.")
     except OSError as error:
-        raise ArcusError(invalid("").reason, f"{path}: {error.strerror}") from error
+        raise invalid(f"{path}: {error.strerror}; arrivals.trace is named from the scenario's folder.") from error
+    except UnicodeDecodeError as error:
+        raise invalid(f"{path}: it is no text; a trace is a CSV file.") from error

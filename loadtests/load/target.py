@@ -43,7 +43,9 @@ class Target:
 
 
 async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str, clip: Clip) -> Tenant:
-    """A collection of the tenant's own that holds the clip. Raises INTERNAL where it can't be made ready."""
+    """A collection of the tenant's own that holds the clip. Raises INTERNAL where it can't be made ready, TimeoutError where
+    that takes too long.
+    """
     headers = {"Authorization": f"Bearer {key}"}
     body = {"name": f"load {name}", "collection_type": "media-descriptions"}
     collections = await _json(session.get(f"{http}/collections", params={"limit": "100"}, headers=headers))

@@ -21,7 +21,9 @@ MOST_CPU_SHARE = 0.80
 
 @dataclass(frozen=True)
 class Verdict:
-    """INVALID outranks FAIL: what a bad measurement shows is neither good nor bad. What is wrong fails at any speed."""
+    """INVALID outranks a missed objective: what a bad measurement shows is neither good nor bad. A wrong answer fails at any
+    speed, and however bad the measurement was.
+    """
 
     word: Literal["PASS", "FAIL", "INVALID"]
     reasons: list[str]
@@ -30,7 +32,7 @@ class Verdict:
 
 def judge(scenario: Scenario, run: Run) -> Verdict:
     counted = [outcome for outcome in run.outcomes if outcome.order.counts]
-    invalid, failed = [], []
+    invalid, failed, lost = [], [], []
     delay = statistics.median(outcome.delay_seconds for outcome in run.outcomes) if run.outcomes else 0.0
     if not counted:
         invalid.append("no journey was counted")
@@ -39,13 +41,15 @@ def judge(scenario: Scenario, run: Run) -> Verdict:
         invalid.append(f"{len(scenario.faults)} faults were to be made, and killed {list(run.killed)} processes")
     wrong = [outcome for outcome in run.outcomes if outcome.result == "wrong"]  # of the warm-up too
     if wrong:
-        failed.append(f"{len(wrong)} wrong answers, first: {_of(wrong[0].order)}: {wrong[0].problem}")
+        lost.append(f"{len(wrong)} wrong answers, first: {_of(wrong[0].order)}: {wrong[0].problem}")
     for objective in scenario.objectives:
         problem, is_valid = _against(objective, counted, scenario, run)
         if problem:
             (failed if is_valid else invalid).append(problem)
-    word: Literal["PASS", "FAIL", "INVALID"] = "INVALID" if invalid else "FAIL" if failed else "PASS"
-    return Verdict(word, invalid + failed, measures(scenario, run))
+    word: Literal["PASS", "FAIL", "INVALID"] = (
+        "FAIL" if lost else "INVALID" if invalid else "FAIL" if failed else "PASS"
+    )
+    return Verdict(word, lost + invalid + failed, measures(scenario, run))
 
 
 def of_generator(delay_seconds: float, cpu_share: float) -> list[str]:

@@ -14,16 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests.load.__main__ import main
 from loadtests.load.generator import Clock, RefusedError, Run, WrongAnswerError, generate
 from loadtests.load.heard import Heard
 from loadtests.load.outcomes import Outcome, Result
 from loadtests.load.scenario import Objective, Order, Scenario, load_scenario, schedule
 from loadtests.load.systems import kill
 from loadtests.load.verdict import judge, least_samples, percentile
-from services.core.errors import ArcusError
+from services.core.errors import ArcusError, Reason
 from tests.waiting import until
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "loadtests/scenarios").glob("*.yaml"))
+WHOLE = "name: x\nduration_seconds: 1\njourneys: {answer: 1}"
 
 
 def scenario(**values: object) -> Scenario:
@@ -93,26 +95,115 @@ def test_a_trace_is_replayed_at_its_rate(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("nane: x", "name: Field required"),
-        ("name: x\nduration_seconds: 1\njourneys: {ask: 1}", "journeys"),
-        ("name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {rate: 2}", "arrivals.rate: Extra inputs"),
-        ("name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {law: steps}", "law: steps takes steps"),
+        ("duration_seconds: 1\njourneys: {answer: 1}", "name: it is missing"),
+        (f"{WHOLE}\nspeed: 2", "speed: there is no such field here; there are name, seed, system, arrivals, duration"),
+        (f"{WHOLE}\njourneys: {{ask: 1}}", "journeys.ask: Input should be 'answer', "),
+        (f"{WHOLE}\njourneys: {{}}", "journeys: Dictionary should have at least 1 item"),
         (
-            "name: x\nduration_seconds: 1\njourneys: {answer: 1}\narrivals: {law: replay}",
-            "arrivals: Value error, law: replay",
+            f"{WHOLE}\ntenants: {{first: .inf}}",
+            "tenants.first: Input should be less than or equal to 1000000, not 'inf'",
+        ),
+        (f"{WHOLE}\nwarmup_seconds: .inf", "warmup_seconds: Input should be less"),
+        (
+            f"{WHOLE}\narrivals: {{rate: 2}}",
+            "arrivals.rate: there is no such field here; there are law, per_second, burst",
+        ),
+        (f"{WHOLE}\narrivals: {{per_second: -2}}", "arrivals.per_second: Input should be greater than 0, not '-2'"),
+        (f"{WHOLE}\narrivals: {{law: steps}}", "arrivals: law: steps takes steps"),
+        (f"{WHOLE}\narrivals: {{law: replay}}", "arrivals: law: replay takes a trace"),
+        (f"{WHOLE}\nobjectives: [{{measure: speed, at_most: 1}}]", "no measure 'speed'"),
+        (
+            f"{WHOLE}\nobjectives: [{{measure: failed, most: 1}}]",
+            "objectives.0.most: there is no such field here; there are m",
         ),
         (
-            "name: x\nduration_seconds: 1\njourneys: {answer: 1}\nobjectives: [{measure: speed, at_most: 1}]",
-            "no measure 'speed'",
+            f"{WHOLE}\nobjectives: [{{measure: failed, at_most: .nan}}]",
+            "objectives.0.at_most: Input should be a finite",
         ),
+        (f"{WHOLE}\nobjectives: [{{measure: failed, journey: list, at_most: 0}}]", "nobody makes; journeys are answer"),
+        (
+            f"{WHOLE}\nobjectives: [{{measure: failed, tenant: me, at_most: 0}}]",
+            "'me', who is not there; there are first",
+        ),
+        (f"{WHOLE}\nfaults: [{{at_seconds: 9, kill: front}}]", "a fault at 9 s would come after the end, at 1 s"),
+        (
+            f"{WHOLE}\nsystem: {{fronts: 2, limits: {{first: {{rate: 1}}}}}}",
+            "system.limits.first.rate: there is no such field here",
+        ),
+        ("1: 2", "is missing"),
         ("[1]", "a scenario is a mapping"),
+        (b"\xff\xfe\x00", "it is no text"),
     ],
 )
-def test_a_scenario_with_a_mistake_is_refused_with_its_place(tmp_path: Path, text: str, told: str):
-    (tmp_path / "s.yaml").write_text(text)
+def test_a_scenario_with_a_mistake_is_refused_with_its_place(tmp_path: Path, text: str | bytes, told: str):
+    (tmp_path / "s.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(ArcusError) as refused:
         load_scenario(tmp_path / "s.yaml")
     assert told in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"0\nnan\n", "line 2: nan is no time"),
+        (b"-1\n", "line 1: -1.0 is before the start"),
+        (b"at\n1\nsoon\n", "line 3: the first column must be seconds"),
+        (b"", "the trace is empty"),
+        (b"\xff\xfe\x00", "it is no text"),
+        (None, "arrivals.trace is named from the scenario's folder"),
+    ],
+)
+def test_a_trace_with_a_mistake_is_refused_with_its_line(tmp_path: Path, text: bytes | None, told: str):
+    if text is not None:
+        (tmp_path / "trace.csv").write_bytes(text)
+    with pytest.raises(ArcusError) as refused:
+        schedule(scenario(arrivals={"law": "replay", "trace": "trace.csv"}, folder=tmp_path))
+    assert told in refused.value.message and refused.value.reason == Reason.INVALID_ARGUMENT
+
+
+def test_too_many_journeys_are_refused_before_one_is_drawn():
+    with pytest.raises(ArcusError, match="more than 1,000,000 journeys; lower the rate"):
+        schedule(scenario(arrivals={"per_second": 100_000}, duration_seconds=86_400))
+
+
+def load_tests(monkeypatch: pytest.MonkeyPatch, *given: object) -> int:
+    """Exit status of `python -m loadtests.load`."""
+    monkeypatch.setattr(sys, "argv", ["load", *map(str, given)])
+    return main()
+
+
+def test_what_is_wrong_with_one_scenario_is_told_before_a_system_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "s.yaml").write_text(f"{WHOLE}\narrivals: {{law: replay, trace: nowhere.csv}}")
+    assert load_tests(monkeypatch, SCENARIOS[0], tmp_path / "s.yaml", "--out", tmp_path / "out") == 2
+    told = capsys.readouterr()
+    assert not told.out and "nowhere.csv: No such file" in told.err
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "told"),
+    [
+        ("localhost:8080/v1", '{"first": "k"}', "'localhost:8080/v1' is no address; give --url as https://HOST/v1"),
+        ("http://127.0.0.1:1/v1", '["first"]', "keys.json: it must be JSON of {tenant: key}"),
+        ("http://127.0.0.1:1/v1", "first: k", "keys.json: it must be JSON of {tenant: key}"),
+        ("http://127.0.0.1:1/v1", None, "keys.json: No such file"),
+        ("http://127.0.0.1:1/v1", '{"second": "k"}', "no key for first"),
+    ],
+)
+def test_an_address_or_keys_that_are_none_say_what_to_give(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str,
+    keys: str | None,
+    told: str,
+):
+    (tmp_path / "s.yaml").write_text(WHOLE)
+    if keys is not None:
+        (tmp_path / "keys.json").write_text(keys)
+    assert load_tests(monkeypatch, tmp_path / "s.yaml", "--url", url, "--keys", tmp_path / "keys.json") == 2
+    assert told in capsys.readouterr().err
 
 
 async def test_a_late_generator_makes_a_run_invalid():
@@ -183,6 +274,8 @@ def test_a_wrong_answer_fails_at_any_speed_and_in_the_warm_up_too():
     warm = Outcome(Order(0, 0.0, "first", "answer", False), result="wrong", problem="event 4 comes where 3 is due")
     verdict = judge(scenario(), run_of(warm, *(done() for _ in range(9))))
     assert verdict.word == "FAIL" and "event 4 comes where 3 is due" in verdict.reasons[0]
+    late = judge(scenario(), run_of(warm, *(done(delay=1.0) for _ in range(9)), cpu=0.95))
+    assert late.word == "FAIL" and "event 4" in late.reasons[0] and "ms late" in late.reasons[1]
 
 
 @pytest.mark.parametrize(("seconds", "word"), [(0.4, "PASS"), (3.0, "FAIL")])
@@ -248,6 +341,7 @@ def test_an_answer_that_is_refused_in_its_stream_is_refused_until_it_has_begun()
         (({"delta": "w0"}, {"sequence_number": 0}), "event 0 comes where 1 is due"),
         (({"delta": "w0 "}, LAST), "1 words of 2"),
         (({"delta": "w0 w7"}, LAST), "1 of others"),
+        (({"delta": "w0 w0"},), "without a last event, after 1 events"),
         (({"delta": "w0 w0"}, LAST, {"delta": "w0"}), "comes after response.completed"),
     ],
 )
