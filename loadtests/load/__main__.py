@@ -36,13 +36,15 @@ EXIT = {"PASS": 0, "FAIL": 1, "INVALID": 2}
 
 
 async def run(scenario: Scenario, system: Doors) -> tuple[Verdict, Run]:
-    """Raises INVALID_ARGUMENT where a tenant has no key, or the schedule can't be made."""
+    """Raises INVALID_ARGUMENT where a tenant has no key, a journey no door, or the schedule can't be made."""
     if missing := set(scenario.tenants) - set(system.keys):
         raise invalid(f"{scenario.name}: no key for {', '.join(sorted(missing))}.")
     if scenario.faults and system.make is None:
         raise invalid(f"{scenario.name}: faults are made in a system of the run's own; leave out --url.")
     if LEAVES & set(scenario.journeys) and not system.engine:
         raise invalid(f"{scenario.name}: what an engine still writes is asked of fronts of the run's own.")
+    if not system.grpc and (asked := sorted(name for name in scenario.journeys if name.endswith("_grpc"))):
+        raise invalid(f"{scenario.name}: {', '.join(asked)} ask over gRPC; give --grpc HOST:PORT.")
     orders, clip = schedule(scenario), Clip(EXAMPLE.name, CLIP)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=scenario.timeout_seconds)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:

@@ -224,9 +224,10 @@ class Journeys:
 
     async def _upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """A file from its first byte until it is read, and gone again."""
-        id = await upload(self._session, self._target.http[0], tenant.headers, self._target.clip)
+        file = await upload(self._session, self._target.http[0], tenant.headers, self._target.clip)
         outcome.first_event_seconds, outcome.bytes = clock(), len(self._target.clip.data)
-        path = f"{self._target.http[0]}/files/{id}"
+        outcome.video_seconds = _video_seconds(file)
+        path = f"{self._target.http[0]}/files/{file['id']}"
         async with self._session.delete(path, headers=tenant.headers) as reply:
             await _check_status(reply)
         async with self._session.get(path, headers=tenant.headers) as reply:
@@ -245,6 +246,7 @@ class Journeys:
         file = await until_done(self._session, url, tenant.headers, READ_SECONDS)
         if (file["bytes"], file["filename"]) != (len(data), name):
             raise WrongAnswerError(f"of {len(data)} bytes {file['bytes']} are told, of {file['filename']}")
+        outcome.video_seconds = _video_seconds(file)
 
     async def _cut_upload(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Half of a file, and the connection ends; nothing of it may be told."""
@@ -315,6 +317,11 @@ def _refused(error: grpc.aio.AioRpcError) -> Exception:
 
 def _word(order: Order) -> str:
     return f"w{order.number}"
+
+
+def _video_seconds(file: dict[str, Any]) -> float:
+    """Of a file that was read."""
+    return float((file.get("media_info") or {}).get("duration_seconds") or 0.0)
 
 
 class _CutError(Exception):

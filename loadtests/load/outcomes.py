@@ -31,6 +31,7 @@ class Outcome:
     refused_seconds: float | None = None  # until it was told to come later
     tokens: int = 0
     bytes: int = 0  # uploaded
+    video_seconds: float = 0.0  # of what was uploaded and read
     breaks: int = 0  # of its stream, after which it went on
 
 

@@ -43,9 +43,7 @@ class Target:
 
 
 async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str, clip: Clip) -> Tenant:
-    """A collection of the tenant's own that holds the clip. Raises INTERNAL where it can't be made ready, TimeoutError where
-    that takes too long.
-    """
+    """A collection of the tenant's own that holds the clip. Raises INTERNAL where it can't be made ready."""
     headers = {"Authorization": f"Bearer {key}"}
     body = {"name": f"load {name}", "collection_type": "media-descriptions"}
     collections = await _json(session.get(f"{http}/collections", params={"limit": "100"}, headers=headers))
@@ -55,7 +53,7 @@ async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str
     if members["data"]:
         file_id = members["data"][0]["file_id"]
     else:
-        file_id = await upload(session, http, headers, clip)
+        file_id = (await upload(session, http, headers, clip))["id"]
         added = session.post(f"{http}/collections/{collection_id}/media", json={"file_id": file_id}, headers=headers)
         await _json(added)
     await until_done(session, f"{http}/collections/{collection_id}/media/{file_id}", headers)
@@ -63,12 +61,11 @@ async def prepare(session: aiohttp.ClientSession, http: str, name: str, key: str
     return Tenant(name, key, collection_id, frozenset(item["id"] for item in files["data"]))
 
 
-async def upload(session: aiohttp.ClientSession, http: str, headers: dict[str, str], clip: Clip) -> str:
-    """Its id, once the file is read."""
+async def upload(session: aiohttp.ClientSession, http: str, headers: dict[str, str], clip: Clip) -> dict:
+    """What is told of the file, once it is read."""
     form = video_form(clip.name, clip.data)
     file = await _json(session.post(f"{http}/files", data=form, headers=headers))
-    await until_done(session, f"{http}/files/{file['id']}", headers)
-    return file["id"]
+    return {**file, **await until_done(session, f"{http}/files/{file['id']}", headers)}
 
 
 def video_form(name: str, content: bytes | AsyncIterator[bytes]) -> aiohttp.FormData:
@@ -82,15 +79,20 @@ def video_form(name: str, content: bytes | AsyncIterator[bytes]) -> aiohttp.Form
 async def until_done(
     session: aiohttp.ClientSession, url: str, headers: dict[str, str], every_seconds: float = POLL_SECONDS
 ) -> dict:
-    """What it tells then. Raises INTERNAL where it has failed, TimeoutError where that takes too long."""
-    async with asyncio.timeout(PREPARE_SECONDS):
-        while True:
-            state = await _json(session.get(url, headers=headers))
-            if state["status"] == "completed":
-                return state
-            if state["status"] == "failed":
-                raise ArcusError(Reason.INTERNAL, f"{url} failed: {state}")
-            await asyncio.sleep(every_seconds)
+    """What it tells then. Raises INTERNAL where it has failed, or is not done within `PREPARE_SECONDS`."""
+    state: dict = {}
+    try:
+        async with asyncio.timeout(PREPARE_SECONDS):
+            while True:
+                state = await _json(session.get(url, headers=headers))
+                if state["status"] == "completed":
+                    return state
+                if state["status"] == "failed":
+                    raise ArcusError(Reason.INTERNAL, f"{url} failed: {state}")
+                await asyncio.sleep(every_seconds)
+    except TimeoutError as error:
+        told = f"after {PREPARE_SECONDS:g} s it is {state.get('status', 'not told of')}"
+        raise ArcusError(Reason.INTERNAL, f"{url}: {told}; do its workers run, and is nothing before it?") from error
 
 
 async def _json(request: aiohttp.client._RequestContextManager) -> dict:

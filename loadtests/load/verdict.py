@@ -96,6 +96,7 @@ def measures(scenario: Scenario, run: Run) -> dict[str, Any]:
         "good_per_second": round(sum(is_good(outcome, scenario) for outcome in counted) / seconds, 3),
         "tokens_per_second": round(sum(outcome.tokens for outcome in counted) / seconds, 1),
         "uploaded_bytes_per_second": round(sum(outcome.bytes for outcome in counted) / seconds),
+        "video_seconds_per_second": round(sum(outcome.video_seconds for outcome in counted) / seconds, 3),
         "streams_broken": sum(outcome.breaks for outcome in run.outcomes),
         "processes_killed": list(run.killed),
         "generator_delay_seconds": _spread([outcome.delay_seconds for outcome in run.outcomes]),

@@ -189,6 +189,7 @@ def test_what_is_wrong_with_one_scenario_is_told_before_a_system_starts(
         ("http://127.0.0.1:1/v1", "first: k", "keys.json: it must be JSON of {tenant: key}"),
         ("http://127.0.0.1:1/v1", None, "keys.json: No such file"),
         ("http://127.0.0.1:1/v1", '{"second": "k"}', "no key for first"),
+        ("http://127.0.0.1:1/v1", '{"first": "k"}', "answer_grpc ask over gRPC; give --grpc HOST:PORT"),
     ],
 )
 def test_an_address_or_keys_that_are_none_say_what_to_give(
@@ -199,7 +200,7 @@ def test_an_address_or_keys_that_are_none_say_what_to_give(
     keys: str | None,
     told: str,
 ):
-    (tmp_path / "s.yaml").write_text(WHOLE)
+    (tmp_path / "s.yaml").write_text(WHOLE.replace("answer:", "answer_grpc:"))
     if keys is not None:
         (tmp_path / "keys.json").write_text(keys)
     assert load_tests(monkeypatch, tmp_path / "s.yaml", "--url", url, "--keys", tmp_path / "keys.json") == 2

@@ -7,6 +7,7 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arcus.engine.v1.engine_pb2 import GenerateRequest
 
-from loadtests.load import stored
+from loadtests.load import stored, target
 from loadtests.load.__main__ import main
 from loadtests.load.accounts import usage_of_written
 from loadtests.load.backlog import Claims, claim, queue_up
@@ -309,7 +310,7 @@ async def test_requests_go_to_the_fronts_in_turn_and_a_user_who_leaves_waits_unt
 
 
 async def test_an_upload_that_is_kept_is_found_as_long_as_it_was_sent_or_is_wrong():
-    told = {"bytes": 4}
+    told: dict[str, Any] = {"bytes": 4, "media_info": {"duration_seconds": 86.5}}
 
     async def taken(request: web.Request) -> web.Response:
         part = await (await request.multipart()).next()
@@ -330,7 +331,22 @@ async def test_an_upload_that_is_kept_is_found_as_long_as_it_was_sent_or_is_wron
             with pytest.raises(WrongAnswerError) if wrong else nullcontext():
                 await journeys.start(Order(3, 0.0, "first", "store", True), outcome, lambda: 1.0)
             assert outcome.bytes == 4 and told["filename"] == "stored-3.mp4"
+            assert outcome.video_seconds == (0.0 if wrong else 86.5)
         await journeys.close()
+    read = [Outcome(Order(0, 0.0, "first", "store", True), result="completed", video_seconds=86.5)] * 2
+    assert judge(scenario(journeys={"store": 1}), Run(read, 10.0, 0.1)).measures["video_seconds_per_second"] == 17.3
+
+
+async def test_what_is_not_done_in_time_says_what_it_is(monkeypatch: pytest.MonkeyPatch):
+    async def file(request: web.Request) -> web.Response:
+        return web.json_response({"status": "processing"})
+
+    monkeypatch.setattr(target, "PREPARE_SECONDS", 0.2)
+    app = web.Application()
+    app.add_routes([web.get("/files/f", file)])
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        with pytest.raises(ArcusError, match=r"after 0\.2 s it is processing; do its workers run"):
+            await target.until_done(session, str(server.make_url("/files/f")), {}, 0.01)
 
 
 async def test_what_no_row_names_is_unsound_however_new_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
