@@ -169,6 +169,14 @@ class Migrate(Component):
     waitSeconds: Seconds = Field(description="For the database, which may still be starting.")
 
 
+class LoadTest(Component):
+    enabled: bool
+    scenario: str = Field(description="The text of a scenario, as --set-file gives it.")
+    long: bool = Field(description="Its long form.")
+    keys: SecretKey = Field(description="JSON of {tenant: key}, for each tenant of the scenario.")
+    timeoutSeconds: Seconds
+
+
 class ModelCache(Values):
     claim: Name = Field(
         "",
@@ -340,6 +348,7 @@ class Chart(Values):
     )
     front: Front
     migrate: Migrate
+    load: LoadTest
     engines: Engines
     gateway: Gateway
     ingress: Ingress

@@ -22,10 +22,11 @@ from pathlib import Path
 
 from loadtests.calibrate_workers import LOADS, SHAPE, Given, calibrate_workers, measured_on
 from loadtests.load.__main__ import run
+from loadtests.load.doors import Doors
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Scenario, schedule
-from loadtests.load.systems import Doors, own_system
+from loadtests.load.systems import own_system
 from loadtests.load.verdict import of_generator, percentile
 from services.cli.calibration import CALIBRATION, WORKERS_CALIBRATION, At, Calibration, WorkersCalibration
 from services.core.errors import ArcusError, Reason

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,15 +22,15 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 
 from loadtests.load.accounts import usage_of_written
+from loadtests.load.doors import Doors
 from loadtests.load.generator import Run, generate
 from loadtests.load.journeys import Journeys
-from loadtests.load.report import HEAD, as_row, write
+from loadtests.load.report import HEAD, as_json, as_row, write
 from loadtests.load.saturation import Saturation, watch
 from loadtests.load.scenario import LEAVES, Scenario, load_scenario, schedule
-from loadtests.load.systems import Doors, own_system, together
 from loadtests.load.target import Clip, Target, Tenant, prepare
 from loadtests.load.verdict import Verdict, judge
-from loadtests.running import EXAMPLE
+from services.cli.demo import EXAMPLE
 from services.core.errors import ArcusError, invalid
 
 CLIP = EXAMPLE.read_bytes()
@@ -100,7 +102,8 @@ def main() -> int:
         "--grpc", action="append", default=[], help="host:port of its gRPC door; or the IP:port of each front"
     )
     parser.add_argument("--metrics", action="append", default=[], help="URL of a front's metrics; once for each front")
-    parser.add_argument("--keys", type=Path, help="JSON file of {tenant: key}")
+    parser.add_argument("--keys", help="JSON file of {tenant: key}; env:NAME: of a variable")
+    parser.add_argument("--tell", action="store_true", help="every figure as a line of JSON after the row, too")
     given = parser.parse_args()
     try:
         scenarios = [load_scenario(path, long=given.long) for path in given.scenarios]
@@ -118,6 +121,8 @@ def _words(scenarios: Sequence[Scenario], given: argparse.Namespace) -> Iterator
         verdict, made = asyncio.run(run(scenario, system))
         write(given.out, scenario, verdict, made)
         print(as_row(scenario, verdict), flush=True)
+        if given.tell:
+            print(json.dumps(as_json(scenario, verdict)), flush=True)
         return verdict.word
 
     if given.url and given.keys is None:
@@ -134,15 +139,18 @@ def _words(scenarios: Sequence[Scenario], given: argparse.Namespace) -> Iterator
         system = Doors(given.url, given.grpc, _keys(given.keys), given.metrics)
         yield from (judged(scenario, system) for scenario in scenarios)
         return
+    from loadtests.load.systems import own_system, together  # what starts a system is not in the image that asks one
+
     for each in together(scenarios):
         with own_system(each) as system:
             yield from (judged(scenario, system) for scenario in each)
 
 
-def _keys(path: Path) -> dict[str, str]:
+def _keys(path: str) -> dict[str, str]:
     """By tenant. Raises INVALID_ARGUMENT."""
     try:
-        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+        text = os.environ.get(path[4:], "") if path.startswith("env:") else Path(path).read_bytes()
+        return TypeAdapter(dict[str, str]).validate_json(text)
     except OSError as error:
         raise invalid(f"{path}: {error.strerror}.") from error
     except ValidationError as error:

@@ -10,12 +10,10 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from loadtests.load.outcomes import jain
+from loadtests.load.claims import Claims
 from loadtests.load.scenario import Backlog
 from loadtests.scale import add_tenants, analyse, fill, queued_job
 from services.cli.instance import ROOT
@@ -25,24 +23,6 @@ from services.core.store.job_schema import jobs
 
 LEASE_SECONDS = 60.0
 STOP_SECONDS = 60  # a hang guard
-
-
-@dataclass(frozen=True)
-class Claims:
-    """`seconds` that each took; the jobs' and their tenants' ids, in order."""
-
-    seconds: list[float]
-    job_ids: list[str]
-    tenant_ids: list[str]
-
-    @property
-    def twice(self) -> int:
-        """Jobs that more than one claim got."""
-        return len(self.job_ids) - len(set(self.job_ids))
-
-    def fairness(self, tenants: int) -> float:
-        """Jain's index over the claims of so many tenants, whose jobs are alike: 1 is fair."""
-        return jain(Counter(self.tenant_ids).values(), tenants) or 0.0
 
 
 async def queue_up(database_url: str, backlog: Backlog) -> None:

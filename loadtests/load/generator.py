@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from loadtests.load.backlog import Claims
+from loadtests.load.claims import Claims
 from loadtests.load.outcomes import Outcome
 from loadtests.load.saturation import Saturation
 from loadtests.load.scenario import Order

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +17,8 @@ from types import MappingProxyType
 import psutil
 from sqlalchemy import update
 
-from loadtests.load.backlog import Claims, Workers, queue_up
+from loadtests.load.backlog import Workers, queue_up
+from loadtests.load.doors import Doors
 from loadtests.load.scenario import Fault, OwnSystem, Part, Scenario
 from loadtests.load.stored import unsound_of
 from loadtests.processes import named
@@ -52,19 +52,6 @@ OF_FRONTS = {
     "ARCUS_DRAIN_SECONDS": "2",  # less than answers last: they are told where they go on
 }
 STOP_SECONDS = 60  # a hang guard
-
-
-@dataclass(frozen=True)
-class Doors:
-    http: Sequence[str]  # with /v1, of each front or of what stands before them
-    grpc: Sequence[str]
-    keys: dict[str, str]  # by tenant
-    metrics: Sequence[str]  # each front's page
-    make: Callable[[Fault], int] | None = None  # a fault: how many processes it ended; in a system of the run's own
-    engine: str = ""  # where the scripted engine tells what it writes: `scripted_engine`
-    keeps_videos: bool = True
-    unsound: Callable[[], int] | None = None  # what does not fit together of what is stored, once nobody asks any more
-    claimed: Callable[[], Claims] | None = None  # ends the workers at a backlog, and tells what they claimed
 
 
 def together(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:

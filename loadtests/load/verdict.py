@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from loadtests.load.accounts import admitted
-from loadtests.load.backlog import Claims
+from loadtests.load.claims import Claims
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome, jain
 from loadtests.load.saturation import MEMORY

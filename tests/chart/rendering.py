@@ -45,6 +45,7 @@ EVERYTHING: Object = {
         "podLabels": {"team": "video"},
         "podAnnotations": {"note": "one"},
     },
+    "load": {"enabled": True, "scenario": (ROOT / "loadtests/scenarios/answers.yaml").read_text()},
     "engines": {
         "faultTolerance": {"enabled": True, "address": "redis://redis:6379"},
         "workerGroups": [

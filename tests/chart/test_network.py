@@ -40,6 +40,7 @@ ANYWHERE = {
     "front": {5432, 443},
     "migrate": {5432},
     "test": set(),
+    "load": set(),
     "engines-worker": {5432, 443},
     "engines-head": {5432, 443},
 }
@@ -118,6 +119,8 @@ def test_who_asks_the_fronts_may_be_named() -> None:
     found = _flows("everything")
     assert ("stranger", "front") not in found and ("dns", "front") not in found
     assert found["prometheus", "front"] == {9464} and found["test", "front"] == {8080}
+    assert found["load", "front"] == {8080, 50051}
+    assert not [pair for pair in found if pair[0] == "load" and pair[1] not in ("front", "dns")]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -91,7 +91,13 @@ def test_a_misspelt_key_is_refused_in_every_object(case: str) -> None:
 
 def test_components_have_the_same_keys() -> None:
     values = merged(LEAST)
-    for component in (values["front"], values["migrate"], values["engines"]["head"], values["engines"]["worker"]):
+    for component in (
+        values["front"],
+        values["migrate"],
+        values["load"],
+        values["engines"]["head"],
+        values["engines"]["worker"],
+    ):
         assert component.keys() >= COMPONENT
 
 

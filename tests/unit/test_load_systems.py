@@ -18,7 +18,8 @@ from arcus.engine.v1.engine_pb2 import GenerateRequest
 from loadtests.load import stored, target
 from loadtests.load.__main__ import main
 from loadtests.load.accounts import usage_of_written
-from loadtests.load.backlog import Claims, claim, queue_up
+from loadtests.load.backlog import claim, queue_up
+from loadtests.load.claims import Claims
 from loadtests.load.generator import Run, WrongAnswerError
 from loadtests.load.journeys import Journeys
 from loadtests.load.outcomes import Outcome
