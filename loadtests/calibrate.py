@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from loadtests.arguments import some_seconds
 from loadtests.calibrate_workers import LOADS, SHAPE, Given, calibrate_workers, measured_on
 from loadtests.load.__main__ import run
 from loadtests.load.doors import Doors
@@ -167,7 +168,7 @@ def _of_workers(seconds: float) -> tuple[WorkersCalibration, Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtests.calibrate", description=__doc__.split("\n")[0])
     parser.add_argument("of", nargs="?", choices=("fronts", "workers"), default="fronts")
-    parser.add_argument("--seconds", type=float, default=SCENARIO.duration_seconds, help="of each load")
+    parser.add_argument("--seconds", type=some_seconds, default=SCENARIO.duration_seconds, help="of each load")
     parser.add_argument("--write", action="store_true", help="where `arcus plan --simulate` shows it")
     given = parser.parse_args()
     try:

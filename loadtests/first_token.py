@@ -27,6 +27,7 @@ import psutil
 from fastapi.routing import APIRoute, _IncludedRouter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from loadtests.arguments import count
 from loadtests.processes import cpu_seconds
 from services.cli.instance import START_SECONDS, first_line
 from services.core.tenants.limiter import Limiter
@@ -116,7 +117,7 @@ def _ask(client: httpx.Client, questions: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--questions", type=count(least=1), default=300)
     questions = parser.parse_args().questions
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as name:
         folder = Path(name)

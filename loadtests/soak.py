@@ -29,6 +29,7 @@ import psutil
 import structlog
 from sqlalchemy import func, select, text
 
+from loadtests.arguments import count
 from loadtests.load.target import video_form
 from loadtests.scale import postgres
 from services.core.answers import ended_logs
@@ -265,7 +266,7 @@ def make_short() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtests.soak", description=__doc__.split("\n")[0])
-    parser.add_argument("--requests", type=int, default=SHORT)
+    parser.add_argument("--requests", type=count(least=4), default=SHORT)
     parser.add_argument("--database", nargs="+", default=["sqlite", "postgres"], choices=["sqlite", "postgres"])
     parser.add_argument("--json", type=Path, help="where to write the points")
     given = parser.parse_args()

@@ -19,6 +19,7 @@ import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from loadtests.arguments import times_beyond
 from loadtests.knees.found import Found, write_rate
 from loadtests.knees.front import of_a_front
 from loadtests.knees.shard import of_a_shard
@@ -51,7 +52,7 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=float, default=5.0, help="a second")
     parser.add_argument("--factor", type=float, default=1.5)
     parser.add_argument("--to", type=float, default=2000.0)
-    parser.add_argument("--beyond", type=float, default=0.0, help="times the knee, asked for after it was found")
+    parser.add_argument("--beyond", type=times_beyond, default=0.0, help="times the knee, asked for after it was found")
     parser.add_argument("--write", action="store_true", help="the rate of a core, where `arcus plan` reads it")
     given = parser.parse_args()
     load = os.getloadavg()[0]

@@ -149,7 +149,8 @@ def print_simulation(setup: Setup) -> bool:
           f"{late(result.understood):,.0f} s; workers {result.workers_busy:.0%} busy")  # fmt: skip
     print(f"  {result.questions:,} questions, {result.refused:,} refused; first token p95 {late(result.first_token):.2f} s; "
           f"places {result.engines_busy:.0%} busy; fronts {result.fronts_busy:.0%}")  # fmt: skip
-    print(f"\nholds: {'no: ' + '; '.join(problems) if problems else 'yes'}")
+    told = "no: " + "; ".join(problems) if problems else "yes"
+    print(f"\nholds: {told}", flush=True)  # what follows takes some times as long
     held, first = most_held(setup, machines)
     print(f"breaks first, beyond {held:.2f} × the load: {'; '.join(first) if first else 'nothing that was tried'}")
     more = replace(setup, gpus=setup.gpus + 1)
