@@ -58,6 +58,18 @@ class Journeys:
                     await asyncio.sleep(pause_seconds)
         heard.check(self._words(order))
 
+    async def _follow_up(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
+        """A question, and once it is answered another one in the same conversation. Times to the first token are of the first."""
+        then, id = Outcome(order), ""
+        for heard in (Heard(outcome, clock), Heard(then, clock)):
+            body = self._question(order) | {"stream": True} | ({"previous_response_id": id} if id else {})
+            async with self._post(tenant, "/responses", body) as reply:
+                async for event in _events(reply):
+                    id = event["response"]["id"] if event["type"] == "response.created" else id
+                    heard.take(event)
+            heard.check(self._words(order))
+        outcome.tokens += then.tokens
+
     async def _leave(self, order: Order, tenant: Tenant, outcome: Outcome, clock: Clock) -> None:
         """Somebody who goes away while it is written; the engine is to write no more for nobody."""
         heard = Heard(outcome, clock)

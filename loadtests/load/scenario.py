@@ -20,7 +20,7 @@ from services.core.tenants.plans import Limits
 
 JourneyName = Literal[
     "answer", "answer_grpc", "leave", "leave_grpc", "resume", "outlast", "outlast_grpc", "go_on", "slow", "cancel", "search",
-    "list", "upload", "store", "cut_upload",
+    "follow_up", "list", "upload", "store", "cut_upload",
 ]  # fmt: skip
 OF_ONE_REQUEST: set[JourneyName] = {"answer", "answer_grpc", "leave", "leave_grpc", "slow"}
 LEAVES: set[JourneyName] = {"leave", "leave_grpc"}  # ask the engine what it still writes

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import nullcontext
 from functools import partial
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from loadtests.load.journeys import _Checked
-from loadtests.load.target import video_form
+from loadtests.load.generator import WrongAnswerError
+from loadtests.load.journeys import Journeys, _Checked
+from loadtests.load.outcomes import Outcome
+from loadtests.load.scenario import Order, Scenario
+from loadtests.load.target import Clip, Target, Tenant, video_form
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthere"
 
@@ -64,3 +71,32 @@ async def test_a_file_is_sent_in_pieces() -> None:
     data = bytes(1 << 20)
     await video_form("a.mp4", data)().write(Writer())  # type: ignore[arg-type]
     assert sum(written) > len(data) and max(written) <= 1 << 18
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_question_in_the_same_conversation_is_asked_once_the_first_is_answered(lost: bool) -> None:
+    asked: list[str | None] = []
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        asked.append((await request.json()).get("previous_response_id"))
+        reply = web.StreamResponse()
+        await reply.prepare(request)
+        delta = {"type": "response.output_text.delta", "delta": "w7 " if lost and len(asked) == 2 else "w7 w7"}
+        created = {"type": "response.created", "response": {"id": f"resp_{len(asked)}"}}
+        for number, event in enumerate((created, delta, {"type": "response.completed"})):
+            await reply.write(b"data: %s\n\n" % json.dumps(event | {"sequence_number": number}).encode())
+        return reply
+
+    app = web.Application()
+    app.add_routes([web.post("/responses", answered)])
+    follow = Scenario.model_validate(
+        {"name": "s", "duration_seconds": 1, "journeys": {"follow_up": 1}, "script": {"messages": 1}}
+    )
+    order = Order(7, 0.0, "first", "follow_up", True)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        tenants = {"first": Tenant("first", "a key", "", frozenset())}
+        target = Target((str(server.make_url("")).rstrip("/"),), (), Clip("", b""), tenants)
+        outcome = Outcome(order)
+        with pytest.raises(WrongAnswerError, match="1 words of 2") if lost else nullcontext():
+            await Journeys(follow, target, session).start(order, outcome, lambda: 1.0)
+    assert asked == [None, "resp_1"] and outcome.tokens == (2 if lost else 4)
