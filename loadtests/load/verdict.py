@@ -164,12 +164,29 @@ def memory_growth(scenario: Scenario, run: Run) -> float | None:
 
 
 def fairness(scenario: Scenario, done: Sequence[Outcome]) -> float | None:
-    """Jain's index over what tenants got by their shares. None: one tenant alone."""
+    """Jain's index over the work that was done for tenants by their shares. None: one tenant alone.
+
+    Work is tokens of answers, seconds of videos and all other journeys, each as a part of all that was done of its kind.
+    """
     if len(scenario.tenants) < 2:
         return None
-    counts = Counter(outcome.order.tenant for outcome in done)
-    index = jain((counts[tenant] / share for tenant, share in scenario.tenants.items()), len(scenario.tenants))
+    by_kind: dict[str, Counter[str]] = {}
+    for outcome in done:
+        kind, amount = _work(outcome)
+        by_kind.setdefault(kind, Counter())[outcome.order.tenant] += amount
+    work = {
+        tenant: sum(counts[tenant] / counts.total() for counts in by_kind.values()) / share
+        for tenant, share in scenario.tenants.items()
+    }
+    index = jain(work.values(), len(work))
     return None if index is None else round(index, 4)
+
+
+def _work(outcome: Outcome) -> tuple[str, int]:
+    """(its kind, how much): of an upload milliseconds of video."""
+    if outcome.video_seconds > 0:
+        return "videos", round(1000 * outcome.video_seconds)
+    return ("answers", outcome.tokens) if outcome.tokens > 0 else ("others", 1)
 
 
 def is_good(outcome: Outcome, scenario: Scenario) -> bool:
