@@ -40,7 +40,7 @@ class Gate:
     ) -> Response:
         """The answer of `call`, or `nothing` with an error status."""
         try:
-            metadata = self._check(context)
+            metadata = self.check(context)
             with replica_span(_name(request), metadata):
                 return await call(request)
         except asyncio.CancelledError:
@@ -55,7 +55,7 @@ class Gate:
         """The messages of `call`. However the stream ends, its iterator is closed, which stops the engine."""
         messages: AsyncIterator[Response] | None = None
         try:
-            metadata = self._check(context)
+            metadata = self.check(context)
             with replica_span(_name(request), metadata):
                 messages = call(request)
                 async for message in messages:
@@ -69,8 +69,8 @@ class Gate:
             if close is not None:
                 await close()
 
-    def _check(self, context: Any) -> dict[str, str]:
-        """The call's metadata."""
+    def check(self, context: Any) -> dict[str, str]:
+        """The call's metadata. Raises UNAUTHENTICATED."""
         metadata = dict(context.invocation_metadata())
         given = metadata.get(SECRET_HEADER, "").encode()
         if not any([hmac.compare_digest(given, known) for known in self._secrets]):

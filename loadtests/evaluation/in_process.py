@@ -152,6 +152,9 @@ class Edge(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer, pb_grpc.G
 
         return await self._gate.unary(context, search, request, pb.SearchManyResponse())
 
+    async def Direct(self, request: pb.DirectRequest, context: Any) -> pb.DirectResponse:
+        return pb.DirectResponse()  # there is no other way than this
+
     async def Plan(self, request: pb.PlanRequest, context: Any) -> pb.PlanResponse:
         return await self._gate.unary(context, self._player(context).generator.plan, request, pb.PlanResponse())
 

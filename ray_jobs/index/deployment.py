@@ -8,9 +8,11 @@ from typing import Any
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
+from ray.util import get_node_ip_address
 
 from ray_jobs.engines.handles import vector_dimensions
 from ray_jobs.index.device import device
+from ray_jobs.index.direct import DirectServer
 from ray_jobs.index.messages import group_hits, queries, response
 from ray_jobs.index.replica import BATCH_QUERIES, ShardReplica
 from ray_jobs.index.shard import Shard
@@ -51,6 +53,9 @@ class IndexReplica:
         if settings.engine_metrics_port:
             self._telling = start_telling(ShardMetrics(self._replica), QueueMetrics([self._replica.queue]))
         await self._replica.start()
+        self._direct = DirectServer(self, self._gate)
+        if settings.index_direct:
+            await self._direct.start(get_node_ip_address(), settings.direct_ports)
 
     async def check_health(self) -> None:
         self._replica.check()
@@ -60,6 +65,9 @@ class IndexReplica:
 
     async def SearchMany(self, request: pb.SearchManyRequest, grpc_context: Any) -> pb.SearchManyResponse:
         return await self._gate.unary(grpc_context, self._search_many, request, pb.SearchManyResponse())
+
+    async def Direct(self, request: pb.DirectRequest, grpc_context: Any) -> pb.DirectResponse:
+        return await self._gate.unary(grpc_context, self._direct.told, request, pb.DirectResponse())
 
     async def _search_many(self, request: pb.SearchManyRequest) -> pb.SearchManyResponse:
         if len(request.searches) + sum(group.count for group in request.groups) > BATCH_QUERIES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -112,6 +113,17 @@ class Settings(BaseSettings):
         1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
     )
     index_replicas: int = Field(1, ge=1, le=64, description="Replicas of each index shard.")
+    index_direct: bool = Field(
+        True,
+        description="Whether fronts search replicas of shards over connections of their own; if not, all goes through the "
+        "engines' ingress.",
+    )
+    index_direct_ports: str = Field(
+        "",
+        pattern=r"^(\d{1,5}-\d{1,5})?$",
+        description="Ports of a node, as 20000-20255, of which each of its replicas of shards takes one for those connections; "
+        "empty means any free one.",
+    )
     index_device: Literal["cpu", "gpu"] = Field(
         "cpu", description="Where shards search: cpu, or gpu with PyTorch or faiss-gpu."
     )
@@ -177,6 +189,20 @@ class Settings(BaseSettings):
     def _are_networks(cls, text: str) -> str:
         TrustedProxies(text)
         return text
+
+    @field_validator("index_direct_ports")
+    @classmethod
+    def _are_ports(cls, text: str) -> str:
+        first, _, last = text.partition("-")
+        if text and not 1024 <= int(first) <= int(last) <= 65535:
+            raise ValueError("must be two ports of 1024 to 65535, the lower one first")
+        return text
+
+    @property
+    def direct_ports(self) -> Sequence[int]:
+        """0: any free one."""
+        first, _, last = self.index_direct_ports.partition("-")
+        return range(int(first), int(last) + 1) if first else (0,)
 
     @property
     def cors_origin_list(self) -> list[str]:

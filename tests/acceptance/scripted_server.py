@@ -77,6 +77,9 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         vectors = b"".join(vector_of(text).tobytes() for text in request.texts)
         return pb.EmbedResponse(dimensions=DIMENSIONS, vectors=vectors)
 
+    async def Direct(self, request: Any, context: Any) -> Any:
+        return pb.DirectResponse()
+
     async def Search(self, request: Any, context: Any) -> Any:
         self.searches += 1
         self.searched += 1

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import CASES, objects, pods
+from tests.chart.rendering import CASES, objects, pods, render
 
 EVERYWHERE = range(1, 65536)
-LOOKED_AT = (53, 80, 443, 5432, 6379, 8000, 8080, 8265, 8404, 9000, 9101, 9464, 10001, 30000, 40000, 50051, 52365)
+LOOKED_AT = (
+    53, 80, 443, 5432, 6379, 8000, 8080, 8265, 8404, 9000, 9101, 9464, 10001, 20000, 20255, 20256, 30000, 40000, 50051, 52365
+)  # fmt: skip
 NODES = set(LOOKED_AT) - {8404}  # HAProxy's statistics
 OUTSIDE = {
     "operator": {"app.kubernetes.io/name": "kuberay-operator"},
@@ -25,7 +27,7 @@ FLOWS: dict[tuple[str, str], set[int]] = {
     ("dns", "front"): {8080, 50051},
     ("prometheus", "front"): {8080, 50051, 9464},
     ("test", "front"): {8080},
-    ("front", "engines-worker"): {9000},
+    ("front", "engines-worker"): {9000, 20000, 20255},
     ("engines-head", "engines-head"): NODES,
     ("engines-head", "engines-worker"): NODES,
     ("engines-worker", "engines-head"): NODES,
@@ -121,6 +123,12 @@ def test_who_asks_the_fronts_may_be_named() -> None:
     assert found["prometheus", "front"] == {9464} and found["test", "front"] == {8080}
     assert found["load", "front"] == {8080, 50051}
     assert not [pair for pair in found if pair[0] == "load" and pair[1] not in ("front", "dns")]
+
+
+@pytest.mark.parametrize("given", [{"index_direct": False}, {"index_direct_ports": ""}, {"index_direct_ports": None}])
+def test_replicas_are_reached_on_no_port_of_their_own_where_that_is_off(given: dict[str, Any]) -> None:
+    made = render({"settings": {"objects_url": "s3://arcus", **given}})["arcus/templates/network-policies.yaml"]
+    assert "port: 9000" in made and "endPort: 20255" not in made
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
 import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 from structlog.contextvars import get_contextvars
 
 from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, SEE, EngineConfig
 from services.core.errors import KEY_HEADER, REQUEST_HEADER, ArcusError, Reason
 from services.nimbus.engine.calls import Chunks, Hedges, again, mapped
+from services.nimbus.engine.direct import CONNECT_SECONDS, DirectShard
 from services.nimbus.engine.searches import Distinct, Found, Groups, Search, VectorHit, found
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
@@ -49,8 +50,6 @@ MAX_MESSAGE_BYTES = 16 * 1024**2
 
 OURS: Attributes = {PROVIDER: "arcus"}
 
-Answer = TypeVar("Answer")
-
 log = structlog.get_logger(__name__)
 
 
@@ -69,6 +68,9 @@ class _Shard(NamedTuple):
     attributes: Attributes
     seconds: Histogram
     searching: Coalescer[Search, Found]
+    direct: DirectShard | None
+    went_direct: Counter
+    went_by_ingress: Counter
 
 
 class EngineClient:
@@ -80,8 +82,10 @@ class EngineClient:
         timeout_seconds: float,
         config: EngineConfig,
         index_replicas: int = 1,
+        index_direct: bool = True,
         metrics: Metrics | None = None,
     ) -> None:
+        """index_direct: shards are searched over connections to their replicas, where there are any."""
         self._timeout_seconds = timeout_seconds
         self._secret = secret
         self._metrics = metrics or Metrics()
@@ -111,11 +115,14 @@ class EngineClient:
         self._seeing: Coalescer[Text, SpaceVector] = Coalescer(
             "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
         )
-        self._index_replicas = index_replicas
+        self._index_replicas, self._index_direct = index_replicas, index_direct
         self._shards: dict[int, _Shard] = {}
         self._hedges = Hedges()
 
     async def close(self) -> None:
+        for asked in self._shards.values():
+            if asked.direct is not None:
+                await asked.direct.close()
         for channel in self._channels:
             await channel.close()
 
@@ -167,8 +174,8 @@ class EngineClient:
         with client_span(asked.span_name, asked.attributes) as (_, carried), asked.seconds.time():
             search = Search(tenant_id, tuple(collection_ids), vector, limit, min_sequence, distinct, space, carried)
             if file_ids or segment_ids:  # which may be many, and share no pass
-                request = search.request(file_ids, segment_ids)
-                answer = await self._asked(shard, lambda seconds: self._call_shard(shard, search, request, seconds))
+                reply = await self._asked(shard, "search", search.request(file_ids, segment_ids), carried)
+                answer = found(reply)
             else:
                 answer = await asked.searching.put(search)
         if answer.moved_sequence > min_sequence:
@@ -176,43 +183,63 @@ class EngineClient:
         return answer.hits
 
     def _add_shard(self, shard: int) -> _Shard:
+        metrics = self._metrics
+        direct = None
+        if self._index_direct and self._channels:
+            known = metrics.direct_connections.labels(str(shard))
+            direct = DirectShard(shard, partial(self._ask_where, shard), self._secret, self._index_replicas, known)
         self._shards[shard] = added = _Shard(
             f"{RETRIEVAL} shard {shard}",
             {OPERATION: RETRIEVAL, SHARD: shard, **OURS},
-            self._metrics.search_seconds.labels(str(shard)),
+            metrics.search_seconds.labels(str(shard)),
             Coalescer(
                 f"search-{shard}", partial(self._search, shard), max_items=SEARCHES, max_calls=self._index_replicas
             ),
+            direct,
+            metrics.shard_searches.labels(str(shard), "direct"),
+            metrics.shard_searches.labels(str(shard), "ingress"),
         )
         return added
 
+    async def _ask_where(self, shard: int) -> pb.DirectResponse:
+        stub = pb_grpc.IndexServiceStub(self._channel())
+        metadata = self._metadata(f"index-{shard}")
+        return await stub.Direct(pb.DirectRequest(), metadata=metadata, timeout=CONNECT_SECONDS)
+
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[Found]:
+        carried = _first(search.carried for search in searches)
         if len(searches) == 1:
-            (search,) = searches
-            request = search.request()
-            return [await self._asked(shard, lambda seconds: self._call_shard(shard, search, request, seconds))]
-        return await self._asked(shard, partial(self._call_shard_for_many, shard, searches))
-
-    async def _asked(self, shard: int, call: Callable[[float], Awaitable[Answer]]) -> Answer:
-        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
-            return await again(call, self._timeout_seconds)
-
-    async def _call_shard(self, shard: int, search: Search, request: pb.SearchRequest, seconds: float) -> Found:
-        metadata = self._metadata(f"index-{shard}", search.carried)
-        stub = pb_grpc.IndexServiceStub(self._channel())
-        return found(await stub.Search(request, metadata=metadata, timeout=seconds))
-
-    async def _call_shard_for_many(self, shard: int, searches: list[Search], seconds: float) -> Sequence[Found]:
-        metadata = self._metadata(f"index-{shard}", _first(search.carried for search in searches))
-        stub = pb_grpc.IndexServiceStub(self._channel())
+            return [found(await self._asked(shard, "search", searches[0].request(), carried))]
         groups = Groups(searches)
-        reply = await stub.SearchMany(groups.request(), metadata=metadata, timeout=seconds)
+        reply = await self._asked(shard, "search_many", groups.request(), carried, len(searches))
         if reply.HasField("groups"):
             return groups.found(reply.groups)
         # A shard of the version before, while the one takes the other's place.
         many = pb.SearchManyRequest(searches=[search.request() for search in searches])
-        reply = await stub.SearchMany(many, metadata=metadata, timeout=seconds)
+        reply = await self._asked(shard, "search_many", many, carried, len(searches))
         return [found(response) for response in reply.responses]
+
+    async def _asked(self, shard: int, asked: str, request: Any, carried: Metadata, searches: int = 1) -> Any:
+        """The reply: straight from a replica where one is connected, else, and from the second try on, through the ingress."""
+        ways = self._shards[shard]
+        direct = ways.direct
+
+        async def call(seconds: float) -> Any:
+            nonlocal direct
+            connection, direct = direct.free() if direct is not None else None, None
+            if connection is not None:
+                reply = await connection.call(asked, request, self._carried(carried), seconds)
+                if reply is not None:
+                    ways.went_direct.inc(searches)
+                    return reply
+            stub = pb_grpc.IndexServiceStub(self._channel())
+            method = stub.Search if asked == "search" else stub.SearchMany
+            reply = await method(request, metadata=self._metadata(f"index-{shard}", carried), timeout=seconds)
+            ways.went_by_ingress.inc(searches)
+            return reply
+
+        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
+            return await again(call, self._timeout_seconds)
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
@@ -270,10 +297,12 @@ class EngineClient:
             raise ArcusError(Reason.ENGINE_UNAVAILABLE, "No engine is configured; set ARCUS_ENGINE_ADDRESS.")
         return next(self._next)
 
-    def _metadata(self, application: str, carried: Metadata = ()) -> tuple[tuple[str, str], ...]:
-        metadata = (("application", application), ("x-arcus-secret", self._secret), *carried)
+    def _metadata(self, application: str, carried: Metadata = ()) -> Metadata:
+        return (("application", application), ("x-arcus-secret", self._secret), *self._carried(carried))
+
+    def _carried(self, carried: Metadata) -> Metadata:
         request_id = get_contextvars().get("request_id")
-        return (*metadata, (REQUEST_HEADER, request_id)) if request_id else metadata
+        return (*carried, (REQUEST_HEADER, request_id)) if request_id else carried
 
 
 def _first(carried: Iterable[Metadata]) -> Metadata:

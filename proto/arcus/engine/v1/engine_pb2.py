@@ -24,15 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rcus/engine/v1/engine.proto\x12\x0f\x61rcus.engine.v1\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"S\n\rEmbedResponse\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05space\x18\x04 \x01(\t\"\xe1\x01\n\rSearchRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ollection_ids\x18\x02 \x03(\t\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x14\n\x0cmin_sequence\x18\x05 \x01(\x04\x12\x10\n\x08\x66ile_ids\x18\x06 \x03(\t\x12\x13\n\x0bsegment_ids\x18\x07 \x03(\t\x12+\n\x08\x64istinct\x18\x08 \x01(\x0e\x32\x19.arcus.engine.v1.Distinct\x12\r\n\x05space\x18\t \x01(\t\x12\r\n\x05\x63ount\x18\n \x01(\r\"^\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.arcus.engine.v1.Hit\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x03 \x01(\x04\"u\n\x11SearchManyRequest\x12\x30\n\x08searches\x18\x01 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\x12.\n\x06groups\x18\x02 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\"t\n\x12SearchManyResponse\x12\x32\n\tresponses\x18\x01 \x03(\x0b\x32\x1f.arcus.engine.v1.SearchResponse\x12*\n\x06groups\x18\x02 \x01(\x0b\x32\x1a.arcus.engine.v1.GroupHits\"\x81\x01\n\tGroupHits\x12\x0e\n\x06\x63ounts\x18\x01 \x01(\x0c\x12\x15\n\rembedding_ids\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63ollections\x18\x03 \x01(\x0c\x12\x0e\n\x06scores\x18\x04 \x01(\x0c\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x06 \x01(\x04\"A\n\x03Hit\x12\x14\n\x0c\x65mbedding_id\x18\x01 \x01(\x04\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"|\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x10\n\x08pictures\x18\x05 \x03(\x0c\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"Z\n\x07Passage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nstart_time\x18\x03 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x04 \x01(\x01\x12\r\n\x05score\x18\x05 \x01(\x02\"\xaf\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x12\n\nstart_time\x18\x05 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x06 \x01(\x01\x12*\n\x08passages\x18\x07 \x03(\x0b\x32\x18.arcus.engine.v1.Passage\x12\x0c\n\x04part\x18\x08 \x01(\r\"\x9e\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12(\n\x07sources\x18\x06 \x03(\x0b\x32\x17.arcus.engine.v1.Source\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\r\x12\x18\n\x0btemperature\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x12 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05parts\x18\t \x03(\t\x12\r\n\x05\x62road\x18\n \x01(\x08\x12-\n\x07results\x18\x0b \x03(\x0b\x32\x1c.arcus.engine.v1.QueryResult\x12$\n\x05tools\x18\x0c \x03(\x0b\x32\x15.arcus.engine.v1.Tool\x12\x13\n\x0btool_choice\x18\x0e \x01(\t\x12\x16\n\x0emax_tool_calls\x18\x13 \x01(\r\x12\x0f\n\x07written\x18\x0f \x01(\t\x12\x1d\n\x15output_tokens_written\x18\x10 \x01(\r\x12\x35\n\x12tool_calls_written\x18\x11 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x10\n\x08per_file\x18\r \x01(\x08\x12\x0c\n\x04\x66orm\x18\x14 \x01(\t\x12\x10\n\x08language\x18\x15 \x01(\t\x12\x10\n\x08question\x18\x16 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x17 \x01(\t\x12\x13\n\x0bjson_schema\x18\x18 \x01(\t\x12\x14\n\x0ctakes_joined\x18\x19 \x01(\x08\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_p\"\xfe\x01\n\rGenerateChunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\x15\n\rfinish_reason\x18\x03 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\r\x12,\n\ttool_call\x18\x05 \x01(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x0f\n\x07refusal\x18\x06 \x01(\t\x12,\n\tcitations\x18\x07 \x03(\x0b\x32\x19.arcus.engine.v1.Citation\x12.\n\x06joined\x18\x08 \x03(\x0b\x32\x1e.arcus.engine.v1.GenerateChunk\")\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05\x63laim\x18\x02 \x01(\t\"K\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x65xamples\x18\x04 \x03(\t\"Z\n\x0b\x45ntityTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x17.arcus.engine.v1.Column\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xe2\x01\n\x0bPlanRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12\x11\n\tdecompose\x18\x06 \x01(\x08\x12,\n\x06tables\x18\x07 \x03(\x0b\x32\x1c.arcus.engine.v1.EntityTable\x12\x1a\n\x12tables_description\x18\x08 \x01(\t\"\xb6\x01\n\x0cPlanResponse\x12\x10\n\x08question\x18\x01 \x01(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08per_file\x18\x03 \x01(\x08\x12\r\n\x05\x62road\x18\x04 \x01(\x08\x12\'\n\x07queries\x18\x05 \x03(\x0b\x32\x16.arcus.engine.v1.Query\x12\x1b\n\x13\x61nswered_by_queries\x18\x06 \x01(\x08\x12\x0c\n\x04\x66orm\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\"%\n\x05Query\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\"\x7f\n\x0bQueryResult\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12\x11\n\trow_count\x18\x05 \x01(\r\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\r\n\x05\x65rror\x18\x07 \x01(\t*K\n\x08\x44istinct\x12\x16\n\x12\x44ISTINCT_EMBEDDING\x10\x00\x12\x14\n\x10\x44ISTINCT_SEGMENT\x10\x01\x12\x11\n\rDISTINCT_FILE\x10\x02\x32V\n\x0c\x45mbedService\x12\x46\n\x05\x45mbed\x12\x1d.arcus.engine.v1.EmbedRequest\x1a\x1e.arcus.engine.v1.EmbedResponse2\xb0\x01\n\x0cIndexService\x12I\n\x06Search\x12\x1e.arcus.engine.v1.SearchRequest\x1a\x1f.arcus.engine.v1.SearchResponse\x12U\n\nSearchMany\x12\".arcus.engine.v1.SearchManyRequest\x1a#.arcus.engine.v1.SearchManyResponse2\xa6\x01\n\x0fGenerateService\x12N\n\x08Generate\x12 .arcus.engine.v1.GenerateRequest\x1a\x1e.arcus.engine.v1.GenerateChunk0\x01\x12\x43\n\x04Plan\x12\x1c.arcus.engine.v1.PlanRequest\x1a\x1d.arcus.engine.v1.PlanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rcus/engine/v1/engine.proto\x12\x0f\x61rcus.engine.v1\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"S\n\rEmbedResponse\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05space\x18\x04 \x01(\t\"\xe1\x01\n\rSearchRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ollection_ids\x18\x02 \x03(\t\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x14\n\x0cmin_sequence\x18\x05 \x01(\x04\x12\x10\n\x08\x66ile_ids\x18\x06 \x03(\t\x12\x13\n\x0bsegment_ids\x18\x07 \x03(\t\x12+\n\x08\x64istinct\x18\x08 \x01(\x0e\x32\x19.arcus.engine.v1.Distinct\x12\r\n\x05space\x18\t \x01(\t\x12\r\n\x05\x63ount\x18\n \x01(\r\"^\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.arcus.engine.v1.Hit\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x03 \x01(\x04\"u\n\x11SearchManyRequest\x12\x30\n\x08searches\x18\x01 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\x12.\n\x06groups\x18\x02 \x03(\x0b\x32\x1e.arcus.engine.v1.SearchRequest\"t\n\x12SearchManyResponse\x12\x32\n\tresponses\x18\x01 \x03(\x0b\x32\x1f.arcus.engine.v1.SearchResponse\x12*\n\x06groups\x18\x02 \x01(\x0b\x32\x1a.arcus.engine.v1.GroupHits\"\x81\x01\n\tGroupHits\x12\x0e\n\x06\x63ounts\x18\x01 \x01(\x0c\x12\x15\n\rembedding_ids\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63ollections\x18\x03 \x01(\x0c\x12\x0e\n\x06scores\x18\x04 \x01(\x0c\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x16\n\x0emoved_sequence\x18\x06 \x01(\x04\"\x0f\n\rDirectRequest\"=\n\x0e\x44irectResponse\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\"\xb3\x02\n\nDirectCall\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\x12;\n\x08metadata\x18\x03 \x03(\x0b\x32).arcus.engine.v1.DirectCall.MetadataEntry\x12\x0f\n\x05hello\x18\x04 \x01(\x08H\x00\x12\x30\n\x06search\x18\x05 \x01(\x0b\x32\x1e.arcus.engine.v1.SearchRequestH\x00\x12\x39\n\x0bsearch_many\x18\x06 \x01(\x0b\x32\".arcus.engine.v1.SearchManyRequestH\x00\x12\x10\n\x06\x63\x61ncel\x18\x07 \x01(\x08H\x00\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05\x61sked\"\xd4\x01\n\x0b\x44irectReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x05hello\x18\x02 \x01(\x08H\x00\x12\x31\n\x06search\x18\x03 \x01(\x0b\x32\x1f.arcus.engine.v1.SearchResponseH\x00\x12:\n\x0bsearch_many\x18\x04 \x01(\x0b\x32#.arcus.engine.v1.SearchManyResponseH\x00\x12\x31\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1e.arcus.engine.v1.DirectFailureH\x00\x42\x06\n\x04told\"\x9f\x01\n\rDirectFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x02 \x01(\t\x12>\n\x08trailers\x18\x03 \x03(\x0b\x32,.arcus.engine.v1.DirectFailure.TrailersEntry\x1a/\n\rTrailersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x03Hit\x12\x14\n\x0c\x65mbedding_id\x18\x01 \x01(\x04\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"|\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x10\n\x08pictures\x18\x05 \x03(\x0c\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"Z\n\x07Passage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nstart_time\x18\x03 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x04 \x01(\x01\x12\r\n\x05score\x18\x05 \x01(\x02\"\xaf\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\t\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x12\n\nstart_time\x18\x05 \x01(\x01\x12\x10\n\x08\x65nd_time\x18\x06 \x01(\x01\x12*\n\x08passages\x18\x07 \x03(\x0b\x32\x18.arcus.engine.v1.Passage\x12\x0c\n\x04part\x18\x08 \x01(\r\"\x9e\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12(\n\x07sources\x18\x06 \x03(\x0b\x32\x17.arcus.engine.v1.Source\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\r\x12\x18\n\x0btemperature\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x12 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05parts\x18\t \x03(\t\x12\r\n\x05\x62road\x18\n \x01(\x08\x12-\n\x07results\x18\x0b \x03(\x0b\x32\x1c.arcus.engine.v1.QueryResult\x12$\n\x05tools\x18\x0c \x03(\x0b\x32\x15.arcus.engine.v1.Tool\x12\x13\n\x0btool_choice\x18\x0e \x01(\t\x12\x16\n\x0emax_tool_calls\x18\x13 \x01(\r\x12\x0f\n\x07written\x18\x0f \x01(\t\x12\x1d\n\x15output_tokens_written\x18\x10 \x01(\r\x12\x35\n\x12tool_calls_written\x18\x11 \x03(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x10\n\x08per_file\x18\r \x01(\x08\x12\x0c\n\x04\x66orm\x18\x14 \x01(\t\x12\x10\n\x08language\x18\x15 \x01(\t\x12\x10\n\x08question\x18\x16 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x17 \x01(\t\x12\x13\n\x0bjson_schema\x18\x18 \x01(\t\x12\x14\n\x0ctakes_joined\x18\x19 \x01(\x08\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_p\"\xfe\x01\n\rGenerateChunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\x15\n\rfinish_reason\x18\x03 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\r\x12,\n\ttool_call\x18\x05 \x01(\x0b\x32\x19.arcus.engine.v1.ToolCall\x12\x0f\n\x07refusal\x18\x06 \x01(\t\x12,\n\tcitations\x18\x07 \x03(\x0b\x32\x19.arcus.engine.v1.Citation\x12.\n\x06joined\x18\x08 \x03(\x0b\x32\x1e.arcus.engine.v1.GenerateChunk\")\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05\x63laim\x18\x02 \x01(\t\"K\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x65xamples\x18\x04 \x03(\t\"Z\n\x0b\x45ntityTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x17.arcus.engine.v1.Column\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xe2\x01\n\x0bPlanRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.arcus.engine.v1.Message\x12\x11\n\tdecompose\x18\x06 \x01(\x08\x12,\n\x06tables\x18\x07 \x03(\x0b\x32\x1c.arcus.engine.v1.EntityTable\x12\x1a\n\x12tables_description\x18\x08 \x01(\t\"\xb6\x01\n\x0cPlanResponse\x12\x10\n\x08question\x18\x01 \x01(\t\x12\r\n\x05parts\x18\x02 \x03(\t\x12\x10\n\x08per_file\x18\x03 \x01(\x08\x12\r\n\x05\x62road\x18\x04 \x01(\x08\x12\'\n\x07queries\x18\x05 \x03(\x0b\x32\x16.arcus.engine.v1.Query\x12\x1b\n\x13\x61nswered_by_queries\x18\x06 \x01(\x08\x12\x0c\n\x04\x66orm\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\"%\n\x05Query\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\"\x7f\n\x0bQueryResult\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0b\n\x03sql\x18\x02 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12\x11\n\trow_count\x18\x05 \x01(\r\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\r\n\x05\x65rror\x18\x07 \x01(\t*K\n\x08\x44istinct\x12\x16\n\x12\x44ISTINCT_EMBEDDING\x10\x00\x12\x14\n\x10\x44ISTINCT_SEGMENT\x10\x01\x12\x11\n\rDISTINCT_FILE\x10\x02\x32V\n\x0c\x45mbedService\x12\x46\n\x05\x45mbed\x12\x1d.arcus.engine.v1.EmbedRequest\x1a\x1e.arcus.engine.v1.EmbedResponse2\xfb\x01\n\x0cIndexService\x12I\n\x06Search\x12\x1e.arcus.engine.v1.SearchRequest\x1a\x1f.arcus.engine.v1.SearchResponse\x12U\n\nSearchMany\x12\".arcus.engine.v1.SearchManyRequest\x1a#.arcus.engine.v1.SearchManyResponse\x12I\n\x06\x44irect\x12\x1e.arcus.engine.v1.DirectRequest\x1a\x1f.arcus.engine.v1.DirectResponse2\xa6\x01\n\x0fGenerateService\x12N\n\x08Generate\x12 .arcus.engine.v1.GenerateRequest\x1a\x1e.arcus.engine.v1.GenerateChunk0\x01\x12\x43\n\x04Plan\x12\x1c.arcus.engine.v1.PlanRequest\x1a\x1d.arcus.engine.v1.PlanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'arcus.engine.v1.engine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISTINCT']._serialized_start=3165
-  _globals['_DISTINCT']._serialized_end=3240
+  _globals['_DIRECTCALL_METADATAENTRY']._loaded_options = None
+  _globals['_DIRECTCALL_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_DIRECTFAILURE_TRAILERSENTRY']._loaded_options = None
+  _globals['_DIRECTFAILURE_TRAILERSENTRY']._serialized_options = b'8\001'
+  _globals['_DISTINCT']._serialized_start=3932
+  _globals['_DISTINCT']._serialized_end=4007
   _globals['_EMBEDREQUEST']._serialized_start=49
   _globals['_EMBEDREQUEST']._serialized_end=78
   _globals['_EMBEDRESPONSE']._serialized_start=80
@@ -47,40 +51,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHMANYRESPONSE']._serialized_end=724
   _globals['_GROUPHITS']._serialized_start=727
   _globals['_GROUPHITS']._serialized_end=856
-  _globals['_HIT']._serialized_start=858
-  _globals['_HIT']._serialized_end=923
-  _globals['_MESSAGE']._serialized_start=925
-  _globals['_MESSAGE']._serialized_end=1049
-  _globals['_TOOL']._serialized_start=1051
-  _globals['_TOOL']._serialized_end=1112
-  _globals['_TOOLCALL']._serialized_start=1114
-  _globals['_TOOLCALL']._serialized_end=1169
-  _globals['_PASSAGE']._serialized_start=1171
-  _globals['_PASSAGE']._serialized_end=1261
-  _globals['_SOURCE']._serialized_start=1264
-  _globals['_SOURCE']._serialized_end=1439
-  _globals['_GENERATEREQUEST']._serialized_start=1442
-  _globals['_GENERATEREQUEST']._serialized_end=2112
-  _globals['_GENERATECHUNK']._serialized_start=2115
-  _globals['_GENERATECHUNK']._serialized_end=2369
-  _globals['_CITATION']._serialized_start=2371
-  _globals['_CITATION']._serialized_end=2412
-  _globals['_COLUMN']._serialized_start=2414
-  _globals['_COLUMN']._serialized_end=2489
-  _globals['_ENTITYTABLE']._serialized_start=2491
-  _globals['_ENTITYTABLE']._serialized_end=2581
-  _globals['_PLANREQUEST']._serialized_start=2584
-  _globals['_PLANREQUEST']._serialized_end=2810
-  _globals['_PLANRESPONSE']._serialized_start=2813
-  _globals['_PLANRESPONSE']._serialized_end=2995
-  _globals['_QUERY']._serialized_start=2997
-  _globals['_QUERY']._serialized_end=3034
-  _globals['_QUERYRESULT']._serialized_start=3036
-  _globals['_QUERYRESULT']._serialized_end=3163
-  _globals['_EMBEDSERVICE']._serialized_start=3242
-  _globals['_EMBEDSERVICE']._serialized_end=3328
-  _globals['_INDEXSERVICE']._serialized_start=3331
-  _globals['_INDEXSERVICE']._serialized_end=3507
-  _globals['_GENERATESERVICE']._serialized_start=3510
-  _globals['_GENERATESERVICE']._serialized_end=3676
+  _globals['_DIRECTREQUEST']._serialized_start=858
+  _globals['_DIRECTREQUEST']._serialized_end=873
+  _globals['_DIRECTRESPONSE']._serialized_start=875
+  _globals['_DIRECTRESPONSE']._serialized_end=936
+  _globals['_DIRECTCALL']._serialized_start=939
+  _globals['_DIRECTCALL']._serialized_end=1246
+  _globals['_DIRECTCALL_METADATAENTRY']._serialized_start=1190
+  _globals['_DIRECTCALL_METADATAENTRY']._serialized_end=1237
+  _globals['_DIRECTREPLY']._serialized_start=1249
+  _globals['_DIRECTREPLY']._serialized_end=1461
+  _globals['_DIRECTFAILURE']._serialized_start=1464
+  _globals['_DIRECTFAILURE']._serialized_end=1623
+  _globals['_DIRECTFAILURE_TRAILERSENTRY']._serialized_start=1576
+  _globals['_DIRECTFAILURE_TRAILERSENTRY']._serialized_end=1623
+  _globals['_HIT']._serialized_start=1625
+  _globals['_HIT']._serialized_end=1690
+  _globals['_MESSAGE']._serialized_start=1692
+  _globals['_MESSAGE']._serialized_end=1816
+  _globals['_TOOL']._serialized_start=1818
+  _globals['_TOOL']._serialized_end=1879
+  _globals['_TOOLCALL']._serialized_start=1881
+  _globals['_TOOLCALL']._serialized_end=1936
+  _globals['_PASSAGE']._serialized_start=1938
+  _globals['_PASSAGE']._serialized_end=2028
+  _globals['_SOURCE']._serialized_start=2031
+  _globals['_SOURCE']._serialized_end=2206
+  _globals['_GENERATEREQUEST']._serialized_start=2209
+  _globals['_GENERATEREQUEST']._serialized_end=2879
+  _globals['_GENERATECHUNK']._serialized_start=2882
+  _globals['_GENERATECHUNK']._serialized_end=3136
+  _globals['_CITATION']._serialized_start=3138
+  _globals['_CITATION']._serialized_end=3179
+  _globals['_COLUMN']._serialized_start=3181
+  _globals['_COLUMN']._serialized_end=3256
+  _globals['_ENTITYTABLE']._serialized_start=3258
+  _globals['_ENTITYTABLE']._serialized_end=3348
+  _globals['_PLANREQUEST']._serialized_start=3351
+  _globals['_PLANREQUEST']._serialized_end=3577
+  _globals['_PLANRESPONSE']._serialized_start=3580
+  _globals['_PLANRESPONSE']._serialized_end=3762
+  _globals['_QUERY']._serialized_start=3764
+  _globals['_QUERY']._serialized_end=3801
+  _globals['_QUERYRESULT']._serialized_start=3803
+  _globals['_QUERYRESULT']._serialized_end=3930
+  _globals['_EMBEDSERVICE']._serialized_start=4009
+  _globals['_EMBEDSERVICE']._serialized_end=4095
+  _globals['_INDEXSERVICE']._serialized_start=4098
+  _globals['_INDEXSERVICE']._serialized_end=4349
+  _globals['_GENERATESERVICE']._serialized_start=4352
+  _globals['_GENERATESERVICE']._serialized_end=4518
 # @@protoc_insertion_point(module_scope)

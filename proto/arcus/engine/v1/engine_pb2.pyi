@@ -99,6 +99,76 @@ class GroupHits(_message.Message):
     moved_sequence: int
     def __init__(self, counts: _Optional[bytes] = ..., embedding_ids: _Optional[bytes] = ..., collections: _Optional[bytes] = ..., scores: _Optional[bytes] = ..., sequence: _Optional[int] = ..., moved_sequence: _Optional[int] = ...) -> None: ...
 
+class DirectRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DirectResponse(_message.Message):
+    __slots__ = ("replica", "host", "port")
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    replica: str
+    host: str
+    port: int
+    def __init__(self, replica: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class DirectCall(_message.Message):
+    __slots__ = ("id", "timeout_ms", "metadata", "hello", "search", "search_many", "cancel")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_MANY_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    timeout_ms: int
+    metadata: _containers.ScalarMap[str, str]
+    hello: bool
+    search: SearchRequest
+    search_many: SearchManyRequest
+    cancel: bool
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., hello: bool = ..., search: _Optional[_Union[SearchRequest, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyRequest, _Mapping]] = ..., cancel: bool = ...) -> None: ...
+
+class DirectReply(_message.Message):
+    __slots__ = ("id", "hello", "search", "search_many", "failure")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_MANY_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    hello: bool
+    search: SearchResponse
+    search_many: SearchManyResponse
+    failure: DirectFailure
+    def __init__(self, id: _Optional[int] = ..., hello: bool = ..., search: _Optional[_Union[SearchResponse, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyResponse, _Mapping]] = ..., failure: _Optional[_Union[DirectFailure, _Mapping]] = ...) -> None: ...
+
+class DirectFailure(_message.Message):
+    __slots__ = ("code", "details", "trailers")
+    class TrailersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    TRAILERS_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    details: str
+    trailers: _containers.ScalarMap[str, str]
+    def __init__(self, code: _Optional[str] = ..., details: _Optional[str] = ..., trailers: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
 class Hit(_message.Message):
     __slots__ = ("embedding_id", "collection_id", "score")
     EMBEDDING_ID_FIELD_NUMBER: _ClassVar[int]

@@ -120,6 +120,11 @@ class IndexServiceStub(object):
                 request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.SerializeToString,
                 response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.FromString,
                 _registered_method=True)
+        self.Direct = channel.unary_unary(
+                '/arcus.engine.v1.IndexService/Direct',
+                request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+                response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
+                _registered_method=True)
 
 
 class IndexServiceServicer(object):
@@ -140,6 +145,13 @@ class IndexServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Direct(self, request, context):
+        """Where the replica that takes the call can be asked the same over a connection of the front's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IndexServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +164,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.SearchMany,
                     request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.FromString,
                     response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.SerializeToString,
+            ),
+            'Direct': grpc.unary_unary_rpc_method_handler(
+                    servicer.Direct,
+                    request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.FromString,
+                    response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -209,6 +226,33 @@ class IndexService(object):
             '/arcus.engine.v1.IndexService/SearchMany',
             arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyRequest.SerializeToString,
             arcus_dot_engine_dot_v1_dot_engine__pb2.SearchManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Direct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.engine.v1.IndexService/Direct',
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
             options,
             channel_credentials,
             insecure,
