@@ -149,11 +149,16 @@ def simulated(shape: Shape, videos: Videos, of: AloneVideo) -> Result:
     return simulate(Cluster(machines, demand).run(0.0, videos.seconds + DONE_SECONDS))
 
 
-def reads_of(made: Run, videos: Videos) -> list[Read]:
-    """Raises INTERNAL where the generator was late, or a video was not read."""
+def in_time(made: Run) -> Run:
+    """Raises INTERNAL where the generator was late, or had too little of a core: what it measured says nothing."""
     delay = statistics.median(outcome.delay_seconds for outcome in made.outcomes)
     if late := of_generator(delay, made.cpu_share):
         raise ArcusError(Reason.INTERNAL, "; ".join(late))
+    return made
+
+
+def reads_of(made: Run, videos: Videos) -> list[Read]:
+    """Raises INTERNAL where a video was not read."""
     if bad := [outcome.problem for outcome in made.outcomes if outcome.result != "completed"]:
         raise ArcusError(Reason.INTERNAL, f"{len(bad)} videos were not read: {bad[0]}")
     return [
@@ -234,7 +239,7 @@ class Library:
             tenants[name] = id, collection.id
         return cls(database, objects_url, tenants)
 
-    async def read(self, videos: Videos) -> list[Read]:
+    async def read(self, videos: Videos) -> Run:
         """Adds each at its time, and waits until all are done. Nobody has had more of the workers before than others."""
         prepared = await self._prepared(videos)
         async with self._database.write() as connection:
@@ -254,7 +259,7 @@ class Library:
             watching = group.create_task(watch.run(), name="watch")
             made = await generate(videos.orders, journey, timeout_seconds=DONE_SECONDS)
             watching.cancel()
-        return reads_of(made, videos)
+        return made
 
     async def _prepared(self, videos: Videos) -> list[str]:
         """Ids of files as those that were probed. One object is behind all of them, which nobody reads."""
@@ -294,7 +299,7 @@ async def calibrated_on(library: Library, shape: Shape, seconds: float) -> Worke
         print(f"alone {of.claim:.3f} s until it is begun, {of.turn:.3f} s beside reading, {of.rate:.2f} video seconds/s: "
               f"{shape.videos_at_once} places read {knees[-1]:.1f}", flush=True)  # fmt: skip
         videos = videos_of(shape, of_knee * knees[-1] / shape.video_seconds, seconds)
-        came = await library.read(videos)
+        came = reads_of(in_time(await library.read(videos)), videos)
         loads.append(compared(of_knee, shape, videos, came, await asyncio.to_thread(simulated, shape, videos, of)))
         print(loads[-1], flush=True)
     return WorkersCalibration(
@@ -311,9 +316,8 @@ async def alone(library: Library, shape: Shape) -> AloneVideo:
     """Of a video of one segment and one of a whole turn, one after the other some times: the medians."""
     short, long = shape.segment_seconds, TURN_SECONDS
     order = replace(videos_of(shape, 1.0, 10.0).orders[0], number=0, at_seconds=0.0)
-    reads = [
-        read for length in (short, long) * ALONE_VIDEOS for read in await library.read(Videos([order], [length], 1.0))
-    ]
+    each = [Videos([order], [length], 1.0) for length in (short, long) * ALONE_VIDEOS]
+    reads = [read for videos in each for read in reads_of(in_time(await library.read(videos)), videos)]
     claim = statistics.median(read.begun - read.came for read in reads)
     took = {
         length: statistics.median(read.done - read.begun for read in reads if read.video_seconds == length)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from loadtests.calibrate_workers import Library, Shape, Videos, videos_of
+from loadtests.calibrate_workers import Library, Shape, Videos, reads_of, videos_of
 from loadtests.load.video_workers import WaitingPipeline
 from ray_jobs.ingest import IngestWorker
 from services.core.settings import Settings
@@ -27,7 +27,7 @@ async def test_each_video_is_read_whole_by_the_products_own_worker(
     orders = videos_of(SHAPE, 6.0, 1.0).orders
     videos = Videos(orders, [100.0 * (number + 1) for number in range(len(orders))], 1.0)
     async with working(IngestWorker(settings, WaitingPipeline(50_000.0))):
-        reads = await library.read(videos)
+        reads = reads_of(await library.read(videos), videos)
     assert [read.video_seconds for read in reads] == videos.lengths and len(reads) > 3
     assert all(read.came <= read.begun <= read.done for read in reads)
     async with database.read() as connection:

@@ -10,7 +10,7 @@ import pytest
 
 from loadtests import calibrate_workers as workers
 from loadtests.calibrate import SCENARIO, Alone, alone, asked, compared, simulated
-from loadtests.calibrate_workers import SHAPE, AloneVideo, Videos, reads_of, videos_of
+from loadtests.calibrate_workers import SHAPE, AloneVideo, Videos, in_time, reads_of, videos_of
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Script, schedule
@@ -111,7 +111,7 @@ def test_a_video_that_was_not_read_or_an_arrival_that_was_late_is_no_calibration
     late, failed = (replace(made[0], delay_seconds=1.0), replace(made[0], result="failed", problem="lost"))
     for bad in ([late] * len(made), [failed, *made[1:]]):
         with pytest.raises(ArcusError, match=r"late|lost"):
-            reads_of(Run(bad, 70.0, 0.1), videos)
+            reads_of(in_time(Run(bad, 70.0, 0.1)), videos)
 
 
 def test_workers_that_are_not_like_those_that_were_run_are_told(tmp_path: Path):

@@ -303,31 +303,6 @@ def test_goodput_beyond_the_knee_is_held_to_the_best_step_before(seconds: float,
     )
 
 
-def test_fairness_is_jains_index_over_shares():
-    shared = scenario(tenants={"one": 1, "two": 3})
-    fair = [done(tenant="one")] + [done(tenant="two")] * 3
-    assert judge(shared, run_of(*fair)).measures["fairness"] == 1
-    assert judge(shared, run_of(*[done(tenant="one")] * 4)).measures["fairness"] == 0.5
-
-
-def test_fairness_is_of_work_and_not_of_journeys():
-    shared = scenario(tenants={"one": 1, "two": 1})
-
-    def of(tenant: str, **work: float) -> Outcome:
-        return replace(done(tenant=tenant), **work)
-
-    def fair(*outcomes: Outcome) -> float:
-        return judge(shared, run_of(*outcomes)).measures["fairness"]
-
-    assert fair(of("one", tokens=300), of("two", tokens=100), of("two", tokens=200)) == 1
-    assert fair(of("one", tokens=300), of("two", tokens=100)) == pytest.approx(0.8)
-    assert fair(of("one", video_seconds=60.0), of("two", video_seconds=20.0)) == pytest.approx(0.8)
-    # a quarter of the tokens and three quarters of the video seconds are half of the work
-    both = [of("one", tokens=300), of("two", tokens=100), of("one", video_seconds=20.0), of("two", video_seconds=60.0)]
-    assert fair(*both) == 1
-    assert fair(of("one"), of("two")) == 1
-
-
 def heard(*events: dict) -> Outcome:
     outcome = Outcome(order())
     listening = Heard(outcome, lambda: 1.0)
