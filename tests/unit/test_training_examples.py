@@ -11,9 +11,13 @@ import pytest
 import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
+from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 from training.catalog import EXAMPLES, UNASKED
 from training.catalog_held import HELD
 from training.evidence_examples import UNCLEAR, collections, yes_or_no
+from training.evidence_held import HELD as HELD_EVIDENCE
+from training.evidence_held import collections as held_collections
+from training.evidence_held import judged
 from training.example_files import read_examples
 from training.topics import topics
 
@@ -43,8 +47,30 @@ def test_what_is_learned_of_files_is_judged_by_other_questions() -> None:
     assert sum(_plain(text) in _about_files() for text in held) == 0
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_no_question_about_somebody_else_is_learned_or_in_the_evaluation(part: str) -> None:
+    held = set(_strings([told["ask"] for told in held_collections().values()]))
+    assert len(held) > 1_800
+    assert held.isdisjoint(_strings([*collections().values(), *yes_or_no().values()]))
+    asked = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
+    assert held.isdisjoint(_strings([question["ask"] for told in asked for question in told["questions"]]))
+
+
+def test_each_question_of_a_held_collection_is_judged() -> None:
+    collection = yaml.safe_load((HELD_EVIDENCE / "sample_sentences.yaml").read_text(encoding="utf-8"))[
+        "odd_roof_pigeons"
+    ]
+    embedder = MultilingualEmbedder()
+    embedder.setup()
+    every = list(judged(collection, embedder))
+    asked = [text for of in collection["ask"].values() for texts in of.values() for text in texts]
+    assert len(every) == len(asked) and {each.outcome for each in every} <= {"right", "wrong", "refused"}
+    assert any(each.outcome == "right" for each in every)
+    assert all(each.outcome != "right" for each in every if not each.is_answerable)
+
+
 def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
-    for told in collections().values():
+    for told in [*collections().values(), *held_collections().values()]:
         names = [name for texts in told["files"].values() for name in texts]
         assert len(names) == len(set(names))
         assert {answer for asked in told["ask"].values() for answer in asked} <= {*names, "none"}
