@@ -21,14 +21,14 @@ from functools import partial
 from pathlib import Path
 
 from loadtests.arguments import some_seconds
-from loadtests.calibrate_workers import LOADS, SHAPE, Given, calibrate_workers, measured_on
+from loadtests.calibrate_workers import LOADS, SHAPE, Given, calibrate_workers, in_time, measured_on
 from loadtests.load.__main__ import run
 from loadtests.load.doors import Doors
 from loadtests.load.generator import Run
 from loadtests.load.outcomes import Outcome
 from loadtests.load.scenario import Scenario, schedule
 from loadtests.load.systems import own_system
-from loadtests.load.verdict import of_generator, percentile
+from loadtests.load.verdict import percentile
 from services.cli.calibration import CALIBRATION, WORKERS_CALIBRATION, At, Calibration, WorkersCalibration
 from services.core.errors import ArcusError, Reason
 from services.simulation.cluster import Cluster, Demand, Machines, Result
@@ -102,10 +102,7 @@ def simulated(scenario: Scenario, of: Alone) -> Result:
 
 def compared(of_knee: float, scenario: Scenario, made: Run, result: Result) -> At:
     """Raises INTERNAL where the generator was late, or an answer failed or was wrong."""
-    delay = statistics.median(outcome.delay_seconds for outcome in made.outcomes)
-    if late := of_generator(delay, made.cpu_share):
-        raise ArcusError(Reason.INTERNAL, "; ".join(late))
-    if bad := [outcome.problem for outcome in made.outcomes if outcome.result in ("failed", "wrong")]:
+    if bad := [outcome.problem for outcome in in_time(made).outcomes if outcome.result in ("failed", "wrong")]:
         raise ArcusError(Reason.INTERNAL, f"{len(bad)} answers did not come as they should: {bad[0]}")
     done = [outcome for outcome in made.outcomes if outcome.result == "completed"]
     came = [(outcome.order.at_seconds + last, last) for outcome in done if (last := outcome.last_seconds) is not None]

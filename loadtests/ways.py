@@ -30,6 +30,7 @@ import uvloop
 
 from loadtests.index_data import TENANT, write_shards
 from loadtests.peers.stores import LIMIT, Sizes, World, asked, each_case
+from loadtests.processes import all_cpu_seconds, cpu_seconds
 from loadtests.search import runtime
 from services.core.engines.config import parse_engine_config
 from services.core.index.embedding_log import EmbeddingLog
@@ -43,9 +44,8 @@ WAYS = ("direct", "ingress")
 
 def spent() -> tuple[float, float]:
     """Processor seconds of this process, and of all that it started."""
-    own = psutil.Process()
-    times = [each.cpu_times() for each in own.children(recursive=True)]
-    return sum(own.cpu_times()[:2]), sum(each.user + each.system for each in times)
+    own = cpu_seconds(psutil.Process())
+    return own, all_cpu_seconds(os.getpid()) - own
 
 
 def kept_waiting() -> dict[str, int]:

@@ -184,18 +184,19 @@ def _remembered() -> Iterator[None]:
 def _segments(files: Mapping[str, Mapping[str, str]], embedder: Any) -> Iterator[Segment]:
     """What is said, a few utterances each with what is shown meanwhile; what is shown by itself, apart."""
     for filename, texts in files.items():
-        said = [name for name in texts if _kind(name) == "speech"]
+        said = [name for name in texts if kind_of(name) == "speech"]
         parts = [said[first : first + UTTERANCES] for first in range(0, len(said), UTTERANCES)]
         for name in texts:
             if name not in said:
                 meanwhile = next((part for part in parts if name.partition("_")[2] in part), None)
                 parts.append([name]) if meanwhile is None else meanwhile.append(name)
         for part in parts:
-            found = [pb.Passage(kind=_kind(name), text=texts[name]) for name in part]
+            found = [pb.Passage(kind=kind_of(name), text=texts[name]) for name in part]
             yield Segment(filename, tuple(part), tuple(found), embedder.embed([item.text for item in found]))
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """Of a passage, by the beginning of its name."""
     return KINDS.get(name.partition("_")[0], "speech")
 
 

@@ -21,7 +21,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 
 from ray_jobs.engines.embedded.extractive import evidence, forms
 from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder, query_vector
-from training.evidence_examples import KINDS, NONE
+from training.evidence_examples import NONE, kind_of
 from training.example_files import read_examples
 
 HELD = Path(__file__).with_name("subjects_held")
@@ -60,8 +60,7 @@ def _sources(texts: Mapping[str, str], scores: np.ndarray) -> list[pb.Source]:
     made = []
     for (name, text), score in zip(texts.items(), scores, strict=True):
         source = pb.Source(filename="held.mp4", segment_id=name)
-        kind = KINDS.get(name.partition("_")[0], "speech")
-        source.passages.add(kind=kind, text=text, score=float(score))
+        source.passages.add(kind=kind_of(name), text=text, score=float(score))
         made.append(source)
     return sorted(made, key=lambda source: -source.passages[0].score)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from struct import Struct
 from typing import Any
 
@@ -19,7 +20,7 @@ GONE_MS = 6_000
 IDLE_SECONDS, PROBE_SECONDS, PROBES = 10, 2, 3
 
 
-class Frames(asyncio.Protocol):
+class Frames(asyncio.Protocol, ABC):
     """`took` gets each frame; `lost` is called once, at the end. A peer that keeps no bound is aborted."""
 
     def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
@@ -29,12 +30,12 @@ class Frames(asyncio.Protocol):
         self._transport: Any = None
         self._buffer = bytearray()
 
+    @abstractmethod
     def took(self, frame: bytes) -> None:
         """Raises DecodeError or ValueError where the frame is none that may come; the connection then ends."""
-        raise NotImplementedError
 
-    def lost(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def lost(self) -> None: ...
 
     def send(self, frame: bytes) -> None:
         """Does nothing where the connection is lost."""
