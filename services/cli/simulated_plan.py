@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from services.cli.calibration import (
@@ -25,7 +26,8 @@ MOST_UNDERSTOOD_SECONDS = 900.0  # 95 of 100
 MOST_TENANTS, MOST_GPUS, MOST_ARRIVALS = 100_000, 1024, 1_000_000  # the last in a day: some minutes of a core
 MOST_PEAK = 24.0  # all of a day in an hour
 BUSIEST = SECONDS_PER_DAY * 23 / 48, SECONDS_PER_DAY * 25 / 48  # the hour around the peak, at noon
-LEAST_FACTOR, MOST_FACTOR, NEAR = 1 / 16, 16.0, 1.05
+ENOUGH_QUESTIONS, LEAST_BUSIEST_SECONDS = 20_000, 600.0  # of that hour
+LEAST_FACTOR, MOST_FACTOR, STEP, NEAR = 1 / 16, 16.0, 1.25, 1.05
 
 
 @dataclass(frozen=True)
@@ -116,19 +118,54 @@ def late(seconds: list[float]) -> float:
 
 
 def most_held(setup: Setup, machines: Machines) -> tuple[float, list[str]]:
-    """(the largest factor of the load that the busiest hour holds, what breaks beyond it), to five in a hundred."""
+    """(the largest factor of the load that its busiest time holds, what breaks beyond it), to five in a hundred; the latter
+    is empty where all that was tried holds. Videos and questions share no machine, so each is tried without the other.
+    """
+    held, first = MOST_FACTOR, list[str]()
+    for part, full in _parts(setup, machines):
 
-    def breaks(factor: float) -> list[str]:
-        return broken(day_of(setup, machines, factor=factor, span=BUSIEST))
+        def breaks(factor: float, part: Setup = part) -> list[str]:
+            return broken(day_of(part, machines, factor=factor, span=_busiest(part.load, factor)))
 
-    low, high, first = 1.0, 1.0, breaks(1.0)
+        if not first or breaks(held):  # else it holds what the other one does not
+            found, problems = _edge(breaks, full)
+            if problems:
+                held, first = min(held, found), problems
+    return held, first
+
+
+def _parts(setup: Setup, machines: Machines) -> Iterator[tuple[Setup, float]]:
+    """(videos alone or questions alone, the factor of the load at which their machines are full), of what comes."""
+    load = setup.load
+    if load.videos_per_day:
+        full = machines.video_seconds_per_second / load.video_seconds_per_second
+        yield replace(setup, load=replace(load, questions_per_second=0.0)), full
+    if asked := load.questions_per_second:
+        tokens = load.answer_tokens + PROMPT_TOKENS * PROMPT_TOKEN_COST
+        most = machines.answer_tokens_per_second / tokens, machines.front_cores * machines.front_questions_per_second
+        yield replace(setup, load=replace(load, videos_per_day=0.0)), min(most) / asked
+
+
+def _busiest(load: Load, factor: float) -> tuple[float, float]:
+    """The hour around the peak, at noon, or as much of it as brings enough questions: a queue of theirs fills in seconds."""
+    begin, end = BUSIEST
+    if load.videos_per_day:
+        return begin, end
+    seconds = max(LEAST_BUSIEST_SECONDS, min(end - begin, ENOUGH_QUESTIONS / (load.questions_per_second * factor)))
+    return SECONDS_PER_DAY / 2 - seconds / 2, SECONDS_PER_DAY / 2 + seconds / 2
+
+
+def _edge(breaks: Callable[[float], list[str]], guess: float) -> tuple[float, list[str]]:
+    """(the largest factor that does not break, what does beyond it), from LEAST_FACTOR to MOST_FACTOR."""
+    low = high = min(max(guess, LEAST_FACTOR), MOST_FACTOR)
+    first = breaks(low)
     while first and low > LEAST_FACTOR:
-        high, low = low, low / 2
+        high, low = low, max(low / STEP, LEAST_FACTOR)
         if not (found := breaks(low)):
             break
         first = found
     while not first and high < MOST_FACTOR:
-        low, high = high, high * 1.5
+        low, high = high, min(high * STEP, MOST_FACTOR)
         first = breaks(high)
     while first and high / low > NEAR:
         middle = math.sqrt(low * high)
@@ -136,7 +173,7 @@ def most_held(setup: Setup, machines: Machines) -> tuple[float, list[str]]:
             high, first = middle, found
         else:
             low = middle
-    return low, first
+    return (low if first else high), first
 
 
 def print_simulation(setup: Setup) -> bool:

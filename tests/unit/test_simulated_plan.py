@@ -11,6 +11,7 @@ from services.cli.main import app
 from services.cli.simulated_plan import BUSIEST, Setup, broken, day_of, machines_of, most_held
 from services.cli.sizing import Load
 from services.core.errors import ArcusError
+from services.simulation.cluster import Result
 
 INGEST = Setup(Load(2500, 0.0), gpus=3, tenants=20)
 ANSWERS = Setup(Load(0, 1.0), gpus=1, tenants=20)
@@ -47,6 +48,33 @@ def test_more_gpus_hold_more_and_the_bound_is_where_the_machines_are_full():
     assert 0.7 * full < held < 1.3 * full and first[0].startswith("ingest")
     more, _ = most_held(INGEST, machines_of(replace(INGEST, gpus=6)))
     assert 1.6 * held < more < 2.4 * held
+
+
+def test_what_breaks_first_is_the_part_that_holds_least_and_the_other_is_not_looked_for_beyond_it():
+    """Videos hold less than questions, and then more."""
+    for load, first in ((Load(2500, 0.05), "ingest"), (Load(100, 1.0), "answering")):
+        both = Setup(load, gpus=3, tenants=20)
+        machines = machines_of(both)
+        held, problems = most_held(both, machines)
+        alone = Setup(
+            replace(load, questions_per_second=0.0) if first == "ingest" else replace(load, videos_per_day=0), 3, 20
+        )
+        assert (held, problems) == most_held(alone, machines) and problems[0].startswith(first)
+
+
+def test_many_questions_are_looked_at_in_the_part_of_the_busiest_hour_that_brings_enough(monkeypatch):
+    """A queue of questions fills in seconds; the whole hour of 64 GPUs would take minutes for each factor."""
+    spans = []
+
+    def day(setup, machines, *, factor, span):
+        spans.append((factor, span))
+        return Result(questions=1, refused=int(factor > 3.0))
+
+    monkeypatch.setattr("services.cli.simulated_plan.day_of", day)
+    held, _ = most_held(Setup(Load(0, 20.0), gpus=64, tenants=20), machines_of(Setup(Load(0, 20.0), 64, 20)))
+    assert 3.0 / 1.05 <= held <= 3.0 and len(spans) < 15
+    for factor, (begin, end) in spans:
+        assert begin + end == 86_400 and end - begin == pytest.approx(max(600, min(3600, 20_000 / (20 * factor))))
 
 
 @pytest.mark.parametrize(
