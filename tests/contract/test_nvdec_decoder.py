@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from ray_jobs.stages.decode import FrameRequest, Frames, NvdecDecoder
+from ray_jobs.stages.decode import FrameRequest, Frames, NvdecDecoder, PyavDecoder, TableDecoder
 from ray_jobs.stages.nvdec import Sessions, SoftwareSession, StreamKind
 from ray_jobs.stages.probe import probe
 from services.core.errors import MediaError
@@ -56,9 +56,32 @@ def test_of_any_stream_the_frames_are_right_or_refused(stream, asked):
             shown = [float(frame.time) - start for frame in container.decode(video=0)]
         asked = [number % len(shown) for number in asked]
         decoder = NvdecDecoder(SoftwareSession, 1)
-        (result,) = decoder.batch([FrameRequest(path, probe(path), [shown[number] + 0.004 for number in asked], None)])
+        info = probe(path)
+        requests = [FrameRequest(path, info, [shown[number] + 0.004 for number in asked], None)]
+        (result,) = decoder.batch(requests)
+        table = TableDecoder({"nvdec": decoder, "pyav": PyavDecoder()}, gpu=True)
+        (whole,) = table.batch(requests)
         decoder.close()
     assert (stream.is_open and isinstance(result, MediaError)) or numbers(result) == asked
+    assert numbers(whole) == asked, "what NVDEC refuses is read by FFmpeg, whatever it is"
+    assert not table.refused or stream.is_open
+
+
+def test_a_picture_an_hour_behind_the_only_keyframe(tmp_path):
+    path = Made("mkv", 1000, 2, False, (20_000,) * 180, -1).write(tmp_path / "hour.mkv")
+    decoder = NvdecDecoder(SoftwareSession, 1)
+    times = [20.0 * number + 0.004 for number in (0, 1, 90, 179, 180)]
+    assert numbers(decoder.frames(path, probe(path), times, None)) == [0, 1, 90, 179, 180]
+    decoder.close()
+
+
+def test_a_transport_stream_whose_clock_turns_over(tmp_path):
+    # 33 bits at 90 kHz: 95,443.7 s
+    path = Made("ts", 12, 2, False, (40,) * 60, -1, (), 95_442_000).write(tmp_path / "turns.ts")
+    decoder = NvdecDecoder(SoftwareSession, 1)
+    times = [0.04 * number + 0.004 for number in (0, 5, 30, 45, 60)]
+    assert numbers(decoder.frames(path, probe(path), times, None)) == [0, 5, 30, 45, 60]
+    decoder.close()
 
 
 @pytest.fixture

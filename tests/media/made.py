@@ -26,9 +26,10 @@ class Made:
     steps: tuple[int, ...]
     sound_milliseconds: int  # where the sound begins; -1: there is none
     options: tuple[tuple[str, str], ...] = ()
+    first_milliseconds: int = 0  # when the first picture is shown
 
     def write(self, path: Path) -> Path:
-        stamps = [0, *accumulate(self.steps)]
+        stamps = list(accumulate(self.steps, initial=self.first_milliseconds))
         frames = ((stamp, picture(number, 128, 80)) for number, stamp in enumerate(stamps))
         x264 = {
             "preset": "ultrafast", "crf": "20", "g": str(self.group), "keyint_min": "1",
@@ -51,4 +52,5 @@ streams = st.builds(
     st.lists(st.sampled_from([20, 40, 40, 130, 1500]), min_size=1, max_size=40).map(tuple),
     st.sampled_from([-1, 0, 700]),
     st.sampled_from([(), (("use_editlist", "0"),), (("movflags", "frag_keyframe+empty_moov"),)]),
+    st.sampled_from([0, 0, 500, 20_000]),
 )

@@ -74,6 +74,11 @@ def test_a_keyframe_far_ahead_is_sought_and_not_read_up_to(tmp_path):
     check_groups(path, [1.0, 150.0, 151.0, 199.0])
 
 
+def test_a_transport_stream_whose_clock_turns_over(tmp_path):
+    path = Made("ts", 12, 2, False, (40,) * 60, -1, (), 95_442_000).write(tmp_path / "turns.ts")
+    check_groups(path, [0.04 * number for number in range(61)])
+
+
 def test_an_hour_between_the_only_keyframe_and_the_frame_that_is_wanted(tmp_path):
     path = Made("mkv", 1000, 0, False, (20_000,) * 180, -1).write(tmp_path / "hour.mkv")
     check_groups(path, [0.0, 3599.0])
