@@ -22,7 +22,7 @@ from ray_jobs.metrics import QueueMetrics, StageMetrics, Told, WorkerMetrics, st
 from ray_jobs.pipeline import Described, pictured
 from ray_jobs.stage_times import StageTimes
 from ray_jobs.stages.extract import Extracted, ExtractRequest
-from services.core.engines.config import load_engine_config
+from services.core.engines.config import VllmOptions, load_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.logs import configure_logs
 from services.core.media import DescribeConfig, MediaInfo, SegmentDescription, Span
@@ -82,12 +82,14 @@ class FrameDecoder(_Stage):
         from ray_jobs.stages.sampling import Sampling, sample_segments
 
         settings = self._settings
+        describer = load_engine_config(settings).engine("describe")
         sampling = Sampling(settings.frame_interval_seconds, settings.max_frames_per_segment, settings.frame_max_side)
         on_gpu = table_decoder().on_gpu
+        arena = _arena() if on_gpu and isinstance(describer, VllmOptions) and describer.takes_device_frames else None
 
         def sample(segments: list[tuple[Path, MediaInfo, Span]]) -> Any:
             with self._times.stage("decode"):
-                return sample_segments(segments, sampling)
+                return sample_segments(segments, sampling, arena)
 
         self._queues = [
             BatchQueue[tuple[Path, MediaInfo, Span], Any](
@@ -111,6 +113,15 @@ class FrameDecoder(_Stage):
     def check_health(self) -> None:
         for queue in self._queues:
             queue.check()
+
+
+def _arena() -> Any:
+    """On the GPU that decodes, for the model that describes there."""
+    import torch
+
+    from ray_jobs.stages.device_frames import Arena
+
+    return Arena(torch.device("cuda", torch.cuda.current_device()))
 
 
 # Calls wait inside: a recogniser of one thread takes seconds for each.

@@ -24,6 +24,7 @@ from ray_jobs.metrics import AnswerMetrics, QueueMetrics, StageMetrics, Told, st
 from ray_jobs.pipeline import Described
 from ray_jobs.stage_times import StageTimes
 from ray_jobs.stages.describe import Reading, describe_request
+from ray_jobs.stages.device_frames import Taker, shown
 from ray_jobs.stages.extract import Extracted, ExtractRequest
 from services.core.engines.config import (
     EmbeddedOptions,
@@ -68,6 +69,8 @@ class EngineReplica:
             model = await _stored_embedder(settings.database)
             config = config.embedding_with(model) if model else config
         self._engine = open_engine(config, name, roles)
+        options = config.engines[name]
+        self._taker = Taker() if isinstance(options, VllmOptions) and options.takes_device_frames else None
         await self._engine.setup()
         if self._engine.embedder is not None and config.engines[name].kind != "embedded":
             await _check_stored_vectors(settings.database, name, self._engine.embedder.dimensions)
@@ -125,9 +128,10 @@ class EngineReplica:
         config: DescribeConfig,
     ) -> Described:
         reading, picture = read
-        request = describe_request(tenant_id, span, frames, speech, reading, config)
-        with self._times.stage("describe"):
-            return replace(picture, content=await _played(self._engine.describer).describe(request))
+        async with shown(self._taker, frames) as images:
+            request = describe_request(tenant_id, span, replace(frames, images=images), speech, reading, config)
+            with self._times.stage("describe"):
+                return replace(picture, content=await _played(self._engine.describer).describe(request))
 
     async def see(self, span: Span, frames: Any) -> Seen:
         with self._times.stage("see"):

@@ -37,7 +37,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class DescribeRequest:
-    """One segment. `frames`: uint8 [n, height, width, 3] RGB, `times`: float64 [n] in seconds; n may be 0.
+    """One segment. `frames`: uint8 [n, height, width, 3] RGB, `times`: float64 [n] in seconds; n may be 0. Frames are tensors of
+    a GPU where an engine asked for such (`VllmOptions.takes_device_frames`).
 
     `samples`: mono int16 [m] that begins where the span does; m is 0 where there is no audio.
     """

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.core.engines.config import MODELS, ROLES, load_engine_config, parse_engine_config
+from services.core.engines.config import MODELS, ROLES, VllmOptions, load_engine_config, parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.core.settings import Settings
 
@@ -109,3 +110,20 @@ def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, str], named:
 
 def test_every_model_that_a_request_may_name_is_a_role() -> None:
     assert set(MODELS) <= set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "takes"),
+    [
+        ({}, True),
+        ({"extra": {}}, False),
+        ({"max_images": 0}, False),
+        ({"gpus": 2}, False),
+        ({"gpus": 0.5}, True),
+    ],
+)
+def test_only_a_model_of_one_gpu_that_shares_tensors_is_shown_frames_on_it(
+    changes: dict[str, Any], takes: bool
+) -> None:
+    given = {"kind": "vllm", "model": "m", "extra": {"mm_tensor_ipc": "torch_shm"}}
+    assert VllmOptions(**{**given, **changes}).takes_device_frames is takes

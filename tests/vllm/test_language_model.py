@@ -173,3 +173,14 @@ async def test_two_hundred_requests_at_once_are_answered_or_refused_and_harm_not
     assert vlm.running == 0
     assert await ask(0) == "length"
     vlm.check()
+
+
+async def test_frames_that_are_tensors_are_seen_as_those_that_are_not(vlm: Any) -> None:
+    import torch
+
+    given = replace(ASKED, images=(FRAME, FRAME[::-1]))
+    tensors = tuple(torch.from_numpy(np.ascontiguousarray(image)) for image in given.images)
+    plain, seen = await read(vlm, given), await read(vlm, replace(given, images=tensors))
+    assert text(seen) == text(plain) and seen[-1].input_tokens == plain[-1].input_tokens
+    wrong = await refused(vlm, replace(ASKED, images=(torch.zeros(3, 4, 4),)))
+    assert wrong.reason is Reason.INVALID_ARGUMENT and "uint8" in wrong.message

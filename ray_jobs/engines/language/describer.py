@@ -8,12 +8,10 @@ from pathlib import PurePath
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from ray_jobs.engines.language.budget import Budget
 from ray_jobs.engines.language.fences import Fence, one_line
 from ray_jobs.engines.language.json_answers import answer_in_json, object_schema
-from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn
+from ray_jobs.engines.language.model import LanguageModel, Prompt, Turn, are_bytes
 from ray_jobs.engines.roles import DescribeRequest
 from services.core.errors import invalid
 from services.core.media import SegmentDescription, Span, TimedText, timecode
@@ -43,7 +41,7 @@ class LanguageDescriber:
 
     async def describe(self, request: DescribeRequest) -> SegmentDescription:
         frames, times, span, config = request.frames, request.times, request.span, request.config
-        if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3 or len(frames) != len(times):
+        if frames.ndim != 4 or not are_bytes(frames) or frames.shape[-1] != 3 or len(frames) != len(times):
             raise invalid("Give frames as uint8 [n, height, width, 3], each with a time.", field="frames")
         audio: tuple[TimedText, ...] = ()
         if config.enable_audio_description:

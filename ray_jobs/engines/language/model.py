@@ -19,6 +19,11 @@ class Call:
     arguments: str  # JSON
 
 
+def are_bytes(images: Any) -> bool:
+    """Whether an array, or a tensor of any device, is of uint8."""
+    return str(images.dtype).removeprefix("torch.") == "uint8"
+
+
 @dataclass(frozen=True)
 class Turn:
     role: Literal["system", "user", "assistant", "tool"]
@@ -36,7 +41,8 @@ class Tool:
 
 @dataclass(frozen=True)
 class Prompt:
-    """`images`: each uint8 [height, width, 3] RGB, shown in order before the text of the last user's turn.
+    """`images`: each uint8 [height, width, 3] RGB, shown in order before the text of the last user's turn; tensors of a GPU
+    where the model's own options ask for such.
 
     `schema`: the answer is JSON that fits it, with no whitespace between its parts, or a call where tools are offered.
     `tool_choice`: auto, none, required, or the name of a tool. `written`: the beginning of the answer, as the model made it

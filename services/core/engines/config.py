@@ -100,6 +100,11 @@ class VllmOptions(_Options):
         return max(1, int(self.gpus))
 
     @property
+    def takes_device_frames(self) -> bool:
+        """Whether it is shown frames where a GPU decoded them: only this way of vLLM's own carries them to its model."""
+        return self.max_images > 0 and self.tensor_parallel_size == 1 and self.extra.get("mm_tensor_ipc") == "torch_shm"
+
+    @property
     def memory_share(self) -> float:
         """Of a GPU's memory that vLLM may take; a tenth is left to what else must fit."""
         return min(0.9, self.gpus) if self.gpus else 0.9
