@@ -3,7 +3,8 @@
     python loadtests/gpu.py --json gpu.json              # one GPU; the most valuable rows come first
     python loadtests/gpu.py --cpu --small                # no GPU: seconds, shows that every row runs
 Prints a table. Needs PyTorch; each row says what else it lacks. What a row's process says goes to stderr. A row that fails,
-hangs or kills its process is told as such, and the next is measured. Exits 1 where one failed.
+hangs or kills its process is told as such, and the next is measured. The file of results is written after each row, beside it
+what was drawn. Exits 1 where one failed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
@@ -25,11 +27,16 @@ from loadtests.on_gpu.rows import BESIDE, Options, Row  # noqa: E402
 from loadtests.on_gpu.runs import cases, results  # noqa: E402
 from loadtests.vllm_on_cpu import ENVIRONMENT  # noqa: E402
 
-PARTS = ("decode", "search", "captions", "embed")
+PARTS = ("decode", "search", "frames", "captions", "embed", "whole")
+SECONDS = 570.0  # of ten minutes, what ending the last row and its processes leaves
 
 
 def machine(on_gpu: bool) -> dict[str, object]:
-    found: dict[str, object] = {"processors": os.cpu_count(), "python": platform.python_version()}
+    found: dict[str, object] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     if on_gpu:
         import torch
 
@@ -39,6 +46,22 @@ def machine(on_gpu: bool) -> dict[str, object]:
             "torch": torch.__version__,
         }
     return found
+
+
+def write(path: Path | None, machine: dict[str, object], rows: list[Row]) -> None:
+    """What is known so far, and beside it what was drawn: a run that is ended keeps the rows it had."""
+    if path is None:
+        return
+    listed = []
+    for row in rows:
+        listed.append({**row.as_json(), "drawings": {}})
+        for name, drawing in row.drawings.items():
+            drawn = path.with_name(f"{path.stem}_{name}.svg")
+            drawn.write_text(drawing)
+            listed[-1]["drawings"][name] = drawn.name
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps({"machine": machine, "rows": listed}, indent=1, default=str))
+    part.replace(path)
 
 
 def show(row: Row) -> None:
@@ -57,7 +80,10 @@ def show(row: Row) -> None:
     print(f"{'':9}  {f'FAILED {row.failed}' if row.failed else checks}", flush=True)
 
 
-def measured(parts: list[str], options: Options, seconds: float) -> list[Row]:
+def measured(
+    parts: list[str], options: Options, seconds: float, done: Callable[[list[Row]], None] = lambda rows: None
+) -> list[Row]:
+    """done: is given the rows so far after each."""
     deadline = time.monotonic() + seconds
     order = sorted(
         (case.rank, place, number)
@@ -72,6 +98,7 @@ def measured(parts: list[str], options: Options, seconds: float) -> list[Row]:
                 row.goals = {}  # sizes that mean nothing
             show(row)
             rows.append(row)
+            done(rows)
     return rows
 
 
@@ -80,7 +107,7 @@ def main() -> int:
     parser.add_argument("--cpu", action="store_true", help="measure on the CPU")
     parser.add_argument("--small", action="store_true", help="sizes that take seconds")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=600.0, help="after which no row begins")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no row goes on")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--folder", type=Path, help="where clips are made and found again")
     parser.add_argument("--json", type=Path, help="where to write the results")
@@ -93,14 +120,13 @@ def main() -> int:
         if not torch.cuda.is_available():
             print("PyTorch sees no GPU here; --cpu --small shows that the rows run.")
             return 2
-    begin = time.monotonic()
+    begin, here = time.monotonic(), machine(not arguments.cpu)
     with tempfile.TemporaryDirectory() as folder:
         rounds = 1 if arguments.small else arguments.rounds
         options = Options(not arguments.cpu, arguments.small, rounds, arguments.folder or Path(folder))
-        rows = measured(arguments.part or list(PARTS), options, arguments.seconds)
-    if arguments.json:
-        report = {"machine": machine(options.on_gpu), "rows": [row.as_json() for row in rows]}
-        arguments.json.write_text(json.dumps(report, indent=1, default=str))
+        rows = measured(
+            arguments.part or list(PARTS), options, arguments.seconds, lambda rows: write(arguments.json, here, rows)
+        )
     failed = sum(bool(row.failed) for row in rows)
     not_run = sum(bool(row.missing) for row in rows)
     print(

@@ -38,7 +38,12 @@ def write_rate(found: Found, path: Path = MEASURED) -> None:
     source = f"{OWN}: knees, {found.of.replace('`', '')}, of a machine of {os.cpu_count()} cores"
     value = float(found.quoted)
     rate = Rate(value, found.unit, "one CPU core", source, _today().isoformat(), found.quoted, found.at_least)
-    told = {name: asdict(each) for name, each in (measured_rates(path) | {found.rate: rate}).items()}
+    write_rates({found.rate: rate}, path)
+
+
+def write_rates(rates: dict[str, Rate], path: Path = MEASURED) -> None:
+    """Each in place of the one of its name, or added."""
+    told = {name: asdict(each) for name, each in (measured_rates(path) | rates).items()}
     for fields in told.values():
         if not fields["at_least"]:
             del fields["at_least"]

@@ -11,6 +11,7 @@ import gc
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,42 @@ def cases(options: Options) -> Iterator[Case]:
             asyncio.run(_measure(row, Path(folder), segments, tokens, options))
 
     yield Case(row, measure, lambda: lacking("vllm", "ray_jobs.engines.vllm.model"), limit_seconds=300.0)
+    on_device = Row(
+        "captions",
+        f"{model}, frames shown where a GPU decoded them, {segments} segments, {tokens} tokens",
+        "video-seconds/s",
+        "the same frames from the host",
+        {BESIDE: 1.0},
+    )
+
+    def measure_on_device(row: Row) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            sides = {"ours": partial(_ours, on_device=True), "the host": _ours}
+            asyncio.run(_measure(row, Path(folder), segments, tokens, options, sides))
+
+    yield Case(on_device, measure_on_device, partial(_cannot_share, options), rank=2, limit_seconds=300.0)
 
 
-async def _measure(row: Row, folder: Path, segments: int, tokens: int, options: Options) -> None:
+def _cannot_share(options: Options) -> str:
+    """Processors of pictures work on a GPU with torchvision only."""
+    return lacking("vllm", "ray_jobs.engines.vllm.model", *(["torchvision"] if options.on_gpu else []))
+
+
+async def _measure(
+    row: Row,
+    folder: Path,
+    segments: int,
+    tokens: int,
+    options: Options,
+    sides: dict[str, Callable[..., Awaitable[tuple[float, list[int]]]]] | None = None,
+) -> None:
     from loadtests.on_gpu.dummy_models import IDEFICS3_8B, SMALL_VLM, vision_model
 
-    vision_model(folder, SMALL_VLM if options.small else IDEFICS3_8B, CONTEXT_TOKENS)
+    # On a processor the way is the same, but for the processor of pictures, which brings them to NumPy.
+    shape = SMALL_VLM if options.small else IDEFICS3_8B
+    vision_model(folder, shape, CONTEXT_TOKENS, on_tensors=bool(sides) and options.on_gpu)
     frames = [_frames(number) for number in range(segments)]
-    for name, side in (("ours", _ours), ("AsyncLLM alone", _alone)):
+    for name, side in (sides or {"ours": _ours, "AsyncLLM alone": _alone}).items():
         seconds, counts = await side(folder, frames, tokens, options)
         row.check(f"segments of {name}", len(counts), len(counts) == segments)
         # A random model may end a text early, once in some thousand.
@@ -64,7 +93,10 @@ async def _measure(row: Row, folder: Path, segments: int, tokens: int, options: 
         gc.collect()
 
 
-async def _ours(folder: Path, frames: list[Any], tokens: int, options: Options) -> tuple[float, list[int]]:
+async def _ours(
+    folder: Path, frames: list[Any], tokens: int, options: Options, *, on_device: bool = False
+) -> tuple[float, list[int]]:
+    """on_device: frames are tensors where the model is, as those by a ticket of `ray_jobs.stages.device_frames`."""
     from ray_jobs.engines.language.model import Prompt, Turn
     from ray_jobs.engines.vllm.model import VllmModel
     from services.core.engines.config import VllmOptions
@@ -80,10 +112,14 @@ async def _ours(folder: Path, frames: list[Any], tokens: int, options: Options) 
             max_images=FRAMES,
             load_format="dummy",
             dtype="bfloat16",
-            extra=engine_arguments(options),
+            extra=engine_arguments(options) | ({"mm_tensor_ipc": "torch_shm"} if on_device else {}),
         )
     )
     await model.setup()
+    if on_device:
+        import torch
+
+        frames = [torch.from_numpy(each).to("cuda" if options.on_gpu else "cpu") for each in frames]
 
     async def describe(number: int, salt: str) -> int:
         turns = (Turn("system", INSTRUCTIONS), Turn("user", _question(number)))

@@ -70,9 +70,10 @@ CHAT_TEMPLATE = (
 )
 
 
-def vision_model(folder: Path, shape: dict[str, Any], context_tokens: int) -> Path:
-    """An Idefics3 that sees each image as one tile."""
-    from transformers import Idefics3Config, Idefics3ImageProcessorPil, Idefics3Processor, PreTrainedTokenizerFast
+def vision_model(folder: Path, shape: dict[str, Any], context_tokens: int, *, on_tensors: bool = False) -> Path:
+    """An Idefics3 that sees each image as one tile. on_tensors: its processor works where an image lies, with torchvision."""
+    import transformers
+    from transformers import Idefics3Config, Idefics3Processor, PreTrainedTokenizerFast
 
     specials = ["<end_of_utterance>", "<fake_token_around_image>", "<image>", "<global-img>"]
     specials += [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
@@ -109,9 +110,8 @@ def vision_model(folder: Path, shape: dict[str, Any], context_tokens: int) -> Pa
     config.architectures = ["Idefics3ForConditionalGeneration"]
     config.save_pretrained(folder)
     side = shape["vision"]["image_size"]
-    images = Idefics3ImageProcessorPil(
-        size={"longest_edge": side}, max_image_size={"longest_edge": side}, do_image_splitting=False
-    )
+    processor = getattr(transformers, "Idefics3ImageProcessor" if on_tensors else "Idefics3ImageProcessorPil")
+    images = processor(size={"longest_edge": side}, max_image_size={"longest_edge": side}, do_image_splitting=False)
     tokens = (side // shape["vision"]["patch_size"] // SCALE) ** 2
     Idefics3Processor(images, wrapped, image_seq_len=tokens, chat_template=CHAT_TEMPLATE).save_pretrained(folder)
     return folder

@@ -33,6 +33,7 @@ class Row:
 
     ceilings: rates of the card by itself in the same unit, measured in the same run, by name.
     goals: shares that `ours` is to reach, of the reference (`BESIDE`) or of a ceiling by its name.
+    drawings: SVG by name.
     """
 
     part: str
@@ -44,6 +45,7 @@ class Row:
     beside: float | None = None
     ceilings: dict[str, float] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
+    drawings: dict[str, str] = field(default_factory=dict)
     failed: str = ""
     missing: str = ""
 

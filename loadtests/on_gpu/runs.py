@@ -19,6 +19,7 @@ from loadtests.on_gpu.rows import Case, Options, Row
 
 ROOT = Path(__file__).parents[2]
 ON_CPU = 5  # times as long as a GPU is given
+LOOK_SECONDS = 1.0  # between looks at whether a process that is silent still runs
 
 
 def cases(module: str, options: Options) -> list[Case]:
@@ -74,8 +75,18 @@ class _Child:
         self._rows.close()
 
     def row(self, seconds: float) -> Row | None:
-        """The next row; None where it does not come within `seconds`, or never will."""
-        ready, _, _ = select.select([self._rows], [], [], max(0.0, seconds))
+        """The next row; None where it does not come within `seconds`, or never will.
+
+        Processes that a dead one left hold the pipe open, so that its end alone does not tell.
+        """
+        deadline = time.monotonic() + seconds
+        ready = False
+        while not ready:
+            runs = self._process.poll() is None  # asked first: what it wrote before it ended counts
+            left = max(0.0, deadline - time.monotonic())
+            ready = bool(select.select([self._rows], [], [], min(LOOK_SECONDS, left) if runs else 0.0)[0])
+            if not (runs and left):
+                break
         line = self._rows.readline() if ready else ""
         if not line:
             return None

@@ -17,13 +17,20 @@ def cases(options: Options) -> Iterator[Case]:
     def measured(row: Row) -> None:
         row.ours, row.beside = 2.0, 4.0
         row.check("folder", (options.folder / "kept").read_text(), True)
+        row.drawings["use"] = "<svg/>"
 
     def raises(row: Row) -> None:
         raise ValueError("what went wrong")
+
+    def leaves(row: Row) -> None:
+        if os.fork() == 0:  # a process that holds the pipe open
+            threading.Event().wait()
+        os._exit(8)
 
     yield case("first", measured)
     yield case("raises", raises)
     yield case("dies", lambda row: os._exit(7))
     yield case("hangs", lambda row: threading.Event().wait() and None, limit_seconds=1.0)
     yield case("lacks", measured, missing="no such card")
+    yield case("leaves", leaves, limit_seconds=3600.0)
     yield case("last", measured)
