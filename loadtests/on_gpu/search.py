@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,9 @@ def cases(options: Options) -> Iterator[Case]:
             )
             measure = partial(_measure, count=count, dimensions=dimensions, queries=queries, options=options)
             yield Case(row, measure, partial(_missing, options), rank=0)
+            if not options.on_gpu:  # the classes that a GPU has, where PyTorch computes without one
+                there = replace(row, what=f"{row.what}, by PyTorch", goals={}, ceilings={}, checks={}, drawings={})
+                yield Case(there, partial(measure, by_torch=True), partial(_missing, options))
     count, batch = (20_000, 64) if options.small else (1_000_000, 1024)
     row = Row(
         "search",
@@ -55,16 +59,17 @@ def _gpu_missing() -> str:
     return lacking("ray_jobs.index.device")
 
 
-def _measure(row: Row, count: int, dimensions: int, queries: int, options: Options) -> None:
+def _measure(row: Row, count: int, dimensions: int, queries: int, options: Options, *, by_torch: bool = False) -> None:
     import faiss
     import numpy as np
 
-    from ray_jobs.index.device import device
+    from ray_jobs.index.device import TorchDevice, device
 
     random = np.random.default_rng(0)
     vectors = _unit(random.standard_normal((count, dimensions), np.float32))
     asked = _unit(random.standard_normal((max(queries, CHECKED), dimensions), np.float32))
-    index = device("gpu" if options.on_gpu else "cpu", dimensions).vectors()
+    where = TorchDevice(dimensions, "cpu") if by_torch else device("gpu" if options.on_gpu else "cpu", dimensions)
+    index = where.vectors()
     index.add(vectors)
     bare: Any = faiss.IndexFlatIP(dimensions)
     if options.on_gpu:
