@@ -282,7 +282,7 @@ class Journeys:
         script: Script = self._scenario.script
         told = {"messages": script.messages, "interval_seconds": script.interval_seconds, "word": _word(order)}
         return {
-            "model": "nimbus-001",
+            "model": script.model,
             "input": "What is said?",
             "instructions": json.dumps(told | {"tokens_per_message": TOKENS_PER_MESSAGE}),
             "max_output_tokens": 1 + script.messages * TOKENS_PER_MESSAGE,

@@ -61,8 +61,9 @@ class Arrivals(_Closed):
 
 
 class Script(_Closed):
-    """What the scripted engine writes for each answer."""
+    """What the scripted engine writes for each answer of `model`, which must be its."""
 
+    model: Literal["nimbus-001", "nimbus-002-preview"] = "nimbus-001"
     messages: int = Field(40, ge=1, le=100_000)
     interval_seconds: float = Field(0.05, ge=0, le=60)
 

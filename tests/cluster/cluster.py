@@ -29,7 +29,7 @@ from tests.waiting import until
 START_SECONDS = 300  # a hang guard
 OBJECTS_PORT = 9000
 LOOK_SECONDS = 0.5
-HEAD, SERVE = "arcus-engines-head-svc", "arcus-engines-serve-svc"
+HEAD, SERVE, FRONT = "arcus-engines-head-svc", "arcus-engines-serve-svc", "arcus-front"
 # The laptop's values, with two of what it has one of, each as small as its work lets it be, and a Redis for Ray's head.
 # `nimbus-002-preview` follows a script: what it streams lasts as long as a test wants.
 VALUES: Object = {
@@ -109,7 +109,8 @@ class Cluster:
         return yaml.safe_load(self.manifest("RayService")["spec"]["serveConfigV2"])
 
     def pod(self, host: str, template: Object, image: str, **injected: str) -> Pod:
-        names = self.network.names({HEAD: self.host("head").address, SERVE: self.network.virtual})
+        named = {HEAD: self.host("head").address, SERVE: self.network.virtual, FRONT: self.host("balancer").address}
+        names = self.network.names(named)
         config = {each["metadata"]["name"]: each["data"] for each in self.manifests if each["kind"] == "ConfigMap"}
         program = self.images[image]
         return Pod(self.host(host), template, image, program, self.folder / host, names, config, self.secrets, injected)
@@ -187,7 +188,18 @@ class Cluster:
 def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         network = stack.enter_context(Network())
-        names = ("database", "objects", "redis", "balancer", "head", "worker-0", "worker-1", "front-0", "front-1")
+        names = (
+            "database",
+            "objects",
+            "redis",
+            "balancer",
+            "head",
+            "worker-0",
+            "worker-1",
+            "front-0",
+            "front-1",
+            "load",
+        )
         hosts = {name: network.host(name) for name in names}
         postgres = PostgresServer(binaries, hosts["database"].enter)
         stack.callback(postgres.stop)
@@ -212,7 +224,11 @@ def started(folder: Path, binaries: Path) -> Iterator[Cluster]:
                 "arcus-objects": s3_environment(address, OBJECTS_PORT),
             },
             parsed(render(VALUES)),
-            {"front": folder_of("front"), "engines": folder_of(os.environ.get("ARCUS_ENGINES_IMAGE", "engines"))},
+            {
+                "front": folder_of("front"),
+                "engines": folder_of(os.environ.get("ARCUS_ENGINES_IMAGE", "engines")),
+                "load": folder_of("load"),
+            },
         )
         stack.callback(cluster.kill)
         template = cluster.manifest("Job")["spec"]["template"]

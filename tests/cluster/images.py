@@ -24,9 +24,10 @@ BUILD_SECONDS = 1800  # a hang guard: gigabytes of packages
 IMAGES: dict[str, tuple[str, dict[str, str]]] = {
     "front": ("front", {}),
     "engines": ("engines", {}),
+    "load": ("load", {}),
     "engines-cuda": ("engines", {"VARIANT": "cuda"}),
 }
-FOR_A_CPU = ("front", "engines")
+FOR_A_CPU = ("front", "engines", "load")
 CHOSEN_ONLY = ("engines-cuda",)  # eleven gigabytes
 
 
