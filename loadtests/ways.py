@@ -69,7 +69,7 @@ async def measure(folder: Path, sizes: Sizes, rounds: int) -> dict[str, Any]:
                 secret,
                 timeout_seconds=60,
                 config=parse_engine_config(""),
-                index_direct=way == "direct",
+                engine_direct=way == "direct",
                 metrics=Metrics(),
             )
             shards[way] = ShardSearch(engines[way], EmbeddingLog(database))
@@ -79,8 +79,8 @@ async def measure(folder: Path, sizes: Sizes, rounds: int) -> dict[str, Any]:
             return [hit.embedding_id - 1 for hit in hits[:LIMIT]]
 
         def by(way: str, counted: str) -> float:
-            labels = {"shard": "0", "way": counted}
-            return engines[way]._metrics.registry.get_sample_value("arcus_shard_searches_total", labels) or 0
+            labels = {"application": "index-0", "way": counted}
+            return engines[way]._metrics.registry.get_sample_value("arcus_engine_asked_total", labels) or 0
 
         first = {way: await find(way, "hundredth", 0) for way in WAYS}
         async with asyncio.timeout(30):

@@ -12,7 +12,9 @@ import structlog
 from arcus.engine.v1 import engine_pb2 as pb
 from ray import serve
 from ray.serve import Application
+from ray.util import get_node_ip_address
 
+from ray_jobs.direct import DirectServer
 from ray_jobs.engines.answers import Answers
 from ray_jobs.engines.engine import open_engine
 from ray_jobs.engines.left_answers import Counted, LeftAnswers
@@ -31,7 +33,6 @@ from services.core.engines.config import (
     EngineConfig,
     OpenaiOptions,
     Role,
-    ScriptedOptions,
     VllmOptions,
     load_engine_config,
 )
@@ -61,6 +62,7 @@ class EngineReplica:
         configure_logs(settings.log_format)
         start_tracing(settings, "arcus-engines")
         self._gate = Gate(settings.engine_secret.get_secret_value(), settings.engine_other_secret.get_secret_value())
+        self._direct = DirectServer({"embed": self.Embed, "plan": self.Plan}, self._gate)
         self._times, self._answers = StageTimes(), Answers()
         self._database = Database(settings.database, pool_size=1)
         self._left = LeftAnswers(self._database)
@@ -79,6 +81,8 @@ class EngineReplica:
             if self._engine.generator is not None:
                 told.append(AnswerMetrics(serve.get_replica_context().app_name, self._answers))
             self._telling = start_telling(*told)
+        if settings.engine_direct:
+            await self._direct.start(get_node_ip_address(), settings.direct_ports)
 
     async def check_health(self) -> None:
         self._engine.check()
@@ -86,6 +90,7 @@ class EngineReplica:
     async def __del__(self) -> None:
         engine = getattr(self, "_engine", None)
         if engine is not None:
+            await self._direct.close()
             await engine.close()
             await self._left.close()
             await self._database.close()
@@ -95,6 +100,9 @@ class EngineReplica:
 
     async def Plan(self, request: pb.PlanRequest, grpc_context: Any) -> pb.PlanResponse:
         return await self._gate.unary(grpc_context, self._plan, request, pb.PlanResponse())
+
+    async def Direct(self, request: pb.DirectRequest, grpc_context: Any) -> pb.DirectResponse:
+        return await self._gate.unary(grpc_context, self._direct.told, request, pb.DirectResponse())
 
     async def Generate(self, request: pb.GenerateRequest, grpc_context: Any) -> AsyncIterator[pb.GenerateChunk]:
         # The gate closes with this generator, so that a client's cancelling reaches the engine at once.
@@ -228,8 +236,7 @@ def engine_application(config: EngineConfig, application: str) -> Application:
     if isinstance(options, VllmOptions | OpenaiOptions):
         waiting = options.max_waiting if isinstance(options, VllmOptions) else 0
         placed["max_ongoing_requests"] = options.max_running + waiting + SPARE_CALLS
-    if not isinstance(options, ScriptedOptions):
-        placed["num_replicas"] = options.replicas
+    placed["num_replicas"] = config.replicas(application)
     if isinstance(options, VllmOptions):
         placed |= placement.placed(options)
     return deployment.options(name=application, **placed).bind(name, list(roles))

@@ -10,9 +10,9 @@ from ray import serve
 from ray.serve import Application
 from ray.util import get_node_ip_address
 
+from ray_jobs.direct import DirectServer
 from ray_jobs.engines.handles import vector_dimensions
 from ray_jobs.index.device import device
-from ray_jobs.index.direct import DirectServer
 from ray_jobs.index.messages import group_hits, queries, response
 from ray_jobs.index.replica import BATCH_QUERIES, ShardReplica
 from ray_jobs.index.shard import Shard
@@ -53,8 +53,8 @@ class IndexReplica:
         if settings.engine_metrics_port:
             self._telling = start_telling(ShardMetrics(self._replica), QueueMetrics([self._replica.queue]))
         await self._replica.start()
-        self._direct = DirectServer(self, self._gate)
-        if settings.index_direct:
+        self._direct = DirectServer({"search": self.Search, "search_many": self.SearchMany}, self._gate)
+        if settings.engine_direct:
             await self._direct.start(get_node_ip_address(), settings.direct_ports)
 
     async def check_health(self) -> None:

@@ -113,16 +113,16 @@ class Settings(BaseSettings):
         1, ge=1, le=1024, description="Index shards; more may be set at any time, fewer after `arcus reshard`."
     )
     index_replicas: int = Field(1, ge=1, le=64, description="Replicas of each index shard.")
-    index_direct: bool = Field(
+    engine_direct: bool = Field(
         True,
-        description="Whether fronts search replicas of shards over connections of their own; if not, all goes through the "
-        "engines' ingress.",
+        description="Whether fronts ask replicas of shards and engines over connections of their own; if not, all goes "
+        "through the engines' ingress.",
     )
-    index_direct_ports: str = Field(
+    engine_direct_ports: str = Field(
         "",
         pattern=r"^(\d{1,5}-\d{1,5})?$",
-        description="Ports of a node, as 20000-20255, of which each of its replicas of shards takes one for those connections; "
-        "empty means any free one.",
+        description="Ports of a node, as 20000-20255, of which each replica of a shard or an engine takes one for those "
+        "connections; empty means any free one.",
     )
     index_device: Literal["cpu", "gpu"] = Field(
         "cpu", description="Where shards search: cpu, or gpu with PyTorch or faiss-gpu."
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
         TrustedProxies(text)
         return text
 
-    @field_validator("index_direct_ports")
+    @field_validator("engine_direct_ports")
     @classmethod
     def _are_ports(cls, text: str) -> str:
         first, _, last = text.partition("-")
@@ -201,7 +201,7 @@ class Settings(BaseSettings):
     @property
     def direct_ports(self) -> Sequence[int]:
         """0: any free one."""
-        first, _, last = self.index_direct_ports.partition("-")
+        first, _, last = self.engine_direct_ports.partition("-")
         return range(int(first), int(last) + 1) if first else (0,)
 
     @property

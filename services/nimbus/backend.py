@@ -113,7 +113,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         timeout_seconds=settings.engine_timeout_seconds,
         config=config,
         index_replicas=settings.index_replicas,
-        index_direct=settings.index_direct,
+        engine_direct=settings.engine_direct,
         metrics=metrics,
     )
     entity_sql = EntitySql()
@@ -162,9 +162,6 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         metrics.answers_limit.set(settings.max_responses)
         for shard in range(settings.index_shards):
             metrics.search_seconds.labels(str(shard))  # told from the start, as 0
-            metrics.direct_connections.labels(str(shard))
-            for way in ("direct", "ingress"):
-                metrics.shard_searches.labels(str(shard), way)
         background = BackgroundResponses(
             engine=engine,
             sources=sources,

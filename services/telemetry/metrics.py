@@ -85,14 +85,15 @@ class Metrics:
         self.search_seconds = histogram(
             "arcus_search_duration_seconds", "Time of a search of one shard, waiting included.", SEARCH_BUCKETS, "shard"
         )
-        self.shard_searches = counter(
-            "arcus_shard_searches",
-            "Searches that a shard answered, by the way they went: direct, over a connection to a replica, or ingress.",
-            "shard",
+        self.asked_by_way = counter(
+            "arcus_engine_asked",
+            "Searches, calls that embed and plans that were answered, by the way they went: direct, over a connection to a "
+            "replica, or ingress.",
+            "application",
             "way",
         )
         self.direct_connections = gauge(
-            "arcus_direct_connections", "Replicas of a shard that this front has a connection to.", "shard"
+            "arcus_direct_connections", "Replicas that this front has a connection to.", "application"
         )
         self.jobs = gauge(
             "arcus_jobs", "Jobs of all tenants; finished ones are forgotten after a day.", "state", "kind"

@@ -125,7 +125,9 @@ def test_who_asks_the_fronts_may_be_named() -> None:
     assert not [pair for pair in found if pair[0] == "load" and pair[1] not in ("front", "dns")]
 
 
-@pytest.mark.parametrize("given", [{"index_direct": False}, {"index_direct_ports": ""}, {"index_direct_ports": None}])
+@pytest.mark.parametrize(
+    "given", [{"engine_direct": False}, {"engine_direct_ports": ""}, {"engine_direct_ports": None}]
+)
 def test_replicas_are_reached_on_no_port_of_their_own_where_that_is_off(given: dict[str, Any]) -> None:
     made = render({"settings": {"objects_url": "s3://arcus", **given}})["arcus/templates/network-policies.yaml"]
     assert "port: 9000" in made and "endPort: 20255" not in made

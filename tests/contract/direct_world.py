@@ -12,7 +12,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from structlog.contextvars import get_contextvars
 
-from ray_jobs.index import direct
+from ray_jobs import direct
 from ray_jobs.index.deployment import IndexReplica
 from ray_jobs.index.replica import Answer
 from ray_jobs.index.shard import Query, Shard
@@ -69,8 +69,11 @@ class Served:
         self.replica = Replica()
         self.edge: Any = object.__new__(IndexReplica.func_or_class)  # type: ignore[attr-defined]
         self.edge._gate, self.edge._dimensions, self.edge._replica = Gate(SECRET), DIMENSIONS, self.replica
-        self.edge._direct = direct.DirectServer(self.edge, self.edge._gate)
+        self.edge._direct = self.own_port()
         self.clients: list[EngineClient] = []
+
+    def own_port(self) -> direct.DirectServer:
+        return direct.DirectServer({"search": self.edge.Search, "search_many": self.edge.SearchMany}, self.edge._gate)
 
     async def start(self) -> None:
         await self.edge._direct.start("127.0.0.1")
@@ -87,7 +90,7 @@ class Served:
         await self.server.stop(grace=0)
 
     def client(self, way: str = "direct", **options: Any) -> EngineClient:
-        options = {"timeout_seconds": 20, "index_direct": way == "direct", "metrics": Metrics(), **options}
+        options = {"timeout_seconds": 20, "engine_direct": way == "direct", "metrics": Metrics(), **options}
         made = EngineClient(f"127.0.0.1:{self.port}", SECRET, config=parse_engine_config(""), **options)
         self.clients.append(made)
         return made
@@ -124,7 +127,7 @@ async def until(is_so: Callable[[], object]) -> None:
 
 
 def told(client: EngineClient, name: str, **labels: str) -> float:
-    return client._metrics.registry.get_sample_value(name, {"shard": "0", **labels}) or 0
+    return client._metrics.registry.get_sample_value(name, {"application": "index-0", **labels}) or 0
 
 
 def connections(client: EngineClient) -> float:
@@ -132,7 +135,7 @@ def connections(client: EngineClient) -> float:
 
 
 def searched(client: EngineClient, way: str) -> float:
-    return told(client, "arcus_shard_searches_total", way=way)
+    return told(client, "arcus_engine_asked_total", way=way)
 
 
 async def find(client: EngineClient, number: int = 0, **options: Any) -> list[int]:

@@ -14,7 +14,7 @@ from arcus.engine.v1 import engine_pb2 as pb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_jobs.index import direct
+from ray_jobs import direct
 from services.core import frames
 from services.core.settings import Settings
 from tests.contract.direct_world import VECTORS, Served, find, framed, reply, truth, until
@@ -164,18 +164,18 @@ def test_whatever_comes_the_replica_lives(seed: int, is_known: bool, junk: list[
 @pytest.mark.parametrize("text", ["1-2", "20000", "20001-20000", "70000-70001", "20000-", "-1-2"])
 def test_ports_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        Settings(index_direct_ports=text)
+        Settings(engine_direct_ports=text)
 
 
 async def test_a_replica_takes_a_free_port_of_those_that_are_named(served: Served) -> None:
     def made() -> Any:
-        return direct.DirectServer(served.edge, served.edge._gate)
+        return served.own_port()
 
     taken = (await served.edge._direct.told(pb.DirectRequest())).port
     none = made()
     await none.start("127.0.0.1", (taken,))
     assert await none.told(pb.DirectRequest()) == pb.DirectResponse()
-    some, ports = made(), Settings(index_direct_ports="21000-21040").direct_ports
+    some, ports = made(), Settings(engine_direct_ports="21000-21040").direct_ports
     await some.start("127.0.0.1", ports)
     assert (await some.told(pb.DirectRequest())).port in range(21000, 21041)
     await some.close()

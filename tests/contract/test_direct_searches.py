@@ -12,7 +12,6 @@ from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 from structlog.contextvars import bound_contextvars
 
-from ray_jobs.index import direct
 from services.core.errors import ArcusError, Reason
 from services.nimbus.engine import direct as of_front
 from services.nimbus.engine.client import MovedError
@@ -133,7 +132,7 @@ async def test_a_replica_that_starts_anew_is_found(served: Served) -> None:
     for _ in range(2):
         await served.edge._direct.close()
         assert await find(client) == truth(0)
-        served.edge._direct = direct.DirectServer(served.edge, served.edge._gate)
+        served.edge._direct = served.own_port()
         await served.edge._direct.start("127.0.0.1")
         await until(lambda: connections(client) == 1)
         before = searched(client, "direct")
@@ -226,7 +225,7 @@ async def test_a_replica_that_the_ingress_leads_to_no_more_is_left(
         monkeypatch.setattr(of_front, name, 0.3)
     client = await served.connected()
     (old,) = served.edge._direct.connections
-    other = direct.DirectServer(served.edge, served.edge._gate)
+    other = served.own_port()
     await other.start("127.0.0.1")
     former, served.edge._direct = served.edge._direct, other
     await until(lambda: not former.connections and len(other.connections) == 1)
@@ -240,14 +239,14 @@ async def test_an_ingress_that_does_not_answer_says_nothing_against_a_replica(
     for name in ("LEFT_SECONDS", "KNOWN_SECONDS"):
         monkeypatch.setattr(of_front, name, 0.1)
     client = await served.connected()
-    looks, ask = 0, client._shards[0].direct._ask  # type: ignore[union-attr]
+    looks, ask = 0, client._ways["index-0"].direct._ask  # type: ignore[union-attr]
 
     async def counted() -> pb.DirectResponse:
         nonlocal looks
         looks += 1
         return await ask()
 
-    monkeypatch.setattr(client._shards[0].direct, "_ask", counted)
+    monkeypatch.setattr(client._ways["index-0"].direct, "_ask", counted)
     await served.server.stop(grace=0)
     await until(lambda: looks >= 4)
     assert await find(client) == truth(0) and connections(client) == 1
@@ -257,7 +256,7 @@ async def test_a_request_beyond_a_frame_goes_through_the_ingress(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await served.connected()
-    (connection,) = client._shards[0].direct._connections.values()  # type: ignore[union-attr]
+    (connection,) = client._ways["index-0"].direct._connections.values()  # type: ignore[union-attr]
     connection.max_frame_bytes = 1000
     before = searched(client, "ingress")
     assert await find(client, file_ids=[f"f{n}" for n in range(600)]) == truth(0)

@@ -237,6 +237,11 @@ class EngineConfig(_Options):
             return f"engine-{name}"
         return "generate" if role in MODELS else role
 
+    def replicas(self, application: str) -> int:
+        """Processes of one of `applications`."""
+        options = self.engine(self.applications[application][0])
+        return 1 if isinstance(options, ScriptedOptions) else options.replicas
+
 
 def parse_engine_config(text: str, overrides: Mapping[str, str] = {}) -> EngineConfig:
     """`overrides`: engines by role. Raises INVALID_ARGUMENT that lists every problem and says what to change."""

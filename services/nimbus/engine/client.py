@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from services.core.coalescing import Coalescer
 from services.core.engines.config import MODELS, SEE, EngineConfig
 from services.core.errors import KEY_HEADER, REQUEST_HEADER, ArcusError, Reason
 from services.nimbus.engine.calls import Chunks, Hedges, again, mapped
-from services.nimbus.engine.direct import CONNECT_SECONDS, DirectShard
+from services.nimbus.engine.direct import CONNECT_SECONDS, DirectReplicas
 from services.nimbus.engine.searches import Distinct, Found, Groups, Search, VectorHit, found
 from services.telemetry.metrics import Metrics
 from services.telemetry.span_names import (
@@ -61,6 +61,14 @@ class MovedError(Exception):
     """Files have left the shard since the caller read where they are: it must read that again."""
 
 
+class _Ways(NamedTuple):
+    """To one Serve application: connections to its replicas, and what is counted of the calls that went by them, or not."""
+
+    direct: DirectReplicas | None
+    went_direct: Counter
+    went_by_ingress: Counter
+
+
 class _Shard(NamedTuple):
     """What a shard's searches share: made once, as there are many of them."""
 
@@ -68,9 +76,15 @@ class _Shard(NamedTuple):
     attributes: Attributes
     seconds: Histogram
     searching: Coalescer[Search, Found]
-    direct: DirectShard | None
-    went_direct: Counter
-    went_by_ingress: Counter
+
+
+# The service of each call that can be made either way, and its method, by the field of DirectCall.
+METHODS: dict[str, tuple[Callable[[grpc.aio.Channel], Any], str]] = {
+    "embed": (pb_grpc.EmbedServiceStub, "Embed"),
+    "search": (pb_grpc.IndexServiceStub, "Search"),
+    "search_many": (pb_grpc.IndexServiceStub, "SearchMany"),
+    "plan": (pb_grpc.GenerateServiceStub, "Plan"),
+}
 
 
 class EngineClient:
@@ -82,10 +96,10 @@ class EngineClient:
         timeout_seconds: float,
         config: EngineConfig,
         index_replicas: int = 1,
-        index_direct: bool = True,
+        engine_direct: bool = True,
         metrics: Metrics | None = None,
     ) -> None:
-        """index_direct: shards are searched over connections to their replicas, where there are any."""
+        """engine_direct: what is no stream is asked over connections to replicas, where there are any."""
         self._timeout_seconds = timeout_seconds
         self._secret = secret
         self._metrics = metrics or Metrics()
@@ -115,14 +129,15 @@ class EngineClient:
         self._seeing: Coalescer[Text, SpaceVector] = Coalescer(
             "see", partial(self._embed, self._seer), max_items=EMBED_TEXTS
         )
-        self._index_replicas, self._index_direct = index_replicas, index_direct
+        self._config, self._index_replicas, self._engine_direct = config, index_replicas, engine_direct
+        self._ways: dict[str, _Ways] = {}
         self._shards: dict[int, _Shard] = {}
         self._hedges = Hedges()
 
     async def close(self) -> None:
-        for asked in self._shards.values():
-            if asked.direct is not None:
-                await asked.direct.close()
+        for ways in self._ways.values():
+            if ways.direct is not None:
+                await ways.direct.close()
         for channel in self._channels:
             await channel.close()
 
@@ -139,12 +154,7 @@ class EngineClient:
 
     async def _embed(self, application: str, texts: list[Text]) -> Sequence[SpaceVector]:
         request = pb.EmbedRequest(texts=[text for text, _ in texts])
-        metadata = self._metadata(application, _first(carried for _, carried in texts))
-
-        async def call(seconds: float) -> pb.EmbedResponse:
-            stub = pb_grpc.EmbedServiceStub(self._channel())
-            return await stub.Embed(request, metadata=metadata, timeout=seconds)
-
+        call = self._call(application, "embed", request, _first(carried for _, carried in texts))
         with self._metrics.engine_call(application, "Embed"), mapped():
             reply = await again(call, self._timeout_seconds)
         width = reply.dimensions * 4
@@ -183,28 +193,15 @@ class EngineClient:
         return answer.hits
 
     def _add_shard(self, shard: int) -> _Shard:
-        metrics = self._metrics
-        direct = None
-        if self._index_direct and self._channels:
-            known = metrics.direct_connections.labels(str(shard))
-            direct = DirectShard(shard, partial(self._ask_where, shard), self._secret, self._index_replicas, known)
         self._shards[shard] = added = _Shard(
             f"{RETRIEVAL} shard {shard}",
             {OPERATION: RETRIEVAL, SHARD: shard, **OURS},
-            metrics.search_seconds.labels(str(shard)),
+            self._metrics.search_seconds.labels(str(shard)),
             Coalescer(
                 f"search-{shard}", partial(self._search, shard), max_items=SEARCHES, max_calls=self._index_replicas
             ),
-            direct,
-            metrics.shard_searches.labels(str(shard), "direct"),
-            metrics.shard_searches.labels(str(shard), "ingress"),
         )
         return added
-
-    async def _ask_where(self, shard: int) -> pb.DirectResponse:
-        stub = pb_grpc.IndexServiceStub(self._channel())
-        metadata = self._metadata(f"index-{shard}")
-        return await stub.Direct(pb.DirectRequest(), metadata=metadata, timeout=CONNECT_SECONDS)
 
     async def _search(self, shard: int, searches: list[Search]) -> Sequence[Found]:
         carried = _first(search.carried for search in searches)
@@ -220,8 +217,16 @@ class EngineClient:
         return [found(response) for response in reply.responses]
 
     async def _asked(self, shard: int, asked: str, request: Any, carried: Metadata, searches: int = 1) -> Any:
-        """The reply: straight from a replica where one is connected, else, and from the second try on, through the ingress."""
-        ways = self._shards[shard]
+        application = f"index-{shard}"
+        with self._metrics.engine_call(application, "Search"), mapped():
+            return await again(self._call(application, asked, request, carried, searches), self._timeout_seconds)
+
+    def _call(
+        self, application: str, asked: str, request: Any, carried: Metadata, asks: int = 1
+    ) -> Callable[[float], Awaitable[Any]]:
+        """Tries of at most so many seconds to have the reply: the first straight from a replica where one is connected, else,
+        and from the second try on, through the ingress."""
+        ways = self._ways.get(application) or self._add_ways(application, METHODS[asked][0])
         direct = ways.direct
 
         async def call(seconds: float) -> Any:
@@ -230,29 +235,40 @@ class EngineClient:
             if connection is not None:
                 reply = await connection.call(asked, request, self._carried(carried), seconds)
                 if reply is not None:
-                    ways.went_direct.inc(searches)
+                    ways.went_direct.inc(asks)
                     return reply
-            stub = pb_grpc.IndexServiceStub(self._channel())
-            method = stub.Search if asked == "search" else stub.SearchMany
-            reply = await method(request, metadata=self._metadata(f"index-{shard}", carried), timeout=seconds)
-            ways.went_by_ingress.inc(searches)
+            service, method = METHODS[asked]
+            metadata = self._metadata(application, carried)
+            reply = await getattr(service(self._channel()), method)(request, metadata=metadata, timeout=seconds)
+            ways.went_by_ingress.inc(asks)
             return reply
 
-        with self._metrics.engine_call(f"index-{shard}", "Search"), mapped():
-            return await again(call, self._timeout_seconds)
+        return call
+
+    def _add_ways(self, application: str, service: Callable[[grpc.aio.Channel], Any]) -> _Ways:
+        metrics, direct = self._metrics, None
+        if self._engine_direct and self._channels:
+
+            async def where() -> pb.DirectResponse:
+                metadata = self._metadata(application)
+                stub = service(self._channel())
+                return await stub.Direct(pb.DirectRequest(), metadata=metadata, timeout=CONNECT_SECONDS)
+
+            of_engine = application in self._config.applications
+            replicas = self._config.replicas(application) if of_engine else self._index_replicas
+            known = metrics.direct_connections.labels(application)
+            direct = DirectReplicas(application, where, self._secret, replicas, known)
+        by_way = [metrics.asked_by_way.labels(application, way) for way in ("direct", "ingress")]
+        self._ways[application] = added = _Ways(direct, *by_way)
+        return added
 
     async def plan(self, request: pb.PlanRequest) -> pb.PlanResponse:
         """What to look for before the answer is written."""
         application = self._models[request.model]
         span = client_span(f"{PLAN} {request.model}", {OPERATION: PLAN, MODEL: request.model, **OURS})
         with span as (_, carried), self._metrics.engine_call(application, "Plan"), mapped():
-            metadata = self._metadata(application, carried)
-
-            async def call() -> pb.PlanResponse:
-                stub = pb_grpc.GenerateServiceStub(self._channel())
-                return await stub.Plan(request, metadata=metadata, timeout=self._timeout_seconds)
-
-            return await self._hedges.first(call)
+            call = self._call(application, "plan", request, carried)
+            return await self._hedges.first(partial(call, self._timeout_seconds))
 
     @asynccontextmanager
     async def generate(

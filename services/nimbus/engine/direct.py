@@ -1,6 +1,6 @@
-"""The front's connections of its own to the replicas of a shard: the messages of gRPC, with no proxy between.
+"""The front's connections of its own to the replicas of engines and shards: the messages of gRPC, with no proxy between.
 
-They are looked for beside the searches, which never wait for one. What finds none goes through the ingress.
+They are looked for beside the calls, which never wait for one. What finds none goes through the ingress.
 """
 
 from __future__ import annotations
@@ -94,21 +94,26 @@ class Connection(Frames):
         self._lost_one(self)
 
 
-class DirectShard:
-    """Those of one shard, looked for until it is closed."""
+class DirectReplicas:
+    """Those of one Serve application, looked for until it is closed."""
 
     def __init__(
-        self, shard: int, ask: Callable[[], Awaitable[pb.DirectResponse]], secret: str, replicas: int, known: Gauge
+        self,
+        application: str,
+        ask: Callable[[], Awaitable[pb.DirectResponse]],
+        secret: str,
+        replicas: int,
+        known: Gauge,
     ) -> None:
         """ask: any replica where it is; replicas: how many there are to find; known: told how many are connected."""
-        self._shard = shard
+        self._application = application
         self._ask = ask
         self._secret = secret
         self._replicas = replicas
         self._known = known
         self._connections: dict[str, Connection] = {}
         self._has_lost = asyncio.Event()
-        self._finding = asyncio.create_task(self._find(), name=f"direct-{shard}", context=Context())
+        self._finding = asyncio.create_task(self._find(), name=f"direct-{application}", context=Context())
 
     async def close(self) -> None:
         self._finding.cancel()
@@ -130,9 +135,9 @@ class DirectShard:
             try:
                 is_new = await self._look()
             except (ArcusError, OSError, TimeoutError, grpc.aio.AioRpcError) as error:
-                log.debug("direct_not_found", shard=self._shard, error=repr(error)[:200])
+                log.debug("direct_not_found", application=self._application, error=repr(error)[:200])
             except Exception:
-                log.exception("direct_not_found", shard=self._shard)
+                log.exception("direct_not_found", application=self._application)
             if len(self._connections) >= self._replicas:
                 pause, longest = FIRST_SECONDS, KNOWN_SECONDS / self._replicas
             else:
@@ -175,7 +180,7 @@ class DirectShard:
             del self._connections[replica]
             self._known.set(len(self._connections))
             self._has_lost.set()
-            log.info("direct_connection_lost", shard=self._shard)
+            log.info("direct_connection_lost", application=self._application)
 
     def _leave(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -114,7 +114,7 @@ class DirectResponse(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class DirectCall(_message.Message):
-    __slots__ = ("id", "timeout_ms", "metadata", "hello", "search", "search_many", "cancel")
+    __slots__ = ("id", "timeout_ms", "metadata", "hello", "search", "search_many", "embed", "plan", "cancel")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +128,8 @@ class DirectCall(_message.Message):
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     SEARCH_MANY_FIELD_NUMBER: _ClassVar[int]
+    EMBED_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
@@ -135,22 +137,28 @@ class DirectCall(_message.Message):
     hello: bool
     search: SearchRequest
     search_many: SearchManyRequest
+    embed: EmbedRequest
+    plan: PlanRequest
     cancel: bool
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., hello: bool = ..., search: _Optional[_Union[SearchRequest, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyRequest, _Mapping]] = ..., cancel: bool = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., hello: bool = ..., search: _Optional[_Union[SearchRequest, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyRequest, _Mapping]] = ..., embed: _Optional[_Union[EmbedRequest, _Mapping]] = ..., plan: _Optional[_Union[PlanRequest, _Mapping]] = ..., cancel: bool = ...) -> None: ...
 
 class DirectReply(_message.Message):
-    __slots__ = ("id", "hello", "search", "search_many", "failure")
+    __slots__ = ("id", "hello", "search", "search_many", "embed", "plan", "failure")
     ID_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     SEARCH_MANY_FIELD_NUMBER: _ClassVar[int]
+    EMBED_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     id: int
     hello: bool
     search: SearchResponse
     search_many: SearchManyResponse
+    embed: EmbedResponse
+    plan: PlanResponse
     failure: DirectFailure
-    def __init__(self, id: _Optional[int] = ..., hello: bool = ..., search: _Optional[_Union[SearchResponse, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyResponse, _Mapping]] = ..., failure: _Optional[_Union[DirectFailure, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., hello: bool = ..., search: _Optional[_Union[SearchResponse, _Mapping]] = ..., search_many: _Optional[_Union[SearchManyResponse, _Mapping]] = ..., embed: _Optional[_Union[EmbedResponse, _Mapping]] = ..., plan: _Optional[_Union[PlanResponse, _Mapping]] = ..., failure: _Optional[_Union[DirectFailure, _Mapping]] = ...) -> None: ...
 
 class DirectFailure(_message.Message):
     __slots__ = ("code", "details", "trailers")

@@ -40,6 +40,11 @@ class EmbedServiceStub(object):
                 request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Direct = channel.unary_unary(
+                '/arcus.engine.v1.EmbedService/Direct',
+                request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+                response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
+                _registered_method=True)
 
 
 class EmbedServiceServicer(object):
@@ -52,6 +57,13 @@ class EmbedServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Direct(self, request, context):
+        """Where the replica that takes the call can be asked over a connection of the front's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbedServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_EmbedServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.FromString,
                     response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Direct': grpc.unary_unary_rpc_method_handler(
+                    servicer.Direct,
+                    request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.FromString,
+                    response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,6 +106,33 @@ class EmbedService(object):
             '/arcus.engine.v1.EmbedService/Embed',
             arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.SerializeToString,
             arcus_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Direct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.engine.v1.EmbedService/Direct',
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -146,7 +190,7 @@ class IndexServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Direct(self, request, context):
-        """Where the replica that takes the call can be asked the same over a connection of the front's own.
+        """As of EmbedService.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +327,11 @@ class GenerateServiceStub(object):
                 request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.SerializeToString,
                 response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.FromString,
                 _registered_method=True)
+        self.Direct = channel.unary_unary(
+                '/arcus.engine.v1.GenerateService/Direct',
+                request_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+                response_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
+                _registered_method=True)
 
 
 class GenerateServiceServicer(object):
@@ -302,6 +351,13 @@ class GenerateServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Direct(self, request, context):
+        """As of EmbedService: for plans, not for answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GenerateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -314,6 +370,11 @@ def add_GenerateServiceServicer_to_server(servicer, server):
                     servicer.Plan,
                     request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.FromString,
                     response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.SerializeToString,
+            ),
+            'Direct': grpc.unary_unary_rpc_method_handler(
+                    servicer.Direct,
+                    request_deserializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.FromString,
+                    response_serializer=arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -370,6 +431,33 @@ class GenerateService(object):
             '/arcus.engine.v1.GenerateService/Plan',
             arcus_dot_engine_dot_v1_dot_engine__pb2.PlanRequest.SerializeToString,
             arcus_dot_engine_dot_v1_dot_engine__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Direct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/arcus.engine.v1.GenerateService/Direct',
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectRequest.SerializeToString,
+            arcus_dot_engine_dot_v1_dot_engine__pb2.DirectResponse.FromString,
             options,
             channel_credentials,
             insecure,

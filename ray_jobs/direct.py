@@ -1,4 +1,4 @@
-"""A shard replica's own port: what its gRPC edge takes, over connections that fronts keep, with no proxy between."""
+"""A replica's own port: what its gRPC edge takes, over connections that fronts keep, with no proxy between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -20,14 +20,15 @@ from services.core.frames import CALLS, MAX_FRAME_BYTES, REPLICA_HEADER, Frames
 CONNECTIONS = 256  # fronts, each with one
 HELLO_SECONDS, HELLO_BYTES = 5.0, 4096
 
+Method = Callable[[Any, Any], Awaitable[Any]]
+
 log = structlog.get_logger()
 
 
 class DirectServer:
-    """Calls the methods of `edge` as gRPC does, by the same gate: `Search` and `SearchMany`, with a request and a context."""
-
-    def __init__(self, edge: Any, gate: Gate) -> None:
-        self.methods = {"search": edge.Search, "search_many": edge.SearchMany}
+    def __init__(self, methods: Mapping[str, Method], gate: Gate) -> None:
+        """methods: those of the gRPC edge, with a request and a context, by their fields of DirectCall."""
+        self.methods = methods
         self.gate = gate
         self.replica = secrets.token_hex(16)
         self.connections: set[_Connection] = set()
