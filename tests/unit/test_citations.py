@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,14 @@ def test_sources_are_renumbered_by_first_use() -> None:
 
 def test_a_marker_of_an_unknown_source_is_dropped_with_its_space() -> None:
     assert read(["It is so [7]. Yes [7, 2]."]) == ("It is so. Yes [1].", [2])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("[ [7]1]", "[…1]"), ("So [1, [7]2] it is.", "So [1,…2] it is."), ("[ [2][7]1]", "[ [1]…1]"), ("[[7][8]3]", "[…3]")],
+)
+def test_what_stands_around_a_dropped_marker_becomes_none(text: str, shown: str) -> None:
+    assert read([text])[0] == read(list(text))[0] == shown
 
 
 def test_a_citation_is_told_before_its_marker_is_shown() -> None:

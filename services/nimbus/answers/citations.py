@@ -10,7 +10,7 @@ from services.nimbus.answers.moments import MAX_CLAIM
 
 # An unfinished marker at the end of a chunk: "[", "[1", "[1, 2". Longer ones are no markers.
 _OPEN = re.compile(r" ?\[[\d,; ]{0,24}$")
-_MARK = re.compile(r" ?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
+_MARK = re.compile(r" ?\[(?=[\d,; ]{1,24}\])(\d{1,4}(?: *[,;] *\d{1,4})*)\]")
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,9 @@ class CitationStream:
                         out = ""
                     yield Cited(number, self._indexes[cited], cited[1])
                 indexes.append(self._indexes[cited])
+            if not indexes and _OPEN.search(self._claim):  # what is around it would become a marker
+                self._say("…")
+                out += "…"
             space = " " if match.group(0).startswith(" ") else ""
             out += space * bool(indexes) + "".join(f"[{index}]" for index in dict.fromkeys(indexes))
             self._claim_ends = True
