@@ -143,7 +143,7 @@ async def test_who_is_not_heard_behind_a_pooler_by_transactions_says_so(url, cap
     async with deaf_proxy(f"{folder}/.s.PGSQL.5432") as (host, port):
         through = make_url(url).set(host=host, port=port, query={"ssl": "disable"})
         async with process(through.render_as_string(hide_password=False)) as deaf:
-            await async_until(lambda: "notices_not_heard" in capsys.readouterr().out, "it says so")
+            await async_until(lambda: "notices_not_heard" in "".join(capsys.readouterr()), "it says so")
             assert not deaf.notices.hears_others
 
 
