@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loadtests.on_gpu.rows import BESIDE, Case, Options, Row, engine_arguments, lacking
+from loadtests.on_gpu.rows import BESIDE, ENOUGH_SECONDS, Case, Options, Row, engine_arguments, lacking
 
 SEGMENT_SECONDS, FRAMES = 10, 5
 # Seconds of video per second: NVIDIA VSS, captions of 10 s chunks by an 8B model, gives 27.5 on an H100.
 PUBLISHED, PUBLISHED_RATE = "what is published for one H100", 27.5
 CONTEXT_TOKENS = 4096
-AT_ONCE = 256
+AT_ONCE, WARM_SEGMENTS = 256, 32
 INSTRUCTIONS = (
     "You describe one segment of a video from frames in order of time, what is said and the text on the screen. "
     "Say what is seen: people, things, places and what happens, without guessing. "
@@ -177,15 +177,21 @@ async def _alone(folder: Path, frames: list[Any], tokens: int, options: Options)
 
 
 async def _best(describe: Callable[[int, str], Awaitable[int]], segments: int, rounds: int) -> tuple[float, list[int]]:
-    """(seconds of the quickest round, tokens of each segment in the last). The first round warms up."""
-    best, counts = float("inf"), []
-    for number in range(rounds + 1):
-        begin = time.perf_counter()
+    """(seconds of the quickest round, tokens of each segment in the last). A round of few segments warms up."""
+
+    async def made(number: int, count: int) -> list[int]:
         # A round has a salt of its own: none finds in the cache what another left.
-        counts = await asyncio.gather(*(describe(segment, f"round {number} ") for segment in range(segments)))
-        if number:
-            best = min(best, time.perf_counter() - begin)
-    return best, list(counts)
+        return list(await asyncio.gather(*(describe(segment, f"round {number} ") for segment in range(count))))
+
+    await made(0, min(segments, WARM_SEGMENTS))
+    best, counts, began = float("inf"), [], time.perf_counter()
+    for number in range(1, rounds + 1):
+        begin = time.perf_counter()
+        counts = await made(number, segments)
+        best = min(best, time.perf_counter() - begin)
+        if time.perf_counter() - began > ENOUGH_SECONDS:
+            break
+    return best, counts
 
 
 def _frames(seed: int) -> Any:

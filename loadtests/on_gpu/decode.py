@@ -47,15 +47,20 @@ FULL = [
     Asked("hevc", (1920, 1080), 8, "nvdec", rank=0),
     Asked("h264", (1920, 1080), 1, "nvdec"),
     Asked("h264", (1920, 1080), 8, "dali"),
-    Asked("h264", (1280, 720), 8, "nvdec"),
-    Asked("h264", (3840, 2160), 8, "nvdec"),
-    Asked("hevc", (3840, 2160), 8, "nvdec"),
-    Asked("h264", (1920, 1080), 32, "nvdec"),
-    Asked("h264", (1920, 1080), 1, "dali"),
-    Asked("hevc", (1920, 1080), 8, "dali"),
-    Asked("vp9", (1920, 1080), 8, "nvdec"),
     *(
-        Asked(codec, size, streams, "nvdec", rank=2)
+        Asked(codec, size, streams, way, rank=2)
+        for codec, size, streams, way in (
+            ("h264", (1280, 720), 8, "nvdec"),
+            ("h264", (3840, 2160), 8, "nvdec"),
+            ("hevc", (3840, 2160), 8, "nvdec"),
+            ("h264", (1920, 1080), 32, "nvdec"),
+            ("h264", (1920, 1080), 1, "dali"),
+            ("hevc", (1920, 1080), 8, "dali"),
+            ("vp9", (1920, 1080), 8, "nvdec"),
+        )
+    ),
+    *(
+        Asked(codec, size, streams, "nvdec", rank=3)
         for codec, size, streams in (
             ("h264", (1280, 720), 1),
             ("h264", (1280, 720), 32),
@@ -63,8 +68,13 @@ FULL = [
             ("hevc", (1920, 1080), 32),
             ("h264", (3840, 2160), 1),
             ("hevc", (3840, 2160), 1),
+            ("hevc", (1280, 720), 1),
+            ("hevc", (1280, 720), 8),
+            ("hevc", (1280, 720), 32),
         )
     ),
+    # A second: DALI alone holds every whole picture, 25 MB each.
+    *(Asked(codec, (3840, 2160), 32, "nvdec", 1, rank=3) for codec in ("h264", "hevc")),
 ]
 SMALL = [
     Asked(codec, (640, 384), streams, way, 1)

@@ -11,6 +11,7 @@ from typing import Any
 from loadtests.vllm_on_cpu import EAGER, KV_CACHE_BYTES
 
 GRAPH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 192, 256]  # sequences decoded at once
+ENOUGH_SECONDS = 40.0  # of rounds, after which a side that is slow is measured by those it had
 BESIDE = "beside"  # the goal that is a share of the reference, not of a ceiling
 
 
