@@ -21,6 +21,7 @@ from unittest.mock import patch
 import numpy as np
 from arcus.engine.v1 import engine_pb2 as pb
 
+from ray_jobs.engines.embedded import multilingual
 from ray_jobs.engines.embedded.extractive import evidence, forms, short_answer
 from ray_jobs.engines.embedded.extractive.evidence import measured, possible, quotable
 from ray_jobs.engines.embedded.extractive.question import Question
@@ -46,8 +47,9 @@ JOINTS = {
     "zh": ("，", "？"),
     "ja": ("、", "？"),
 }
-# What only the texts tell, and every question would ask again.
+# What only the texts tell, and every question, or every embedder, would ask again.
 REMEMBERED = {
+    multilingual: ("_query_vector",),
     evidence: ("facts", "language_of", "content_words", "Held", "short_answer", "wanted_measure"),
     short_answer: ("facts", "language_of", "content_terms", "Held", "sentences", "measures_else"),
 }
@@ -157,7 +159,7 @@ def examples(embedder: Any, every: int = 1) -> Iterator[Example]:
                 other = others[collection]
                 for most in SEGMENTS:
                     yield _example(asked, collection, vector, held[collection], answers, most, places[collection])
-                    if asked.answer != NONE:
+                    if asked.answer != NONE and rest:
                         made = _example(asked, collection, vector, rest, set(), most, places[collection])
                         yield replace(made, is_made=True)
                 if asked.answer != NONE and not asked.is_joined:
@@ -177,8 +179,13 @@ def _remembered() -> Iterator[None]:
     with ExitStack() as stack:
         for module, names in REMEMBERED.items():
             for name in names:
-                stack.enter_context(patch.object(module, name, lru_cache(100_000)(getattr(module, name))))
+                stack.enter_context(patch.object(module, name, _remembering(module, name)))
         yield
+
+
+@cache
+def _remembering(module: Any, name: str) -> Any:
+    return lru_cache(100_000)(getattr(module, name))
 
 
 def _segments(files: Mapping[str, Mapping[str, str]], embedder: Any) -> Iterator[Segment]:

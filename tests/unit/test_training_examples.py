@@ -12,9 +12,10 @@ import yaml
 
 from loadtests.evaluation.collections import HERE, PARTS
 from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
+from training import evidence_examples
 from training.catalog import EXAMPLES, UNASKED
 from training.catalog_held import HELD
-from training.evidence_examples import UNCLEAR, collections, yes_or_no
+from training.evidence_examples import NONE, UNCLEAR, collections, examples, yes_or_no
 from training.evidence_held import HELD as HELD_EVIDENCE
 from training.evidence_held import collections as held_collections
 from training.evidence_held import judged
@@ -76,6 +77,20 @@ def test_every_answer_of_the_examples_is_a_passage_that_stands_once() -> None:
         assert {answer for asked in told["ask"].values() for answer in asked} <= {*names, "none"}
         texts = [text for texts in told["files"].values() for text in texts.values()]
         assert len(texts) == len(set(map(_plain, texts)))
+
+
+def test_what_one_segment_tells_is_not_learned_from_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "files": {"lodge.mp4": {"otter": "The otter sleeps in the boat shed.", "stove": "The stove is lit at six."}},
+        "ask": {"en": {"otter": ["Where does the otter sleep?"], NONE: ["Where do hares sleep?"]}},
+    }
+    monkeypatch.setattr(evidence_examples, "collections", lambda: {"lodge": told, "lodge_again": told})
+    embedder = MultilingualEmbedder()
+    embedder.setup()
+    made = list(examples(embedder))
+    assert all(len(item.rows) == 2 for item in made)
+    assert {item.asked.answer for item in made if item.answerable} == {"otter"}
+    assert all(item.collection != item.asked.collection for item in made if item.is_made)
 
 
 def test_what_is_asked_for_yes_or_no_is_asked_of_a_passage_that_there_is() -> None:
