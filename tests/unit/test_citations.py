@@ -56,7 +56,12 @@ def test_a_marker_of_an_unknown_source_is_dropped_with_its_space() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("[ [7]1]", "[…1]"), ("So [1, [7]2] it is.", "So [1,…2] it is."), ("[ [2][7]1]", "[ [1]…1]"), ("[[7][8]3]", "[…3]")],
+    [
+        ("[ [7]1]", "[…1]"),
+        ("So [1, [7]2] it is.", "So [1,…2] it is."),
+        ("[ [2][7]1]", "[ [1]…1]"),
+        ("[[7][8]3]", "[…3]"),
+    ],
 )
 def test_what_stands_around_a_dropped_marker_becomes_none(text: str, shown: str) -> None:
     assert read([text])[0] == read(list(text))[0] == shown
