@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
 _BITS = {"yuv420p": 8, "yuvj420p": 8, "yuv420p10le": 10}
 SESSIONS = 16  # more than a card has decoders (an H100 has 7), so that each has work while another picture is copied
-MAX_CUTTERS = 8
+MAX_CUTTERS = 3  # one waits for its file; 8 get in each other's way at the interpreter and cut a third less
 # Surfaces of a session that wait to be scaled together; scaling takes about seven times as much meanwhile.
 _STAGED_BYTES, _MOST_STAGED = 32 * 2**20, 16
 
