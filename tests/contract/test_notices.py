@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import make_url, text
 
 from services.core.jobs import Jobs
 from services.core.library.files import Files
+from services.core.store import notices
 from services.core.store.database import Database
 from services.core.store.notices import JOBS, MAX_PENDING, RESPONSES
 from services.core.store.objects import Objects
@@ -137,13 +139,17 @@ async def test_notices_come_again_after_postgres_was_restarted(url, postgres):
         await async_until(first.has_heard("r1"), "it hears")
 
 
-async def test_who_is_not_heard_behind_a_pooler_by_transactions_says_so(url, capsys):
+async def test_who_is_not_heard_behind_a_pooler_by_transactions_says_so(url, monkeypatch):
     """A proxy that passes no notices on, as a pooler does whose client no longer has the connection that listens."""
     folder = make_url(url).query["host"]
+    log = Mock()
+    monkeypatch.setattr(notices, "log", log)
     async with deaf_proxy(f"{folder}/.s.PGSQL.5432") as (host, port):
         through = make_url(url).set(host=host, port=port, query={"ssl": "disable"})
         async with process(through.render_as_string(hide_password=False)) as deaf:
-            await async_until(lambda: "notices_not_heard" in "".join(capsys.readouterr()), "it says so")
+            await async_until(
+                lambda: "notices_not_heard" in [call.args[0] for call in log.warning.mock_calls], "it says so"
+            )
             assert not deaf.notices.hears_others
 
 

@@ -113,6 +113,7 @@ class DirectReplicas:
         self._known = known
         self._connections: dict[str, Connection] = {}
         self._has_lost = asyncio.Event()
+        self._lot = random.Random()
         self._finding = asyncio.create_task(self._find(), name=f"direct-{application}", context=Context())
 
     async def close(self) -> None:
@@ -143,9 +144,9 @@ class DirectReplicas:
             else:
                 pause = FIRST_SECONDS if is_new else min(2 * pause, LONGEST_SECONDS)
                 longest = pause
-            await asyncio.sleep(FIRST_SECONDS * random.uniform(0.5, 1.5))
+            await asyncio.sleep(FIRST_SECONDS * self._lot.uniform(0.5, 1.5))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(longest * random.uniform(0.5, 1.5)):
+                async with asyncio.timeout(longest * self._lot.uniform(0.5, 1.5)):
                     await self._has_lost.wait()
             self._has_lost.clear()
 
