@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from datetime import datetime
@@ -25,7 +26,7 @@ def meaning(text: str) -> tuple[str, Any]:
     """(kind, value) of a text, by other means than Arcus': JSON's own parser and the calendar's."""
     try:
         number = json.loads(text)
-        if type(number) in (int, float) and text == text.strip() and abs(float(number)) != float("inf"):
+        if type(number) in (int, float) and text == text.strip() and math.isfinite(number):  # Python reads NaN, too
             if float(number) == 0 and re.search("[1-9]", text.lower().partition("e")[0]):
                 return "text", text
             return "number", float(number)
