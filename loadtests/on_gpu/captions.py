@@ -13,9 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loadtests.on_gpu.rows import BESIDE, ENOUGH_SECONDS, Case, Options, Row, engine_arguments, lacking
+
+if TYPE_CHECKING:
+    from ray_jobs.engines.vllm.model import VllmModel
 
 SEGMENT_SECONDS, FRAMES = 10, 5
 # Seconds of video per second: NVIDIA VSS, captions of 10 s chunks by an 8B model, gives 27.5 on an H100.
@@ -93,28 +96,35 @@ async def _measure(
         gc.collect()
 
 
-async def _ours(
-    folder: Path, frames: list[Any], tokens: int, options: Options, *, on_device: bool = False
-) -> tuple[float, list[int]]:
-    """on_device: frames are tensors where the model is, as those by a ticket of `ray_jobs.stages.device_frames`."""
-    from ray_jobs.engines.language.model import Prompt, Turn
+def describing_model(folder: Path, waiting: int, options: Options, arguments: dict[str, Any], **more: Any) -> VllmModel:
+    """Of the dummy vision model in `folder`, not set up. arguments: of vLLM's engine, beside those of every row."""
     from ray_jobs.engines.vllm.model import VllmModel
     from services.core.engines.config import VllmOptions
 
-    model = VllmModel(
+    return VllmModel(
         VllmOptions(
             kind="vllm",
             model=str(folder),
             gpus=1 if options.on_gpu else 0,
             context_tokens=CONTEXT_TOKENS,
             max_running=AT_ONCE,
-            max_waiting=len(frames),
-            max_images=FRAMES,
+            max_waiting=waiting,
             load_format="dummy",
             dtype="bfloat16",
-            extra=engine_arguments(options) | ({"mm_tensor_ipc": "torch_shm"} if on_device else {}),
+            extra=engine_arguments(options) | arguments,
+            **more,
         )
     )
+
+
+async def _ours(
+    folder: Path, frames: list[Any], tokens: int, options: Options, *, on_device: bool = False
+) -> tuple[float, list[int]]:
+    """on_device: frames are tensors where the model is, as those by a ticket of `ray_jobs.stages.device_frames`."""
+    from ray_jobs.engines.language.model import Prompt, Turn
+
+    shared = {"mm_tensor_ipc": "torch_shm"} if on_device else {}
+    model = describing_model(folder, len(frames), options, shared, max_images=FRAMES)
     await model.setup()
     if on_device:
         import torch

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loadtests.on_gpu.captions import AT_ONCE, CONTEXT_TOKENS, INSTRUCTIONS
+from loadtests.on_gpu.captions import AT_ONCE, CONTEXT_TOKENS, INSTRUCTIONS, describing_model
 from loadtests.on_gpu.clips import made_clip
 from loadtests.on_gpu.embed import PIECES
 from loadtests.on_gpu.rows import BESIDE, Case, Options, Row, engine_arguments, lacking
@@ -302,23 +302,9 @@ async def _stages(folder: Path, store: _Store, work: Work, options: Options) -> 
 
 def _model(folder: Path, work: Work, options: Options) -> Any:
     from loadtests.on_gpu.dummy_models import IDEFICS3_8B, SMALL_VLM, vision_model
-    from ray_jobs.engines.vllm.model import VllmModel
-    from services.core.engines.config import VllmOptions
 
     vision_model(folder, SMALL_VLM if work is SMALL else IDEFICS3_8B, CONTEXT_TOKENS)
-    return VllmModel(
-        VllmOptions(
-            kind="vllm",
-            model=str(folder),
-            gpus=1 if options.on_gpu else 0,
-            context_tokens=CONTEXT_TOKENS,
-            max_running=AT_ONCE,
-            max_waiting=work.segments + 1,
-            load_format="dummy",
-            dtype="bfloat16",
-            extra=engine_arguments(options),
-        )
-    )
+    return describing_model(folder, work.segments + 1, options, {})
 
 
 def _embedder(folder: Path, options: Options) -> Any:

@@ -162,6 +162,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         metrics.answers_limit.set(settings.max_responses)
         for shard in range(settings.index_shards):
             metrics.search_seconds.labels(str(shard))  # told from the start, as 0
+            metrics.direct_connections.labels(f"index-{shard}")
+            for way in ("direct", "ingress"):
+                metrics.asked_by_way.labels(f"index-{shard}", way)
         background = BackgroundResponses(
             engine=engine,
             sources=sources,

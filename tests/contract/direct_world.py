@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -18,7 +19,7 @@ from ray_jobs.index.replica import Answer
 from ray_jobs.index.shard import Query, Shard
 from ray_jobs.ingress import Gate
 from services.core import frames
-from services.core.engines.config import parse_engine_config
+from services.core.engines.config import EngineConfig, parse_engine_config
 from services.core.index.embedding_log import LogRow
 from services.nimbus.engine.client import EngineClient
 from services.telemetry.metrics import Metrics
@@ -62,28 +63,36 @@ class Replica:
         return [Answer(hits, self.shard.sequence, 9) for hits in self.shard.search_many(queries)]
 
 
-class Served:
-    """A replica behind a gRPC port, which stands for the ingress, with a port of its own."""
+class ServedEdge:
+    """An edge behind a gRPC port, which stands for the ingress, with a port of its own.
 
-    def __init__(self) -> None:
-        self.replica = Replica()
-        self.edge: Any = object.__new__(IndexReplica.func_or_class)  # type: ignore[attr-defined]
-        self.edge._gate, self.edge._dimensions, self.edge._replica = Gate(SECRET), DIMENSIONS, self.replica
+    methods: of the edge, by their fields of DirectCall. services: what adds the edge to a gRPC server as each of its services.
+    """
+
+    def __init__(
+        self,
+        edge: Any,
+        methods: Mapping[str, direct.Method],
+        services: Sequence[Callable[[Any, grpc.aio.Server], None]],
+        config: EngineConfig,
+    ) -> None:
+        self.edge, self._methods, self._services, self._config = edge, methods, services, config
+        self.edge._gate = Gate(SECRET)
         self.edge._direct = self.own_port()
         self.clients: list[EngineClient] = []
 
     def own_port(self) -> direct.DirectServer:
-        return direct.DirectServer({"search": self.edge.Search, "search_many": self.edge.SearchMany}, self.edge._gate)
+        return direct.DirectServer(self._methods, self.edge._gate)
 
     async def start(self) -> None:
         await self.edge._direct.start("127.0.0.1")
         self.server = grpc.aio.server()
-        pb_grpc.add_IndexServiceServicer_to_server(self.edge, self.server)
+        for add in self._services:
+            add(self.edge, self.server)
         self.port = self.server.add_insecure_port("127.0.0.1:0")
         await self.server.start()
 
     async def stop(self) -> None:
-        self.replica.go.set()
         for each in self.clients:
             await each.close()
         await self.edge._direct.close()
@@ -91,9 +100,36 @@ class Served:
 
     def client(self, way: str = "direct", **options: Any) -> EngineClient:
         options = {"timeout_seconds": 20, "engine_direct": way == "direct", "metrics": Metrics(), **options}
-        made = EngineClient(f"127.0.0.1:{self.port}", SECRET, config=parse_engine_config(""), **options)
+        made = EngineClient(f"127.0.0.1:{self.port}", SECRET, config=self._config, **options)
         self.clients.append(made)
         return made
+
+
+Edge = TypeVar("Edge", bound=ServedEdge)
+
+
+@asynccontextmanager
+async def running(made: Edge) -> AsyncIterator[Edge]:
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+class Served(ServedEdge):
+    """A shard's replica."""
+
+    def __init__(self) -> None:
+        self.replica = Replica()
+        edge: Any = object.__new__(IndexReplica.func_or_class)  # type: ignore[attr-defined]
+        edge._dimensions, edge._replica = DIMENSIONS, self.replica
+        methods = {"search": edge.Search, "search_many": edge.SearchMany}
+        super().__init__(edge, methods, [pb_grpc.add_IndexServiceServicer_to_server], parse_engine_config(""))
+
+    async def stop(self) -> None:
+        self.replica.go.set()
+        await super().stop()
 
     async def connected(self, way: str = "direct", **options: Any) -> EngineClient:
         """One that has searched, and has its connection."""

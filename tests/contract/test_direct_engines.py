@@ -14,21 +14,17 @@ import pytest
 from arcus.engine.v1 import engine_pb2 as pb
 from arcus.engine.v1 import engine_pb2_grpc as pb_grpc
 
-from ray_jobs.direct import DirectServer
 from ray_jobs.engines.deployment import EngineReplica
 from ray_jobs.engines.engine import Engine
 from ray_jobs.engines.roles import Embedded
 from ray_jobs.engines.scripted import ScriptedEngine
-from ray_jobs.ingress import Gate
 from services.core.engines.config import parse_engine_config
 from services.core.errors import ArcusError, Reason
 from services.nimbus.engine.client import EngineClient
 from services.telemetry import tracing
-from services.telemetry.metrics import Metrics
-from tests.contract.direct_world import WAYS, until
+from tests.contract.direct_world import WAYS, ServedEdge, running, until
 from tests.recorded_spans import record_spans
 
-SECRET = "secret"
 CONFIG = parse_engine_config("engines: {s: {kind: scripted}}\nroles: {nimbus-001: s}")
 PLANNER = CONFIG.application("nimbus-001")
 
@@ -50,41 +46,18 @@ class Edge(EngineReplica.func_or_class):  # type: ignore[misc, name-defined]
         pass
 
 
-class Served:
-    """One replica in both roles behind a gRPC port, which stands for the ingress, with a port of its own."""
+class Served(ServedEdge):
+    """One replica in both roles."""
 
     def __init__(self) -> None:
         self.scripted = ScriptedEngine()
-        self.edge: Any = object.__new__(Edge)
-        self.edge._gate = Gate(SECRET)
-        self.edge._engine = Engine((self.scripted,), embedder=LengthEmbedder(), generator=self.scripted)
-        self.edge._direct = DirectServer({"embed": self.edge.Embed, "plan": self.edge.Plan}, self.edge._gate)
-        self.clients: list[EngineClient] = []
-
-    async def start(self) -> None:
-        await self.edge._direct.start("127.0.0.1")
-        self.server = grpc.aio.server()
-        pb_grpc.add_EmbedServiceServicer_to_server(self.edge, self.server)
-        pb_grpc.add_GenerateServiceServicer_to_server(self.edge, self.server)
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
-        await self.server.start()
-
-    async def stop(self) -> None:
-        for client in self.clients:
-            await client.close()
-        await self.edge._direct.close()
-        await self.server.stop(grace=0)
+        edge: Any = object.__new__(Edge)
+        edge._engine = Engine((self.scripted,), embedder=LengthEmbedder(), generator=self.scripted)
+        services = pb_grpc.add_EmbedServiceServicer_to_server, pb_grpc.add_GenerateServiceServicer_to_server
+        super().__init__(edge, {"embed": edge.Embed, "plan": edge.Plan}, services, CONFIG)
 
     async def connected(self, way: str) -> EngineClient:
-        client = EngineClient(
-            f"127.0.0.1:{self.port}",
-            SECRET,
-            config=CONFIG,
-            timeout_seconds=20,
-            engine_direct=way == "direct",
-            metrics=Metrics(),
-        )
-        self.clients.append(client)
+        client = self.client(way)
         await asyncio.gather(client.embed(["a"]), client.plan(plan()))
         if way == "direct":
             for application in ("embed", PLANNER):
@@ -94,10 +67,8 @@ class Served:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    made = Served()
-    await made.start()
-    yield made
-    await made.stop()
+    async with running(Served()) as made:
+        yield made
 
 
 def told(client: EngineClient, name: str, application: str, **labels: str) -> float:

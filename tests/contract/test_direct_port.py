@@ -17,15 +17,13 @@ from hypothesis import strategies as st
 from ray_jobs import direct
 from services.core import frames
 from services.core.settings import Settings
-from tests.contract.direct_world import VECTORS, Served, find, framed, reply, truth, until
+from tests.contract.direct_world import VECTORS, Served, find, framed, reply, running, truth, until
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    made = Served()
-    await made.start()
-    yield made
-    await made.stop()
+    async with running(Served()) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

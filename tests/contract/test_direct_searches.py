@@ -16,16 +16,14 @@ from services.core.errors import ArcusError, Reason
 from services.nimbus.engine import direct as of_front
 from services.nimbus.engine.client import MovedError
 from services.telemetry import tracing
-from tests.contract.direct_world import WAYS, Served, connections, find, searched, truth, until
+from tests.contract.direct_world import WAYS, Served, connections, find, running, searched, truth, until
 from tests.recorded_spans import record_spans
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    made = Served()
-    await made.start()
-    yield made
-    await made.stop()
+    async with running(Served()) as made:
+        yield made
 
 
 @pytest.mark.parametrize("way", WAYS)
