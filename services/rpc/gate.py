@@ -31,6 +31,7 @@ from services.core.tenants.usage import calling_key
 from services.rpc.errors import status_of
 from services.rpc.scopes import SCOPES
 from services.rpc.values import check_size, check_texts
+from services.rpc.writing import StreamContext
 from services.telemetry.metrics import Metrics
 from services.telemetry.tracing import ids, request_span, set_outcome
 
@@ -123,7 +124,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 if is_stream:
                     self._metrics.streams.inc()
                 try:
-                    return await call(requests, context, outcome)
+                    return await call(requests, StreamContext(context) if is_stream else context, outcome)
                 except asyncio.CancelledError:
                     outcome.code = "CANCELLED"
                     raise

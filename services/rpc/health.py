@@ -31,12 +31,13 @@ class HealthService(health_pb2_grpc.HealthServicer):
         """Tells each change until the client goes away."""
         told = None
         while True:
+            is_last = self._draining.is_set()  # before the status is: what comes between is told by one more turn
             known = request.service in self._services
             status = await self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
             if status != told:
                 await context.write(HealthCheckResponse(status=status))
                 told = status
-            if self._draining.is_set():
+            if is_last:
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), CHECK_SECONDS)

@@ -8,12 +8,41 @@ from contextlib import aclosing
 from typing import Any
 
 import structlog
+from grpc import StatusCode
 from grpc.aio import ServicerContext as Context
 
 from services.core.errors import ArcusError, Reason
 
 STALLED_SECONDS = 60.0
 log = structlog.get_logger(__name__)
+
+
+class StreamContext:
+    """The context of a call that streams its reply, which can be ended while its first message is under way.
+
+    gRPC sends headers with the first message, knows of them only once both are taken, and refuses to tell a status
+    beside headers that it does not know of: a call that was ended meanwhile would never end for its client. Here they
+    go by themselves; no client's window holds them up.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._headers: asyncio.Future[None] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, message: Any) -> None:
+        if self._headers is None:
+            self._headers = asyncio.ensure_future(self._context.send_initial_metadata(()))
+        if not self._headers.done():
+            await asyncio.shield(self._headers)
+        await self._context.write(message)
+
+    async def abort(self, code: StatusCode, details: str, trailing_metadata: Any = ()) -> None:
+        if self._headers is not None:
+            await asyncio.wait({self._headers})
+        await self._context.abort(code, details, trailing_metadata)
 
 
 async def write_all(

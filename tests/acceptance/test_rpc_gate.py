@@ -236,7 +236,7 @@ async def test_what_nobody_expected_is_internal_and_tells_nothing(front: RpcFron
         raise RuntimeError(f"a secret of {tenant()}")
 
     server = grpc.aio.server(interceptors=[Gate(front.backend.keys, front.backend.admin_keys, TenantLimit(1))])
-    handlers = {"Do": grpc.unary_unary_rpc_method_handler(broken)}
+    handlers = {"Do": grpc.unary_unary_rpc_method_handler(broken, bytes)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Broken", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
