@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from text_to_num import alpha2digit
+
 if TYPE_CHECKING:
     from loadtests.media_sets import MediaSet
 
@@ -21,9 +23,15 @@ def lines_recalled(lines: list[str], seen: list[str]) -> tuple[float, list[str]]
     return 1 - len(missed) / len(lines), missed
 
 
+def spoken_words(text: str) -> list[str]:
+    """Of English, in lower case, without who speaks. Numbers are their digits, spelled out or not: how they are written is
+    typography, as Radford et al. 2022, appendix C, have it."""
+    return re.findall(r"[a-z']+|\d", alpha2digit(re.sub(r"\b[LR]:", "", text).lower(), "en"))
+
+
 def word_errors(truth: str, heard: str) -> tuple[int, int]:
     """(substitutions, insertions and deletions; words of the truth): Levenshtein distance over words."""
-    wanted, got = (re.findall(r"[a-z']+", re.sub(r"\b[LR]:", "", text).lower()) for text in (truth, heard))
+    wanted, got = (spoken_words(text) for text in (truth, heard))
     row = list(range(len(got) + 1))
     for i, word in enumerate(wanted, 1):
         previous, row[0] = row[0], i
