@@ -23,9 +23,9 @@ from ray_jobs.engines.embedded.extractive.languages import holds, language_of
 from ray_jobs.engines.embedded.extractive.meant_files import of_meant_files
 from ray_jobs.engines.embedded.extractive.outline import outline
 from ray_jobs.engines.embedded.extractive.question import Form, Question, is_wordless, signs
-from ray_jobs.engines.embedded.extractive.sentences import content_terms
-from ray_jobs.engines.embedded.extractive.short_answer import affirmed, is_named, short_answer
+from ray_jobs.engines.embedded.extractive.short_answer import affirmed, short_answer
 from ray_jobs.engines.embedded.extractive.style import Style
+from ray_jobs.engines.embedded.extractive.tables import Table, table_of, told_by
 from ray_jobs.engines.embedded.titles import shortened
 from services.core.questions import excludes_files, file_names
 from services.core.words import Held, content_words
@@ -116,7 +116,7 @@ def _found(
                 phrase(point, asked, style, several_files=several_files, entire=True) for point in in_order(found)
             ]
         else:
-            lines += _answered(asked, found, style, several_files)
+            lines += _answered(asked, [_with_its_screen(found[0], theirs), *found[1:]], style, several_files)
     if not lines:
         return "", []
     words = frames(style.language or question.language)
@@ -143,7 +143,14 @@ def _read(question: Question, wanted: str, found: Sequence[Point], embedder: str
 def _answered(question: Question, found: Sequence[Point], style: Style, several_files: bool) -> list[str]:
     """The answer in a word first, where the form has one; then what else speaks to it, in order of time."""
     first, *others = found
-    short = "" if _is_table(first) else short_answer(question, first.text) or _labelled(question, first.text)
+    table = _table(first)
+    cell = told_by(table, question) if table is not None and question.form != "yes_no" else None
+    short = cell.text if cell is not None else ""
+    if not short and not _is_table(first) and (table is None or len(table.columns) == 2):
+        short = short_answer(question, first.text)
+    is_entire = _is_table(first) or (
+        table is not None and (not short or len(table.columns) > 2 or bool(cell and cell.compares))
+    )
     if question.form == "yes_no" and not short and first.score >= SURE:
         short = affirmed(question, first.text)
     held = Held(first.text)
@@ -154,9 +161,25 @@ def _answered(question: Question, found: Sequence[Point], style: Style, several_
         and any(word not in held for word in content_words(point.text, language_of(point.text)))
     ]
     return [
-        phrase(first, question, style, several_files=several_files, short=short, entire=_is_table(first)),
+        phrase(first, question, style, several_files=several_files, short=short, entire=is_entire),
         *(phrase(point, question, style, several_files=several_files) for point in more),
     ]
+
+
+def _with_its_screen(point: Point, sources: Sequence[pb.Source]) -> Point:
+    """Of one row of a table, the whole of it: the names of its columns are on the screen beside it."""
+    screens = [
+        passage.text
+        for source in sources
+        if source.number == point.number and point.kind == "scene_text"
+        for passage in source.passages
+        if passage.kind == point.kind and point.text in passage.text.splitlines() and table_of(passage.text)
+    ]
+    return replace(point, text=screens[0]) if screens else point
+
+
+def _table(point: Point) -> Table | None:
+    return table_of(point.text) if point.kind == "scene_text" and not _is_table(point) else None
 
 
 def _is_table(point: Point) -> bool:
@@ -170,15 +193,6 @@ def _is_table(point: Point) -> bool:
 
 def _is_figures(point: Point) -> bool:
     return _is_table(point) or sum(_LABELLED.match(line) is not None for line in point.text.splitlines()) > 1
-
-
-def _labelled(question: Question, text: str) -> str:
-    """The line of a chart or a table whose label is asked for, where one is: "Russet: 310"."""
-    if question.form != "what":
-        return ""
-    lines, wanted = [line for line in text.splitlines() if _LABELLED.match(line)], content_terms(question.text)
-    named = [line for line in lines if is_named(re.split("[:：]", line)[0], wanted)]
-    return named[0] if len(named) == 1 < len(lines) else ""
 
 
 def _each_file(
@@ -226,11 +240,22 @@ def _sides(
         if not kept:
             missed.append(side)
             continue
-        first, *more = [phrase(point, asked, style, several_files=several_files) for point in in_order(kept)]
+        shown = [(point, _of_side(question, side, point)) for point in in_order(kept)]
+        first, *more = [
+            phrase(point, asked, style, several_files=several_files, short=short, entire=bool(short))
+            for point, short in shown
+        ]
         lines += [f"{words.say('side', side=shortened(side, MAX_SIDE))} {first}", *more]
     if not lines:
         return "", []
     return "", lines + [words.say("nothing_on", quote=words.quote(shortened(side, MAX_SIDE))) for side in missed]
+
+
+def _of_side(question: Question, side: str, point: Point) -> str:
+    """What a table says of it, in the column that is compared."""
+    table = _table(point)
+    cell = told_by(table, question, side) if table is not None else None
+    return cell.text if cell is not None else ""
 
 
 def _of_named_files(question: str, sources: Iterable[pb.Source]) -> list[pb.Source]:
