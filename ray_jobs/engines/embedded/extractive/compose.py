@@ -34,6 +34,7 @@ MAX_POINTS = 3
 MAX_LISTED = 12
 MAX_FILES = 12
 TABLE_LINES = 3  # of figures alone, from which a text on the screen is a table or a chart
+MAX_TABLES = 16  # passages that are looked through for the table that names what is asked for
 SURE = 0.7  # the likelihood from which a passage says yes or no
 FILE_SHARE = 0.4  # of the likelihood that a quote needs
 FILE_MARGIN = 0.85  # of the likelihood of the likeliest file
@@ -116,7 +117,9 @@ def _found(
                 phrase(point, asked, style, several_files=several_files, entire=True) for point in in_order(found)
             ]
         else:
-            lines += _answered(asked, [_with_its_screen(found[0], theirs), *found[1:]], style, several_files)
+            first = _with_its_screen(_by_its_table(asked, found[0], likely), theirs)
+            others = [point for point in found if point.text != first.text]
+            lines += _answered(asked, [first, *others], style, several_files)
     if not lines:
         return "", []
     words = frames(style.language or question.language)
@@ -164,6 +167,19 @@ def _answered(question: Question, found: Sequence[Point], style: Style, several_
         phrase(first, question, style, several_files=several_files, short=short, entire=is_entire),
         *(phrase(point, question, style, several_files=several_files) for point in more),
     ]
+
+
+def _by_its_table(question: Question, point: Point, likely: Sequence[Point]) -> Point:
+    """Where a table does not name what is asked for, the likeliest that does."""
+
+    def is_sure(point: Point) -> bool:
+        table = _table(point)
+        cell = told_by(table, question) if table is not None else None
+        return cell is not None and cell.is_sure
+
+    if question.form == "yes_no" or _table(point) is None or is_sure(point):
+        return point
+    return next((other for other in likely[:MAX_TABLES] if is_sure(other)), point)
 
 
 def _with_its_screen(point: Point, sources: Sequence[pb.Source]) -> Point:

@@ -80,10 +80,11 @@ def _has_figures(row: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Told:
-    """`text`: "Russet: 310". `compares`: rests on more rows than one."""
+    """`text`: "Russet: 310". `compares`: rests on more rows than one; `is_sure`: of what, was asked for by name or measure."""
 
     text: str
     compares: bool = False
+    is_sure: bool = False
 
 
 def told_by(table: Table, question: Question, of: str = "") -> Told | None:
@@ -94,17 +95,17 @@ def told_by(table: Table, question: Question, of: str = "") -> Told | None:
     columns = _columns(table)
     language = lexicon(question.language if question.language in LANGUAGES else "en")
     marks = read_marks(question.text, language, columns, date.today())
-    column = _asked_column(table, columns, marks, question)
+    column, is_sure = _asked_column(table, columns, marks, question)
     if not column and len(columns) == 2 and not of:
         column = 1
     asked = of or question.text
     rows = _asked_rows(table, columns[0], read_marks(of, language, columns, date.today()) if of else marks, asked)
     if rows and question.form not in NAMING and (column or not of):
         cells = [f"{row[0]}: {row[column] if column else ', '.join(filter(None, row[1:]))}" for row in rows]
-        return Told("; ".join(cells), compares=len(rows) > 1)
+        return Told("; ".join(cells), compares=len(rows) > 1, is_sure=is_sure)
     sign = _direction(marks)
     most = _furthest(table, column, sign) if column and sign and not of else ""
-    return Told(most, compares=True) if most else None
+    return Told(most, compares=True, is_sure=is_sure) if most else None
 
 
 def _columns(table: Table) -> list[SlotColumn]:
@@ -136,17 +137,22 @@ def _share(label: str, wanted: set[str]) -> float:
     return sum(held) / len(words)
 
 
-def _asked_column(table: Table, columns: Sequence[SlotColumn], marks: Sequence[Mark], question: Question) -> int:
-    """By its name or by what is to be measured; 0 where neither tells."""
+def _asked_column(
+    table: Table, columns: Sequence[SlotColumn], marks: Sequence[Mark], question: Question
+) -> tuple[int, bool]:
+    """(the column by its name or by what is to be measured, 0 where neither tells; whether the question says so itself)."""
     values = range(1, len(columns))
-    named = {place for mark in marks for place in values if columns[place] in mark.columns and columns[place].name}
+    named = {
+        place: mark for mark in marks for place in values if columns[place] in mark.columns and columns[place].name
+    }
     if len(named) == 1:
-        return named.pop()
+        ((place, mark),) = named.items()
+        return place, not mark.is_guessed
     dimensions = {told[0] for mark in marks if (told := mark.gradable()) is not None}
-    wanted = {kind for dimension in dimensions for kind in _MEASURED_IN.get(dimension, ())}
-    wanted |= {wanted_measure(question.text)} - {"", "count"} if question.form == "number" and not wanted else set()
+    kinds = {kind for dimension in dimensions for kind in _MEASURED_IN.get(dimension, ())}
+    wanted = kinds or ({wanted_measure(question.text)} - {"", "count"} if question.form == "number" else set())
     measured = [place for place in values if wanted & {_measure(row[place]) for row in table.rows}]
-    return measured[0] if len(measured) == 1 else 0
+    return (measured[0], bool(kinds)) if len(measured) == 1 else (0, False)
 
 
 def _measure(cell: str) -> str:
