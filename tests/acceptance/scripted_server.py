@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -47,7 +48,8 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
     """`index` holds collection id → embedding id → vector; `places` the file and the segment of each embedding.
 
     Answers are those of `engine`: one that follows a script, unless another is given. `searches` counts those under way,
-    `searched` all of them. `request_ids` and `traceparents` are those that answers were asked for with.
+    `searched` all of them, and `embedded` how often each text was. `request_ids` and `traceparents` are those that answers
+    were asked for with.
     """
 
     def __init__(self, engine: Any = None) -> None:
@@ -58,6 +60,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         self.search_seconds = 0.0
         self.searches = 0
         self.searched = 0
+        self.embedded: Counter[str] = Counter()
         self.request_ids: list[str] = []
         self.traceparents: list[str] = []
 
@@ -74,6 +77,7 @@ class ScriptedServer(pb_grpc.EmbedServiceServicer, pb_grpc.IndexServiceServicer,
         await self._server.stop(grace=0)
 
     async def Embed(self, request: Any, context: Any) -> Any:
+        self.embedded.update(request.texts)
         vectors = b"".join(vector_of(text).tobytes() for text in request.texts)
         return pb.EmbedResponse(dimensions=DIMENSIONS, vectors=vectors)
 

@@ -26,7 +26,7 @@ class Plan:
     def from_message(cls, message: pb.PlanResponse) -> Plan:
         return cls(
             question=message.question,
-            parts=tuple(message.parts[:MAX_PARTS]) or (message.question,),
+            parts=tuple(dict.fromkeys(message.parts))[:MAX_PARTS] or (message.question,),
             per_file=message.per_file,
             broad=message.broad,
             queries=tuple(message.queries),

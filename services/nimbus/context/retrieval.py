@@ -21,7 +21,7 @@ from services.core.questions import excludes_files, file_names
 from services.core.search.filters import SearchFilter
 from services.core.search.full_text import FullText
 from services.core.words import Held, content_words
-from services.nimbus.engine.client import Distinct, EngineClient, VectorHit
+from services.nimbus.engine.client import Distinct, EngineClient, SpaceVector, VectorHit
 from services.nimbus.engine.shards import ShardSearch
 from services.nimbus.requests.knowledge_base import KnowledgeBase
 
@@ -53,6 +53,14 @@ class Scope:
     @property
     def is_empty(self) -> bool:
         return not self.collections or self.file_ids == frozenset() or self.segment_ids == frozenset()
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A text as vectors: float32 little-endian, of unit length; `pictures`: that of pictures, where any are found by a text."""
+
+    vector: bytes
+    pictures: SpaceVector | None
 
 
 @dataclass(frozen=True)
@@ -157,18 +165,35 @@ class Retrieval:
             ids &= scope.file_ids
         return replace(scope, file_ids=frozenset(ids)) if ids else scope
 
+    async def embedded(self, text: str) -> Embedded:
+        """For searches that ask the same of several scopes: each text is embedded once."""
+        if not self.sees:
+            return Embedded((await self._engine.embed([text]))[0], None)
+        (vector,), pictures = await asyncio.gather(self._engine.embed([text]), self._engine.embed_for_pictures(text))
+        return Embedded(vector, pictures)
+
     async def find(
-        self, tenant_id: str, scope: Scope, question: str, limit: int, *, language: str = "en"
+        self,
+        tenant_id: str,
+        scope: Scope,
+        question: str,
+        limit: int,
+        *,
+        language: str = "en",
+        embedded: Embedded | None = None,
     ) -> list[FoundSegment]:
         """The best `limit` segments, best first, and at most as many that say the same as one of them: a video that is there
-        several times hides no other. Up to date with every segment that was written before the scope was read."""
+        several times hides no other. Up to date with every segment that was written before the scope was read.
+
+        embedded: the question, if it was embedded before. One query is asked of the database at a time.
+        """
         if scope.is_empty:
             return []
         ids = [collection.id for collection in scope.collections]
         words = content_words(question, language)
         (vector,), picture_hits, text_hits = await asyncio.gather(
-            self._engine.embed([question]),
-            self.pictures(tenant_id, scope, question, VECTOR_LIMIT),
+            self._engine.embed([question]) if embedded is None else _known([embedded.vector]),
+            self.pictures(tenant_id, scope, question, VECTOR_LIMIT, embedded=embedded.pictures if embedded else None),
             self._full_text.search(
                 tenant_id,
                 ids,
@@ -259,13 +284,20 @@ class Retrieval:
         )
 
     async def pictures(
-        self, tenant_id: str, scope: Scope, text: str, limit: int, *, distinct: Distinct = "embedding"
+        self,
+        tenant_id: str,
+        scope: Scope,
+        text: str,
+        limit: int,
+        *,
+        distinct: Distinct = "embedding",
+        embedded: SpaceVector | None = None,
     ) -> list[VectorHit]:
         """Pictures of the scope that are like a text, as likely as the engine's options want it; none where nothing sees."""
         seer = self._engine.seer
         if seer is None:
             return []
-        space, vector = await self._engine.embed_for_pictures(text)
+        space, vector = embedded or await self._engine.embed_for_pictures(text)
         hits = await self._near(tenant_id, scope, vector, limit, distinct=distinct, space=space)
         return [hit for hit in hits if hit.score >= seer.search_threshold][:limit]
 
@@ -298,6 +330,10 @@ class Retrieval:
             ]
             found.append(FoundSegment(segment, files[segment.file_id], place[key], key[0], tuple(_folded(scored))))
         return found
+
+
+async def _known(vectors: list[bytes]) -> list[bytes]:
+    return vectors
 
 
 def _fused(meaning_rank: int | None, words_rank: int | None, coverage: float, picture_rank: int | None = None) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -27,8 +27,12 @@ SEGMENTS_BROAD = 24  # for a question about whole videos
 SEGMENTS_PER_FILE = 4
 SEGMENTS_WIDE = 48  # whose videos are asked one by one
 MAX_FILES = 12  # videos that are asked one by one
+SEARCHES_AT_ONCE = 4  # of one question: others need connections of the database's too
 MAX_CONTEXT_CHARACTERS = 500
 MEDIA_DESCRIPTIONS = ("visual_scene_description", "scene_text", "speech", "audio_description")
+
+
+Find = Callable[[Scope, int], Awaitable[list[FoundSegment]]]
 
 
 @dataclass(frozen=True)
@@ -178,35 +182,40 @@ class ContextBuilder:
         return Plan.from_message(planned)
 
     async def _gather(self, tenant_id: str, scope: Scope, plan: Plan) -> list[Evidence]:
-        """Searches for each part of the plan, and for each video where the plan says so."""
-        return await asyncio.gather(*(self._of_part(tenant_id, scope, plan, part) for part in plan.parts))
+        """Searches for each part of the plan, and for each video where the plan says so; a few at a time."""
+        turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        return await asyncio.gather(*(self._of_part(tenant_id, scope, plan, part, turns) for part in plan.parts))
 
-    async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str) -> Evidence:
-        scope = await self._retrieval.to_named_files(tenant_id, scope, part)
-        limit = SEGMENTS_BROAD if plan.broad else SEGMENTS
-        found = await self._retrieval.find(tenant_id, scope, part, limit, language=plan.language)
+    async def _of_part(self, tenant_id: str, scope: Scope, plan: Plan, part: str, turns: asyncio.Semaphore) -> Evidence:
+        async with turns:
+            scope = await self._retrieval.to_named_files(tenant_id, scope, part)
+        embedded = await self._retrieval.embedded(part) if plan.per_file else None
+
+        async def find(scope: Scope, limit: int) -> list[FoundSegment]:
+            async with turns:
+                return await self._retrieval.find(
+                    tenant_id, scope, part, limit, language=plan.language, embedded=embedded
+                )
+
+        found = await find(scope, SEGMENTS_BROAD if plan.broad else SEGMENTS)
         if plan.per_file:
-            found = await self._each_file(tenant_id, scope, part, found, plan.language)
+            found = await self._each_file(tenant_id, scope, found, find, turns)
         return Evidence(part, tuple(found))
 
     async def _each_file(
-        self, tenant_id: str, scope: Scope, part: str, found: Sequence[FoundSegment], language: str
+        self, tenant_id: str, scope: Scope, found: Sequence[FoundSegment], find: Find, turns: asyncio.Semaphore
     ) -> list[FoundSegment]:
         """Adds the best of every video, so that none is left out because another says more.
 
         Where there are too many videos, those that speak to the part are asked, and then the newest. The best of each
         comes first: a short budget leaves out what else they say.
         """
-        wide = await self._retrieval.find(tenant_id, scope, part, SEGMENTS_WIDE, language=language)
-        newest = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
+        wide = await find(scope, SEGMENTS_WIDE)
+        async with turns:
+            newest = await self._retrieval.files_of(tenant_id, scope, MAX_FILES)
         files = list(dict.fromkeys([*(item.file.id for item in wide), *newest]))[:MAX_FILES]
         more = await asyncio.gather(
-            *(
-                self._retrieval.find(
-                    tenant_id, replace(scope, file_ids=frozenset([id])), part, SEGMENTS_PER_FILE, language=language
-                )
-                for id in files
-            )
+            *(find(replace(scope, file_ids=frozenset([id])), SEGMENTS_PER_FILE) for id in files)
         )
         best = [items[0] for items in more if items]
         rest = [item for rank in range(1, SEGMENTS_PER_FILE) for items in more for item in items[rank : rank + 1]]
