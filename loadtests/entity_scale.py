@@ -265,6 +265,8 @@ async def _asked_once(
 async def measure(sizes: list[int]) -> list[Figure]:
     found: list[Figure] = []
     with postgres() as server:
+        if server is not None:
+            await server.prepare()
         async with databases(server) as urls:
             for name, url in urls.items():
                 database = Database(url)

@@ -15,7 +15,8 @@ from typing import Any
 
 from loadtests.load.claims import Claims
 from loadtests.load.scenario import Backlog
-from loadtests.scale import add_tenants, analyse, fill, queued_job
+from loadtests.scale import add_tenants, analyse, fill
+from loadtests.scale.claims import queued_job
 from services.cli.instance import ROOT
 from services.core.jobs import Jobs
 from services.core.store.database import Database
