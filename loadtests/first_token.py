@@ -1,6 +1,6 @@
 """What a front's process works until the first token of an answer, and until its end, part by part.
 
-    python -m loadtests.first_token [--questions 300]
+    python -m loadtests.first_token [--questions 300] [--json PATH]
 
 A front of its own under Python's profiler, with the scripted engine in this process and SQLite; one streamed chat of one word
 after the other. A part's time is that of a question in the front's event loop: while its code runs, or waits for the
@@ -118,7 +118,9 @@ def _ask(client: httpx.Client, questions: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=count(least=1), default=300)
-    questions = parser.parse_args().questions
+    parser.add_argument("--json", type=Path, help="where to write the parts")
+    given = parser.parse_args()
+    questions = given.questions
     with tempfile.TemporaryDirectory(prefix="arcus-load-") as name:
         folder = Path(name)
         with fronts_on(folder, f"sqlite+aiosqlite:///{folder / 'arcus.db'}", ScriptedServer()) as fronts:
@@ -128,9 +130,13 @@ def main() -> None:
             all_ms = asked(profiled, fronts.environment, fronts.key, questions)
             stats: Profile = pstats.Stats(str(told)).stats  # type: ignore[attr-defined]
     print(f"{questions} questions; load {os.getloadavg()[0]:.1f}; milliseconds of a question, under the profiler")
-    for depth, part, milliseconds in parts(stats, questions + 20):
+    found = parts(stats, questions + 20)
+    for depth, part, milliseconds in found:
         print(f"{milliseconds:7.2f}  {100 * milliseconds / all_ms:3.0f} %  {'  ' * depth}{part}")
     print(f"{all_ms:7.2f}  processor time of the process; {plain:.2f} without the profiler")
+    if given.json:
+        told = [{"depth": depth, "name": part, "milliseconds": milliseconds} for depth, part, milliseconds in found]
+        given.json.write_text(json.dumps({"parts": told, "profiled_ms": all_ms, "plain_ms": plain}))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Table, select, text, update
 
 from loadtests.scale.filling import fill, new_id
@@ -31,7 +32,9 @@ from services.core.store.schema import (
 
 AT_ONCE = 20_000  # segments whose rows are made before they are written
 WORD = "tide"  # that every segment says
-VECTOR = b"\0" * (4 * 384)
+DIMENSIONS = 384
+KEPT = 5  # of so many files, and of so many segments of each, one is marked as kept
+MARK = {"part": "kept"}
 SECONDS = 20.0
 TABLES = (files, segmentations, descriptions, collection_files, segments, segment_descriptions, embeddings, index_log)
 _serial = count(10_000_000)  # of rows that have numbers, beyond those that the database gives
@@ -74,20 +77,27 @@ async def fill_library(
         for number in range(first, min(first + each, files_of)):
             made.file_ids.append(new_id())
             place = tenant_id, made.collection_ids[number % collections_of], made.file_ids[-1]
-            for table, row in _file(database, place, number, segments_of, sequence):
+            for table, row in _file(database, place, number, _vectors(number, segments_of), sequence):
                 some[table].append(row)
         for table, found in some.items():
             await fill(database, table, found)
         if are_searched:
             await _index_words(database, tenant_id, [row["id"] for row in some[segment_descriptions]])
     async with database.write() as connection:
-        await connection.execute(update(shards).where(shards.c.shard == 0).values(last_sequence=next(sequence)))
+        await connection.execute(update(shards).where(shards.c.shard == 0).values(last_sequence=next(sequence) - 1))
     return made
 
 
 def _json(database: Database, value: Any) -> Any:
     """COPY takes JSON as its text."""
     return value if database.is_sqlite else json.dumps(value)
+
+
+def _vectors(number: int, count: int) -> Sequence[bytes]:
+    """So many, of unit length, which are the same each time."""
+    made = np.random.default_rng(number).standard_normal((count, DIMENSIONS), np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return [vector.tobytes() for vector in made]
 
 
 def _collection(database: Database, tenant_id: str, id: str) -> dict[str, Any]:
@@ -98,10 +108,10 @@ def _collection(database: Database, tenant_id: str, id: str) -> dict[str, Any]:
 
 
 def _file(
-    database: Database, place: tuple[str, str, str], number: int, segment_count: int, sequence: Iterator[int]
+    database: Database, place: tuple[str, str, str], number: int, vectors: Sequence[bytes], sequence: Iterator[int]
 ) -> Iterator[tuple[Table, dict[str, Any]]]:
     tenant_id, collection_id, file_id = place
-    cut_id, description_id, nothing = new_id(), new_id(), _json(database, {})
+    cut_id, description_id, nothing, kept = new_id(), new_id(), _json(database, {}), _json(database, MARK)
     own: dict[str, Any] = {"tenant_id": tenant_id, "created_at": number}
     cut = {"config": nothing, "config_hash": "h", "status": "completed"}
     yield (
@@ -115,15 +125,15 @@ def _file(
             "sha256": "",
             "object_key": f"tenants/{tenant_id}/files/{file_id}/original",
             "source": "upload",
-            "metadata": nothing,
+            "metadata": kept if number % KEPT == 0 else nothing,
             "segment_thumbnails": False,
         },
     )
     yield segmentations, {**own, **cut, "id": cut_id, "file_id": file_id}
     done = {
         "stage": "done",
-        "segments_done": segment_count,
-        "segments_total": segment_count,
+        "segments_done": len(vectors),
+        "segments_total": len(vectors),
         "title": "",
         "summary": "",
     }
@@ -143,16 +153,23 @@ def _file(
         },
     )
     content = _json(database, {"speech": [{"text": WORD}]})
-    for position in range(segment_count):
+    for position, vector in enumerate(vectors):
         segment_id, embedding_id = new_id(), next(_serial)
         span = {"start_time": SECONDS * position, "end_time": SECONDS * (position + 1)}
         yield (
             segments,
-            {"tenant_id": tenant_id, **of_cut, **span, "id": segment_id, "position": position, "metadata": nothing},
+            {
+                "tenant_id": tenant_id,
+                **of_cut,
+                **span,
+                "id": segment_id,
+                "position": position,
+                "metadata": kept if position % KEPT == 0 else nothing,
+            },
         )
         of_segment = {"tenant_id": tenant_id, "description_id": description_id, "segment_id": segment_id}
         yield segment_descriptions, {**of_segment, "id": next(_serial), "content": content, "text": WORD}
-        yield embeddings, {**of_segment, **span, "id": embedding_id, "kind": "speech", "text": WORD, "vector": VECTOR}
+        yield embeddings, {**of_segment, **span, "id": embedding_id, "kind": "speech", "text": WORD, "vector": vector}
         logged = {"tenant_id": tenant_id, "collection_id": collection_id, "file_id": file_id}
         yield (
             index_log,

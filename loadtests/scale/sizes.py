@@ -27,10 +27,20 @@ class Sizes:
     tenant_collections: int = 1_000  # of a tenant that asks about everything
     asked_files: int = 10_000
     lists_are_small: bool = False
+    filtered_segments: int = 100_000  # of which a fifth is kept
+    filtered: int = 20  # searches
+    waiting_searches: int = 50  # for one row of the log
+    records: int = 10_000
+    indexed: int = 100_000
+    shards: int = 4
+    soaked: int = 2_400  # requests
+    engines: int = 3  # of other places each
+    questions: int = 2_000  # of the quiet tenant
+    has_systems: bool = True
 
 
 USUAL = Sizes()
-LONG = replace(USUAL, their_segments=1_000_000)
+LONG = replace(USUAL, their_segments=1_000_000, filtered_segments=1_000_000, indexed=1_000_000, soaked=200_000)
 SMALL = Sizes(
     queued=1_000,
     tenants=5,
@@ -52,4 +62,11 @@ SMALL = Sizes(
     tenant_collections=10,
     asked_files=20,
     lists_are_small=True,
+    filtered_segments=500,
+    filtered=3,
+    waiting_searches=10,
+    records=200,
+    engines=1,
+    questions=100,
+    has_systems=False,
 )
