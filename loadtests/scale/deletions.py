@@ -94,10 +94,11 @@ class Subjects:
 
     async def file(self) -> Deleted:
         """The cheapest of some: each costs little."""
+        owners = await add_tenants(self._database, self._sizes.deleted_files)
+        every = [await self._made(owner, files_of=2, segments_of=self._sizes.file_segments) for owner in owners]
+        await analyse(self._database)
         found = []
-        for _ in range(self._sizes.deleted_files):
-            (owner,) = await add_tenants(self._database, 1)
-            made = await self._made(owner, files_of=2, segments_of=self._sizes.file_segments)
+        for owner, made in zip(owners, every, strict=True):
             gone, kept = made.file_ids
             (collection_id,) = made.collection_ids
 
@@ -118,6 +119,7 @@ class Subjects:
         (owner,) = await add_tenants(self._database, 1)
         made = await self._made(owner, files_of=self._sizes.collection_files, segments_of=1)
         (id,) = made.collection_ids
+        await analyse(self._database)
 
         async def seen() -> int:
             listed = await self._collections.list(owner, Page())
@@ -131,6 +133,7 @@ class Subjects:
     async def tenant(self) -> Deleted:
         (owner,) = await add_tenants(self._database, 1)
         await self._made(owner, files_of=self._sizes.tenant_files, segments_of=3, collections_of=COLLECTIONS)
+        await analyse(self._database)
         return await self._deleted(
             lambda: self._tenants.delete(owner, owner), lambda: _is_found(lambda: self._tenants.get(owner))
         )
@@ -182,7 +185,6 @@ async def _each(database: SteppedDatabase, told: dict[str, Callable[[], Awaitabl
     """The removals of the round before are taken from the log: each round finds it as the other did."""
     async with database.write() as connection:
         await connection.execute(delete(index_log).where(index_log.c.operation == "remove"))
-    await analyse(database)
     return {name: await make() for name, make in told.items()}
 
 

@@ -13,7 +13,7 @@ from loadtests.scale.follows import follow_rows
 from loadtests.scale.reads import read_rows
 from loadtests.scale.searches import word_rows
 from loadtests.scale.sizes import Sizes
-from loadtests.scale.systems import index_rows, retention_rows, token_rows
+from loadtests.scale.systems import index_rows, part_rows, retention_rows, token_rows
 from loadtests.scale.turns import fairness_rows
 from services.core.store.database import Database
 
@@ -29,7 +29,8 @@ ROWS: dict[str, Callable[[str, Database, Sizes], Awaitable[list[Figure]]]] = {
 ONCE: dict[str, Callable[[Sizes], list[Figure]]] = {
     "index": index_rows,
     "tokens": token_rows,
+    "parts": part_rows,
     "retention": retention_rows,
     "fairness": fairness_rows,
 }
-OF_SYSTEMS = {"index", "tokens", "retention"}  # which are left out where there is to be no system
+OF_SYSTEMS = {"index", "tokens", "parts", "retention"}  # which are left out where there is to be no system
