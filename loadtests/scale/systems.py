@@ -16,6 +16,7 @@ from loadtests.scale.figures import Figure
 from loadtests.scale.sizes import Sizes
 
 LIMIT_SECONDS = 6 * 3600
+TOLD_CHARACTERS = 8_000
 DOORS = {"grpc": "gRPC", "http": "responses over SSE", "chat": "chats over SSE"}
 PACE = "10_questions_per_second"
 LEAST_OF_LISTS, LEAST_OF_DIRECT = 0.25, 0.5
@@ -119,11 +120,13 @@ def retention_figures(result: Mapping[str, Any]) -> list[Figure]:
 
 
 def _found(bench: str, *arguments: str) -> tuple[dict[str, Any], int]:
-    """(what a bench wrote, its exit status). It exits with 1 where goals of its own are missed. What it prints is left out."""
+    """(what a bench wrote, its exit status). Where that is 1, as by a miss of its own goals, what it printed is told too."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "found.json"
         command = [sys.executable, "-m", f"loadtests.{bench}", *arguments, "--json", str(path)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS, check=False)
+        if done.returncode:
+            print(done.stdout[-TOLD_CHARACTERS:], flush=True)
         if not path.exists():
-            raise RuntimeError(f"loadtests.{bench} ended with {done.returncode}: {done.stdout[-2000:]}")
+            raise RuntimeError(f"loadtests.{bench} ended with {done.returncode}")
         return json.loads(path.read_text()), done.returncode
