@@ -17,16 +17,16 @@ import numpy as np
 from ray_jobs.engines.embedded.embedder import EmbeddedEmbedder
 from ray_jobs.engines.embedded.extractive import evidence, reading
 from ray_jobs.engines.embedded.extractive.evidence import FEATURES, MAX_READ, WEIGHTS, attended, likeliest, weighed
-from ray_jobs.engines.embedded.extractive.reading import Reading, alike
+from ray_jobs.engines.embedded.extractive.reading import Reading, alike, within
 from ray_jobs.engines.embedded.multilingual import MultilingualEmbedder
 from ray_jobs.engines.embedded.token_states import States, reader
-from training.evidence_examples import NONE, Asked, Example, collections, examples, passages
+from training.evidence_examples import NONE, Asked, Example, collections, examples, passages, segments
 
 EMBEDDERS: dict[str, Any] = {"multilingual-e5-small": MultilingualEmbedder, "all-MiniLM-L6-v2": EmbeddedEmbedder}
 ONE_IN = {"multilingual-e5-small": 1, "all-MiniLM-L6-v2": 3}  # questions that are measured
 REGULARISATION = 0.3
 FOLDS = 3
-REFUSED = 0.25  # of the questions that have an answer, by the threshold
+REFUSED = 0.2  # of the questions that have an answer, by the threshold
 IMPOSSIBLE = -20.0  # odds
 BATCH = 64  # questions that are read together
 
@@ -37,7 +37,8 @@ Judged = Mapping[
 
 
 class Told:
-    """What the tokens of all questions and passages tell. `likeness`: as `Reading.likeness`, of all passages of a collection."""
+    """What the tokens of all questions and passages tell. `likest`: as `Reading.likest`, of all passages of a collection;
+    `segments`: of each of these."""
 
     def __init__(self, asked: Iterable[tuple[Asked, str]]) -> None:
         from training.reading import means  # torch, for who only reads the examples
@@ -45,6 +46,7 @@ class Told:
         pairs = list(dict.fromkeys(asked))
         every = list(dict.fromkeys(each for each, _ in pairs))
         self.passages = {name: reader().states(passages(told)) for name, told in collections().items()}
+        self.segments = {name: np.array(segments(told)) for name, told in collections().items()}
         self.questions: dict[Asked, States] = {}
         for first in range(0, len(every), BATCH):
             some = every[first : first + BATCH]
@@ -53,14 +55,21 @@ class Told:
         of_passages = [states for each in self.passages.values() for states in each]
         self.means = means(list(self.questions.values()), of_passages)
         self.reading = Reading(self.means)
-        self.likeness = {
-            (each, name): self.reading.likeness(self.questions[each], self.passages[name]) for each, name in pairs
+        self.likest = {
+            (each, name): self.reading.likest(self.questions[each], self.passages[name]) for each, name in pairs
         }
 
+    def near(self, item: Example, read: np.ndarray) -> np.ndarray:
+        """float32 [read, tokens]: as `reading.within`, of the passages at these places of an example."""
+        places = item.places[read]
+        return within(self.likest[item.asked, item.collection][places], self.segments[item.collection][places])
+
     def alike(self, item: Example, read: np.ndarray) -> np.ndarray:
-        """float64 [read, features] of the passages at these places of an example."""
-        likeness = self.likeness[item.asked, item.collection][item.places[read]]
-        return np.concatenate([item.rows[read], alike(likeness)], axis=1)
+        """float64 [read, features] of the same."""
+        likest = self.likest[item.asked, item.collection][item.places[read]]
+        rarity = self.questions[item.asked].rarity
+        told = alike(likest, self.near(item, read), rarity[rarity > 0])
+        return np.concatenate([item.rows[read], told], axis=1)
 
 
 def fitted(told: Sequence[tuple[np.ndarray, np.ndarray]]) -> Fit:
@@ -127,9 +136,8 @@ def judge(made: Sequence[Example], told: Told, measured: Mapping[str, Any], read
             if not item.answerable and not item.is_made and item.asked.answer != NONE:
                 continue  # its answer was not retrieved, or is not known to be missing
             weight = (MADE_WEIGHT if item.is_made else 1.0) * (JOINED_WEIGHT if item.asked.is_joined else 1.0)
-            lessons.append(
-                Lesson(at[item.asked], item.places[some[first]], odds[first], item.answers[some[first]], weight)
-            )
+            near, these = told.near(item, some)[first], some[first]
+            lessons.append(Lesson(at[item.asked], item.places[these], odds[first], item.answers[these], near, weight))
         course = Course([told.questions[each] for each in asked], told.passages[collection], lessons)
         courses.append((*tensors(course, told.reading), lessons))
     return trained(courses)
@@ -144,7 +152,9 @@ def judged_by(network: Any, pairs: Iterable[tuple[Asked, str]], told: Told) -> d
         by_collection.setdefault(collection, []).append(asked)
     for collection, every in by_collection.items():
         course = Course([told.questions[asked] for asked in every], told.passages[collection], ())
-        for asked, row in zip(every, judged(network, *tensors(course, told.reading)), strict=True):
+        where = told.segments[collection]
+        near = [within(told.likest[asked, collection], where) for asked in every]
+        for asked, row in zip(every, judged(network, *tensors(course, told.reading), near), strict=True):
             made[asked, collection] = row
     return made
 

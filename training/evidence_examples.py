@@ -113,6 +113,15 @@ def passages(told: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(text for texts in told["files"].values() for text in texts.values()))
 
 
+def segments(told: Mapping[str, Any]) -> list[int]:
+    """For each of `passages` the number of the segment that it is in."""
+    numbers: dict[str, int] = {}
+    for number, (filename, names) in enumerate(_parts(told["files"])):
+        for name in names:
+            numbers.setdefault(told["files"][filename][name], number)
+    return [numbers[text] for text in passages(told)]
+
+
 def questions(collection: str, told: Mapping[str, Any]) -> Iterator[Asked]:
     """The same each time."""
     chance = random.Random(collection)
@@ -189,7 +198,15 @@ def _remembering(module: Any, name: str) -> Any:
 
 
 def _segments(files: Mapping[str, Mapping[str, str]], embedder: Any) -> Iterator[Segment]:
-    """What is said, a few utterances each with what is shown meanwhile; what is shown by itself, apart."""
+    for filename, part in _parts(files):
+        texts = files[filename]
+        found = [pb.Passage(kind=kind_of(name), text=texts[name]) for name in part]
+        yield Segment(filename, tuple(part), tuple(found), embedder.embed([item.text for item in found]))
+
+
+def _parts(files: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """The file and the passages of each segment: what is said, a few utterances each with what is shown meanwhile; what is
+    shown by itself, apart."""
     for filename, texts in files.items():
         said = [name for name in texts if kind_of(name) == "speech"]
         parts = [said[first : first + UTTERANCES] for first in range(0, len(said), UTTERANCES)]
@@ -197,9 +214,7 @@ def _segments(files: Mapping[str, Mapping[str, str]], embedder: Any) -> Iterator
             if name not in said:
                 meanwhile = next((part for part in parts if name.partition("_")[2] in part), None)
                 parts.append([name]) if meanwhile is None else meanwhile.append(name)
-        for part in parts:
-            found = [pb.Passage(kind=kind_of(name), text=texts[name]) for name in part]
-            yield Segment(filename, tuple(part), tuple(found), embedder.embed([item.text for item in found]))
+        yield from ((filename, part) for part in parts)
 
 
 def kind_of(name: str) -> str:

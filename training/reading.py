@@ -31,12 +31,14 @@ MASKED = -1e4
 
 @dataclass(frozen=True)
 class Lesson:
-    """The likeliest passages of one question: `question` and `passages` number those of a collection."""
+    """The likeliest passages of one question: `question` and `passages` number those of a collection. near: what
+    `reading.within` gave of these, float32 [passages, tokens of the question]."""
 
     question: int
     passages: np.ndarray
     odds: np.ndarray
     answers: np.ndarray
+    near: np.ndarray
     weight: float
 
 
@@ -61,13 +63,15 @@ class Judge(nn.Module):
         self.likeness = nn.Parameter(torch.tensor(8.0))
         self.pooling = nn.Parameter(torch.randn(DIMENSIONS) * 0.02)
         self.pooling_rarity = nn.Parameter(torch.tensor(0.2))
-        self.inner = nn.Linear(3 * PROJECTED + 3, HIDDEN)
+        self.inner = nn.Linear(3 * PROJECTED + 4, HIDDEN)
         self.outer = nn.Linear(2 * HIDDEN, 1)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
-    def forward(self, asked: Padded, told: Padded, question: torch.Tensor, passage: torch.Tensor) -> torch.Tensor:
-        """float32 [pairs]: of the questions and passages at these places, int64 [pairs]."""
+    def forward(
+        self, asked: Padded, told: Padded, question: torch.Tensor, passage: torch.Tensor, near: torch.Tensor
+    ) -> torch.Tensor:
+        """float32 [pairs]: of the questions and passages at these places, int64 [pairs]. near: float32 [pairs, tokens]."""
         questions, passages = asked.tokens, told.tokens
         if self.training:
             questions, passages = (functional.dropout(each, DROPPED / 2) for each in (questions, passages))
@@ -79,7 +83,7 @@ class Judge(nn.Module):
         likest = likeness.masked_fill(beyond, -1).max(-1).values
         found = attention @ (SCALE * (passages @ self.told_values))[passage]
         values = (SCALE * (questions @ self.asked_values))[question]
-        measures = torch.stack([likest, (attention * likeness).sum(-1), rarity / RARITY], -1)
+        measures = torch.stack([likest, (attention * likeness).sum(-1), rarity / RARITY, near], -1)
         hidden = functional.relu(self.inner(torch.cat([values, found, values * found, measures], -1)))
         if self.training:
             hidden = functional.dropout(hidden, DROPPED)
@@ -194,7 +198,9 @@ def _loss(judge: Judge, asked: Padded, told: Padded, lessons: Sequence[Lesson]) 
     passages, passage = np.unique(np.concatenate([lesson.passages for lesson in lessons]), return_inverse=True)
     odds = torch.from_numpy(np.concatenate([lesson.odds for lesson in lessons])).float()
     pairs = torch.from_numpy(question), torch.from_numpy(passage)
-    odds = odds + judge(asked.some(questions), told.some(passages), *pairs)
+    some = asked.some(questions)
+    near = _near([row for lesson in lessons for row in lesson.near], some.tokens.shape[1])
+    odds = odds + judge(some, told.some(passages), *pairs, near)
     answers = torch.from_numpy(np.concatenate([lesson.answers for lesson in lessons])).float()
     of = torch.from_numpy(np.repeat(np.arange(len(lessons)), lengths))
     weights = torch.tensor([lesson.weight for lesson in lessons])
@@ -205,15 +211,23 @@ def _loss(judge: Judge, asked: Padded, told: Padded, lessons: Sequence[Lesson]) 
     return ((every.log() - right.log()) * weights).sum() / weights.sum()
 
 
+def _near(rows: Sequence[np.ndarray], tokens: int) -> torch.Tensor:
+    made = torch.zeros(len(rows), tokens)
+    for place, row in enumerate(rows):
+        made[place, : len(row)] = torch.from_numpy(row)
+    return made
+
+
 @torch.no_grad()
-def judged(judge: Judge, asked: Padded, told: Padded) -> np.ndarray:
-    """float32 [questions, passages]."""
+def judged(judge: Judge, asked: Padded, told: Padded, near: Sequence[np.ndarray]) -> np.ndarray:
+    """float32 [questions, passages]. near: of each question, float32 [passages, its tokens]."""
     every = len(told.tokens)
     passage = torch.arange(every)
-    parts = [
-        judge(asked.some([place]), told, torch.zeros(every, dtype=torch.int64), passage)
-        for place in range(len(asked.tokens))
-    ]
+    parts = []
+    for place, rows in enumerate(near):
+        some = asked.some([place])
+        around = _near(list(rows), some.tokens.shape[1])
+        parts.append(judge(some, told, torch.zeros(every, dtype=torch.int64), passage, around))
     return np.asarray(torch.stack(parts).numpy())
 
 

@@ -79,7 +79,7 @@ def test_a_chart_on_something_else_is_not_read() -> None:
 
 
 def test_what_is_on_the_screen_is_read_as_a_sign_only_where_it_is_likely_to_be_that() -> None:
-    slide, sign = (source(8, passage("Mind the Step", likeness, kind="scene_text")) for likeness in (0.83, 0.95))
+    slide, sign = (source(8, passage("Mind the Step", likeness, kind="scene_text")) for likeness in (0.8, 0.95))
     assert ask("What does the poster say?", slide, *OTHERS) == REFUSAL
     assert "Mind the Step" in ask("What does the sign say?", sign, *OTHERS)
 

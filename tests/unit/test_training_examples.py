@@ -51,16 +51,14 @@ def test_what_is_learned_of_files_is_judged_by_other_questions() -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_no_question_about_somebody_else_is_learned_or_in_the_evaluation(part: str) -> None:
     held = set(_strings([told["ask"] for told in held_collections().values()]))
-    assert len(held) > 1_800
+    assert len(held) > 600
     assert held.isdisjoint(_strings([*collections().values(), *yes_or_no().values()]))
     asked = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (HERE / part).glob("*.yaml")]
     assert held.isdisjoint(_strings([question["ask"] for told in asked for question in told["questions"]]))
 
 
 def test_each_question_of_a_held_collection_is_judged() -> None:
-    collection = yaml.safe_load((HELD_EVIDENCE / "sample_sentences.yaml").read_text(encoding="utf-8"))[
-        "odd_roof_pigeons"
-    ]
+    collection = yaml.safe_load((HELD_EVIDENCE / "sample_sentences.yaml").read_text(encoding="utf-8"))["odd_grenier"]
     embedder = MultilingualEmbedder()
     embedder.setup()
     every = list(judged(collection, embedder))

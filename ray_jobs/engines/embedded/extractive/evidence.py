@@ -22,7 +22,7 @@ from ray_jobs.engines.embedded.extractive.facts import facts, may_measure
 from ray_jobs.engines.embedded.extractive.forms import wanted_measure
 from ray_jobs.engines.embedded.extractive.languages import language_of
 from ray_jobs.engines.embedded.extractive.question import Form, Question
-from ray_jobs.engines.embedded.extractive.reading import alike, reading
+from ray_jobs.engines.embedded.extractive.reading import alike, reading, within
 from ray_jobs.engines.embedded.extractive.short_answer import WANTED, names_somebody, short_answer
 from ray_jobs.engines.embedded.token_states import passage_states, question_states
 from services.core.media import said_by
@@ -90,8 +90,8 @@ def points(question: Question, sources: Iterable[pb.Source], embedder: str, *, i
     if not found:
         return []
     rows = measured(question, found)
-    texts = [_said(passage)[1] for _, passage in found] if is_read else []
-    likely = likelihoods(embedder, question, texts, rows)
+    said = [(_said(passage)[1], source.segment_id) for source, passage in found] if is_read else []
+    likely = likelihoods(embedder, question, said, rows)
     made = [point_of(source, passage, float(score)) for (source, passage), score in zip(found, likely, strict=True)]
     made.sort(key=lambda point: -point.score)
     if question.form == "who":
@@ -198,27 +198,31 @@ def possible(question: Question, rows: np.ndarray) -> np.ndarray:
     return made
 
 
-def likelihoods(embedder: str, question: Question, texts: Sequence[str], rows: np.ndarray) -> np.ndarray:
-    """float64 [n] in [0, 1], of the passages' texts and what `measured` gave of them; without texts by the latter alone.
+def likelihoods(embedder: str, question: Question, told: Sequence[tuple[str, str]], rows: np.ndarray) -> np.ndarray:
+    """float64 [n] in [0, 1], of the passages' texts, each with its segment's id, and what `measured` gave of them; without
+    texts by the latter alone.
 
     At most MAX_READ are read, for the first time at some 25 ms each, where there are LEAST_READ. What is not read is not
     likelier than what is, but for what says the same as that."""
     learned = _learned(embedder)
     can = possible(question, rows)
     odds = weighed(learned["measured"], rows)
+    texts = [text for text, _ in told]
     said = same(texts)
     read = likeliest(odds, can, MAX_READ, said) if len(np.unique(said)) >= LEAST_READ else ()
     if not len(read):
         return can / (1 + np.exp(-odds - learned["measured"]["shift"]))
     asked = question_states(without_file_names(question.text[:MAX_CHARACTERS]))
     states = passage_states([texts[place] for place in read])
-    likeness = reading().likeness(asked, states)
-    told = read_odds(learned["read"], rows[read], likeness)
-    first = attended(told)
-    judged = reading().judged(asked, [states[place] for place in first])
-    told = joined(learned["read"], told, first, judged)
-    made = np.minimum(odds, told.min())
-    for place, each in zip(read, told, strict=True):
+    likest = reading().likest(asked, states)
+    near = within(likest, [told[place][1] for place in read])
+    alikes = alike(likest, near, asked.rarity[asked.rarity > 0])
+    begun = weighed(learned["read"], np.concatenate([rows[read], alikes], axis=1))
+    first = attended(begun)
+    judged = reading().judged(asked, [states[place] for place in first], near[first])
+    read_odds = joined(learned["read"], begun, first, judged)
+    made = np.minimum(odds, read_odds.min())
+    for place, each in zip(read, read_odds, strict=True):
         copies = said == said[place]
         made[copies] = each + odds[copies] - odds[place]
     return can / (1 + np.exp(-made))
@@ -236,11 +240,6 @@ def likeliest(odds: np.ndarray, can: np.ndarray, most: int, said: np.ndarray | N
     if said is not None:
         order = order[np.sort(np.unique(said[order], return_index=True)[1])]
     return np.asarray(order[:most])
-
-
-def read_odds(learned: Mapping[str, Any], rows: np.ndarray, likeness: np.ndarray) -> np.ndarray:
-    """float64 [n]: odds of what was read, by what was measured and by `Reading.likeness`."""
-    return weighed(learned, np.concatenate([rows, alike(likeness)], axis=1))
 
 
 def attended(odds: np.ndarray) -> np.ndarray:

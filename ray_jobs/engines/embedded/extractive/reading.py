@@ -2,13 +2,14 @@
 
 Two things are told. How alike they are: for each token of the question the likest of the passage, the rarer ones counting more
 (late interaction, Khattab and Zaharia 2020). And what a small network judges, in which the question's tokens attend over the
-passage's (decomposable attention, Parikh et al. 2016): whether what is asked for is among what is told. `training/reading.py`
-makes its weights.
+passage's (decomposable attention, Parikh et al. 2016): whether what is asked for is among what is told. Both are also told how
+alike each token is to the likest of all that was read of the passage's segment: whom "it" means is said in the sentence before.
+`training/reading.py` makes its weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,8 @@ WEIGHTS = Path(__file__).with_name("reading.npz")
 FEATURES = (
     "alike",  # the mean over the question's tokens of their likeness to the likest of the passage, by rarity
     "least_alike",  # the mean of the third of them that is least so
+    "alike_near",  # the same two, to the likest of all that was read of the segment
+    "least_alike_near",
     "alike_contrast",  # how far above the other passages, in their standard deviations
 )
 LEAST_ALIKE = 1 / 3
@@ -29,7 +32,7 @@ RARITY = 10.0  # about that of a common word
 
 
 class Reading:
-    """`weights`: float32 arrays by name, of which `likeness` needs the two means alone."""
+    """`weights`: float32 arrays by name, of which `likest` needs the two means alone."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
@@ -44,20 +47,18 @@ class Reading:
         """All its tokens, float32 [tokens, 384] of unit length, about the mean of passages."""
         return _unit(states.values - self._weights["passage_mean"])
 
-    def likeness(self, question: States, passages: Sequence[States]) -> np.ndarray:
-        """float64 [len(passages), 2]: `alike` and `least_alike` of FEATURES."""
-        tokens, rarity = self.of_question(question)
-        told = np.zeros((len(passages), 2))
-        least = int(np.ceil(len(tokens) * LEAST_ALIKE))
+    def likest(self, question: States, passages: Sequence[States]) -> np.ndarray:
+        """float32 [len(passages), tokens]: how alike each token of the question and the likest of a passage are."""
+        tokens, _ = self.of_question(question)
+        told = np.zeros((len(passages), len(tokens)), np.float32)
         for place, passage in enumerate(passages if len(tokens) else ()):
             said = self.of_passage(passage)[passage.rarity > 0]
             if len(said):
-                likest = (tokens @ said.T).max(axis=1)
-                told[place] = likest @ rarity / rarity.sum(), np.sort(likest)[:least].mean()
+                told[place] = (tokens @ said.T).max(axis=1)
         return told
 
-    def judged(self, question: States, passages: Sequence[States]) -> np.ndarray:
-        """float64 [len(passages)]: what is added to the odds, in natural logarithms."""
+    def judged(self, question: States, passages: Sequence[States], near: np.ndarray) -> np.ndarray:
+        """float64 [len(passages)]: what is added to the odds, in natural logarithms. near: what `within` gave of these."""
         weights = self._weights
         tokens, rarity = self.of_question(question)
         made = np.zeros(len(passages))
@@ -65,12 +66,12 @@ class Reading:
             return made
         keys, values = tokens @ weights["asked_keys"], SCALE * (tokens @ weights["asked_values"])
         pooling = softmax(tokens @ weights["pooling"] + weights["pooling_rarity"] * rarity)
-        for place, passage in enumerate(passages):
+        for place, (passage, around) in enumerate(zip(passages, near, strict=True)):
             said = self.of_passage(passage)[:MAX_TOKENS]
             likeness = tokens @ said.T
             attention = softmax(weights["likeness"] * likeness + keys @ (said @ weights["told_keys"]).T)
             found = attention @ (SCALE * (said @ weights["told_values"]))
-            measures = [likeness.max(axis=1), (attention * likeness).sum(axis=1), rarity / RARITY]
+            measures = [likeness.max(axis=1), (attention * likeness).sum(axis=1), rarity / RARITY, around]
             inner = np.concatenate([values, found, values * found, np.stack(measures, axis=1)], axis=1)
             hidden = np.maximum(inner @ weights["inner"] + weights["inner_bias"], 0)
             pooled = np.concatenate([pooling @ hidden, hidden.max(axis=0)])
@@ -78,10 +79,26 @@ class Reading:
         return made
 
 
-def alike(likeness: np.ndarray) -> np.ndarray:
-    """float64 [n, len(FEATURES)] of what `Reading.likeness` gave for the passages of one question."""
-    first = likeness[:, :1]
-    return np.concatenate([likeness, (first - first.mean()) / (first.std() + 0.01)], axis=1)
+def within(likest: np.ndarray, segments: Sequence[Hashable] | np.ndarray) -> np.ndarray:
+    """float32 [n, tokens]: what `Reading.likest` gave, of all passages of each one's segment together."""
+    numbers = {segment: number for number, segment in enumerate(dict.fromkeys(segments))}
+    at = np.array([numbers[segment] for segment in segments], int)
+    most = np.full((len(numbers), likest.shape[1]), -1.0, np.float32)
+    np.maximum.at(most, at, likest)
+    return np.asarray(most[at])
+
+
+def alike(likest: np.ndarray, near: np.ndarray, rarity: np.ndarray) -> np.ndarray:
+    """float64 [n, len(FEATURES)] of what `Reading.likest` and `within` gave for the passages of one question. rarity: of its
+    tokens."""
+    if not len(rarity):
+        return np.zeros((len(likest), len(FEATURES)))
+    least = int(np.ceil(len(rarity) * LEAST_ALIKE))
+    told = []
+    for each in (likest, near):
+        told += [each @ rarity / rarity.sum(), np.sort(each, axis=1)[:, :least].mean(axis=1)]
+    contrast = (told[0] - told[0].mean()) / (told[0].std() + 0.01)
+    return np.stack([*told, contrast], axis=1).astype(float)
 
 
 @cache
