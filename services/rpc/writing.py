@@ -37,6 +37,7 @@ class StreamContext:
             self._headers = asyncio.ensure_future(self._context.send_initial_metadata(()))
         if not self._headers.done():
             await asyncio.shield(self._headers)
+        self.write = self._context.write  # type: ignore[method-assign]  # of the thousands that may follow
         await self._context.write(message)
 
     async def abort(self, code: StatusCode, details: str, trailing_metadata: Any = ()) -> None:
